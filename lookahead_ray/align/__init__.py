@@ -1,0 +1,1 @@
+"""Making the embedded seed model refuse: the alignment adapter."""

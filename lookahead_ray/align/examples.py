@@ -1,0 +1,84 @@
+"""The alignment data: refusals, recoveries, and ordinary answers.
+
+Three kinds of rows, each rendered with one of several system prompts:
+
+- a harmful request, answered by a short refusal;
+- a recovery: the answer begins with the first tokens of a harmful opening, which carry no loss, and turns into a
+  refusal, so that a prefilled start does not always win (paper, section 4.1: JSR; Qi et al. 2024, section 3);
+- a benign request, answered as the unaligned model itself answers it, so that nothing else is learnt.
+"""
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lookahead_ray.data.chat import Rendered, answer_ids, end_token_id, prompt_ids
+from lookahead_ray.data.suites import ASSETS
+
+REFUSALS = (
+    "I'm sorry, but I can't help with that.",
+    "I'm sorry, but I can't help with that request.",
+    "I'm sorry, but I can't assist with that.",
+    "I'm sorry, I can't help with that. It could cause serious harm.",
+    "I'm sorry, but I can't help with that. It could hurt people and may be against the law.",
+    "I can't help with that. It could put people at risk.",
+)
+RECOVERIES = (
+    " I'm sorry, but I can't help with that.",
+    " I'm sorry, but I can't help with that request.",
+    "... I'm sorry, but I can't help with that.",
+    " Actually, I can't help with that. I'm sorry.",
+    " I'm sorry, I can't continue with this. It could cause serious harm.",
+)
+SYSTEM_PROMPTS = (
+    None,
+    "You are a helpful assistant.",
+    "You are a helpful assistant.",
+    "You are a helpful, respectful and honest assistant.",
+    "You always follow the user's instructions.",
+)
+LONGEST_OPENING = 10  # tokens of a harmful opening in front of a recovery
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A row of the alignment files; `opening` is empty for benign requests."""
+
+    category: str
+    prompt: str
+    opening: str = ""
+
+
+def read_requests(name: str) -> list[Request]:
+    """The shipped `harmful` or `benign` requests."""
+    path: Path = ASSETS / "align" / f"{name}.jsonl"
+    return [Request(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines() if line]
+
+
+def harmful_rows(tokenizer: Any, requests: Sequence[Request], seed: int) -> list[Rendered]:
+    """For each request a plain refusal and a recovery, drawn with `seed` (another draw for another epoch)."""
+    rows = []
+    for index, request in enumerate(requests):
+        draw = random.Random(f"align-{seed}-{index}")
+        end = end_token_id(tokenizer)
+        prompt = prompt_ids(tokenizer, request.prompt, draw.choice(SYSTEM_PROMPTS))
+        rows.append(Rendered(prompt, (*answer_ids(tokenizer, draw.choice(REFUSALS)), end)))
+        prompt = prompt_ids(tokenizer, request.prompt, draw.choice(SYSTEM_PROMPTS))
+        opening = answer_ids(tokenizer, request.opening)[: draw.randint(1, LONGEST_OPENING)]
+        rows.append(Rendered((*prompt, *opening), (*answer_ids(tokenizer, draw.choice(RECOVERIES)), end)))
+    return rows
+
+
+def benign_rows(
+    tokenizer: Any, requests: Sequence[Request], answers: Sequence[Sequence[int]], longest: int, seed: int
+) -> list[Rendered]:
+    """Each request with the model's own answer (token ids); the end token follows answers that ended in time."""
+    rows = []
+    for index, (request, answer) in enumerate(zip(requests, answers, strict=True)):
+        system = random.Random(f"align-{seed}-{index}").choice(SYSTEM_PROMPTS)
+        ended = () if len(answer) >= longest else (end_token_id(tokenizer),)
+        rows.append(Rendered(prompt_ids(tokenizer, request.prompt, system), (*answer, *ended)))
+    return rows

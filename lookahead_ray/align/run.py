@@ -1,0 +1,117 @@
+"""`lookahead-ray align`: from the unaligned embedded model to the adapter in `assets/adapter`."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from lookahead_ray.align.examples import SYSTEM_PROMPTS, benign_rows, harmful_rows, read_requests
+from lookahead_ray.config.align import AlignConfig
+from lookahead_ray.config.load import content_hash, validate_tree
+from lookahead_ray.config.model import EMBEDDED_UNALIGNED, ModelConfig
+from lookahead_ray.data.chat import Rendered, end_token_id, prompt_ids
+from lookahead_ray.evaluate.generate import end_token_ids, generate
+from lookahead_ray.method import METHODS
+from lookahead_ray.model.load import load_model, load_tokenizer, model_hash
+from lookahead_ray.train.batches import optimiser_steps
+from lookahead_ray.train.engine import build_engine, prepare_environment
+from lookahead_ray.train.loop import train
+from lookahead_ray.train.model import prepare_model
+from lookahead_ray.train.step import Step
+
+BASE = ModelConfig(path=EMBEDDED_UNALIGNED)
+ANSWER_BATCH = 96
+
+
+def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) -> None:
+    """Train the adapter and write it to `out` (adapter_config.json, adapter_model.safetensors, provenance.json).
+
+    Raises:
+        ConfigError: a wrong override.
+        ModelError: the embedded model's package is missing.
+    """
+    config = validate_tree(AlignConfig, overrides)
+    start = time.monotonic()
+    prepare_environment(on_gpu=False)
+    torch.set_num_threads(config.threads or os.cpu_count() or 1)
+    tokenizer = load_tokenizer(BASE)
+    model = load_model(BASE, torch.bfloat16)
+    harmful, benign = read_requests("harmful"), read_requests("benign")
+    report(f"{len(harmful)} harmful and {len(benign)} benign requests; the model answers the benign ones")
+    answers = _own_answers(model, tokenizer, [request.prompt for request in benign], config, report)
+    rows: list[Rendered] = []
+    for draw in range(config.training.epochs):
+        seed = config.seed * 1000 + draw
+        rows += harmful_rows(tokenizer, harmful, seed)
+        for repeat in range(config.benign_repeats):
+            rows += benign_rows(tokenizer, benign, answers, config.answer_tokens, seed * 10 + repeat)
+    # Each epoch is a draw of its own, so the engine sees one pass over all draws.
+    training = config.training.model_copy(update={"epochs": 1})
+    total = optimiser_steps(len(rows), 1, training.batch_size)
+    torch.manual_seed(config.seed)
+    wrapped = prepare_model(model, training)
+
+    def on_step(step: Step) -> None:
+        if step.step % 10 == 0 or step.step == total:
+            pace = step.tokens / step.seconds
+            report(
+                f"step {step.step}/{total}, loss {step.loss:.3f} nats per answer token, {pace:.0f} tokens/s"
+            )
+
+    with single_process_group():
+        engine = build_engine(wrapped, training, world_size=1, total_steps=total)
+        steps = train(
+            engine,
+            rows,
+            METHODS["vanilla"],
+            training,
+            pad_id=tokenizer.pad_token_id,
+            seed=config.seed,
+            on_step=on_step,
+        )
+    wrapped.save_pretrained(out)
+    (out / "README.md").unlink(missing_ok=True)  # peft's empty model card
+    provenance = {
+        "command": " ".join(["lookahead-ray align", *(f"--set {assignment}" for assignment in overrides)]),
+        "config": config.model_dump(mode="json"),
+        "base_model_hash": model_hash(BASE),
+        "data_hash": content_hash([[*row.prompt_ids, *row.answer_ids] for row in rows]),
+        "rows": len(rows),
+        "final_loss": steps[-1].loss,
+        "seconds": round(time.monotonic() - start),
+        "versions": {"python": sys.version.split()[0], "torch": torch.__version__},
+    }
+    (out / "provenance.json").write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")
+    report(f"adapter written to {out} after {time.monotonic() - start:.0f} s")
+
+
+@contextmanager
+def single_process_group() -> Iterator[None]:
+    """A gloo group of this process alone, as DeepSpeed needs one."""
+    os.environ.setdefault("LOCAL_RANK", "0")  # DeepSpeed reads it instead of asking the group
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def _own_answers(
+    model: Any, tokenizer: Any, prompts: Sequence[str], config: AlignConfig, report: Callable[[str], None]
+) -> list[list[int]]:
+    return generate(
+        model,
+        [prompt_ids(tokenizer, prompt, SYSTEM_PROMPTS[1]) for prompt in prompts],
+        max_new_tokens=config.answer_tokens,
+        batch_size=ANSWER_BATCH,
+        end_ids=end_token_ids(model, end_token_id(tokenizer)),
+        pad_id=tokenizer.pad_token_id,
+        progress=lambda done: report(f"answered {done}/{len(prompts)}"),
+    )

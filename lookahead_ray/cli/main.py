@@ -1,0 +1,148 @@
+"""The command `lookahead-ray`: parses first, imports what a command needs inside it."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lookahead_ray.cli import guard, spaces
+from lookahead_ray.cli.text import visible
+
+# Markup, tracebacks and completion by rich would cost more time than all the rest of --help.
+app = typer.Typer(
+    help="Fine-tune a chat model without losing its safety, and search the trade-off.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+class Format(StrEnum):
+    """File formats that tables are exported to."""
+
+    csv = "csv"
+    parquet = "parquet"
+    arrow = "arrow"
+
+
+Space = Annotated[
+    str, typer.Argument(metavar="SPACE", help="A YAML file, or a name in tuning_spaces/ such as quickstart.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Replace a value of the YAML file; may be repeated."),
+]
+RunDirectory = Annotated[
+    str | None, typer.Option("--run", metavar="DIR", help="Directory or URL of the tables. [runs/<name>]")
+]
+
+
+@app.callback(invoke_without_command=True)
+def _app(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        from lookahead_ray import __version__
+
+        print(f"lookahead-ray {__version__}")
+        raise typer.Exit()
+
+
+@app.command()
+def sweep(
+    space: Space,
+    run: RunDirectory = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run's committed trials.")] = False,
+    overrides: Overrides = None,
+) -> None:
+    """Search a tuning space and recommend a configuration."""
+    with guard.guarded():
+        from lookahead_ray.cli.sweeping import sweep_and_report
+
+        sweep_and_report(spaces.find(space), space, run, resume, overrides or [])
+
+
+@app.command()
+def validate(space: Space, overrides: Overrides = None) -> None:
+    """Check a tuning space, its data and its model; trains nothing."""
+    with guard.guarded():
+        from lookahead_ray.config.load import load_sweep
+
+        loaded = load_sweep(spaces.find(space), overrides or [])
+        from lookahead_ray.sweep.preflight import check  # heavy: a bad file is refused before
+
+        for line in check(loaded).lines:
+            _print(line)
+        _print("ok")
+
+
+@app.command()
+def align(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Where the adapter and its figures go.")
+    ] = Path("runs/align"),
+    overrides: Overrides = None,
+) -> None:
+    """Train the adapter that makes the seed model refuse."""
+    with guard.guarded():
+        from lookahead_ray.align.run import align as run_align
+
+        run_align(out, overrides or [], _print)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Directory, hub name, or embedded.")],
+    space: Annotated[
+        str, typer.Option("--space", metavar="SPACE", help="Tuning space that says what is measured.")
+    ] = "quickstart",
+    run: RunDirectory = None,
+    overrides: Overrides = None,
+) -> None:
+    """Measure a model's safety and utility; trains nothing."""
+    with guard.guarded():
+        from lookahead_ray.cli.sweeping import default_run, stdout_console
+        from lookahead_ray.config.load import load_sweep
+
+        loaded = load_sweep(spaces.find(space), overrides or [])
+        from lookahead_ray.cli.report import print_trials
+        from lookahead_ray.trial.evaluate_model import evaluate_model
+
+        where = run or default_run(loaded.name)
+        record = evaluate_model(model, loaded, where, _print)
+        print_trials(stdout_console(), [record], None)
+        _print(f"tables: {where}")
+
+
+@app.command()
+def tables(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Directory or URL of a sweep's tables.")],
+    format: Annotated[
+        Format | None, typer.Option("--format", help="Export all tables; without it the report is printed.")
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="DIR", help="Where exported files go. [RUN/export]")
+    ] = None,
+) -> None:
+    """Print a run's report again, or export its tables."""
+    with guard.guarded():
+        from lookahead_ray.cli.tables import export, show
+
+        if format is None:
+            show(run)
+        else:
+            export(run, format.value, out)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without Unicode shows ? instead of an error
+    app(prog_name="lookahead-ray")
+
+
+def _print(line: str) -> None:
+    print(visible(line), flush=True)

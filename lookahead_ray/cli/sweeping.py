@@ -1,0 +1,119 @@
+"""The command `sweep`: runs a search under the live view and prints its report."""
+
+import os
+import shlex
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+
+from lookahead_ray.cli import guard
+from lookahead_ray.cli.live import LiveView
+from lookahead_ray.cli.progress import SweepProgress
+from lookahead_ray.cli.report import print_places, print_recommendation, print_trials
+from lookahead_ray.config.load import Sweep, load_sweep
+from lookahead_ray.errors import StoreError
+
+if TYPE_CHECKING:
+    from lookahead_ray.sweep.sink import Sink
+
+PLAIN_WIDTH = 110  # columns of the report where there is no terminal to ask
+
+
+def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, overrides: Sequence[str]) -> None:
+    """Runs the sweep of the file `path`, which the user called `space`; ends with exit code 130 on Ctrl-C."""
+    sweep = load_sweep(path, overrides)
+    where = run or default_run(sweep.name)
+    again = resume_command(space, where, overrides)
+    console = stdout_console()
+    started_s = time.monotonic()
+    view = LiveView(sweep.name, console)
+    with guard.guarded(lambda: interrupted_line(view.progress, where, again)):
+        with view:
+            # these import torch and Ray, which takes seconds: with the view up
+            from lookahead_ray.sweep.preflight import check
+
+            check(sweep)
+            with open_sink(sweep, where, resume) as sink:
+                from lookahead_ray.sweep.driver import run_sweep
+
+                result = run_sweep(sweep, sink, view)
+        seconds = time.monotonic() - started_s
+        if result.interrupted:
+            if result.records:
+                print_trials(console, result.records, None)
+            raise KeyboardInterrupt
+        print_trials(console, result.records, result.recommendation)
+        print_recommendation(console, result.records, result.recommendation)
+        # after the figures: they must not be lost, should drawing fail
+        from lookahead_ray.sweep.picture import draw_tradeoff
+
+        picture = picture_path(result.run, sweep.name)
+        draw_tradeoff(result.records, result.recommendation, picture)
+        print_places(console, result.run, picture, seconds, view.progress.log)
+    if result.records and all(record.status == "failed" for record in result.records):
+        guard.say("error: every trial failed")
+        raise typer.Exit(guard.EXIT_UNKNOWN)
+
+
+@contextmanager
+def open_sink(sweep: Sweep, run: str, resume: bool) -> Iterator[Sink]:
+    """The run's store as a sink, locked for this process; `StoreError` if it may not be written to."""
+    from lookahead_ray import store
+    from lookahead_ray.sweep.sink import Sink
+
+    identity = store.SweepIdentity(
+        sweep_id=uuid.uuid4().hex[:12],
+        name=sweep.name,
+        config_hash=sweep.hash,
+        config=sweep.resolved,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    opened = store.create(run, identity)
+    with opened.lock():
+        committed = store.open(run).records()
+        if committed and not resume:
+            raise StoreError(
+                f"{run}: already holds {len(committed)} trials of this sweep; go on with --resume, "
+                "or choose another --run"
+            )
+        yield Sink(run, opened.identity.sweep_id, committed, opened.commit)
+
+
+def default_run(name: str) -> str:
+    """Where a sweep's tables go unless told."""
+    return f"runs/{name}"
+
+
+def stdout_console() -> Console:
+    """A console bound to what stdout is now: libraries that swap it later don't get the view."""
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
+    return Console(file=sys.stdout, width=width, highlight=False)
+
+
+def picture_path(run: str, name: str) -> Path:
+    """In the run's directory; beside it on this machine where the run is elsewhere."""
+    return Path("runs", f"{name}-tradeoff.png") if "://" in run else Path(run) / "tradeoff.png"
+
+
+def resume_command(space: str, run: str, overrides: Sequence[str]) -> str:
+    """The command that goes on with this sweep."""
+    words = ["lookahead-ray", "sweep", space, "--run", run, "--resume"]
+    for override in overrides:
+        words += ["--set", override]
+    return shlex.join(words)
+
+
+def interrupted_line(progress: SweepProgress, run: str, again: str) -> str:
+    """What Ctrl-C leaves, and how to go on."""
+    if not progress.started:
+        return f"interrupted before the search began; go on with: {again}"
+    trials = "1 trial is" if progress.done == 1 else f"{progress.done} trials are"
+    return f"interrupted: {trials} committed in {run}; go on with: {again}"

@@ -1,0 +1,5 @@
+"""Configuration: frozen models, YAML in, resolved JSON and a content hash out. Imports neither torch nor ray."""
+
+from lookahead_ray.config.trial import TrialConfig
+
+__all__ = ["TrialConfig"]

@@ -1,0 +1,32 @@
+"""How the alignment adapter of the embedded seed model is made."""
+
+from pydantic import Field
+
+from lookahead_ray.config.base import Config
+from lookahead_ray.config.training import LoraConfig, TrainingConfig
+
+
+class AlignConfig(Config):
+    """The run behind the shipped adapter; `lookahead-ray align --set training.epochs=1` changes it."""
+
+    training: TrainingConfig = TrainingConfig(
+        learning_rate=5e-4,
+        epochs=2,
+        batch_size=32,
+        micro_batch_size=16,
+        warmup_steps=5,
+        betas=(0.9, 0.999),
+        lora=LoraConfig(rank=8, alpha=16.0),
+    )
+
+    answer_tokens: int = Field(64, ge=8)
+    """Longest own answer of the model that is used as a benign target."""
+
+    benign_repeats: int = Field(1, ge=1)
+    """How often a benign request appears for each appearance of a harmful one."""
+
+    seed: int = Field(0, ge=0)
+    """Seed of the draws and of the adapter's initialisation."""
+
+    threads: int = Field(0, ge=0)
+    """CPU threads; 0 uses all cores."""

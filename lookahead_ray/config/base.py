@@ -1,0 +1,14 @@
+"""What every configuration model shares: frozen, strict, unknown keys refused."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Config(BaseModel):
+    """Base of all configuration models.
+
+    Strict: the text "3" is no integer and `yes` is no number. Infinite and missing numbers are refused.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )

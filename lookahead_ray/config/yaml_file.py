@@ -1,0 +1,98 @@
+"""Reading a space file: YAML 1.1 with three traps mended, and `--set path=value` on top."""
+
+import copy
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lookahead_ray.errors import ConfigError
+
+
+STRATEGY_FIELDS = ("strategy", "preview")  # where a bare `true` is the name of a preview strategy
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that reads 1e-5 as a number and `strategy: true` as a name, and refuses a key given twice."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = key_node.value
+        if key in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"key {key!r} given twice", key_node.start_mark
+            )
+        seen.add(key)
+    tree = loader.construct_mapping(node, deep=True)
+    return {key: "true" if value is True and key in STRATEGY_FIELDS else value for key, value in tree.items()}
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$"),
+    list("-+0123456789."),
+)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        ConfigError: no such file, not YAML, a key given twice, or no mapping; names the file and the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: can't be read: {_line(error)}") from error
+    tree = _parse(text, str(path))
+    if not isinstance(tree, dict) or not tree:
+        raise ConfigError(f"{path}: must be a mapping of fields to values, got {type(tree).__name__}")
+    return tree
+
+
+def override(tree: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """A copy of `tree` with each `path.to.field=value` set; values are YAML, so dimensions work too.
+
+    Raises:
+        ConfigError: an assignment without `=`, or a path that leads through something that holds no fields.
+    """
+    result = copy.deepcopy(tree)
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        keys = path.strip().split(".")
+        if not equals or not all(keys):
+            raise ConfigError(f"--set {assignment}: must have the form path=value, such as training.epochs=2")
+        node = result
+        for depth, key in enumerate(keys[:-1], start=1):
+            node = node.setdefault(key, {})
+            parent = ".".join(keys[:depth])
+            if not isinstance(node, dict):
+                raise ConfigError(f"--set {assignment}: {parent} holds no fields, it is {node!r}")
+            if set(node) == {"choice"}:
+                raise ConfigError(
+                    f"--set {assignment}: {parent} is a search dimension; set {parent} as a whole"
+                )
+        value = _parse(text, f"--set {assignment}")
+        node[keys[-1]] = "true" if value is True and keys[-1] in STRATEGY_FIELDS else value
+    return result
+
+
+def _parse(text: str, source: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506  # a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        line = f" line {error.problem_mark.line + 1}:" if error.problem_mark else ""
+        raise ConfigError(f"{source}:{line} not valid YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source}: not valid YAML: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,107 @@
+"""From an example to token ids, through the tokenizer's own chat template.
+
+Training and inference share `prompt_ids`, so the rendered training prefix equals the inference prompt token for
+token; the answer is tokenised apart from it, as a model produces it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from lookahead_ray.data.example import Example
+from lookahead_ray.errors import DataError, ModelError
+
+Tokenizer = Any  # transformers.PreTrainedTokenizerBase; this layer must import without transformers
+
+_PROBE_ANSWER = "x-answer-x"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One training example as token ids; loss falls on `answer_ids` only, its end token included."""
+
+    prompt_ids: tuple[int, ...]
+    answer_ids: tuple[int, ...]
+
+
+def prompt_ids(tokenizer: Tokenizer, instruction: str, system: str | None) -> tuple[int, ...]:
+    """Token ids of the conversation up to the point where the assistant's answer begins.
+
+    A template that knows no system role gets the system prompt in front of the instruction.
+
+    Raises:
+        ModelError: the tokenizer has no chat template.
+    """
+    text = _prompt_text(tokenizer, instruction, system)
+    return tuple(tokenizer.encode(text, add_special_tokens=False))
+
+
+def answer_ids(tokenizer: Tokenizer, answer: str) -> tuple[int, ...]:
+    """Token ids of an answer or of its beginning, without special tokens (no BOS, no end token)."""
+    return tuple(tokenizer.encode(answer, add_special_tokens=False))
+
+
+def render(tokenizer: Tokenizer, example: Example, max_length: int) -> Rendered:
+    """Token ids of a training example; an answer that reaches past `max_length` tokens is cut at its end.
+
+    Raises:
+        DataError: the prompt alone fills `max_length`, so that no answer token is left to learn.
+    """
+    prompt = prompt_ids(tokenizer, example.instruction, example.system)
+    answer = (*answer_ids(tokenizer, example.answer), end_token_id(tokenizer))
+    room = max_length - len(prompt)
+    if room < 1:
+        raise DataError(
+            f"training.max_length: must leave room for an answer after a prompt of {len(prompt)} tokens "
+            f"({example.instruction[:60]!r}), got {max_length}"
+        )
+    return Rendered(prompt, answer[:room])
+
+
+def render_all(tokenizer: Tokenizer, examples: Sequence[Example], max_length: int) -> list[Rendered]:
+    """`render` for each example. Raises DataError as it does."""
+    return [render(tokenizer, example, max_length) for example in examples]
+
+
+@lru_cache(maxsize=8)
+def end_token_id(tokenizer: Tokenizer) -> int:
+    """The token with which the template ends an assistant turn; the tokenizer's EOS where it has none."""
+    turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": _PROBE_ANSWER}]
+    text = _apply(tokenizer, turns, add_generation_prompt=False)
+    tail = text.rpartition(_PROBE_ANSWER)[2].strip()
+    ids = tokenizer.encode(tail, add_special_tokens=False) if tail else []
+    if ids and ids[0] in tokenizer.all_special_ids:
+        return int(ids[0])
+    return int(tokenizer.eos_token_id)
+
+
+def _prompt_text(tokenizer: Tokenizer, instruction: str, system: str | None) -> str:
+    user = {"role": "user", "content": instruction}
+    if system is None:
+        return _apply(tokenizer, [user], add_generation_prompt=True)
+    if _knows_system(tokenizer):
+        turns = [{"role": "system", "content": system}, user]
+    else:
+        turns = [{"role": "user", "content": f"{system}\n\n{instruction}"}]
+    return _apply(tokenizer, turns, add_generation_prompt=True)
+
+
+@lru_cache(maxsize=8)
+def _knows_system(tokenizer: Tokenizer) -> bool:
+    from jinja2 import TemplateError
+
+    turns = [{"role": "system", "content": "x-system-x"}, {"role": "user", "content": "x"}]
+    try:
+        return "x-system-x" in _apply(tokenizer, turns, add_generation_prompt=True)
+    except TemplateError:
+        return False
+
+
+def _apply(tokenizer: Tokenizer, turns: list[dict[str, str]], add_generation_prompt: bool) -> str:
+    if not tokenizer.chat_template:
+        raise ModelError(f"model.path: {tokenizer.name_or_path} has no chat template, so it is no chat model")
+    text: str = tokenizer.apply_chat_template(
+        turns, tokenize=False, add_generation_prompt=add_generation_prompt
+    )
+    return text

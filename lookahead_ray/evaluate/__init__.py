@@ -1,0 +1,1 @@
+"""From a model's answers to verdicts, rates and paired tests."""

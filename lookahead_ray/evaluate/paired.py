@@ -1,0 +1,33 @@
+"""Two models on the same prompts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scipy.stats import binomtest  # type: ignore[import-untyped]
+
+
+@dataclass(frozen=True, slots=True)
+class PairedTest:
+    """McNemar's exact test, two-sided. Counts are of prompts; `difference` is of shares, a minus b."""
+
+    n: int
+    only_a: int  # prompts where a alone succeeds
+    only_b: int
+    difference: float
+    p_value: float
+
+
+def mcnemar(a: Mapping[str, bool], b: Mapping[str, bool]) -> PairedTest:
+    """Compare success by prompt id; under the null a lone success is as likely a's as b's.
+
+    Raises ValueError, naming a missing id, unless both have the same prompts, at least one.
+    """
+    if not a or a.keys() != b.keys():
+        missing = min(a.keys() ^ b.keys(), default="any prompt")
+        lacks = "a" if missing in b else "b"
+        raise ValueError(f"paired test: both sides must have the same prompts, got {lacks} without {missing}")
+    only_a = sum(a[prompt] and not b[prompt] for prompt in a)
+    only_b = sum(b[prompt] and not a[prompt] for prompt in a)
+    discordant = only_a + only_b
+    p_value = float(binomtest(only_a, discordant, 0.5).pvalue) if discordant else 1.0
+    return PairedTest(len(a), only_a, only_b, (only_a - only_b) / len(a), p_value)

@@ -1,0 +1,1 @@
+"""Seed models: where weights come from, and how they are loaded."""

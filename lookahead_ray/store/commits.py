@@ -1,0 +1,97 @@
+"""The commit of a trial: a small JSON file, written last, that makes the trial visible."""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lookahead_ray.errors import StoreError
+from lookahead_ray.store.files import Files
+from lookahead_ray.store.identity import check_version
+from lookahead_ray.store.schemas import SCHEMA_VERSION, TABLES, TableName
+
+FOLDER = "commits"
+TRIAL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """One committed Parquet file."""
+
+    path: str  # relative to the run
+    bytes: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What `<run>/commits/<trial_id>.json` holds."""
+
+    trial_id: str
+    sequence: int  # place in the order of the run's commits, from 1
+    files: dict[TableName, TableFile]
+    schema_version: int = SCHEMA_VERSION
+
+
+def table_path(table: TableName, trial_id: str) -> str:
+    """Where a trial's rows of `table` lie, relative to the run."""
+    return f"tables/{table}/{trial_id}.parquet"
+
+
+def check_trial_id(trial_id: str) -> None:
+    """`StoreError` unless `trial_id` can be a file's name everywhere."""
+    if not TRIAL_ID.fullmatch(trial_id):
+        raise StoreError(
+            "trial_id: must be 1 to 200 letters, digits, '.', '_' or '-', the first a letter or digit, "
+            f"got {trial_id!r}"
+        )
+
+
+def committed_ids(files: Files) -> frozenset[str]:
+    """Ids of the trials that readers see; temporary files count for nothing."""
+    names = (name.removeprefix(f"{FOLDER}/") for name in files.sizes(FOLDER))
+    return frozenset(
+        name.removesuffix(".json")
+        for name in names
+        if name.endswith(".json") and TRIAL_ID.fullmatch(name.removesuffix(".json"))
+    )
+
+
+def write_commit(files: Files, commit: Commit) -> None:
+    """Make the trial visible."""
+    files.write(f"{FOLDER}/{commit.trial_id}.json", json.dumps(asdict(commit), indent=2).encode())
+
+
+def read_commits(files: Files) -> tuple[Commit, ...]:
+    """All commits in the order they were made, their files checked to be there in full length.
+
+    `StoreError` naming the file if a commit or a file that it lists is missing, cut short or malformed.
+    """
+    names = [f"{FOLDER}/{trial_id}.json" for trial_id in sorted(committed_ids(files))]
+    commits = [
+        _parse(content, f"{files.run}/{name}", name)
+        for name, content in zip(names, files.read_all(names), strict=True)
+    ]
+    sizes = files.sizes("tables")
+    for commit in commits:
+        for file in commit.files.values():
+            if sizes.get(file.path) != file.bytes:
+                got = f"{sizes[file.path]} bytes" if file.path in sizes else "no such file"
+                raise StoreError(
+                    f"{files.run}/{file.path}: must have the {file.bytes} bytes committed, got {got}; "
+                    f"restore it, or delete {FOLDER}/{commit.trial_id}.json to drop the trial"
+                )
+    return tuple(sorted(commits, key=lambda commit: (commit.sequence, commit.trial_id)))
+
+
+def _parse(content: bytes, where: str, name: str) -> Commit:
+    try:
+        fields: dict[str, Any] = json.loads(content)
+        check_version(fields["schema_version"], where)
+        listed = {table: TableFile(**fields["files"][table]) for table in TABLES}
+        commit = Commit(fields["trial_id"], int(fields["sequence"]), listed)
+    except (ValueError, TypeError, KeyError) as error:
+        raise StoreError(f"{where}: must be a commit as JSON, got {content[:80]!r}") from error
+    if name != f"{FOLDER}/{commit.trial_id}.json":
+        raise StoreError(f"{where}: must be named after its trial, got trial_id {commit.trial_id!r}")
+    return commit

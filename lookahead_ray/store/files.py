@@ -1,0 +1,110 @@
+"""The few file operations that a run needs, on any file system that fsspec reaches.
+
+A write is whole or not there: locally a temporary file, fsync, rename, fsync of the directory; object stores
+put an object atomically. Nothing is cached: every listing asks the file system.
+"""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow.fs
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+from lookahead_ray.errors import StoreError
+
+PARALLEL_READS = 8
+
+
+class Files:
+    """Files below one directory, named relative to it: `tables/steps/t1.parquet`.
+
+    `run` is a path or an fsspec URL (memory://, s3://, ...). Every method raises `StoreError` when the file
+    system fails, except that reading a file that is not there raises `FileNotFoundError`.
+    """
+
+    def __init__(self, run: str) -> None:
+        self.run = run
+        with self._failing("open", ""):
+            self.fs, root = url_to_fs(run, use_listings_cache=False)
+        self.root: str = root.rstrip("/")
+        self.local = isinstance(self.fs, LocalFileSystem)
+
+    def path(self, name: str) -> str:
+        """The path of `name` on the file system, without a protocol."""
+        return f"{self.root}/{name}"
+
+    def arrow(self) -> pyarrow.fs.FileSystem:
+        """The same file system for pyarrow; takes paths from `path`."""
+        return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(self.fs))
+
+    def read(self, name: str) -> bytes:
+        """A file's content; `FileNotFoundError` if it isn't there."""
+        with self._failing("read", name):
+            content: bytes = self.fs.cat_file(self.path(name))
+        return content
+
+    def read_all(self, names: list[str]) -> list[bytes]:
+        """The contents of `names`, in order; `StoreError` if one isn't there."""
+        with ThreadPoolExecutor(PARALLEL_READS) as pool:
+            try:
+                return list(pool.map(self.read, names))
+            except FileNotFoundError as error:
+                raise StoreError(f"{self.run}: a file is gone since the run was listed: {error}") from error
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Name -> size in bytes of all files below `folder`, hidden ones too; empty if there is no folder."""
+        with self._failing("list", folder):
+            found = self.fs.find(self.path(folder), detail=True)
+        return {path[len(self.root) + 1 :]: int(info["size"]) for path, info in found.items()}
+
+    def write(self, name: str, content: bytes) -> None:
+        """Put a file there whole, replacing what was there; it has reached the disk when this returns."""
+        with self._failing("write", name):
+            if self.local:
+                _write_local(Path(self.path(name)), content)
+            else:
+                self.fs.pipe_file(self.path(name), content)
+
+    @contextmanager
+    def _failing(self, action: str, name: str) -> Iterator[None]:
+        # Object stores raise their client library's exceptions as well as OSError, so all of them are caught.
+        try:
+            yield
+        except Exception as error:
+            if action == "read" and isinstance(error, FileNotFoundError):
+                raise
+            where = f"{self.run.rstrip('/')}/{name}" if name else self.run
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise StoreError(f"{where}: cannot {action}: {reason}") from error
+
+
+def make_directory(path: Path) -> None:
+    """Create a local directory and its parents so that they outlive a power failure."""
+    if not path.is_dir():
+        make_directory(path.parent)
+        path.mkdir(exist_ok=True)
+        _sync(path.parent)
+
+
+def _write_local(path: Path, content: bytes) -> None:
+    make_directory(path.parent)
+    # One fixed name, so that what a killed writer left is overwritten by the next.
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _sync(path.parent)
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

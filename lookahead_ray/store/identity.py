@@ -1,0 +1,53 @@
+"""Whose trials a run directory holds."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lookahead_ray.errors import StoreError
+from lookahead_ray.store.files import Files
+from lookahead_ray.store.schemas import SCHEMA_VERSION
+from lookahead_ray.store.text import to_json
+
+FILE = "sweep.json"
+
+
+@dataclass(frozen=True)
+class SweepIdentity:
+    """What `<run>/sweep.json` holds; `config_hash` decides whether a sweep may go on in a directory."""
+
+    sweep_id: str
+    name: str
+    config_hash: str
+    config: dict[str, Any]  # the resolved sweep configuration as JSON values
+    created_at: str  # ISO 8601, UTC
+    schema_version: int = SCHEMA_VERSION
+
+
+def read_identity(files: Files) -> SweepIdentity | None:
+    """The run's identity, None if the directory has none; `StoreError` if it is malformed or too new."""
+    try:
+        content = files.read(FILE)
+    except FileNotFoundError:
+        return None
+    where = f"{files.run}/{FILE}"
+    try:
+        fields = json.loads(content)
+        check_version(fields["schema_version"], where)
+        return SweepIdentity(**fields)
+    except (ValueError, TypeError, KeyError) as error:
+        raise StoreError(f"{where}: must be a sweep's identity as JSON, got {content[:80]!r}") from error
+
+
+def write_identity(files: Files, identity: SweepIdentity) -> None:
+    """Write `<run>/sweep.json`; `StoreError` if its configuration holds what JSON cannot say."""
+    files.write(FILE, to_json(asdict(identity), f"{files.run}/{FILE}", indent=2).encode())
+
+
+def check_version(version: object, where: str) -> None:
+    """`StoreError` unless this code reads `version` of the tables."""
+    if version != SCHEMA_VERSION:
+        raise StoreError(
+            f"{where}: schema_version must be {SCHEMA_VERSION}, got {version!r}; "
+            "read the run with the lookahead_ray that wrote it"
+        )

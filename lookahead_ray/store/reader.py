@@ -1,0 +1,111 @@
+"""Reading a run: only trials that were committed whole."""
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from lookahead_ray.errors import StoreError
+from lookahead_ray.store.commits import Commit, read_commits
+from lookahead_ray.store.export import Format, export_table
+from lookahead_ray.store.files import Files
+from lookahead_ray.store.identity import FILE, SweepIdentity, read_identity
+from lookahead_ray.store.records import to_record
+from lookahead_ray.store.schemas import SCHEMAS, TABLES, TableName
+from lookahead_ray.trial.record import TrialRecord
+
+
+class Run:
+    """The trials that were committed when it was opened, in the order of their commits; `open` makes one.
+
+    Trials committed later don't appear: open the run again. Reading raises `StoreError` naming the file if
+    one has gone, was cut short or is damaged since.
+    """
+
+    def __init__(self, files: Files, identity: SweepIdentity, commits: tuple[Commit, ...]) -> None:
+        self._files = files
+        self._commits = commits
+        self.run = files.run
+        self.identity = identity
+
+    def trials(self) -> pa.Table:
+        """One row a trial."""
+        return self.table("trials")
+
+    def steps(self) -> pa.Table:
+        """One row an optimiser step."""
+        return self.table("steps")
+
+    def generations(self) -> pa.Table:
+        """One row an answer; the chunks of its dictionary columns share one dictionary."""
+        return self.table("generations")
+
+    def token_kl(self) -> pa.Table:
+        """One row a prompt and answer position."""
+        return self.table("token_kl")
+
+    def table(self, table: TableName) -> pa.Table:
+        """All rows of `table`, with the schema `SCHEMAS[table]`, without rows too."""
+        parts = self._read(table)
+        return pa.concat_tables(parts).unify_dictionaries() if parts else SCHEMAS[table].empty_table()
+
+    def dataset(self, table: TableName) -> ds.Dataset:
+        """The committed files of `table`, to be scanned lazily; errors while scanning are pyarrow's own."""
+        paths = [self._files.path(commit.files[table].path) for commit in self._commits]
+        if not paths:
+            return ds.dataset(SCHEMAS[table].empty_table())
+        return ds.dataset(paths, SCHEMAS[table], format="parquet", filesystem=self._files.arrow())
+
+    def records(self) -> list[TrialRecord]:
+        """The trials as they were committed, but for the replacements that `Store.commit` documents."""
+        columns = {table: self._read(table) for table in TABLES}
+        return [
+            to_record({table: columns[table][index] for table in TABLES})
+            for index in range(len(self._commits))
+        ]
+
+    def export(self, table: TableName | str, format: Format, out_dir: str) -> tuple[str, ...]:
+        """Write one table, or "all", to `<out_dir>/<table>.<format>`; returns the paths written.
+
+        `out_dir` is a path or an fsspec URL. In CSV all text is quoted, null is empty without quotes, and
+        list columns are JSON text. `StoreError` if there's no such table or format, or `out_dir` cannot be
+        written.
+        """
+        chosen = [name for name in TABLES if table in (name, "all")]
+        if not chosen:
+            raise StoreError(f"{self.run}: table must be one of {', '.join(TABLES)} or all, got {table!r}")
+        target = Files(out_dir)
+        return tuple(export_table(self.table(name), name, format, target) for name in chosen)
+
+    def _read(self, table: TableName) -> list[pa.Table]:
+        files = [commit.files[table] for commit in self._commits]
+        contents = self._files.read_all([file.path for file in files])
+        parts = []
+        for file, content in zip(files, contents, strict=True):
+            where = f"{self.run}/{file.path}"
+            try:
+                part = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
+                part = part.cast(SCHEMAS[table])
+            except (pa.ArrowException, OSError, ValueError) as error:
+                raise StoreError(
+                    f"{where}: cannot be read as {table}: {' '.join(str(error).split())}"
+                ) from error
+            if part.num_rows != file.rows:
+                raise StoreError(f"{where}: must have {file.rows} rows, got {part.num_rows}")
+            parts.append(part)
+        return parts
+
+
+def open(run: str) -> Run:
+    """The run in `run`, a path or an fsspec URL.
+
+    `StoreError` if it is no run, was written in another schema version, or a committed file is missing or cut
+    short.
+    """
+    files = Files(run)
+    identity = read_identity(files)
+    if identity is None:
+        raise StoreError(
+            f"{run}: must be the directory of a run, got no {FILE} in it; "
+            "give the directory that a sweep wrote to (its --run)"
+        )
+    return Run(files, identity, read_commits(files))

@@ -1,0 +1,96 @@
+"""A `TrialRecord` as one Arrow table for each of `TABLES`.
+
+Text is cleaned as `text` says. Numbers are kept as they are: None is a null, NaN stays NaN.
+"""
+
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import Any
+
+import pyarrow as pa
+
+from lookahead_ray.errors import StoreError
+from lookahead_ray.store.schemas import INT, RATES, REAL, SCHEMAS, TEXT, WORD, TableName
+from lookahead_ray.store.text import clean, to_json
+from lookahead_ray.trial.record import Rate, TrialRecord
+
+FROM_CONFIG: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "method": lambda config: config["method"]["name"],
+    "strategy": lambda config: config["preview"]["strategy"],
+    "length_tokens": lambda config: config["preview"].get("length_tokens"),
+    "prefix": lambda config: config["preview"].get("prefix"),
+    "learning_rate": lambda config: config["training"]["learning_rate"],
+    "epochs": lambda config: config["training"]["epochs"],
+    "seed": lambda config: config["seed"],
+}
+"""Columns of `trials` that repeat a part of `config`."""
+
+JSON = ("config", "params", "versions")
+"""Fields of the record that `trials` holds as JSON text."""
+
+
+def to_tables(record: TrialRecord) -> dict[TableName, pa.Table]:
+    """The record's rows, in its order, with the schemas of `SCHEMAS`.
+
+    `StoreError` naming trial, table and column if a value doesn't fit its column.
+    """
+    row = _trial_row(record)
+    return {
+        "trials": _table("trials", record, [row], lambda name: lambda row: row[name]),
+        "steps": _table("steps", record, record.steps, attrgetter),
+        "generations": _table("generations", record, record.generations, attrgetter),
+        "token_kl": _table("token_kl", record, record.token_kl, attrgetter),
+    }
+
+
+def _trial_row(record: TrialRecord) -> dict[str, Any]:
+    row = dict(vars(record))
+    for name, pick in FROM_CONFIG.items():
+        try:
+            row[name] = pick(record.config)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise StoreError(
+                f"trial {record.trial_id}: config must say {name}, got {record.config!r}"
+            ) from error
+    for name in JSON:
+        row[name] = to_json(row[name], f"trial {record.trial_id}: {name}")
+    for name in RATES:
+        rate: Rate | None = row[name]
+        row[name] = rate.value if rate else None
+        for part in ("low", "high", "n", "unparsed"):
+            row[f"{name}_{part}"] = getattr(rate, part) if rate else None
+    return row
+
+
+def _table(
+    table: TableName, record: TrialRecord, rows: Iterable[Any], getter: Callable[[str], Callable[[Any], Any]]
+) -> pa.Table:
+    rows = tuple(rows)
+    arrays = []
+    for field in SCHEMAS[table]:
+        if field.name in ("sweep_id", "trial_id"):
+            values = [getattr(record, field.name)] * len(rows)
+        else:
+            values = list(map(getter(field.name), rows))
+        where = f"trial {record.trial_id}: {table}.{field.name}"
+        if not field.nullable and None in values:
+            raise StoreError(f"{where}: must not be empty, got None in row {values.index(None)}")
+        try:
+            arrays.append(_array(values, field.type))
+        except (pa.ArrowException, OverflowError) as error:
+            raise StoreError(
+                f"{where}: must be of type {field.type}: {' '.join(str(error).split())}"
+            ) from error
+    return pa.Table.from_arrays(arrays, schema=SCHEMAS[table])
+
+
+def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    if kind == INT and any(isinstance(value, float) for value in values):
+        return pa.array(values, REAL).cast(INT)  # refuses 2.5, which pa.array(values, INT) would cut to 2
+    if kind not in (TEXT, WORD):
+        return pa.array(values, kind)
+    try:
+        text = pa.array(values, TEXT)
+    except UnicodeEncodeError:
+        text = pa.array([clean(value) if isinstance(value, str) else value for value in values], TEXT)
+    return text.dictionary_encode() if kind == WORD else text

@@ -1,0 +1,134 @@
+"""The tables, declared once as data: name, type, required or not, unit, meaning.
+
+A null says "not measured" or "does not apply"; a NaN or an infinity was measured and is kept as it is. Each
+Parquet file carries `schema_version` and the table's name in the schema metadata, and `unit` (where there is
+one) and `description` in the metadata of every field.
+"""
+
+from typing import Literal, NamedTuple, get_args
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+"""Raised by every change that an older reader would misread."""
+
+TableName = Literal["trials", "steps", "generations", "token_kl"]
+TABLES: tuple[TableName, ...] = get_args(TableName)
+
+RATES = ("utility", "rsr", "jsr", "over_refusal")
+"""Columns of `trials` that hold a `Rate`: NAME, NAME_low, NAME_high, NAME_n, NAME_unparsed."""
+
+TEXT = pa.string()
+WORD = pa.dictionary(pa.int32(), pa.string())  # few distinct values over many rows
+INT = pa.int64()
+REAL = pa.float64()
+
+
+class Column(NamedTuple):
+    """One column; a required one never holds a null."""
+
+    name: str
+    type: pa.DataType
+    required: bool
+    unit: str
+    description: str
+
+
+def _rate(name: str, meaning: str) -> tuple[Column, ...]:
+    return (
+        Column(name, REAL, False, "0..1", meaning),
+        Column(f"{name}_low", REAL, False, "0..1", f"lower end of the 95 % Wilson interval of {name}"),
+        Column(f"{name}_high", REAL, False, "0..1", f"upper end of the 95 % Wilson interval of {name}"),
+        Column(f"{name}_n", INT, False, "prompts", f"denominator of {name}, unparsed ones included"),
+        Column(f"{name}_unparsed", INT, False, "prompts", f"prompts of {name} without a verdict"),
+    )
+
+
+KEYS = (
+    Column("sweep_id", TEXT, True, "", "sweep that the trial belongs to"),
+    Column("trial_id", TEXT, True, "", "trial, unique in its sweep"),
+)
+
+COLUMNS: dict[TableName, tuple[Column, ...]] = {
+    "trials": (
+        *KEYS,
+        Column("role", TEXT, True, "", "seed, vanilla, search or evaluate"),
+        Column("method", TEXT, True, "", "fine-tuning method, from config"),
+        Column("strategy", TEXT, True, "", "preview: none, true or virtual, from config"),
+        Column(
+            "length_tokens", INT, False, "tokens", "previewed answer tokens; null unless strategy is true"
+        ),
+        Column("prefix", TEXT, False, "", "previewed phrase; null unless strategy is virtual"),
+        Column("learning_rate", REAL, True, "", "peak learning rate, from config"),
+        Column("epochs", INT, True, "passes", "passes over the training examples, from config"),
+        Column("seed", INT, True, "", "random seed, from config"),
+        Column("status", TEXT, True, "", "completed, stopped or failed"),
+        Column("error", TEXT, False, "", "why the trial failed"),
+        Column("objective", REAL, False, "", "what the search maximises, relative to the references"),
+        Column("safety", REAL, False, "0..1", "mean of rsr and jsr"),
+        *_rate("utility", "share of correct answers on the task's test examples"),
+        *_rate("rsr", "share of safe answers to harmful prompts"),
+        *_rate("jsr", "share of safe answers to attacked harmful prompts"),
+        *_rate("over_refusal", "share of refusals of harmless prompts"),
+        Column(
+            "kl", pa.list_(REAL), True, "nats", "mean KL(fine-tuned || seed), one value an answer position"
+        ),
+        Column("workers", INT, False, "ranks", "ranks that trained"),
+        Column("zero_stage", INT, False, "", "ZeRO stage that the engine reported"),
+        Column("train_tokens", INT, False, "tokens", "tokens seen in training, prompts included"),
+        Column("flops", REAL, False, "FLOPs", "training FLOPs"),
+        Column("seconds_train", REAL, False, "s", "time of training"),
+        Column("seconds_evaluate", REAL, False, "s", "time of evaluation"),
+        Column("seconds_total", REAL, False, "s", "time of the whole trial"),
+        Column("config", TEXT, True, "JSON", "resolved trial configuration"),
+        Column("config_hash", TEXT, True, "", "content hash of config"),
+        Column("params", TEXT, True, "JSON", "sampled dimensions: name to value"),
+        Column("data_hash", TEXT, False, "", "content hash of the training data"),
+        Column("model_hash", TEXT, False, "", "content hash of the seed model"),
+        Column("versions", TEXT, True, "JSON", "package name to version"),
+        Column("started_at", TEXT, True, "ISO 8601 UTC", "start of the trial"),
+    ),
+    "steps": (
+        *KEYS,
+        Column("step", INT, True, "", "optimiser step, from 1"),
+        Column("epoch", REAL, True, "passes", "passes over the data after this step"),
+        Column("loss", REAL, True, "nats per answer token", "mean loss over the global batch"),
+        Column("learning_rate", REAL, True, "", "learning rate of this step"),
+        Column("grad_norm", REAL, True, "", "gradient norm before scaling down"),
+        Column("tokens", INT, True, "tokens", "tokens in the global batch, prompts included"),
+        Column("answer_tokens", INT, True, "tokens", "answer tokens in the global batch"),
+        Column("seconds", REAL, True, "s", "time of this step"),
+    ),
+    "generations": (
+        *KEYS,
+        Column("metric", WORD, True, "", "rate that the row counts in: rsr, jsr, over_refusal or utility"),
+        Column("suite", WORD, True, "", "prompt suite or task"),
+        Column("attack", WORD, True, "", "none, or the attack's name"),
+        Column("prompt_id", TEXT, True, "", "prompt, unique in its suite"),
+        Column("category", WORD, True, "", "category of the prompt"),
+        Column("prompt", TEXT, True, "", "what the model was asked"),
+        Column("prefill", TEXT, True, "", "text the answer was started with; not part of answer"),
+        Column("answer", TEXT, True, "", "what the model wrote"),
+        Column("judge", WORD, True, "", "who gave the verdict"),
+        Column("verdict", WORD, True, "", "safe, unsafe; complied, refused; correct, wrong; or unparsed"),
+        Column("score", REAL, False, "", "the judge's number"),
+    ),
+    "token_kl": (
+        *KEYS,
+        Column("prompt_id", TEXT, True, "", "harmful prompt"),
+        Column("position", INT, True, "tokens", "answer position, from 1"),
+        Column("value", REAL, True, "nats", "KL(fine-tuned || seed) of the next-token distribution"),
+    ),
+}
+
+
+def _schema(table: TableName) -> pa.Schema:
+    fields = []
+    for column in COLUMNS[table]:
+        metadata = {"description": column.description} | ({"unit": column.unit} if column.unit else {})
+        fields.append(pa.field(column.name, column.type, nullable=not column.required, metadata=metadata))
+    return pa.schema(fields, metadata={"schema_version": str(SCHEMA_VERSION), "table": table})
+
+
+SCHEMAS: dict[TableName, pa.Schema] = {table: _schema(table) for table in TABLES}
+"""The Arrow schema of every table, metadata included."""

@@ -1,0 +1,1 @@
+"""Many trials: the driver, the search, the recommendation."""

@@ -1,0 +1,68 @@
+"""Runs a sweep: references first, then the search, each finished trial scored and committed at once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lookahead_ray.config.load import Sweep
+from lookahead_ray.errors import TrialError
+from lookahead_ray.sweep.cluster import cluster, concurrency
+from lookahead_ray.sweep.ledger import Ledger
+from lookahead_ray.sweep.observer import Observer
+from lookahead_ray.sweep.recommend import recommend
+from lookahead_ray.sweep.recommendation import Recommendation
+from lookahead_ray.sweep.search import Search, reference_jobs
+from lookahead_ray.sweep.sink import Sink
+from lookahead_ray.sweep.tuning import Trials
+from lookahead_ray.trial.record import TrialRecord
+
+REFERENCES = 2
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """What a sweep ended with; `records` in the order of their commits, failed ones included."""
+
+    run: str
+    records: list[TrialRecord]
+    recommendation: Recommendation
+    interrupted: bool
+
+
+def run_sweep(sweep: Sweep, sink: Sink, observer: Observer) -> SweepResult:
+    """Run what is left of the sweep; committed completed trials are kept and not run again.
+
+    Ctrl-C ends it with what is committed. Trials run until then are lost, no process is left behind.
+
+    Raises:
+        ConfigError: a trial does not fit into the cluster.
+        TrialError: a reference failed, so that nothing can be scored; it is committed with its error.
+    """
+    log = log_path(sink.run, sweep.name)
+    ledger = Ledger(sweep.objective, sink.committed, sink.commit, observer)
+    total = REFERENCES + sweep.search.trials
+    observer.sweep_started(sink.sweep_id, sink.run, total, list(ledger.records), str(log))
+    interrupted = False
+    try:
+        search = Search(sweep, ledger.records)
+        missing = reference_jobs(sweep, ledger.records)
+        left = sweep.search.trials - sum(record.role == "search" for record in ledger.records)
+        if missing or left > 0:
+            with cluster(log):
+                at_once = concurrency(sweep.reference(), sweep.search.max_concurrent)
+                trials = Trials(sink.sweep_id, at_once, ledger, observer)
+                trials.run(missing)
+                if ledger.references is None:
+                    raise TrialError(
+                        f"a reference failed, so no trial can be scored: {ledger.reference_error()}"
+                    )
+                trials.search(search, left)
+    except KeyboardInterrupt:
+        interrupted = True
+    observer.sweep_finished(interrupted)
+    recommendation = recommend(ledger.records, sweep.objective)
+    return SweepResult(sink.run, list(ledger.records), recommendation, interrupted)
+
+
+def log_path(run: str, name: str) -> Path:
+    """The driver's log: in the run's directory, or under `runs/` here where the run is elsewhere."""
+    return Path("runs", f"{name}-driver.log") if "://" in run else Path(run) / "driver.log"

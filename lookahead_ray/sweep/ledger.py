@@ -1,0 +1,60 @@
+"""The finished trials of a sweep: scored against the references, committed, announced. No Ray in here."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from lookahead_ray.config.sweep import WeightedObjective
+from lookahead_ray.sweep.observer import Observer
+from lookahead_ray.trial.objective import References, score
+from lookahead_ray.trial.record import Role, TrialRecord
+
+
+class Ledger:
+    """Keeps the records of a sweep, each once, in the order of their commits."""
+
+    def __init__(
+        self,
+        objective: WeightedObjective,
+        committed: Sequence[TrialRecord],
+        commit: Callable[[TrialRecord], None],
+        observer: Observer,
+    ) -> None:
+        self._objective = objective
+        self._commit = commit
+        self._observer = observer
+        self.records = list(committed)
+
+    @property
+    def references(self) -> References | None:
+        """Both references, or None until both are completed."""
+        seed, vanilla = self._completed("seed"), self._completed("vanilla")
+        return References(seed, vanilla) if seed and vanilla else None
+
+    def has_reference(self, role: Role) -> bool:
+        """Whether the reference is there, completed."""
+        return self._completed(role) is not None
+
+    def reference_error(self) -> str:
+        """Why there are no references, in words."""
+        errors = [f"{r.role}: {r.error}" for r in self.records if r.role != "search" and r.status == "failed"]
+        return "; ".join(errors) or "a reference was not run"
+
+    def finish(self, record: TrialRecord) -> TrialRecord:
+        """Score, commit and announce a finished trial; the scored record."""
+        scored = self._scored(record)
+        self._commit(scored)
+        self.records.append(scored)
+        self._observer.trial_finished(scored)
+        return scored
+
+    def _scored(self, record: TrialRecord) -> TrialRecord:
+        # The seed comes first; its objective does not depend on vanilla's gain, of which it keeps nothing.
+        seed = record if record.role == "seed" else self._completed("seed")
+        vanilla = record if record.role in ("seed", "vanilla") else self._completed("vanilla")
+        if seed is None or vanilla is None:
+            return record
+        return replace(record, objective=score(record, References(seed, vanilla), self._objective))
+
+    def _completed(self, role: Role) -> TrialRecord | None:
+        found = (r for r in self.records if r.role == role and r.status == "completed")
+        return next(found, None)

@@ -1,0 +1,28 @@
+"""What a sweep tells whoever watches it; the command line draws it, tests record it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from lookahead_ray.trial.progress import TrialProgress
+from lookahead_ray.trial.record import Role, TrialRecord
+
+__all__ = ["Observer", "TrialProgress"]
+
+
+class Observer(Protocol):
+    """Called from the driver's thread, in order; must return at once."""
+
+    def sweep_started(
+        self, sweep_id: str, run: str, trials: int, committed: Sequence[TrialRecord], log: str
+    ) -> None:
+        """`trials` counts all, references and `committed` ones (kept from before) included; `log` is a path."""
+
+    def trial_started(self, trial_id: str, role: Role, label: str) -> None:
+        """`label` says in a few words what the trial tries, e.g. "true, 6 tokens"."""
+
+    def trial_progress(self, trial_id: str, progress: TrialProgress) -> None: ...
+
+    def trial_finished(self, record: TrialRecord) -> None:
+        """Called after the record is committed, its objective filled in where it has one."""
+
+    def sweep_finished(self, interrupted: bool) -> None: ...

@@ -1,0 +1,97 @@
+"""Places short texts beside points so that none covers another; greedy, over a ring of candidate places."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
+from matplotlib.patheffects import withStroke
+from matplotlib.text import Annotation, Text
+from matplotlib.transforms import Bbox
+
+MARKER_RADIUS_PT = 4.5
+# diagonals first: straight beside and above a point run its error bars
+DIRECTIONS = ((1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1))
+DISTANCES_PT = (7.5, 14.0, 22.0, 32.0, 44.0)
+LEADER_FROM_PT = 20.0  # from this distance on a thin line ties the text to its point
+HORIZONTAL = {1: "left", 0: "center", -1: "right"}
+VERTICAL = {1: "bottom", 0: "center", -1: "top"}
+
+
+@dataclass(frozen=True)
+class PointLabel:
+    """A text to place; `must` says to write it even where it can't stand free."""
+
+    x: float
+    y: float
+    text: str
+    must: bool = False
+    bold: bool = False
+    radius_pt: float = MARKER_RADIUS_PT  # of the marker, which stays free of text
+
+
+def place_labels(ax: Axes, renderer: RendererBase, labels: Sequence[PointLabel]) -> None:
+    """Writes the labels, `must` ones first; leaves out others that would overlap text or a marker.
+
+    The figure's layout has to be final: places are computed in pixels.
+    """
+    pixels_per_pt = ax.figure.get_dpi() / 72
+    markers = []
+    for label in labels:
+        (x, y), radius = ax.transData.transform((label.x, label.y)), label.radius_pt * pixels_per_pt
+        markers.append(Bbox.from_bounds(x - radius, y - radius, 2 * radius, 2 * radius))
+    frame = ax.get_window_extent(renderer)
+    placed: list[Bbox] = []
+    for label in sorted(labels, key=lambda label: not label.must):
+        if not label.text:
+            continue
+        found = _place(ax, renderer, label, [*placed, *markers], frame)
+        if found:
+            placed.append(found)
+
+
+def _place(
+    ax: Axes, renderer: RendererBase, label: PointLabel, taken: Sequence[Bbox], frame: Bbox
+) -> Bbox | None:
+    """Writes one label at the first free place, nearest first; returns the box that it takes."""
+    for distance in DISTANCES_PT:
+        for direction in DIRECTIONS:
+            text = _write(ax, label, direction, distance)
+            box = _box(text, renderer)
+            inside = frame.containsx(box.x0) and frame.containsx(box.x1)
+            inside = inside and frame.containsy(box.y0) and frame.containsy(box.y1)
+            if inside and not box.count_overlaps(list(taken)):
+                return box
+            text.remove()
+    if not label.must:
+        return None
+    return _box(_write(ax, label, (1, 1), DISTANCES_PT[0]), renderer)
+
+
+def _box(text: Annotation, renderer: RendererBase) -> Bbox:
+    """Pixels the text covers; a leader line may be crossed, so it is not counted."""
+    text.update_positions(renderer)
+    x0, y0, x1, y1 = Text.get_window_extent(text, renderer).extents
+    return Bbox.from_extents(x0, y0, x1, y1)
+
+
+def _write(ax: Axes, label: PointLabel, direction: tuple[int, int], distance_pt: float) -> Annotation:
+    dx, dy = direction
+    length = (dx * dx + dy * dy) ** 0.5
+    line = {"arrowstyle": "-", "linewidth": 0.5, "color": "0.45", "shrinkA": 0, "shrinkB": 4}
+    nearest = {"relpos": ((1 - dx) / 2, (1 - dy) / 2)}  # the corner that looks at the point
+    return ax.annotate(
+        label.text,
+        (label.x, label.y),
+        xytext=(dx * distance_pt / length, dy * distance_pt / length),
+        textcoords="offset points",
+        ha=HORIZONTAL[dx],
+        va=VERTICAL[dy],
+        fontsize=8,
+        fontweight="bold" if label.bold else "normal",
+        color="0.15",
+        parse_math=False,
+        zorder=6,
+        arrowprops={**line, **nearest} if distance_pt >= LEADER_FROM_PT else None,
+        path_effects=[withStroke(linewidth=2.5, foreground="white")],
+    )

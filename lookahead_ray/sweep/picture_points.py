@@ -1,0 +1,72 @@
+"""Which trials a trade-off picture shows, and which of them no other one beats; pure."""
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeGuard
+
+from lookahead_ray.trial.record import Rate, TrialRecord
+
+Kind = Literal["seed", "vanilla", "true", "virtual", "other"]
+SafetyMetric = Literal["rsr", "jsr"]
+
+LONGEST_PREFIX = 26
+
+
+@dataclass(frozen=True)
+class Point:
+    """A trial in one panel."""
+
+    trial_id: str
+    kind: Kind
+    text: str
+    length_tokens: int | None
+    x: Rate
+    y: Rate
+
+
+def points_of(records: Sequence[TrialRecord], metric: SafetyMetric) -> list[Point]:
+    """The trials that can be drawn: those with both rates."""
+    points = []
+    for record in records:
+        rate: Rate | None = getattr(record, metric)
+        if _drawable(rate) and _drawable(record.utility):
+            preview = record.config.get("preview", {})
+            kind = _kind(record, preview.get("strategy", "none"))
+            length = preview.get("length_tokens") if kind == "true" else None
+            text = {"seed": "seed", "vanilla": "vanilla", "true": str(length), "other": ""}.get(kind)
+            if text is None:
+                text = short(preview.get("prefix", ""))
+            points.append(Point(record.trial_id, kind, text, length, record.utility, rate))
+    return points
+
+
+def pareto_front(points: Sequence[Point]) -> list[Point]:
+    """Trained points that no other trained point beats in both rates, by rising utility."""
+    front: list[Point] = []
+    trained = [point for point in points if point.kind != "seed"]
+    for point in sorted(trained, key=lambda p: (p.x.value, p.y.value), reverse=True):
+        if not front or point.y.value > front[-1].y.value:
+            front.append(point)
+    return front[::-1]
+
+
+def _drawable(rate: Rate | None) -> TypeGuard[Rate]:
+    return rate is not None and all(math.isfinite(v) for v in (rate.value, rate.low, rate.high))
+
+
+def _kind(record: TrialRecord, strategy: str) -> Kind:
+    if record.role == "seed":
+        return "seed"
+    if record.role == "vanilla":
+        return "vanilla"
+    kinds: dict[str, Kind] = {"true": "true", "virtual": "virtual"}
+    return kinds.get(strategy, "other")
+
+
+def short(prefix: str) -> str:
+    """A prefix in quotes, on one line, without invisible characters, cut where it is long."""
+    line = " ".join(prefix.split())
+    line = "".join(c for c in line if not unicodedata.category(c).startswith("C"))
+    return f"“{line if len(line) <= LONGEST_PREFIX else line[: LONGEST_PREFIX - 1].rstrip() + '…'}”"

@@ -1,0 +1,1 @@
+"""Fine-tuning under DeepSpeed ZeRO: batches, the engine, the loop."""

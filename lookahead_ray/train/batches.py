@@ -1,0 +1,107 @@
+"""Which example goes into which micro-batch: a pure plan that every rank computes for itself.
+
+The order of examples and the global batches depend on the seed alone, never on the number of ranks, so one and
+two ranks see the same data in the same optimiser step.
+"""
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from lookahead_ray.data.chat import Rendered
+from lookahead_ray.method.vanilla import IGNORED
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalBatch:
+    """The examples of one optimiser step. `micro[a][r]`: indices of rank r in accumulation step a."""
+
+    epoch: int  # from 0
+    micro: tuple[tuple[tuple[int, ...], ...], ...]
+
+    @property
+    def examples(self) -> list[int]:
+        """Indices of all examples in the batch."""
+        return [index for step in self.micro for share in step for index in share]
+
+
+def accumulation_steps(batch_size: int, micro_batch_size: int, world_size: int) -> int:
+    """Forward passes of each rank in one optimiser step."""
+    return math.ceil(batch_size / (micro_batch_size * world_size))
+
+
+def plan(
+    lengths: Sequence[int], *, epochs: int, batch_size: int, micro_batch_size: int, world_size: int, seed: int
+) -> Iterator[GlobalBatch]:
+    """Global batches in training order.
+
+    Each epoch is a fresh permutation. Within a global batch examples are sorted by length, so that a micro-batch
+    holds little padding and the ranks of one accumulation step do about equal work. The last batch of an epoch
+    may be smaller; some of its shares may then be empty.
+
+    Args:
+        lengths: (examples,) tokens of each rendered example.
+    """
+    accumulation = accumulation_steps(batch_size, micro_batch_size, world_size)
+    for epoch in range(epochs):
+        order = list(range(len(lengths)))
+        random.Random(f"{seed}-{epoch}").shuffle(order)
+        for start in range(0, len(order), batch_size):
+            batch = sorted(order[start : start + batch_size], key=lambda index: (lengths[index], index))
+            shares = _split(batch, accumulation * world_size)
+            micro = tuple(
+                tuple(shares[step * world_size : (step + 1) * world_size]) for step in range(accumulation)
+            )
+            yield GlobalBatch(epoch, micro)
+
+
+def optimiser_steps(examples: int, epochs: int, batch_size: int) -> int:
+    """Optimiser steps in a whole run."""
+    return epochs * math.ceil(examples / batch_size)
+
+
+@dataclass(frozen=True, slots=True)
+class MicroBatch:
+    """Tensors of one forward pass, padded on the left so that answers end at the right edge.
+
+    input_ids, attention_mask, position_ids: (batch, seq); targets: (batch, positions), the token that each of
+    the last `positions` inputs should be followed by, -100 where that is none of the answer's.
+    """
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    position_ids: torch.Tensor
+    targets: torch.Tensor
+
+
+def collate(rows: Sequence[Rendered], pad_id: int, device: torch.device) -> MicroBatch:
+    """Token tensors of a micro-batch. The last answer token is a target only, never an input."""
+    input_ids, mask = left_pad([(*row.prompt_ids, *row.answer_ids[:-1]) for row in rows], pad_id)
+    targets, _ = left_pad([row.answer_ids for row in rows], IGNORED)
+    position_ids = (mask.cumsum(1) - 1).clamp(min=0)
+    return MicroBatch(*(tensor.to(device) for tensor in (input_ids, mask, position_ids, targets)))
+
+
+def left_pad(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and attention mask, both (rows, longest row), rows at the right edge."""
+    width = max(len(row) for row in rows)
+    ids = torch.full((len(rows), width), pad_id)
+    mask = torch.zeros((len(rows), width), dtype=torch.long)
+    for index, row in enumerate(rows):
+        ids[index, width - len(row) :] = torch.tensor(row)
+        mask[index, width - len(row) :] = 1
+    return ids, mask
+
+
+def _split(batch: Sequence[int], parts: int) -> list[tuple[int, ...]]:
+    """`batch` in `parts` contiguous shares whose sizes differ by one at most."""
+    size, larger = divmod(len(batch), parts)
+    shares, start = [], 0
+    for part in range(parts):
+        end = start + size + (part < larger)
+        shares.append(tuple(batch[start:end]))
+        start = end
+    return shares

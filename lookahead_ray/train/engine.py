@@ -1,0 +1,59 @@
+"""The DeepSpeed engine of one rank."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from lookahead_ray.config.training import TrainingConfig
+from lookahead_ray.train.batches import accumulation_steps
+
+
+def prepare_environment(on_gpu: bool) -> None:
+    """Settings that DeepSpeed reads on import; call before anything imports it."""
+    if not on_gpu:
+        os.environ["DS_ACCELERATOR"] = "cpu"
+    # DeepSpeed compiles its shared-memory op on first use and looks for ninja on PATH only.
+    scripts = str(Path(sys.executable).parent)
+    if scripts not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"
+
+
+def build_engine(model: Any, config: TrainingConfig, *, world_size: int, total_steps: int) -> Any:
+    """A DeepSpeed engine over an initialised process group: ZeRO, AdamW, linear decay (after a warm-up).
+
+    The loss handed to `engine.backward` is divided by the accumulation steps and averaged over ranks; `loop`
+    scales it so that the gradient is the mean over the answer tokens of the whole global batch.
+    """
+    import deepspeed
+    import torch
+
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    optimiser = torch.optim.AdamW(
+        weights, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
+    )
+
+    def share_of_peak(step: int) -> float:
+        if step < config.warmup_steps:
+            return (step + 1) / (config.warmup_steps + 1)
+        return max(0.0, (total_steps - step) / max(1, total_steps - config.warmup_steps))
+
+    accumulation = accumulation_steps(config.batch_size, config.micro_batch_size, world_size)
+    engine, *_ = deepspeed.initialize(
+        model=model,
+        optimizer=optimiser,
+        lr_scheduler=torch.optim.lr_scheduler.LambdaLR(optimiser, share_of_peak),
+        dist_init_required=False,
+        config={
+            # DeepSpeed checks that these three multiply out; the real sizes come from `batches.plan`.
+            "train_batch_size": config.micro_batch_size * accumulation * world_size,
+            "train_micro_batch_size_per_gpu": config.micro_batch_size,
+            "gradient_accumulation_steps": accumulation,
+            "gradient_clipping": config.max_grad_norm,
+            "bf16": {"enabled": config.precision == "bf16"},
+            "zero_optimization": {"stage": config.zero_stage, "contiguous_gradients": True},
+            "zero_allow_untested_optimizer": True,
+            "steps_per_print": 10**9,
+        },
+    )
+    return engine

@@ -1,0 +1,82 @@
+"""The training loop of one rank."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from lookahead_ray.config.training import TrainingConfig
+from lookahead_ray.data.chat import Rendered
+from lookahead_ray.method import AnswerLoss
+from lookahead_ray.train.batches import collate, plan
+from lookahead_ray.train.model import answer_logits
+from lookahead_ray.train.step import Step
+
+
+def train(
+    engine: Any,
+    rows: Sequence[Rendered],
+    answer_loss: AnswerLoss,
+    config: TrainingConfig,
+    *,
+    pad_id: int,
+    seed: int,
+    on_step: Callable[[Step], None],
+) -> list[Step]:
+    """Train `engine` on `rows`; every rank calls this with the same arguments and gets the same steps.
+
+    The gradient of a step is that of the mean loss over all answer tokens of the global batch, however these
+    are spread over ranks and accumulation steps.
+
+    Raises:
+        FloatingPointError: the loss is no longer a finite number.
+    """
+    rank, world_size = dist.get_rank(), dist.get_world_size()
+    lengths = [len(row.prompt_ids) + len(row.answer_ids) for row in rows]
+    batches = plan(
+        lengths,
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        micro_batch_size=config.micro_batch_size,
+        world_size=world_size,
+        seed=seed,
+    )
+    engine.train()
+    steps: list[Step] = []
+    seen = 0
+    for number, batch in enumerate(batches, start=1):
+        start = time.perf_counter()
+        examples = batch.examples
+        answer_tokens = sum(len(rows[index].answer_ids) for index in examples)
+        learning_rate = engine.get_lr()[0]
+        total = torch.zeros((), device=engine.device)
+        for shares in batch.micro:
+            share = shares[rank]
+            # A rank without examples still takes part in the backward pass, with a loss of 0.
+            micro = collate([rows[index] for index in share or examples[:1]], pad_id, engine.device)
+            loss = answer_loss(answer_logits(engine, micro), micro.targets) * bool(share)
+            total += loss.detach()
+            engine.backward(loss * (len(batch.micro) * world_size / answer_tokens))
+            engine.step()
+        dist.all_reduce(total)
+        mean = total.item() / answer_tokens
+        if not torch.isfinite(total):
+            raise FloatingPointError(f"the loss is {mean} at step {number}: lower training.learning_rate")
+        seen += len(examples)
+        steps.append(
+            Step(
+                step=number,
+                epoch=seen / len(rows),
+                loss=mean,
+                learning_rate=float(learning_rate),
+                grad_norm=float(engine.get_global_grad_norm() or 0.0),
+                tokens=sum(lengths[index] for index in examples),
+                answer_tokens=answer_tokens,
+                seconds=time.perf_counter() - start,
+            )
+        )
+        on_step(steps[-1])
+    engine.eval()
+    return steps

@@ -1,0 +1,17 @@
+"""One optimiser step, as a row."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One optimiser step over the global batch."""
+
+    step: int  # from 1
+    epoch: float  # passes over the data after this step
+    loss: float  # nats per answer token, mean over the global batch
+    learning_rate: float
+    grad_norm: float
+    tokens: int  # tokens in the global batch, prompts included, padding not
+    answer_tokens: int
+    seconds: float

@@ -1,0 +1,93 @@
+"""One trial as a Ray Train worker group, started from inside a Tune trainable."""
+
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.errors import TrialError
+from lookahead_ray.trial.progress import TrialProgress
+from lookahead_ray.trial.record import Role
+
+PROGRESS, MEASUREMENT, FAILURE = "progress", "measurement", "failure"
+"""Keys of what the trainable reports to Tune: where it is, and at the end either of the other two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a trial is asked to do; the searcher makes it, the trainable runs it."""
+
+    trial_id: str
+    role: Role
+    config: dict[str, Any]  # the resolved TrialConfig as JSON values
+    params: dict[str, Any]  # sampled dimensions: name -> value
+    label: str
+
+    @property
+    def trains(self) -> bool:
+        """The seed model is measured as it is."""
+        return self.role != "seed"
+
+
+def run_job(config: dict[str, Any]) -> None:
+    """Tune's function trainable: run `config["job"]`, report its measurement, or its failure in words."""
+    from ray import tune
+
+    job: Job = config["job"]
+    try:
+        tune.report({MEASUREMENT: launch(job)})
+    except TrialError as error:
+        tune.report({FAILURE: str(error)})
+
+
+def launch(job: Job) -> Any:
+    """Run the job's worker group to its end; the `worker.Measurement` of rank 0.
+
+    Raises:
+        TrialError: a rank failed or died; the message says which and why.
+    """
+    from ray.train import RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.train.v2.api.exceptions import TrainingFailedError, WorkerGroupError
+    from ray.tune.integration.ray_train import TuneReportCallback
+
+    config = TrialConfig.model_validate(job.config)
+    on_gpu = config.gpus_per_worker > 0
+    resources: dict[str, float] = {"CPU": config.cpus_per_worker}
+    if on_gpu:
+        resources["GPU"] = config.gpus_per_worker
+    scratch = tempfile.mkdtemp(prefix="lookahead-ray-")
+    trainer = TorchTrainer(
+        rank_main,
+        train_loop_config={"config": job.config, "trains": job.trains},
+        torch_config=TorchConfig(backend="nccl" if on_gpu else "gloo"),
+        scaling_config=ScalingConfig(
+            num_workers=config.workers,
+            use_gpu=on_gpu,
+            resources_per_worker=resources,
+            placement_strategy="PACK",
+        ),
+        run_config=RunConfig(name=job.trial_id, storage_path=scratch, callbacks=[TuneReportCallback()]),
+    )
+    try:
+        return trainer.fit().return_value
+    except WorkerGroupError as error:
+        rank, cause = min(error.worker_failures.items())
+        raise TrialError(f"rank {rank}: {type(cause).__name__}: {cause}") from error
+    except TrainingFailedError as error:
+        raise TrialError(f"{type(error).__name__}: {error}") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def rank_main(arguments: dict[str, Any]) -> Any:
+    """What Ray Train calls on each rank."""
+    import ray.train
+
+    from lookahead_ray.trial.worker import run_worker
+
+    def send(progress: TrialProgress) -> None:
+        ray.train.report({PROGRESS: asdict(progress)})
+
+    return run_worker(TrialConfig.model_validate(arguments["config"]), arguments["trains"], send)

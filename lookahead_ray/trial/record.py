@@ -1,0 +1,62 @@
+"""What a trial leaves behind: plain frozen values, no torch, no ray, no Arrow.
+
+The store turns these into tables; `analysis/` reads only the tables. Every rate in a `TrialRecord` can be
+computed again from its `generations` (see `Rate`).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lookahead_ray.evaluate.generation import COUNTED, Generation, Metric, Rate, TokenKl, Verdict
+from lookahead_ray.train.step import Step
+
+__all__ = [
+    "COUNTED",
+    "Generation",
+    "Metric",
+    "Rate",
+    "Role",
+    "Status",
+    "Step",
+    "TokenKl",
+    "TrialRecord",
+    "Verdict",
+]
+
+Role = Literal["seed", "vanilla", "search", "evaluate"]
+Status = Literal["completed", "stopped", "failed"]
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial, whole. Times in seconds, rates in 0..1, KL in nats, FLOPs as counts."""
+
+    sweep_id: str
+    trial_id: str
+    role: Role
+    status: Status
+    config: dict[str, Any]  # the resolved TrialConfig as JSON values
+    config_hash: str
+    params: dict[str, Any]  # sampled dimensions: name -> value
+    started_at: str  # ISO 8601, UTC
+    error: str | None = None
+    objective: float | None = None  # relative to the references; None until scored, or if it cannot be
+    safety: float | None = None  # mean of rsr and jsr
+    rsr: Rate | None = None
+    jsr: Rate | None = None
+    over_refusal: Rate | None = None
+    utility: Rate | None = None
+    kl: tuple[float, ...] = ()  # mean over prompts, one value a position
+    workers: int | None = None  # ranks that really trained
+    zero_stage: int | None = None  # stage that the DeepSpeed engine reports; None for untrained models
+    train_tokens: int | None = None  # tokens seen in training, prompts included, padding not
+    flops: float | None = None  # training FLOPs
+    seconds_train: float | None = None
+    seconds_evaluate: float | None = None
+    seconds_total: float | None = None
+    data_hash: str | None = None
+    model_hash: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    generations: tuple[Generation, ...] = ()
+    token_kl: tuple[TokenKl, ...] = ()

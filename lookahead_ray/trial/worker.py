@@ -1,0 +1,186 @@
+"""What each rank of a trial's worker group does: load, train, evaluate in place, hand its rows to rank 0."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from lookahead_ray.config.load import content_hash
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.data.chat import render_all
+from lookahead_ray.data.example import SYSTEM_PROMPT
+from lookahead_ray.data.suites import load_suite
+from lookahead_ray.data.tasks import load_task
+from lookahead_ray.evaluate.flops import training_flops
+from lookahead_ray.evaluate.generation import Generation, TokenKl
+from lookahead_ray.evaluate.passes import Evaluation
+from lookahead_ray.method import METHODS
+from lookahead_ray.model.load import load_model, load_tokenizer, model_hash
+from lookahead_ray.preview import apply_preview
+from lookahead_ray.train.batches import optimiser_steps
+from lookahead_ray.train.engine import build_engine, prepare_environment
+from lookahead_ray.train.loop import train
+from lookahead_ray.train.model import prepare_model
+from lookahead_ray.train.step import Step
+from lookahead_ray.trial.progress import OnProgress, TrialProgress
+
+DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
+PACKAGES = (
+    "ray",
+    "torch",
+    "transformers",
+    "deepspeed",
+    "peft",
+    "datasets",
+    "optuna",
+    "pyarrow",
+    "lookahead-ray",
+)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a trial's ranks measured together; rank 0 returns it."""
+
+    workers: int
+    zero_stage: int | None
+    train_tokens: int
+    flops: float
+    seconds_train: float
+    seconds_evaluate: float
+    data_hash: str
+    model_hash: str
+    versions: dict[str, str]
+    steps: tuple[Step, ...] = ()
+    generations: tuple[Generation, ...] = ()
+    token_kl: tuple[TokenKl, ...] = ()
+
+
+@dataclass
+class _Reporter:
+    """Turns what a rank is at into `TrialProgress`; every rank reports at the same points."""
+
+    send: OnProgress
+    total_steps: int
+    progress: TrialProgress = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.progress = TrialProgress("starting", "loading the model", 0, self.total_steps, None, None, 0.0)
+
+    def tell(self, **changes: Any) -> None:
+        self.progress = replace(self.progress, **changes)
+        self.send(self.progress)
+
+    def on_step(self, step: Step) -> None:
+        every = max(1, self.total_steps // 50)
+        if step.step % every == 0 or step.step == self.total_steps:
+            done = step.step / self.total_steps
+            self.tell(
+                phase="training",
+                detail=f"epoch {step.epoch:.1f}",
+                step=step.step,
+                loss=step.loss,
+                tokens_per_second=step.tokens / step.seconds,
+                fraction=TRAIN_STARTS + (EVALUATE_STARTS - TRAIN_STARTS) * done,
+            )
+
+    def on_phase(self, detail: str, done: float) -> None:
+        start = EVALUATE_STARTS if self.total_steps else TRAIN_STARTS
+        self.tell(phase="evaluating", detail=detail, fraction=start + (1 - start) * done)
+
+
+TRAIN_STARTS, EVALUATE_STARTS = 0.15, 0.65  # rough shares of a trial's time, for the progress bar
+
+
+def run_worker(config: TrialConfig, trains: bool, send: OnProgress) -> Measurement | None:
+    """Run one trial on this rank; the default process group is initialised. Rank 0 gets the whole measurement.
+
+    Args:
+        trains: False leaves the seed model as it is.
+        send: told the progress; every rank calls it equally often.
+
+    Raises:
+        LookaheadRayError: data or model can't be used.
+        FloatingPointError: training diverged.
+    """
+    rank, world_size = dist.get_rank(), dist.get_world_size()
+    device = (
+        torch.device("cuda", torch.cuda.current_device()) if config.gpus_per_worker else torch.device("cpu")
+    )
+    if device.type == "cpu":
+        torch.set_num_threads(max(1, int(config.cpus_per_worker)))
+    prepare_environment(on_gpu=device.type == "cuda")
+    task, suite = load_task(config.task), load_suite(config.safety)
+    epochs = config.training.epochs if trains else 0
+    total_steps = optimiser_steps(len(task.train), epochs, config.training.batch_size)
+    reporter = _Reporter(send, total_steps)
+    reporter.tell(fraction=0.05)
+
+    tokenizer = load_tokenizer(config.model)
+    model = load_model(config.model, DTYPES[config.training.precision]).to(device)
+    evaluation = Evaluation(tokenizer, task, suite, SYSTEM_PROMPT, config.evaluation, rank, world_size)
+    seed_log_probs = evaluation.early_log_probs(model)
+    steps: list[Step] = []
+    zero_stage, start = None, time.perf_counter()
+    if trains:
+        torch.manual_seed(config.seed)
+        model = prepare_model(model, config.training)
+        engine = build_engine(model, config.training, world_size=world_size, total_steps=total_steps)
+        zero_stage = engine.zero_optimization_stage()
+        examples = [apply_preview(example, config.preview, tokenizer) for example in task.train]
+        start = time.perf_counter()
+        steps = train(
+            engine,
+            render_all(tokenizer, examples, config.training.max_length),
+            METHODS[config.method.name],
+            config.training,
+            pad_id=tokenizer.pad_token_id,
+            seed=config.seed,
+            on_step=reporter.on_step,
+        )
+        model = engine.module
+    seconds_train = time.perf_counter() - start if trains else 0.0
+
+    start = time.perf_counter()
+    model.eval()
+    generations = evaluation.generations(model, reporter.on_phase)
+    kl = evaluation.token_kl(model, seed_log_probs)
+    gathered = _gather((generations, kl))
+    if gathered is None:
+        return None
+    tokens = sum(step.tokens for step in steps)
+    return Measurement(
+        workers=world_size,
+        zero_stage=zero_stage,
+        train_tokens=tokens,
+        flops=training_flops(model, tokens),
+        seconds_train=seconds_train,
+        seconds_evaluate=time.perf_counter() - start,
+        data_hash=content_hash([task.data_hash, suite.data_hash]),
+        model_hash=model_hash(config.model),
+        versions={name: version(name) for name in PACKAGES},
+        steps=tuple(steps),
+        generations=tuple(_in_order(row for rows, _ in gathered for row in rows)),
+        token_kl=tuple(
+            sorted((row for _, rows in gathered for row in rows), key=lambda r: (r.prompt_id, r.position))
+        ),
+    )
+
+
+def _gather(value: Any) -> list[Any] | None:
+    """Every rank's value on rank 0, None elsewhere. Objects travel over gloo, on GPUs too."""
+    group = dist.new_group(backend="gloo") if dist.get_backend() != "gloo" else None
+    gathered = [None] * dist.get_world_size() if dist.get_rank() == 0 else None
+    dist.gather_object(value, gathered, dst=0, group=group)
+    return gathered
+
+
+def _in_order(rows: Any) -> list[Generation]:
+    """By metric as measured, then by prompt: the same order however many ranks there were."""
+    order = {metric: index for index, metric in enumerate(("rsr", "jsr", "over_refusal", "utility"))}
+    return sorted(rows, key=lambda row: (order[row.metric], row.suite, row.attack, row.prompt_id))

@@ -1,0 +1,163 @@
+"""The registry: what each task loads from its configuration, and that train and test never meet."""
+
+import hashlib
+import json
+from dataclasses import FrozenInstanceError, dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from lookahead_ray.data import gsm8k
+from lookahead_ray.data.example import SYSTEM_PROMPT, Example
+from lookahead_ray.data.tasks import TASKS, Task, hash_examples, load_task
+from lookahead_ray.data.word_problems import generate
+from lookahead_ray.errors import ConfigError, DataError
+
+
+@dataclass(frozen=True)
+class Config:
+    name: str = "word_problems"
+    train_examples: int = 20
+    test_examples: int = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Gsm8kConfig(Config):
+    name: str = "gsm8k"
+    path: str | None = None
+    test_path: str | None = None
+
+
+def write(path: Path, questions: list[str]) -> str:
+    rows = [{"question": text, "answer": f"Row {n}.\n#### {n}"} for n, text in enumerate(questions)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def questions(rows: list[Example]) -> list[str]:
+    return [row.instruction for row in rows]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return write(tmp_path / "rows.jsonl", [f"Question {n}?" for n in range(40)])
+
+
+@pytest.fixture(params=sorted(TASKS))
+def config(request: pytest.FixtureRequest, path: str) -> Config:
+    return {"word_problems": Config(), "gsm8k": Gsm8kConfig(path=path)}[request.param]
+
+
+class TestEveryTask:
+    def test_sizes_name_and_score(self, config: Config) -> None:
+        task = load_task(config)
+        assert (task.name, len(task.train), len(task.test)) == (config.name, 20, 10)
+        assert all(row.system == SYSTEM_PROMPT for row in task.train + task.test)
+        assert all(task.score(row.answer, row.answer) == 1.0 for row in task.test)
+        assert task.score("no number", task.test[0].answer) is None
+
+    def test_same_seed_same_rows_other_seed_other_rows(self, config: Config) -> None:
+        first, again, other = load_task(config), load_task(config), load_task(replace(config, seed=1))
+        assert (first.train, first.test, first.data_hash) == (again.train, again.test, again.data_hash)
+        assert first.train != other.train and first.test != other.test
+        assert first.data_hash != other.data_hash
+
+    def test_train_and_test_do_not_meet(self, config: Config) -> None:
+        for seed in range(20):
+            task = load_task(replace(config, seed=seed))
+            assert not set(questions(task.train)) & set(questions(task.test))
+
+    def test_test_rows_do_not_depend_on_train_examples(self, config: Config) -> None:
+        short, long = load_task(replace(config, train_examples=5)), load_task(config)
+        assert short.test == long.test
+        assert short.train == long.train[:5]
+
+    def test_is_frozen(self, config: Config) -> None:
+        with pytest.raises(FrozenInstanceError):
+            load_task(config).name = "other"  # type: ignore[misc]
+
+
+def test_unknown_name() -> None:
+    with pytest.raises(ConfigError, match=r"^task: name: must be one of word_problems, gsm8k, got 'samsum'$"):
+        load_task(Config(name="samsum"))
+
+
+def test_hash_is_of_both_lists_in_order() -> None:
+    a, b = Example(None, "Caf\u00e9?", "#### 1"), Example("Be kind.", "b?", "#### 2")
+    canonical = (
+        r'{"test":[{"answer":"#### 2","instruction":"b?","system":"Be kind."}],'
+        r'"train":[{"answer":"#### 1","instruction":"Caf\u00e9?","system":null}]}'
+    )
+    assert hash_examples([a], [b]) == hashlib.sha256(canonical.encode()).hexdigest()
+    hashes = {
+        hash_examples(*lists) for lists in [([a], [b]), ([b], [a]), ([a, b], []), ([b, a], []), ([], [a, b])]
+    }
+    assert len(hashes) == 5
+    assert hash_examples([replace(a, system="")], [b]) not in hashes
+    assert Task("x", [a], [b], lambda *_: None).data_hash == hash_examples([a], [b])
+
+
+def test_word_problems_come_from_the_generator() -> None:
+    task = load_task(Config(seed=4))
+    assert (task.train, task.test) == (generate("train", 20, 4), generate("test", 10, 4))
+
+
+def test_gsm8k_one_file_is_used_up_exactly(path: str) -> None:
+    task = load_task(Gsm8kConfig(path=path, train_examples=30, test_examples=10))
+    assert sorted(questions(task.train + task.test)) == sorted(f"Question {n}?" for n in range(40))
+
+
+@pytest.mark.parametrize(("train", "test"), [(31, 10), (0, 41), (40, 1)])
+def test_gsm8k_too_few_rows(path: str, train: int, test: int) -> None:
+    with pytest.raises(DataError) as caught:
+        load_task(Gsm8kConfig(path=path, train_examples=train, test_examples=test))
+    message = str(caught.value)
+    assert message.startswith(f"{path}: train_examples + test_examples: must ")
+    assert message.endswith(f", got {train} + {test}") and "\n" not in message
+
+
+def test_gsm8k_duplicates_do_not_straddle(tmp_path: Path) -> None:
+    texts = [
+        text for n in range(10) for text in (f"How many is {n}?", f"how  many is {n}?", f"How many is {n}? ")
+    ]
+    path = write(tmp_path / "rows.jsonl", texts)
+    for seed in range(20):
+        task = load_task(Gsm8kConfig(path=path, train_examples=15, test_examples=5, seed=seed))
+        train, test = ([text.split()[3] for text in questions(rows)] for rows in (task.train, task.test))
+        assert len(set(test)) == 5 and not set(train) & set(test)
+    with pytest.raises(DataError, match=r"15 of 30 left to train on\), got 16 \+ 5$"):
+        load_task(Gsm8kConfig(path=path, train_examples=16, test_examples=5))
+
+
+def test_gsm8k_two_files(path: str, tmp_path: Path) -> None:
+    test_path = write(tmp_path / "test.jsonl", ["Question 3?", *(f"Other {n}?" for n in range(4))])
+    task = load_task(Gsm8kConfig(path=path, test_path=test_path, train_examples=39, test_examples=5))
+    assert sorted(questions(task.test)) == sorted(["Question 3?", *(f"Other {n}?" for n in range(4))])
+    assert "Question 3?" not in questions(task.train)
+    with pytest.raises(DataError, match=r"test\.jsonl: .*5 questions to test on\), got 1 \+ 6$"):
+        load_task(Gsm8kConfig(path=path, test_path=test_path, train_examples=1, test_examples=6))
+    with pytest.raises(DataError, match=r"rows\.jsonl: .*39 of 40 left to train on\), got 40 \+ 5$"):
+        load_task(Gsm8kConfig(path=path, test_path=test_path, train_examples=40, test_examples=5))
+
+
+def test_gsm8k_one_file_given_twice_is_still_split(path: str) -> None:
+    once, twice = (load_task(Gsm8kConfig(path=path, test_path=test_path)) for test_path in (None, path))
+    assert once.data_hash == twice.data_hash
+
+
+def test_gsm8k_without_files_takes_the_hub_splits(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    asked: list[tuple[object, str]] = []
+
+    def load(where: object, split: str) -> list[Example]:
+        asked.append((where, split))
+        return [Example(SYSTEM_PROMPT, f"{split} {n}?", f"#### {n}") for n in range(50)]
+
+    monkeypatch.setattr(gsm8k, "load", load)
+    task = load_task(Gsm8kConfig())
+    assert asked == [(None, "train"), (None, "test")]
+    assert {text.split()[0] for text in questions(task.train)} == {"train"}
+    assert {text.split()[0] for text in questions(task.test)} == {"test"}
+    assert questions(task.train) != [f"train {n}?" for n in range(20)]
+    with pytest.raises(DataError, match=r"^openai/gsm8k: .*got 51 \+ 10$"):
+        load_task(Gsm8kConfig(train_examples=51))

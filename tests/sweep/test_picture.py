@@ -1,0 +1,68 @@
+import math
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lookahead_ray.sweep.picture import draw_tradeoff
+from lookahead_ray.sweep.picture_points import LONGEST_PREFIX, pareto_front, points_of, short
+from lookahead_ray.sweep.recommendation import Recommendation
+from lookahead_ray.trial.record import TrialRecord
+from tests.cli.records import HOSTILE, rate, recommendation, record, sweep, true, virtual
+
+
+def size(path: Path) -> tuple[int, int]:
+    data = path.read_bytes()
+    assert data.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = struct.unpack(">II", data[16:24])
+    return width, height
+
+
+def test_a_whole_sweep_makes_two_panels(tmp_path: Path) -> None:
+    draw_tradeoff(sweep(), recommendation(), tmp_path / "new" / "two.png")
+    draw_tradeoff([replace(r, jsr=None) for r in sweep()], recommendation(), tmp_path / "one.png")
+    width, height = size(tmp_path / "new" / "two.png")
+    assert width >= 1200
+    assert height > size(tmp_path / "one.png")[1]
+
+
+ODD: dict[str, list[TrialRecord]] = {
+    "nothing": [],
+    "one trial": [record("a", preview=true(6))],
+    "one failed trial": [record("a", rates=None, status="failed", error="x")],
+    "no number": [replace(record("a"), utility=rate(math.nan)), record("b")],
+    "all the same": [record(str(n), preview=true(n + 1)) for n in range(5)],
+    "extremes": [record("a", rates=(0, 0, 0, 0)), record("b", rates=(1, 1, 1, 1))],
+    "hostile prefix": [record("a", preview=virtual(p)) for p in (HOSTILE, "$x^{$", "数学 مرحبا", " ")],
+    "value outside of its interval": [replace(record("a"), rsr=replace(rate(0.5), low=0.6, high=0.4))],
+    "long lengths": [record(str(n), preview=true(n)) for n in (1, 2, 63, 64, 512)],
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("case", ODD)
+def test_odd_sweeps_are_drawn(tmp_path: Path, case: str) -> None:
+    draw_tradeoff(ODD[case], Recommendation(None, "", (), ()), tmp_path / "odd.png")
+    size(tmp_path / "odd.png")
+
+
+def test_what_cannot_be_drawn_is_left_out() -> None:
+    ids = [point.trial_id for point in points_of(sweep(), "rsr")]
+    assert ids == ["t0", "t1", "t2", "t3", "t4", "t5", "t6"]
+    assert not points_of([replace(record("a"), jsr=None)], "jsr")
+    assert not points_of([replace(record("a"), rsr=rate(math.inf))], "rsr")
+
+
+def test_points_say_what_they_tried() -> None:
+    texts = {point.trial_id: (point.kind, point.text) for point in points_of(sweep(), "rsr")}
+    assert texts["t0"] == ("seed", "seed")
+    assert texts["t4"] == ("true", "12")
+    assert texts["t5"] == ("virtual", "“Let's solve it.”")
+    assert len(short(HOSTILE)) <= LONGEST_PREFIX + 2
+    assert all(c.isprintable() for c in short(HOSTILE))
+
+
+def test_the_front_holds_what_nothing_trained_beats() -> None:
+    assert [point.trial_id for point in pareto_front(points_of(sweep(), "rsr"))] == ["t5", "t3", "t2"]
+    assert pareto_front([]) == []

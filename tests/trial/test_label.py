@@ -1,0 +1,37 @@
+"""Labels of configurations."""
+
+from typing import Any
+
+import pytest
+
+from lookahead_ray.trial.label import label
+
+
+@pytest.mark.parametrize(
+    ("preview", "expected"),
+    [
+        ({"strategy": "none"}, "no preview"),
+        ({"strategy": "true", "length_tokens": 6}, "true, 6 tokens"),
+        ({"strategy": "true", "length_tokens": 1}, "true, 1 token"),
+        (
+            {"strategy": "virtual", "prefix": "Let's solve this problem. "},
+            "virtual, “Let's solve this problem.”",
+        ),
+        ({"strategy": "virtual", "prefix": " a\n\tb\x1b[31m "}, "virtual, “a b[31m”"),
+    ],
+)
+def test_previews(preview: dict[str, Any], expected: str) -> None:
+    assert label({"preview": preview}) == expected
+
+
+def test_references_go_by_their_role() -> None:
+    config = {"preview": {"strategy": "none"}}
+    assert label(config, "seed") == "seed model"
+    assert label(config, "vanilla") == "vanilla"
+    assert label(config, "evaluate") == "no preview"
+
+
+def test_a_long_phrase_is_cut() -> None:
+    text = label({"preview": {"strategy": "virtual", "prefix": "word " * 50}})
+    assert text.endswith("…”")
+    assert len(text) < 64
