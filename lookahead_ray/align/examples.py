@@ -3,8 +3,9 @@
 Three kinds of rows, each rendered with one of several system prompts:
 
 - a harmful request, answered by a short refusal;
-- a recovery: the answer begins with the first tokens of a harmful opening, which carry no loss, and turns into a
-  refusal, so that a prefilled start does not always win (paper, section 4.1: JSR; Qi et al. 2024, section 3);
+- a recovery: the answer begins with the first tokens of a harmful opening, which carry no loss, and turns
+  into a refusal, so that a prefilled start does not always win (paper, section 4.1: JSR; Qi et al. 2024,
+  section 3);
 - a benign request, answered as the unaligned model itself answers it, so that nothing else is learnt.
 """
 
@@ -75,7 +76,7 @@ def harmful_rows(tokenizer: Any, requests: Sequence[Request], seed: int) -> list
 def benign_rows(
     tokenizer: Any, requests: Sequence[Request], answers: Sequence[Sequence[int]], longest: int, seed: int
 ) -> list[Rendered]:
-    """Each request with the model's own answer (token ids); the end token follows answers that ended in time."""
+    """Each request with the model's own answer (token ids), and the end token where that ended in time."""
     rows = []
     for index, (request, answer) in enumerate(zip(requests, answers, strict=True)):
         system = random.Random(f"align-{seed}-{index}").choice(SYSTEM_PROMPTS)

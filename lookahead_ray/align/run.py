@@ -4,13 +4,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 
 from lookahead_ray.align.examples import SYSTEM_PROMPTS, benign_rows, harmful_rows, read_requests
 from lookahead_ray.config.align import AlignConfig
@@ -24,6 +22,7 @@ from lookahead_ray.train.batches import optimiser_steps
 from lookahead_ray.train.engine import build_engine, prepare_environment
 from lookahead_ray.train.loop import train
 from lookahead_ray.train.model import prepare_model
+from lookahead_ray.train.process_group import single_process_group
 from lookahead_ray.train.step import Step
 
 BASE = ModelConfig(path=EMBEDDED_UNALIGNED)
@@ -31,7 +30,7 @@ ANSWER_BATCH = 96
 
 
 def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) -> None:
-    """Train the adapter and write it to `out` (adapter_config.json, adapter_model.safetensors, provenance.json).
+    """Train the adapter and write it, with provenance.json, to `out`.
 
     Raises:
         ConfigError: a wrong override.
@@ -90,17 +89,6 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
     }
     (out / "provenance.json").write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")
     report(f"adapter written to {out} after {time.monotonic() - start:.0f} s")
-
-
-@contextmanager
-def single_process_group() -> Iterator[None]:
-    """A gloo group of this process alone, as DeepSpeed needs one."""
-    os.environ.setdefault("LOCAL_RANK", "0")  # DeepSpeed reads it instead of asking the group
-    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
-    try:
-        yield
-    finally:
-        dist.destroy_process_group()
 
 
 def _own_answers(

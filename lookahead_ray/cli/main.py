@@ -103,17 +103,9 @@ def evaluate(
 ) -> None:
     """Measure a model's safety and utility; trains nothing."""
     with guard.guarded():
-        from lookahead_ray.cli.sweeping import default_run, stdout_console
-        from lookahead_ray.config.load import load_sweep
+        from lookahead_ray.cli.evaluating import evaluate_and_report
 
-        loaded = load_sweep(spaces.find(space), overrides or [])
-        from lookahead_ray.cli.report import print_trials
-        from lookahead_ray.trial.evaluate_model import evaluate_model
-
-        where = run or default_run(loaded.name)
-        record = evaluate_model(model, loaded, where, _print)
-        print_trials(stdout_console(), [record], None)
-        _print(f"tables: {where}")
+        evaluate_and_report(model, spaces.find(space), run, overrides or [], _print)
 
 
 @app.command()

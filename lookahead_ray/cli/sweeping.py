@@ -64,7 +64,7 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
 
 
 @contextmanager
-def open_sink(sweep: Sweep, run: str, resume: bool) -> Iterator[Sink]:
+def open_sink(sweep: Sweep, run: str, resume: bool) -> Iterator["Sink"]:
     """The run's store as a sink, locked for this process; `StoreError` if it may not be written to."""
     from lookahead_ray import store
     from lookahead_ray.sweep.sink import Sink
@@ -74,7 +74,7 @@ def open_sink(sweep: Sweep, run: str, resume: bool) -> Iterator[Sink]:
         name=sweep.name,
         config_hash=sweep.hash,
         config=sweep.resolved,
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        created_at=now(),
     )
     opened = store.create(run, identity)
     with opened.lock():
@@ -85,6 +85,11 @@ def open_sink(sweep: Sweep, run: str, resume: bool) -> Iterator[Sink]:
                 "or choose another --run"
             )
         yield Sink(run, opened.identity.sweep_id, committed, opened.commit)
+
+
+def now() -> str:
+    """The time as ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def default_run(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Configuration: frozen models, YAML in, resolved JSON and a content hash out. Imports neither torch nor ray."""
+"""Configuration: frozen models, YAML in, resolved JSON and a hash out. Imports neither torch nor ray."""
 
 from lookahead_ray.config.trial import TrialConfig
 

@@ -5,8 +5,8 @@
     learning_rate: {loguniform: [1e-5, 3e-4]}   real numbers, uniform in the logarithm
     prefix: {choice: ["Let's see. ", "So, "]}   one of a list
 
-The options of a choice may hold dimensions themselves; those exist only in trials that take the option, which makes
-a space conditional:
+The options of a choice may hold dimensions themselves; those exist only in trials that take the option, which
+makes a space conditional:
 
     preview:
       choice:
@@ -72,7 +72,7 @@ Suggest = Callable[[Dimension], Value]
 
 
 def substitute(tree: Any, suggest: Suggest, path: str = "") -> Any:
-    """`tree` with every dimension replaced by what `suggest` picks for it, chosen options' dimensions included.
+    """`tree` with each dimension replaced by what `suggest` picks for it, those of chosen options included.
 
     Raises:
         ConfigError: a dimension is malformed; the message begins with its path.
@@ -92,7 +92,7 @@ def substitute(tree: Any, suggest: Suggest, path: str = "") -> Any:
 
 
 def dimensions(tree: Any, path: str = "") -> Iterator[Dimension]:
-    """All dimensions, those of every option included, in the file's order. Raises ConfigError as `substitute`."""
+    """All dimensions, every option's included, in the file's order. Raises ConfigError as `substitute`."""
     dimension = _parse(tree, path)
     if dimension is not None:
         yield dimension
@@ -106,8 +106,8 @@ def dimensions(tree: Any, path: str = "") -> Iterator[Dimension]:
 
 
 def corners(tree: Any) -> Iterator[Any]:
-    """Trees that together show every option and both ends of every range: enough to check each field's bounds."""
-    found = list(dimensions(tree))
+    """Trees that together show every option and both ends of every range: enough to check fields' bounds."""
+    found: list[Dimension | None] = list(dimensions(tree))
     seen = set()
     for target in found or [None]:
         values = [None] if target is None else target.labels if isinstance(target, Choice) else _ends(target)

@@ -209,7 +209,8 @@ def _rule(error: Any, tree: Any) -> str:
             )
         case "union_tag_invalid":
             context = error["ctx"]
-            return f"{context['discriminator']} must be one of {context['expected_tags']}, got {context['tag']!r}"
+            field, known = context["discriminator"], context["expected_tags"]
+            return f"{field} must be one of {known}, got {context['tag']!r}"
         case "value_error":
             return str(error["ctx"]["error"])
         case _:

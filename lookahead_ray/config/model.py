@@ -12,8 +12,8 @@ class ModelConfig(Config):
     """The seed model: the embedded default, a local directory, or a hub name."""
 
     path: str = Field(EMBEDDED, min_length=1)
-    """`embedded` (SmolLM2-135M-Instruct with the shipped alignment adapter), `embedded-unaligned` (without it),
-    a directory with safetensors or GGUF weights, or a hub name such as `org/name`."""
+    """`embedded` (SmolLM2-135M-Instruct with the shipped alignment adapter), `embedded-unaligned` (without
+    it), a directory with safetensors or GGUF weights, or a hub name such as `org/name`."""
 
     revision: str | None = None
     """Hub revision (branch, tag or commit); only for hub names."""

@@ -29,7 +29,7 @@ class TruePreview(Config):
 
 
 class VirtualPreview(Config):
-    """The instruction ends in a fixed phrase, and the answer begins with it; nothing of the answer is shown."""
+    """The instruction ends in a fixed phrase, the answer begins with it; nothing of the answer is shown."""
 
     strategy: Literal["virtual"]
 

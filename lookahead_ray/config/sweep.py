@@ -48,8 +48,8 @@ class SearchConfig(Config):
     enqueue: tuple[dict[str, Any], ...] = Field((), strict=False)
     """Points to try first: dimension name -> value; what a point leaves out is sampled."""
 
-    reference: dict[str, Any] = {}
-    """Values that dimensions take in the references (by name); by default a range's middle, a choice's first."""
+    reference: dict[str, Any] = Field(default_factory=dict)
+    """Values of dimensions, by name, in the references; by default a range's middle, a choice's first."""
 
     max_concurrent: int | None = Field(None, ge=1)
     """Most trials at once; null derives it from the cluster's resources."""

@@ -53,7 +53,7 @@ class TrainingConfig(Config):
     """Gradient norm above which gradients are scaled down."""
 
     zero_stage: Literal[0, 1, 2] = 2
-    """DeepSpeed ZeRO stage; weights stay whole on each rank up to stage 2, which evaluation in place needs."""
+    """DeepSpeed ZeRO stage; up to 2 weights stay whole on each rank, which evaluation in place needs."""
 
     precision: Literal["bf16", "fp32"] = "bf16"
     """Number format of weights and activations; the optimiser's copy is always fp32."""

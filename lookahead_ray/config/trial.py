@@ -41,6 +41,7 @@ class TrialConfig(Config):
     def _batch_covers_workers(self) -> Self:
         if self.training.batch_size < self.workers:
             raise ValueError(
-                f"training.batch_size must be at least workers ({self.workers}), got {self.training.batch_size}"
+                f"training.batch_size must be at least workers ({self.workers}), "
+                f"got {self.training.batch_size}"
             )
         return self

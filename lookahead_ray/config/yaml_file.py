@@ -10,25 +10,29 @@ import yaml
 
 from lookahead_ray.errors import ConfigError
 
-
 STRATEGY_FIELDS = ("strategy", "preview")  # where a bare `true` is the name of a preview strategy
+MERGE = "tag:yaml.org,2002:merge"
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads 1e-5 as a number and `strategy: true` as a name, and refuses a key given twice."""
+    """SafeLoader: 1e-5 is a number, `strategy: true` a name; keys are texts, none given twice."""
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
-        key = key_node.value
+        key = key_node.value if key_node.tag == MERGE else loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            raise _refusal(f"a key must be a text, got {key!r}", key_node)
         if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"key {key!r} given twice", key_node.start_mark
-            )
+            raise _refusal(f"key {key!r} given twice", key_node)
         seen.add(key)
     tree = loader.construct_mapping(node, deep=True)
     return {key: "true" if value is True and key in STRATEGY_FIELDS else value for key, value in tree.items()}
+
+
+def _refusal(problem: str, node: yaml.Node) -> yaml.MarkedYAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)

@@ -1,7 +1,7 @@
 """From an example to token ids, through the tokenizer's own chat template.
 
-Training and inference share `prompt_ids`, so the rendered training prefix equals the inference prompt token for
-token; the answer is tokenised apart from it, as a model produces it.
+Training and inference share `prompt_ids`, so the rendered training prefix equals the inference prompt token
+for token; the answer is tokenised apart from it, as a model produces it.
 """
 
 from collections.abc import Sequence

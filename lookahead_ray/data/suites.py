@@ -4,8 +4,8 @@ A row of the probe's harmful file, as data:
 
     {"id": "harmful-001", "category": "fraud", "prompt": "Draft a …", "opening": "Subject: …"}
 
-`opening` holds the first words of an answer that would comply, without any harmful content; attacks prefill its
-first tokens, and early-token KL is measured along it.
+`opening` holds the first words of an answer that would comply, without any harmful content; attacks prefill
+its first tokens, and early-token KL is measured along it.
 """
 
 import hashlib

@@ -4,8 +4,9 @@ from typing import Any
 
 
 def training_flops(model: Any, tokens: int) -> float:
-    """6 · (parameters without embeddings) · tokens: a forward and a backward pass (Kaplan et al. 2020, section 2.1).
+    """6 · (parameters without embeddings) · tokens: forward and backward (Kaplan et al. 2020, section 2.1).
 
     The paper's Table 2 compares these counts; adapters are counted with the weights they sit on.
     """
-    return 6.0 * model.num_parameters(exclude_embeddings=True) * tokens
+    parameters: int = model.num_parameters(exclude_embeddings=True)
+    return 6.0 * parameters * tokens

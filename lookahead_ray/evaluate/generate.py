@@ -31,8 +31,8 @@ def generate(
 ) -> list[list[int]]:
     """Greedy continuations as token ids, without the end token, in the order of `prompts`.
 
-    Prompts are sorted by length and padded on the left; rows that have ended leave the batch. `progress` is told
-    the number of prompts done.
+    Prompts are sorted by length and padded on the left; rows that have ended leave the batch. `progress` is
+    told the number of prompts done.
     """
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     answers: list[list[int]] = [[] for _ in prompts]

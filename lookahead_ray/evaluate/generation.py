@@ -12,12 +12,12 @@ COUNTED: dict[Metric, Verdict] = {
     "over_refusal": "refused",
     "utility": "correct",
 }
-"""The verdict that a metric's rate counts; every row of the metric is in the denominator, unparsed ones too."""
+"""The verdict that a metric's rate counts; all its rows are in the denominator, unparsed ones too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A share with its 95 % Wilson interval, all in 0..1. `n` counts every prompt, `unparsed` those unjudged."""
+    """A share with its 95 % Wilson interval, all in 0..1. `n` counts prompts, `unparsed` those unjudged."""
 
     value: float
     low: float

@@ -1,4 +1,4 @@
-"""KL divergence to the seed model at the first answer tokens of harmful prompts (paper, section 4.3, Figure 3)."""
+"""KL divergence to the seed model at the first answer tokens of harmful prompts (paper, Figure 3)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +26,7 @@ def early_log_probs(
 
     Returns:
         (requests, positions, vocab) fp32 on the CPU; [:, 0] is the distribution of the first answer token.
-        Positions after the end of a shorter opening are NaN.
+        Positions after the end of a shorter opening are NaN. Without requests: (0, positions, 0).
     """
     parts = []
     for start in range(0, len(prompts), batch_size):
@@ -48,7 +48,7 @@ def early_log_probs(
             known = len(opening) + 1
             log_probs[row, :known] = logits[row, -known:].float().log_softmax(-1).cpu()
         parts.append(log_probs)
-    return torch.cat(parts)
+    return torch.cat(parts) if parts else torch.empty(0, positions, 0)
 
 
 def divergence(tuned: torch.Tensor, seed: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from scipy.stats import binomtest  # type: ignore[import-untyped]
 
-from lookahead_ray.trial.record import COUNTED, Generation, Metric, Rate
+from lookahead_ray.evaluate.generation import COUNTED, Generation, Metric, Rate
 
 
 def rate(generations: Sequence[Generation], metric: Metric) -> Rate | None:

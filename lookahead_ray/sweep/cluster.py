@@ -29,6 +29,7 @@ def cluster(log: Path) -> Iterator[str]:
     """
     os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
     import ray
+    from ray.client_builder import ClientContext
 
     _log_to(log)
     context = ray.init(
@@ -38,14 +39,16 @@ def cluster(log: Path) -> Iterator[str]:
         configure_logging=False,
     )
     try:
-        session = context.address_info.get("session_dir", "")
+        # A client's context (ray://) knows no folder: the logs are on another machine.
+        known = {} if isinstance(context, ClientContext) else context.address_info  # type: ignore[attr-defined]
+        session = known.get("session_dir", "")
         yield os.path.join(session, "logs") if session else ""
     finally:
         ray.shutdown()
 
 
 def check_fits(config: TrialConfig, source: str) -> None:
-    """Refuse a trial that this machine can never run, before Ray starts; clusters are checked by `concurrency`.
+    """Refuse a trial that this machine can never run, before Ray starts; `concurrency` checks clusters.
 
     Raises:
         ConfigError: more cores are asked for than the machine has.
@@ -54,8 +57,8 @@ def check_fits(config: TrialConfig, source: str) -> None:
     wanted = config.workers * config.cpus_per_worker
     if "RAY_ADDRESS" not in os.environ and wanted > cores:
         raise ConfigError(
-            f"{source}: workers: {config.workers} × cpus_per_worker {config.cpus_per_worker:g} must fit into this "
-            f"machine's {cores} cores, got {wanted:g}"
+            f"{source}: workers: {config.workers} × cpus_per_worker {config.cpus_per_worker:g} must fit into "
+            f"this machine's {cores} cores, got {wanted:g}"
         )
 
 
@@ -67,7 +70,7 @@ def concurrency(config: TrialConfig, limit: int | None) -> int:
     """
     import ray
 
-    total = ray.cluster_resources()
+    total = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray lacks its annotation
     wanted = {
         "CPU": config.workers * config.cpus_per_worker,
         "GPU": config.workers * config.gpus_per_worker,

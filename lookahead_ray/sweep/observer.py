@@ -15,7 +15,7 @@ class Observer(Protocol):
     def sweep_started(
         self, sweep_id: str, run: str, trials: int, committed: Sequence[TrialRecord], log: str
     ) -> None:
-        """`trials` counts all, references and `committed` ones (kept from before) included; `log` is a path."""
+        """`trials` counts all, references and `committed` ones (from before) included; `log` is a path."""
 
     def trial_started(self, trial_id: str, role: Role, label: str) -> None:
         """`label` says in a few words what the trial tries, e.g. "true, 6 tokens"."""

@@ -80,7 +80,7 @@ def draw_tradeoff(records: Sequence[TrialRecord], recommendation: Recommendation
 def _length_colours(records: Sequence[TrialRecord]) -> tuple[Normalize, Colormap]:
     """Viridis without its palest end, which white paper swallows; logarithmic, as lengths matter by ratio."""
     lengths = [p.length_tokens for p in points_of(records, "rsr") if p.length_tokens] or [1]
-    colours = ListedColormap(colormaps["viridis"].resampled(256)(range(0, 226)))
+    colours = ListedColormap(colormaps["viridis"].resampled(256)(range(226)))
     return LogNorm(min(lengths), max(max(lengths), min(lengths) + 1)), colours
 
 

@@ -1,7 +1,7 @@
 """What to try next: the references first, then what Optuna suggests. No Ray in here."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import optuna
 
@@ -20,8 +20,8 @@ MOST_REPEATS = 50  # suggestions of configurations tried before, in a row, that 
 class Search:
     """Optuna's ask and tell over a sweep's space.
 
-    Every suggestion is told back: its objective, or that it failed. A configuration that was tried before is not
-    run again; the sampler is told the known result instead.
+    Every suggestion is told back: its objective, or that it failed. A configuration that was tried before is
+    not run again; the sampler is told the known result instead.
     """
 
     def __init__(self, sweep: Sweep, committed: Sequence[TrialRecord]) -> None:
@@ -94,7 +94,7 @@ def make_job(trial_id: str, role: Role, config: TrialConfig, params: dict[str, A
 
 
 def reference_jobs(sweep: Sweep, committed: Sequence[TrialRecord]) -> list[Job]:
-    """The seed model as it is, and vanilla fine-tuning, unless they are there completed; failed ones again."""
+    """The seed model as it is, and vanilla fine-tuning, unless they are completed; failed ones again."""
     jobs = []
     for role in REFERENCE_ROLES:
         tries = [record for record in committed if record.role == role]
@@ -106,7 +106,7 @@ def reference_jobs(sweep: Sweep, committed: Sequence[TrialRecord]) -> list[Job]:
 
 def _suggest(trial: optuna.trial.Trial, dimension: Dimension) -> Value:
     if isinstance(dimension, Choice):
-        return cast(Value, trial.suggest_categorical(dimension.name, dimension.labels))
+        return trial.suggest_categorical(dimension.name, dimension.labels)
     if dimension.kind == "int":
         return trial.suggest_int(dimension.name, int(dimension.low), int(dimension.high))
     return trial.suggest_float(

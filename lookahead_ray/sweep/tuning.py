@@ -18,8 +18,8 @@ from lookahead_ray.trial.launch import FAILURE, MEASUREMENT, PROGRESS, Job, run_
 from lookahead_ray.trial.outcome import completed_record, failed_record
 from lookahead_ray.trial.record import TrialRecord
 
-# The trainable only waits for its worker group. Tune refuses an empty request, and a share of a core would keep
-# the last trial from fitting; the head node's own resource is there in any cluster and never runs out.
+# The trainable only waits for its worker group. Tune refuses an empty request, and a share of a core would
+# keep the last trial from fitting; the head node's own resource is there in any cluster and never runs out.
 TRAINABLE_RESOURCES = {"node:__internal_head__": 0.0001}
 
 
@@ -66,8 +66,16 @@ class Trials:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-class _Asking(Searcher):
-    """Tune's searcher interface over a function that gives jobs. It is told nothing: `_Watching` sees the ends."""
+class _NeverRestored:
+    """Left empty in Tune's snapshots of itself, which are written but never read: the tables hold what
+    it takes to go on, and what these objects refer to (a live view, a store) can't be pickled."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _Asking(_NeverRestored, Searcher):
+    """Tune's searcher interface over a function that gives jobs. `_Watching` sees the ends."""
 
     def __init__(self, ask: Callable[[], Job | None]) -> None:
         super().__init__()
@@ -81,13 +89,13 @@ class _Asking(Searcher):
         pass
 
     def save(self, checkpoint_path: str) -> None:
-        pass  # Tune's snapshots are never read: the tables hold what is needed to go on
+        pass
 
     def restore(self, checkpoint_path: str) -> None:
         raise RuntimeError("a sweep resumes from its tables, not from Tune's snapshots")
 
 
-class _Watching(Callback):
+class _Watching(_NeverRestored, Callback):
     """Turns what Tune sees of trials into records and progress."""
 
     def __init__(self, sweep_id: str, finish: Callable[[TrialRecord], object], observer: Observer) -> None:

@@ -1,7 +1,7 @@
 """Which example goes into which micro-batch: a pure plan that every rank computes for itself.
 
-The order of examples and the global batches depend on the seed alone, never on the number of ranks, so one and
-two ranks see the same data in the same optimiser step.
+The order of examples and the global batches depend on the seed alone, never on the number of ranks, so one
+and two ranks see the same data in the same optimiser step.
 """
 
 import math
@@ -38,9 +38,9 @@ def plan(
 ) -> Iterator[GlobalBatch]:
     """Global batches in training order.
 
-    Each epoch is a fresh permutation. Within a global batch examples are sorted by length, so that a micro-batch
-    holds little padding and the ranks of one accumulation step do about equal work. The last batch of an epoch
-    may be smaller; some of its shares may then be empty.
+    Each epoch is a fresh permutation. Within a global batch examples are sorted by length, so that a
+    micro-batch holds little padding and the ranks of one accumulation step do about equal work. The last
+    batch of an epoch may be smaller; some of its shares may then be empty.
 
     Args:
         lengths: (examples,) tokens of each rendered example.

@@ -58,6 +58,8 @@ def launch(job: Job) -> Any:
     if on_gpu:
         resources["GPU"] = config.gpus_per_worker
     scratch = tempfile.mkdtemp(prefix="lookahead-ray-")
+    # Ray exports the classes of Train V1 to type checkers, and has no annotations here.
+    report_to_tune: Any = TuneReportCallback()  # type: ignore[no-untyped-call]
     trainer = TorchTrainer(
         rank_main,
         train_loop_config={"config": job.config, "trains": job.trains},
@@ -68,10 +70,11 @@ def launch(job: Job) -> Any:
             resources_per_worker=resources,
             placement_strategy="PACK",
         ),
-        run_config=RunConfig(name=job.trial_id, storage_path=scratch, callbacks=[TuneReportCallback()]),
+        run_config=RunConfig(name=job.trial_id, storage_path=scratch, callbacks=[report_to_tune]),
     )
     try:
-        return trainer.fit().return_value
+        result: Any = trainer.fit()
+        return result.return_value
     except WorkerGroupError as error:
         rank, cause = min(error.worker_failures.items())
         raise TrialError(f"rank {rank}: {type(cause).__name__}: {cause}") from error

@@ -1,8 +1,6 @@
 """What each rank of a trial's worker group does: load, train, evaluate in place, hand its rows to rank 0."""
 
-import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
@@ -98,7 +96,7 @@ TRAIN_STARTS, EVALUATE_STARTS = 0.15, 0.65  # rough shares of a trial's time, fo
 
 
 def run_worker(config: TrialConfig, trains: bool, send: OnProgress) -> Measurement | None:
-    """Run one trial on this rank; the default process group is initialised. Rank 0 gets the whole measurement.
+    """Run one trial on this rank; the default process group is initialised. Rank 0 gets the measurement.
 
     Args:
         trains: False leaves the seed model as it is.

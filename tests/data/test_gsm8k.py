@@ -66,7 +66,8 @@ def test_a_bad_line_is_named(tmp_path: Path, line: object, rule: str, got: str) 
         read_jsonl(path)
     message = str(caught.value)
     assert message.startswith(f"{path}: line 2: {rule}, got {got}")
-    assert "\n" not in message and len(message) < len(str(path)) + 200
+    assert "\n" not in message
+    assert len(message) < len(str(path)) + 200
 
 
 def test_bytes_that_are_no_utf8_are_named(tmp_path: Path) -> None:
@@ -130,7 +131,8 @@ def test_an_unreachable_hub_is_a_data_error(monkeypatch: pytest.MonkeyPatch, err
     fake_datasets(monkeypatch, error)
     with pytest.raises(DataError, match=r"^openai/gsm8k/main/train: path: must be on the hub") as caught:
         load(None, "train")
-    assert "\n" not in str(caught.value) and caught.value.__cause__ is error
+    assert "\n" not in str(caught.value)
+    assert caught.value.__cause__ is error
 
 
 @pytest.mark.shared

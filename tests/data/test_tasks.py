@@ -60,7 +60,8 @@ class TestEveryTask:
     def test_same_seed_same_rows_other_seed_other_rows(self, config: Config) -> None:
         first, again, other = load_task(config), load_task(config), load_task(replace(config, seed=1))
         assert (first.train, first.test, first.data_hash) == (again.train, again.test, again.data_hash)
-        assert first.train != other.train and first.test != other.test
+        assert first.train != other.train
+        assert first.test != other.test
         assert first.data_hash != other.data_hash
 
     def test_train_and_test_do_not_meet(self, config: Config) -> None:
@@ -114,7 +115,8 @@ def test_gsm8k_too_few_rows(path: str, train: int, test: int) -> None:
         load_task(Gsm8kConfig(path=path, train_examples=train, test_examples=test))
     message = str(caught.value)
     assert message.startswith(f"{path}: train_examples + test_examples: must ")
-    assert message.endswith(f", got {train} + {test}") and "\n" not in message
+    assert message.endswith(f", got {train} + {test}")
+    assert "\n" not in message
 
 
 def test_gsm8k_duplicates_do_not_straddle(tmp_path: Path) -> None:
@@ -125,7 +127,8 @@ def test_gsm8k_duplicates_do_not_straddle(tmp_path: Path) -> None:
     for seed in range(20):
         task = load_task(Gsm8kConfig(path=path, train_examples=15, test_examples=5, seed=seed))
         train, test = ([text.split()[3] for text in questions(rows)] for rows in (task.train, task.test))
-        assert len(set(test)) == 5 and not set(train) & set(test)
+        assert len(set(test)) == 5
+        assert not set(train) & set(test)
     with pytest.raises(DataError, match=r"15 of 30 left to train on\), got 16 \+ 5$"):
         load_task(Gsm8kConfig(path=path, train_examples=16, test_examples=5))
 

@@ -39,7 +39,8 @@ def test_every_equation_is_right_and_the_last_one_is_the_answer(train: list[Exam
             assert OPERATORS[match[2]](left, right) == result, match[0]
             assert match[2] != "/" or left % right == 0, match[0]
             assert result in RESULTS
-        assert equations[-1] is not None and final == equations[-1][4]
+        assert equations[-1] is not None
+        assert final == equations[-1][4]
         assert example.answer.count("=") == len(equations)
 
 

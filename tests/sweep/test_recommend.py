@@ -226,7 +226,7 @@ def test_an_empty_sweep() -> None:
 def test_other_prompts_are_named() -> None:
     records = sweep(12, VANILLA, (0.9, 0.7, 0.4))
     records[2] = replace(records[2], generations=records[2].generations[1:])
-    with pytest.raises(ValueError, match="trial c0: rsr must have the same prompts .* s/none/harmful-000"):
+    with pytest.raises(ValueError, match=r"trial c0: rsr must have the same prompts .* s/none/harmful-000"):
         recommend(records, HALF)
 
 

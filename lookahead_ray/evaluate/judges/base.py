@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from lookahead_ray.trial.record import Verdict
+from lookahead_ray.evaluate.generation import Verdict
 
 JudgeVerdict = Literal["safe", "unsafe", "unparsed"]
 

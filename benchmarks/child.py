@@ -1,0 +1,28 @@
+"""The inside of one measurement: `python -m benchmarks.child WORKER REQUEST ANSWER`, started by `processes`."""
+
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+
+WORKERS = {
+    "training_ours": "benchmarks.training_ours",
+    "training_peers": "benchmarks.training_peers",
+    "generation": "benchmarks.generation_worker",
+    "trial": "benchmarks.trial_worker",
+}
+"""Modules with `measure(variant, settings) -> Raw`."""
+
+
+def main(worker: str, request: str, answer: str) -> None:
+    """Measure what the file `request` asks for; rank 0 writes the file `answer`."""
+    module = importlib.import_module(WORKERS[worker])
+    asked = json.loads(Path(request).read_text(encoding="utf-8"))
+    raw = module.measure(asked["variant"], asked["settings"])
+    if os.environ.get("RANK", "0") == "0":
+        Path(answer).write_text(json.dumps(raw), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

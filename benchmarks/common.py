@@ -1,0 +1,191 @@
+"""What a benchmark leaves behind: raw repetitions, their spread, ratios, as JSON and as tables. No torch.
+
+One benchmark in the JSON file, shortened:
+
+    {"name": "training", "unit": "tokens/s", "higher_is_better": true,
+     "series": [{"variant": "trl", "label": "TRL SFTTrainer, defaults", "values": [153.2, 150.9],
+                 "summary": {"median": 152.05, "low": 150.9, "high": 153.2, "spread": 0.015}, "raw": [{…}, {…}]}],
+     "ratios": [{"ours": "ours_one_rank", "peer": "trl", "values": [1.6, 1.7],
+                 "summary": {"median": 1.65, "low": 1.6, "high": 1.7, "spread": 0.061}}],
+     "extra": {}}
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.table import Column, Table
+
+SCHEMA_VERSION = 1
+"""Raised by every change that an older reader of the JSON files would misread."""
+
+Raw = dict[str, Any]
+"""What one measurement gave, as JSON values; holds the benchmark's figure under the name of its `figure`."""
+
+
+class BenchmarkError(Exception):
+    """A measurement failed; the message says which and ends in its output's last lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One of the contenders of a benchmark."""
+
+    name: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Median and extremes of the repetitions; `spread` is (high − low) / median."""
+
+    median: float
+    low: float
+    high: float
+    spread: float
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """All repetitions of one variant, in their order."""
+
+    variant: str
+    label: str
+    values: tuple[float, ...]
+    summary: Summary
+    raw: tuple[Raw, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Ours divided by the peer, repetition by repetition: what drifts on the machine meets both alike."""
+
+    ours: str
+    peer: str
+    values: tuple[float, ...]
+    summary: Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One benchmark's whole outcome. `extra`: figures that are not one number a repetition."""
+
+    name: str
+    unit: str
+    higher_is_better: bool
+    series: tuple[Series, ...]
+    ratios: tuple[Ratio, ...] = ()
+    extra: Raw = field(default_factory=dict)
+
+
+def summarise(values: Sequence[float]) -> Summary:
+    """Median, extremes and relative spread of at least one value."""
+    middle = median(values)
+    low, high = min(values), max(values)
+    return Summary(middle, low, high, (high - low) / middle if middle else 0.0)
+
+
+def make_series(variant: Variant, raw: Sequence[Raw], figure: str) -> Series:
+    """The series of a variant whose figure is `raw[…][figure]`."""
+    values = tuple(float(row[figure]) for row in raw)
+    return Series(variant.name, variant.label, values, summarise(values), tuple(raw))
+
+
+def make_ratios(series: Sequence[Series], pairs: Sequence[tuple[str, str]]) -> tuple[Ratio, ...]:
+    """Ratios of the (ours, peer) `pairs` of variant names."""
+    by_name = {each.variant: each.values for each in series}
+    ratios = []
+    for ours, peer in pairs:
+        values = tuple(a / b for a, b in zip(by_name[ours], by_name[peer], strict=True))
+        ratios.append(Ratio(ours, peer, values, summarise(values)))
+    return tuple(ratios)
+
+
+def in_turn(variants: Sequence[Variant], repetition: int) -> list[Variant]:
+    """The order of a repetition (from 0): to and fro, so that no variant always comes first."""
+    return list(variants) if repetition % 2 == 0 else list(reversed(variants))
+
+
+def repeat(
+    variants: Sequence[Variant], repetitions: int, measure: Callable[[Variant, int], Raw]
+) -> dict[str, list[Raw]]:
+    """Measurements by variant name; each is told its repetition (from 0) and keeps it and its place in it."""
+    raw: dict[str, list[Raw]] = {variant.name: [] for variant in variants}
+    for repetition in range(repetitions):
+        for place, variant in enumerate(in_turn(variants, repetition)):
+            row = measure(variant, repetition)
+            raw[variant.name].append({"repetition": repetition, "place": place, **row})
+    return raw
+
+
+def to_json(
+    benchmarks: Sequence[Benchmark], *, date: str, machine: Raw, versions: Raw, git: Raw, settings: Raw
+) -> Raw:
+    """The whole results file as JSON values."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "date": date,
+        "git": git,
+        "machine": machine,
+        "versions": versions,
+        "settings": settings,
+        "benchmarks": [asdict(benchmark) for benchmark in benchmarks],
+    }
+
+
+def write_json(path: Path, content: Raw) -> None:
+    """Write `content`, readable for people; infinities and NaN are refused."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+    )
+
+
+def print_benchmark(console: Console, benchmark: Benchmark) -> None:
+    """Figures of all variants, then the ratios."""
+    direction = "more is better" if benchmark.higher_is_better else "less is better"
+    figures = Table(
+        *_columns(benchmark.name, f"median {benchmark.unit}", "min", "max", "spread", "n"),
+        title=f"{benchmark.name}: {benchmark.unit}, {direction}",
+        title_justify="left",
+    )
+    for each in benchmark.series:
+        summary = each.summary
+        figures.add_row(
+            each.label,
+            *(f"{value:.1f}" for value in (summary.median, summary.low, summary.high)),
+            f"{summary.spread:.0%}",
+            str(len(each.values)),
+        )
+    console.print()
+    console.print(figures)
+    if benchmark.ratios:
+        console.print(ratio_table(benchmark))
+    for name, value in benchmark.extra.items():
+        if not isinstance(value, list | dict):
+            console.print(
+                f"{name.replace('_', ' ')}: {value:.3g}" if isinstance(value, float) else f"{name}: {value}"
+            )
+
+
+def ratio_table(benchmark: Benchmark) -> Table:
+    """One row a ratio, with its median and extremes over the repetitions."""
+    labels = {each.variant: each.label for each in benchmark.series}
+    table = Table(*_columns("ours", "ratio", "min", "max"), title="ours ÷ peer", title_justify="left")
+    table.add_column("peer")
+    for ratio in benchmark.ratios:
+        summary = ratio.summary
+        table.add_row(
+            labels[ratio.ours],
+            *(f"{value:.2f}" for value in (summary.median, summary.low, summary.high)),
+            labels[ratio.peer],
+        )
+    return table
+
+
+def _columns(first: str, *others: str) -> list[Column]:
+    return [Column(first), *(Column(name, justify="right") for name in others)]

@@ -1,0 +1,57 @@
+"""Generation tokens/s of `lookahead_ray.evaluate.generate` against a plain loop over `model.generate`."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.common import Benchmark, Raw, Variant, make_ratios, make_series, repeat
+from benchmarks.processes import measure
+
+OURS_16 = Variant("ours_16", "lookahead-ray, batch 16")
+OURS_64 = Variant("ours_64", "lookahead-ray, batch 64 (its default)")
+PLAIN_16 = Variant("plain_16", "model.generate loop, batch 16")
+PLAIN_64 = Variant("plain_64", "model.generate loop, batch 64")
+VARIANTS = (OURS_16, OURS_64, PLAIN_16, PLAIN_64)
+PAIRS = (
+    (OURS_16.name, PLAIN_16.name),
+    (OURS_64.name, PLAIN_16.name),
+    (OURS_64.name, PLAIN_64.name),
+)
+IDENTITY = "identity"
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """Prompts and lengths, the same for all."""
+
+    harmful_prompts: int = 64
+    task_prompts: int = 32
+    max_new_tokens: int = 64
+    identity_prompts: int = 16  # compared token by token in fp32, at batch 16
+    threads: int = 2
+    seed: int = 0
+
+
+QUICK = GenerationSettings(harmful_prompts=12, task_prompts=6, max_new_tokens=8, identity_prompts=4)
+
+
+def run(settings: GenerationSettings, repetitions: int, logs: Path, say: Callable[[str], None]) -> Benchmark:
+    """Measure every variant `repetitions` times; then compare tokens in fp32, once."""
+
+    def ask(variant: str, repetition: int) -> Raw:
+        log = logs / f"generation-{repetition}-{variant}.log"
+        return measure("generation", variant, asdict(settings), log, threads=settings.threads)
+
+    def once(variant: Variant, repetition: int) -> Raw:
+        raw = ask(variant.name, repetition)
+        say(
+            f"generation {repetition + 1}/{repetitions}: {variant.label}: {raw['tokens_per_second']:.1f} tokens/s"
+        )
+        return raw
+
+    raw = repeat(VARIANTS, repetitions, once)
+    identity = ask(IDENTITY, 0)
+    say(f"generation: identical in fp32: {identity['identical']} of {identity['prompts']} prompts")
+    series = [make_series(variant, raw[variant.name], "tokens_per_second") for variant in VARIANTS]
+    extra = {"share_identical_in_fp32": identity["identical"] / identity["prompts"], IDENTITY: identity}
+    return Benchmark("generation", "tokens/s", True, tuple(series), make_ratios(series, PAIRS), extra)

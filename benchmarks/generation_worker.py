@@ -1,0 +1,137 @@
+"""One measurement of generation: our function or the plain loop, in bf16; or both in fp32, compared."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+
+from benchmarks.common import Raw
+from benchmarks.generation import IDENTITY, GenerationSettings
+from benchmarks.training_rows import MODEL
+from lookahead_ray.config.safety import ProbeSuite
+from lookahead_ray.data.chat import end_token_id, prompt_ids
+from lookahead_ray.data.example import SYSTEM_PROMPT
+from lookahead_ray.data.suites import load_probe
+from lookahead_ray.data.word_problems import generate as generate_problems
+from lookahead_ray.evaluate.generate import end_token_ids, generate
+from lookahead_ray.model.load import load_model, load_tokenizer, resolve
+
+IDENTITY_BATCH = 16
+WARM_UP_TOKENS = 4
+Prompt = tuple[int, ...]
+Generate = Callable[
+    [Sequence[Prompt], int], list[list[int]]
+]  # (prompts, max_new_tokens) -> without end token
+
+
+def measure(variant: str, settings: dict[str, Any]) -> Raw:
+    """`variant` is `ours_<batch size>`, `plain_<batch size>` or `IDENTITY`."""
+    chosen = GenerationSettings(**settings)
+    torch.set_num_threads(chosen.threads)
+    if variant == IDENTITY:
+        return _compare(chosen)
+    side, _, batch_size = variant.rpartition("_")
+    prompts, run = _prepare(side, int(batch_size), torch.bfloat16, chosen)
+    run(prompts[: int(batch_size)], WARM_UP_TOKENS)
+    start = time.perf_counter()
+    answers = run(prompts, chosen.max_new_tokens)
+    seconds = time.perf_counter() - start
+    tokens = sum(counted_tokens(answer, chosen.max_new_tokens) for answer in answers)
+    return {
+        "tokens_per_second": tokens / seconds,
+        "tokens": tokens,
+        "seconds": seconds,
+        "prompts": len(prompts),
+        "ended": sum(len(answer) < chosen.max_new_tokens for answer in answers),
+    }
+
+
+def counted_tokens(answer: Sequence[int], max_new_tokens: int) -> int:
+    """Generated tokens up to the end token, itself included where there is one."""
+    return min(len(answer) + 1, max_new_tokens)
+
+
+def _compare(settings: GenerationSettings) -> Raw:
+    answers = {}
+    for side in ("ours", "plain"):
+        prompts, run = _prepare(side, IDENTITY_BATCH, torch.float32, settings)
+        stride = max(1, len(prompts) // settings.identity_prompts)
+        answers[side] = run(prompts[::stride][: settings.identity_prompts], settings.max_new_tokens)
+    pairs = list(zip(answers["ours"], answers["plain"], strict=True))
+    return {
+        "prompts": len(pairs),
+        "identical": sum(ours == plain for ours, plain in pairs),
+        "tokens": sum(counted_tokens(ours, settings.max_new_tokens) for ours, _ in pairs),
+    }
+
+
+def _prepare(
+    side: str, batch_size: int, dtype: torch.dtype, settings: GenerationSettings
+) -> tuple[list[Prompt], Generate]:
+    tokenizer = load_tokenizer(MODEL)
+    # The plain loop gets the model as transformers loads it, without what `load_model` adds.
+    model = load_model(MODEL, dtype) if side == "ours" else _plain_model(dtype)
+    end_ids = end_token_ids(model, end_token_id(tokenizer))
+    run = partial(_ours if side == "ours" else _plain, model, tokenizer.pad_token_id, end_ids, batch_size)
+    return _prompts(tokenizer, settings), run
+
+
+def _plain_model(dtype: torch.dtype) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(resolve(MODEL), dtype=dtype).eval()
+
+
+def _prompts(tokenizer: Any, settings: GenerationSettings) -> list[Prompt]:
+    suite = load_probe(ProbeSuite(harmful_prompts=settings.harmful_prompts))
+    problems = generate_problems("test", settings.task_prompts, settings.seed)
+    texts = [row.prompt for row in suite.harmful] + [row.instruction for row in problems]
+    return [prompt_ids(tokenizer, text, SYSTEM_PROMPT) for text in texts]
+
+
+def _ours(
+    model: Any,
+    pad_id: int,
+    end_ids: frozenset[int],
+    batch_size: int,
+    prompts: Sequence[Prompt],
+    max_new_tokens: int,
+) -> list[list[int]]:
+    return generate(
+        model, prompts, max_new_tokens=max_new_tokens, batch_size=batch_size, end_ids=end_ids, pad_id=pad_id
+    )
+
+
+@torch.inference_mode()
+def _plain(
+    model: Any,
+    pad_id: int,
+    end_ids: frozenset[int],
+    batch_size: int,
+    prompts: Sequence[Prompt],
+    max_new_tokens: int,
+) -> list[list[int]]:
+    """Static batches in the prompts' own order, padded on the left, each run until its last row has ended."""
+    answers = []
+    for start in range(0, len(prompts), batch_size):
+        batch = prompts[start : start + batch_size]
+        width = max(len(prompt) for prompt in batch)
+        ids = torch.tensor([[pad_id] * (width - len(prompt)) + list(prompt) for prompt in batch])
+        mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in batch])
+        output = model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            eos_token_id=sorted(end_ids),
+            pad_token_id=pad_id,
+        )
+        answers += [until_end(row, end_ids) for row in output[:, width:].tolist()]
+    return answers
+
+
+def until_end(row: Sequence[int], end_ids: frozenset[int]) -> list[int]:
+    """The tokens before the first end token."""
+    return list(row[: next((i for i, token in enumerate(row) if token in end_ids), len(row))])

@@ -1,0 +1,60 @@
+"""Training tokens/s of a trial's worker loop against TRL's SFTTrainer and a plain transformers Trainer."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.common import Benchmark, Raw, Variant, make_ratios, make_series, repeat
+from benchmarks.processes import measure
+
+TWO_RANKS = Variant("ours_two_ranks", "lookahead-ray, ZeRO-2, 2 ranks × 1 thread")
+ONE_RANK = Variant("ours_one_rank", "lookahead-ray, ZeRO-2, 1 rank × 2 threads")
+TRL = Variant("trl", "TRL SFTTrainer, its defaults, 2 threads")
+TRAINER = Variant("trainer", "transformers Trainer, 2 threads")
+VARIANTS = (TWO_RANKS, ONE_RANK, TRL, TRAINER)
+PAIRS = tuple((ours.name, peer.name) for ours in (TWO_RANKS, ONE_RANK) for peer in (TRL, TRAINER))
+RANKS = {TWO_RANKS.name: 2, ONE_RANK.name: 1}
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """The same work for all; the first of `steps` optimiser updates warms up and is not counted."""
+
+    batch_size: int = 16
+    micro_batch_size: int = 8
+    steps: int = 9
+    learning_rate: float = 1e-4
+    max_length: int = 512
+    threads: int = 2  # over all ranks
+    seed: int = 0
+
+    @property
+    def examples(self) -> int:
+        """Exactly one pass."""
+        return self.batch_size * self.steps
+
+
+QUICK = TrainingSettings(batch_size=8, micro_batch_size=4, steps=3)
+
+
+def run(settings: TrainingSettings, repetitions: int, logs: Path, say: Callable[[str], None]) -> Benchmark:
+    """Measure every variant `repetitions` times."""
+
+    def once(variant: Variant, repetition: int) -> Raw:
+        ranks = RANKS.get(variant.name, 0)
+        raw = measure(
+            "training_ours" if ranks else "training_peers",
+            variant.name,
+            asdict(settings),
+            logs / f"training-{repetition}-{variant.name}.log",
+            ranks=ranks,
+            threads=settings.threads // max(ranks, 1),
+        )
+        say(
+            f"training {repetition + 1}/{repetitions}: {variant.label}: {raw['tokens_per_second']:.1f} tokens/s"
+        )
+        return raw
+
+    raw = repeat(VARIANTS, repetitions, once)
+    series = [make_series(variant, raw[variant.name], "tokens_per_second") for variant in VARIANTS]
+    return Benchmark("training", "tokens/s", True, tuple(series), make_ratios(series, PAIRS))

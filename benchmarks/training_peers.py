@@ -1,0 +1,124 @@
+"""The peers' side: TRL's SFTTrainer and the Trainer of transformers, one process, on the same token ids.
+
+Set besides their defaults: what makes the work the same (batch, updates, learning rate), the CPU, bf16, and no
+saving. Attention, optimiser, padding, gradient checkpointing (on in TRL) and logging are the libraries' own.
+"""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from benchmarks.common import Raw
+from benchmarks.training import TRAINER, TRL, TrainingSettings
+from benchmarks.training_rows import MODEL, Clock, training_rows
+
+IGNORED = -100
+
+
+def measure(variant: str, settings: dict[str, Any]) -> Raw:
+    """Train with the library that `variant` names."""
+    import torch
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+
+    from lookahead_ray.model.load import resolve
+
+    chosen = TrainingSettings(**settings)
+    torch.set_num_threads(chosen.threads)
+    tokenizer = AutoTokenizer.from_pretrained(resolve(MODEL))
+    model = AutoModelForCausalLM.from_pretrained(resolve(MODEL), dtype=torch.bfloat16)
+    dataset = Dataset.from_list(
+        [
+            {
+                "input_ids": [*row.prompt_ids, *row.answer_ids],
+                "labels": [IGNORED] * len(row.prompt_ids) + list(row.answer_ids),
+            }
+            for row in training_rows(tokenizer, chosen)
+        ]
+    )
+    clock = Clock()
+
+    class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not typed here
+        def on_step_end(self, *arguments: Any, **more: Any) -> None:
+            clock.step_ended()
+
+    accumulation = chosen.batch_size // chosen.micro_batch_size
+    with tempfile.TemporaryDirectory(prefix="lookahead-ray-bench-") as scratch:
+        arguments = {
+            "output_dir": scratch,
+            "per_device_train_batch_size": chosen.micro_batch_size,
+            "gradient_accumulation_steps": accumulation,
+            "num_train_epochs": 1,
+            "learning_rate": chosen.learning_rate,
+            "seed": chosen.seed,
+            "bf16": True,
+            "use_cpu": True,
+            "save_strategy": "no",
+            "report_to": "none",
+        }
+        make = {TRL.name: _trl, TRAINER.name: _trainer}[variant]
+        trainer = make(model, tokenizer, dataset, [Watch()], arguments)
+        counting = _Counting(trainer.data_collator)
+        trainer.data_collator = counting
+        done = trainer.train()
+    raw = clock.raw(
+        counting.by_step("tokens", accumulation),
+        counting.by_step("answer_tokens", accumulation),
+        done.training_loss,
+    )
+    return {
+        **raw,
+        "attention": model.config._attn_implementation,
+        "gradient_checkpointing": trainer.args.gradient_checkpointing,
+        "optimiser": str(trainer.args.optim),
+    }
+
+
+def _trl(model: Any, tokenizer: Any, dataset: Any, callbacks: list[Any], arguments: dict[str, Any]) -> Any:
+    from trl import SFTConfig, SFTTrainer
+
+    return SFTTrainer(
+        model=model,
+        args=SFTConfig(**arguments),
+        train_dataset=dataset,
+        processing_class=tokenizer,
+        callbacks=callbacks,
+    )
+
+
+def _trainer(
+    model: Any, tokenizer: Any, dataset: Any, callbacks: list[Any], arguments: dict[str, Any]
+) -> Any:
+    from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
+
+    return Trainer(
+        model=model,
+        args=TrainingArguments(**arguments),
+        train_dataset=dataset,
+        data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORED),
+        processing_class=tokenizer,
+        callbacks=callbacks,
+    )
+
+
+class _Counting:
+    """A collator that counts what passes through it; loaders ask for batches ahead of time but in order."""
+
+    def __init__(self, collate: Callable[[Sequence[Any]], Any]) -> None:
+        self._collate = collate
+        self._batches: list[dict[str, int]] = []
+
+    def __call__(self, rows: Sequence[Any]) -> Any:
+        batch = self._collate(rows)
+        self._batches.append(
+            {
+                "tokens": int(batch["attention_mask"].sum()),
+                "answer_tokens": int((batch["labels"] != IGNORED).sum()),
+            }
+        )
+        return batch
+
+    def by_step(self, name: str, accumulation: int) -> list[int]:
+        """Sums over the micro-batches of each optimiser step."""
+        counts = [batch[name] for batch in self._batches]
+        return [sum(counts[start : start + accumulation]) for start in range(0, len(counts), accumulation)]

@@ -1,0 +1,48 @@
+"""The training rows that all variants share, and how their time is taken."""
+
+import resource
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.common import Raw
+from benchmarks.training import TrainingSettings
+from lookahead_ray.config.model import EMBEDDED_UNALIGNED, ModelConfig
+from lookahead_ray.data.chat import Rendered, render_all
+from lookahead_ray.data.word_problems import generate
+
+MODEL = ModelConfig(path=EMBEDDED_UNALIGNED)
+
+
+def training_rows(tokenizer: Any, settings: TrainingSettings) -> list[Rendered]:
+    """Word problems in our chat rendering."""
+    return render_all(tokenizer, generate("train", settings.examples, settings.seed), settings.max_length)
+
+
+class Clock:
+    """Takes the time at the end of each optimiser step; the first one is the start of what counts."""
+
+    def __init__(self) -> None:
+        self._ends: list[float] = []
+
+    def step_ended(self) -> None:
+        """Call after an optimiser step."""
+        self._ends.append(time.perf_counter())
+
+    def raw(self, tokens: Sequence[int], answer_tokens: Sequence[int], mean_loss: float) -> Raw:
+        """The measurement. Token counts are by optimiser step, padding not included."""
+        if len(tokens) != len(self._ends):
+            raise ValueError(f"must count tokens for each of {len(self._ends)} steps, got {len(tokens)}")
+        seconds = self._ends[-1] - self._ends[0]
+        counted = sum(tokens[1:])
+        return {
+            "tokens_per_second": counted / seconds,
+            "tokens": counted,
+            "answer_tokens": sum(answer_tokens[1:]),
+            "seconds": seconds,
+            "step_seconds": [b - a for a, b in zip(self._ends, self._ends[1:], strict=False)],
+            "steps": len(self._ends) - 1,
+            "mean_loss": mean_loss,
+            # ru_maxrss is in KiB on Linux; of one rank
+            "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        }

@@ -1,0 +1,82 @@
+"""Runs the tiny sweep of `trial_cost` and reads its table."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import Raw
+from benchmarks.training_rows import MODEL
+from lookahead_ray.cli.sweeping import open_sink
+from lookahead_ray.config.load import Sweep, load_sweep
+from lookahead_ray.trial.progress import TrialProgress
+from lookahead_ray.trial.record import Role, TrialRecord
+
+SPACE = Path(__file__).with_name("trial_cost.yaml")
+COLUMNS = (
+    "trial_id",
+    "role",
+    "strategy",
+    "status",
+    "error",
+    "workers",
+    "zero_stage",
+    "seconds_total",
+    "seconds_train",
+    "seconds_evaluate",
+)
+
+
+def measure(variant: str, settings: dict[str, Any]) -> Raw:
+    """Run the sweep as `lookahead-ray sweep` does, without its live view."""
+    from lookahead_ray import store
+    from lookahead_ray.sweep.driver import run_sweep
+    from lookahead_ray.sweep.preflight import check
+
+    sweep = tiny_sweep(settings)
+    check(sweep)
+    with open_sink(sweep, settings["run"], resume=False) as sink:
+        start = time.perf_counter()
+        run_sweep(sweep, sink, _Printing())
+        seconds = time.perf_counter() - start
+    table = store.open(settings["run"]).trials()
+    return {"trials": table.select(COLUMNS).to_pylist(), "seconds_sweep": seconds}
+
+
+def tiny_sweep(settings: dict[str, Any]) -> Sweep:
+    """The space file with the settings in their places."""
+    values = {
+        "model.path": MODEL.path,
+        "workers": settings["workers"],
+        "task.train_examples": settings["train_examples"],
+        "task.test_examples": settings["test_examples"],
+        "safety.harmful_prompts": settings["safety_prompts"],
+        "safety.benign_prompts": settings["safety_prompts"],
+        "evaluation.safety_new_tokens": settings["new_tokens"],
+        "evaluation.task_new_tokens": settings["new_tokens"],
+        "training.batch_size": settings["batch_size"],
+        "search.trials": settings["trials"],
+        "search.seed": settings["seed"],
+    }
+    return load_sweep(SPACE, [f"{path}={value}" for path, value in values.items()])
+
+
+class _Printing:
+    """An observer that prints where the sweep is, for the log of a measurement that fails."""
+
+    def sweep_started(
+        self, sweep_id: str, run: str, trials: int, committed: Sequence[TrialRecord], log: str
+    ) -> None:
+        print(f"{trials} trials into {run}, log {log}", flush=True)
+
+    def trial_started(self, trial_id: str, role: Role, label: str) -> None:
+        print(f"{trial_id} started: {label}", flush=True)
+
+    def trial_progress(self, trial_id: str, progress: TrialProgress) -> None:
+        pass
+
+    def trial_finished(self, record: TrialRecord) -> None:
+        print(f"{record.trial_id} {record.status}: {record.seconds_total} s, {record.error}", flush=True)
+
+    def sweep_finished(self, interrupted: bool) -> None:
+        print("interrupted" if interrupted else "finished", flush=True)
