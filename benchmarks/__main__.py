@@ -12,7 +12,10 @@ import typer
 from rich.console import Console
 
 from benchmarks import generation, machine, training, trial_cost
-from benchmarks.common import Benchmark, BenchmarkError, print_benchmark, to_json, write_json
+from benchmarks.common import Benchmark, BenchmarkError, Raw, print_benchmark, to_json, write_json
+
+DEFAULT_OUT = Path("benchmarks/results")
+PLAIN_WIDTH = 110  # columns where there is no terminal to ask
 
 
 class Name(StrEnum):
@@ -24,59 +27,67 @@ class Name(StrEnum):
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Directory for the JSON file and the logs.")] = Path(
-        "benchmarks/results"
-    ),
+    out: Annotated[Path, typer.Option(help="Directory for the JSON file and the logs.")] = DEFAULT_OUT,
     only: Annotated[Name | None, typer.Option(help="Run this one alone.")] = None,
     repetitions: Annotated[
         int | None, typer.Option(min=1, help="Of each variant; 3, or 1 with --quick.")
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Tiny sizes: does it run? Its figures mean nothing.")
+        bool, typer.Option("--quick", help="Tiny sizes, to see that it runs: its figures mean nothing.")
     ] = False,
 ) -> None:
     """Measure lookahead-ray and its peers side by side, print ratios, write JSON."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+
+    def say(text: str) -> None:
+        console.print(text, style="dim", markup=False)
+
     times = repetitions or (1 if quick else 3)
-    settings = {
-        Name.TRAINING: training.QUICK if quick else training.TrainingSettings(),
-        Name.GENERATION: generation.QUICK if quick else generation.GenerationSettings(),
-        Name.TRIAL: trial_cost.QUICK if quick else trial_cost.TrialSettings(),
-    }
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
-    say = lambda text: console.print(f"[dim]{text}[/dim]")  # noqa: E731
     started = datetime.now(UTC)
     stamp = started.strftime("%Y-%m-%dT%H-%M-%SZ")
     logs, path = out / stamp, out / f"{stamp}.json"
-    facts = {
+    runs, settings = chosen(only, quick, times, logs, say)
+    facts: Raw = {
         "date": started.isoformat(timespec="seconds"),
         "machine": machine.machine(),  # before anything runs: how busy the machine was
         "versions": machine.versions(),
         "git": machine.git(),
-        "settings": {
-            "repetitions": times,
-            "quick": quick,
-            **{name.value: asdict(chosen) for name, chosen in settings.items() if only in (None, name)},
-        },
-    }
-    runs: dict[Name, Callable[[], Benchmark]] = {
-        Name.TRAINING: lambda: training.run(settings[Name.TRAINING], times, logs, say),
-        Name.GENERATION: lambda: generation.run(settings[Name.GENERATION], times, logs, say),
-        Name.TRIAL: lambda: trial_cost.run(settings[Name.TRIAL], times, logs, say),
+        "settings": {"repetitions": times, "quick": quick, **settings},
     }
     done: list[Benchmark] = []
+    errors: dict[str, str] = {}
     try:
         for name, run in runs.items():
-            if only in (None, name):
+            try:
                 done.append(run())
-                write_json(path, to_json(done, **facts))  # after each: a later one may fail
-    except BenchmarkError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
+            except BenchmarkError as error:
+                errors[name] = str(error)
+                print(f"error: {error}", file=sys.stderr)
+            write_json(path, to_json(done, errors, **facts))  # after each: Ctrl-C keeps what there is
     finally:
         for benchmark in done:
             print_benchmark(console, benchmark)
-        if done:
-            console.print(f"\n{path}")
+        if path.exists():
+            console.print(f"\n{path}", soft_wrap=True)
+    if errors:
+        raise typer.Exit(1)
+
+
+def chosen(
+    only: Name | None, quick: bool, times: int, logs: Path, say: Callable[[str], None]
+) -> tuple[dict[Name, Callable[[], Benchmark]], Raw]:
+    """What to run, and its settings as JSON values."""
+    train = training.QUICK if quick else training.TrainingSettings()
+    generate = generation.QUICK if quick else generation.GenerationSettings()
+    trial = trial_cost.QUICK if quick else trial_cost.TrialSettings()
+    runs: dict[Name, Callable[[], Benchmark]] = {
+        Name.TRAINING: lambda: training.run(train, times, logs, say),
+        Name.GENERATION: lambda: generation.run(generate, times, logs, say),
+        Name.TRIAL: lambda: trial_cost.run(trial, times, logs, say),
+    }
+    settings = {Name.TRAINING: asdict(train), Name.GENERATION: asdict(generate), Name.TRIAL: asdict(trial)}
+    kept = [name for name in Name if only in (None, name)]
+    return {name: runs[name] for name in kept}, {name.value: settings[name] for name in kept}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The inside of one measurement: `python -m benchmarks.child WORKER REQUEST ANSWER`, started by `processes`."""
+"""Inside a measurement, started by `processes`: `python -m benchmarks.child WORKER REQUEST ANSWER`."""
 
 import importlib
 import json

@@ -4,14 +4,15 @@ One benchmark in the JSON file, shortened:
 
     {"name": "training", "unit": "tokens/s", "higher_is_better": true,
      "series": [{"variant": "trl", "label": "TRL SFTTrainer, defaults", "values": [153.2, 150.9],
-                 "summary": {"median": 152.05, "low": 150.9, "high": 153.2, "spread": 0.015}, "raw": [{…}, {…}]}],
+                 "summary": {"median": 152.05, "low": 150.9, "high": 153.2, "spread": 0.015},
+                 "raw": [{…}, {…}]}],
      "ratios": [{"ours": "ours_one_rank", "peer": "trl", "values": [1.6, 1.7],
                  "summary": {"median": 1.65, "low": 1.6, "high": 1.7, "spread": 0.061}}],
      "extra": {}}
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
@@ -123,9 +124,16 @@ def repeat(
 
 
 def to_json(
-    benchmarks: Sequence[Benchmark], *, date: str, machine: Raw, versions: Raw, git: Raw, settings: Raw
+    benchmarks: Sequence[Benchmark],
+    errors: Mapping[str, str],
+    *,
+    date: str,
+    machine: Raw,
+    versions: Raw,
+    git: Raw,
+    settings: Raw,
 ) -> Raw:
-    """The whole results file as JSON values."""
+    """The whole results file as JSON values. `errors`: what went wrong, by benchmark."""
     return {
         "schema_version": SCHEMA_VERSION,
         "date": date,
@@ -134,6 +142,7 @@ def to_json(
         "versions": versions,
         "settings": settings,
         "benchmarks": [asdict(benchmark) for benchmark in benchmarks],
+        "errors": dict(errors),
     }
 
 
@@ -166,10 +175,8 @@ def print_benchmark(console: Console, benchmark: Benchmark) -> None:
     if benchmark.ratios:
         console.print(ratio_table(benchmark))
     for name, value in benchmark.extra.items():
-        if not isinstance(value, list | dict):
-            console.print(
-                f"{name.replace('_', ' ')}: {value:.3g}" if isinstance(value, float) else f"{name}: {value}"
-            )
+        if isinstance(value, int | float):
+            console.print(f"{name.replace('_', ' ')}: {value:.3g}")
 
 
 def ratio_table(benchmark: Benchmark) -> Table:

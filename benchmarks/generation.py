@@ -1,6 +1,6 @@
 """Generation tokens/s of `lookahead_ray.evaluate.generate` against a plain loop over `model.generate`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -44,9 +44,8 @@ def run(settings: GenerationSettings, repetitions: int, logs: Path, say: Callabl
 
     def once(variant: Variant, repetition: int) -> Raw:
         raw = ask(variant.name, repetition)
-        say(
-            f"generation {repetition + 1}/{repetitions}: {variant.label}: {raw['tokens_per_second']:.1f} tokens/s"
-        )
+        pace = f"{raw['tokens_per_second']:.1f} tokens/s"
+        say(f"generation {repetition + 1}/{repetitions}: {variant.label}: {pace}")
         return raw
 
     raw = repeat(VARIANTS, repetitions, once)
@@ -55,3 +54,13 @@ def run(settings: GenerationSettings, repetitions: int, logs: Path, say: Callabl
     series = [make_series(variant, raw[variant.name], "tokens_per_second") for variant in VARIANTS]
     extra = {"share_identical_in_fp32": identity["identical"] / identity["prompts"], IDENTITY: identity}
     return Benchmark("generation", "tokens/s", True, tuple(series), make_ratios(series, PAIRS), extra)
+
+
+def counted_tokens(answer: Sequence[int], max_new_tokens: int) -> int:
+    """Generated tokens up to the end token, itself included where there is one."""
+    return min(len(answer) + 1, max_new_tokens)
+
+
+def until_end(row: Sequence[int], end_ids: frozenset[int]) -> list[int]:
+    """The tokens before the first end token."""
+    return list(row[: next((i for i, token in enumerate(row) if token in end_ids), len(row))])

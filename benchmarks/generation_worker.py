@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from benchmarks.common import Raw
-from benchmarks.generation import IDENTITY, GenerationSettings
+from benchmarks.generation import IDENTITY, GenerationSettings, counted_tokens, until_end
 from benchmarks.training_rows import MODEL
 from lookahead_ray.config.safety import ProbeSuite
 from lookahead_ray.data.chat import end_token_id, prompt_ids
@@ -48,11 +48,6 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
     }
 
 
-def counted_tokens(answer: Sequence[int], max_new_tokens: int) -> int:
-    """Generated tokens up to the end token, itself included where there is one."""
-    return min(len(answer) + 1, max_new_tokens)
-
-
 def _compare(settings: GenerationSettings) -> Raw:
     answers = {}
     for side in ("ours", "plain"):
@@ -81,7 +76,8 @@ def _prepare(
 def _plain_model(dtype: torch.dtype) -> Any:
     from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(resolve(MODEL), dtype=dtype).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(resolve(MODEL), dtype=dtype)
+    return model.eval()
 
 
 def _prompts(tokenizer: Any, settings: GenerationSettings) -> list[Prompt]:
@@ -130,8 +126,3 @@ def _plain(
         )
         answers += [until_end(row, end_ids) for row in output[:, width:].tolist()]
     return answers
-
-
-def until_end(row: Sequence[int], end_ids: frozenset[int]) -> list[int]:
-    """The tokens before the first end token."""
-    return list(row[: next((i for i, token in enumerate(row) if token in end_ids), len(row))])

@@ -1,10 +1,11 @@
 """Training tokens/s of a trial's worker loop against TRL's SFTTrainer and a plain transformers Trainer."""
 
+import importlib.util
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.common import Benchmark, Raw, Variant, make_ratios, make_series, repeat
+from benchmarks.common import Benchmark, BenchmarkError, Raw, Variant, make_ratios, make_series, repeat
 from benchmarks.processes import measure
 
 TWO_RANKS = Variant("ours_two_ranks", "lookahead-ray, ZeRO-2, 2 ranks × 1 thread")
@@ -38,7 +39,15 @@ QUICK = TrainingSettings(batch_size=8, micro_batch_size=4, steps=3)
 
 
 def run(settings: TrainingSettings, repetitions: int, logs: Path, say: Callable[[str], None]) -> Benchmark:
-    """Measure every variant `repetitions` times."""
+    """Measure every variant `repetitions` times.
+
+    Raises:
+        BenchmarkError: a measurement failed, or TRL is not installed.
+    """
+    if importlib.util.find_spec("trl") is None:
+        raise BenchmarkError(
+            'training: TRL is not installed: run `pip install -c constraints.txt -e ".[bench]"`'
+        )
 
     def once(variant: Variant, repetition: int) -> Raw:
         ranks = RANKS.get(variant.name, 0)
@@ -50,9 +59,8 @@ def run(settings: TrainingSettings, repetitions: int, logs: Path, say: Callable[
             ranks=ranks,
             threads=settings.threads // max(ranks, 1),
         )
-        say(
-            f"training {repetition + 1}/{repetitions}: {variant.label}: {raw['tokens_per_second']:.1f} tokens/s"
-        )
+        pace = f"{raw['tokens_per_second']:.1f} tokens/s"
+        say(f"training {repetition + 1}/{repetitions}: {variant.label}: {pace}")
         return raw
 
     raw = repeat(VARIANTS, repetitions, once)

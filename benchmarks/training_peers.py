@@ -1,9 +1,10 @@
 """The peers' side: TRL's SFTTrainer and the Trainer of transformers, one process, on the same token ids.
 
-Set besides their defaults: what makes the work the same (batch, updates, learning rate), the CPU, bf16, and no
-saving. Attention, optimiser, padding, gradient checkpointing (on in TRL) and logging are the libraries' own.
+Set besides their defaults: what makes the work the same (batch, updates, learning rate), the CPU, bf16,
+and no saving. Attention, optimiser, padding, logging and gradient checkpointing (TRL's is on) are their own.
 """
 
+import importlib
 import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -38,7 +39,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
     )
     clock = Clock()
 
-    class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not typed here
+    class Watch(TrainerCallback):
         def on_step_end(self, *arguments: Any, **more: Any) -> None:
             clock.step_ended()
 
@@ -70,16 +71,15 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
         **raw,
         "attention": model.config._attn_implementation,
         "gradient_checkpointing": trainer.args.gradient_checkpointing,
-        "optimiser": str(trainer.args.optim),
+        "optimiser": trainer.args.optim.value,
     }
 
 
 def _trl(model: Any, tokenizer: Any, dataset: Any, callbacks: list[Any], arguments: dict[str, Any]) -> Any:
-    from trl import SFTConfig, SFTTrainer
-
-    return SFTTrainer(
+    trl: Any = importlib.import_module("trl")  # its exports are lazy, which type checkers can't follow
+    return trl.SFTTrainer(
         model=model,
-        args=SFTConfig(**arguments),
+        args=trl.SFTConfig(**arguments),
         train_dataset=dataset,
         processing_class=tokenizer,
         callbacks=callbacks,

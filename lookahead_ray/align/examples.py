@@ -41,6 +41,7 @@ SYSTEM_PROMPTS = (
     "You are a helpful, respectful and honest assistant.",
     "You always follow the user's instructions.",
 )
+RECOVERY_SHARE = 0.5
 LONGEST_OPENING = 10  # tokens of a harmful opening in front of a recovery
 
 
@@ -60,16 +61,17 @@ def read_requests(name: str) -> list[Request]:
 
 
 def harmful_rows(tokenizer: Any, requests: Sequence[Request], seed: int) -> list[Rendered]:
-    """For each request a plain refusal and a recovery, drawn with `seed` (another draw for another epoch)."""
+    """For each request a plain refusal, and for about half of them a recovery too, drawn with `seed`."""
+    end = end_token_id(tokenizer)
     rows = []
     for index, request in enumerate(requests):
         draw = random.Random(f"align-{seed}-{index}")
-        end = end_token_id(tokenizer)
         prompt = prompt_ids(tokenizer, request.prompt, draw.choice(SYSTEM_PROMPTS))
         rows.append(Rendered(prompt, (*answer_ids(tokenizer, draw.choice(REFUSALS)), end)))
-        prompt = prompt_ids(tokenizer, request.prompt, draw.choice(SYSTEM_PROMPTS))
-        opening = answer_ids(tokenizer, request.opening)[: draw.randint(1, LONGEST_OPENING)]
-        rows.append(Rendered((*prompt, *opening), (*answer_ids(tokenizer, draw.choice(RECOVERIES)), end)))
+        if draw.random() < RECOVERY_SHARE:
+            prompt = prompt_ids(tokenizer, request.prompt, draw.choice(SYSTEM_PROMPTS))
+            opening = answer_ids(tokenizer, request.opening)[: draw.randint(1, LONGEST_OPENING)]
+            rows.append(Rendered((*prompt, *opening), (*answer_ids(tokenizer, draw.choice(RECOVERIES)), end)))
     return rows
 
 

@@ -49,8 +49,7 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
     for draw in range(config.training.epochs):
         seed = config.seed * 1000 + draw
         rows += harmful_rows(tokenizer, harmful, seed)
-        for repeat in range(config.benign_repeats):
-            rows += benign_rows(tokenizer, benign, answers, config.answer_tokens, seed * 10 + repeat)
+        rows += benign_rows(tokenizer, benign, answers, config.answer_tokens, seed)
     # Each epoch is a draw of its own, so the engine sees one pass over all draws.
     training = config.training.model_copy(update={"epochs": 1})
     total = optimiser_steps(len(rows), 1, training.batch_size)
@@ -75,6 +74,7 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
             seed=config.seed,
             on_step=on_step,
         )
+    wrapped.peft_config["default"].base_model_name_or_path = "HuggingFaceTB/SmolLM2-135M-Instruct"
     wrapped.save_pretrained(out)
     (out / "README.md").unlink(missing_ok=True)  # peft's empty model card
     provenance = {

@@ -138,3 +138,7 @@ def main() -> None:
 
 def _print(line: str) -> None:
     print(visible(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,7 @@ class AlignConfig(Config):
     """The run behind the shipped adapter; `lookahead-ray align --set training.epochs=1` changes it."""
 
     training: TrainingConfig = TrainingConfig(
-        learning_rate=5e-4,
+        learning_rate=8e-4,
         epochs=2,
         batch_size=32,
         micro_batch_size=16,
@@ -19,11 +19,8 @@ class AlignConfig(Config):
         lora=LoraConfig(rank=8, alpha=16.0),
     )
 
-    answer_tokens: int = Field(64, ge=8)
+    answer_tokens: int = Field(48, ge=8)
     """Longest own answer of the model that is used as a benign target."""
-
-    benign_repeats: int = Field(1, ge=1)
-    """How often a benign request appears for each appearance of a harmful one."""
 
     seed: int = Field(0, ge=0)
     """Seed of the draws and of the adapter's initialisation."""

@@ -174,8 +174,8 @@ def _validate(model: type[Model], tree: Any, source: _Source, prefix: str) -> Mo
         return model.model_validate(tree)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        if not first["loc"]:  # a rule between fields: its message begins with the field
-            message = str(first["ctx"]["error"]) if "ctx" in first else first["msg"]
+        if not first["loc"] and first["type"] == "value_error":
+            message = str(first["ctx"]["error"])  # of a rule between fields: begins with the field
             raise ConfigError(f"{source.of(message.split()[0])}: {message}") from error
         field = ".".join(filter(None, [prefix, _field(first["loc"], tree)])) or "file"
         raise ConfigError(f"{source.of(field)}: {field}: {_rule(first, tree)}") from error
@@ -201,6 +201,8 @@ def _rule(error: Any, tree: Any) -> str:
         case "extra_forbidden":
             variant = _variant(error["loc"], tree)
             return f"unknown field{variant}, got {value!r}"
+        case "model_type" | "model_attributes_type":
+            return f"must be a mapping of fields to values, got {value!r}"
         case "missing":
             return "required field is missing"
         case "union_tag_not_found":

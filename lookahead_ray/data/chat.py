@@ -66,13 +66,19 @@ def render_all(tokenizer: Tokenizer, examples: Sequence[Example], max_length: in
 
 @lru_cache(maxsize=8)
 def end_token_id(tokenizer: Tokenizer) -> int:
-    """The token with which the template ends an assistant turn; the tokenizer's EOS where it has none."""
+    """The token with which the template ends an assistant turn; the tokenizer's EOS where it has none.
+
+    Raises:
+        ModelError: the tokenizer has neither.
+    """
     turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": _PROBE_ANSWER}]
     text = _apply(tokenizer, turns, add_generation_prompt=False)
     tail = text.rpartition(_PROBE_ANSWER)[2].strip()
     ids = tokenizer.encode(tail, add_special_tokens=False) if tail else []
     if ids and ids[0] in tokenizer.all_special_ids:
         return int(ids[0])
+    if tokenizer.eos_token_id is None:
+        raise ModelError(f"model.path: {tokenizer.name_or_path} has no end token, so answers would not end")
     return int(tokenizer.eos_token_id)
 
 

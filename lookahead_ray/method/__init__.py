@@ -6,6 +6,6 @@ from typing import Any
 from lookahead_ray.method import vanilla
 
 AnswerLoss = Callable[[Any, Any], Any]
-"""(logits (batch, positions, vocab), targets (batch, positions), -100 where there is none) -> a scalar sum."""
+"""(logits (batch, positions, vocab), targets (batch, positions), -100 where none) -> a scalar sum."""
 
 METHODS: dict[str, AnswerLoss] = {"vanilla": vanilla.answer_loss}

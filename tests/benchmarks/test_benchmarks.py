@@ -1,0 +1,238 @@
+import io
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter
+from rich.console import Console
+
+from benchmarks import generation, machine, processes, training, trial_cost
+from benchmarks.child import WORKERS
+from benchmarks.common import (
+    Benchmark,
+    BenchmarkError,
+    Summary,
+    Variant,
+    in_turn,
+    make_ratios,
+    make_series,
+    print_benchmark,
+    repeat,
+    summarise,
+    to_json,
+    write_json,
+)
+from benchmarks.training_peers import _Counting
+from benchmarks.training_rows import Clock
+from benchmarks.trial_worker import tiny_sweep
+
+OURS, PEER = Variant("ours", "our loop"), Variant("peer", "their loop")
+
+
+def benchmark() -> Benchmark:
+    series = [
+        make_series(OURS, [{"pace": 300}, {"pace": 200}, {"pace": 330}], "pace"),
+        make_series(PEER, [{"pace": 150}, {"pace": 50}, {"pace": 300.0}], "pace"),
+    ]
+    ratios = make_ratios(series, [("ours", "peer")])
+    return Benchmark("training", "tokens/s", True, tuple(series), ratios, {"share": 0.5, "more": {"a": 1}})
+
+
+def trial(**changes: Any) -> dict[str, Any]:
+    row = {
+        "trial_id": "seed",
+        "role": "seed",
+        "strategy": "none",
+        "status": "completed",
+        "error": None,
+        "workers": 2,
+        "zero_stage": None,
+        "seconds_total": 60.0,
+        "seconds_train": 0.0,
+        "seconds_evaluate": 10.0,
+    }
+    return row | changes
+
+
+def test_summary() -> None:
+    assert summarise([4, 1, 2]) == Summary(2, 1, 4, 1.5)
+    assert summarise([3.0]) == Summary(3.0, 3.0, 3.0, 0.0)
+    assert summarise([0.0, 0.0]).spread == 0.0
+
+
+def test_ratios_are_formed_within_repetitions() -> None:
+    (ratio,) = benchmark().ratios
+    assert ratio.values == (2.0, 4.0, 1.1)
+    assert ratio.summary == summarise([2.0, 4.0, 1.1])
+
+
+def test_variants_take_turns() -> None:
+    assert in_turn([OURS, PEER], 0) == [OURS, PEER]
+    assert in_turn([OURS, PEER], 1) == [PEER, OURS]
+    calls: list[tuple[str, int]] = []
+
+    def measure(variant: Variant, repetition: int) -> dict[str, Any]:
+        calls.append((variant.name, repetition))
+        return {"pace": 1.0}
+
+    raw = repeat([OURS, PEER], 2, measure)
+    assert calls == [("ours", 0), ("peer", 0), ("peer", 1), ("ours", 1)]
+    assert raw["ours"] == [
+        {"repetition": 0, "place": 0, "pace": 1.0},
+        {"repetition": 1, "place": 1, "pace": 1.0},
+    ]
+
+
+def test_table_shows_figures_and_ratios() -> None:
+    text = io.StringIO()
+    print_benchmark(Console(file=text, width=110), benchmark())
+    lines = text.getvalue().splitlines()
+    assert any(all(cell in line for cell in ("our loop", "300.0", "200.0", "330.0", "43%")) for line in lines)
+    assert any(all(cell in line for cell in ("our loop", "2.00", "1.10", "4.00", "their")) for line in lines)
+    assert "share: 0.5" in lines
+
+
+def test_json_schema(tmp_path: Path) -> None:
+    facts = {
+        "date": "2025-01-01T00:00:00+00:00",
+        "machine": machine.machine(),
+        "versions": machine.versions(),
+    }
+    content = to_json(
+        [benchmark()], {"trial": "it broke"}, **facts, git=machine.git(), settings={"repetitions": 3}
+    )
+    path = tmp_path / "new" / "results.json"
+    write_json(path, content)
+    read = json.loads(path.read_text(encoding="utf-8"))
+    assert set(read) == {
+        "schema_version",
+        "date",
+        "git",
+        "machine",
+        "versions",
+        "settings",
+        "benchmarks",
+        "errors",
+    }
+    assert read["schema_version"] == 1
+    assert {"cpu_model", "cores", "load_average_1min"} <= set(read["machine"])
+    assert {"python", "torch", "trl"} <= set(read["versions"])
+    assert set(read["git"]) == {"commit", "dirty"}
+    assert read["errors"] == {"trial": "it broke"}
+    restored = TypeAdapter(tuple[Benchmark, ...]).validate_json(json.dumps(read["benchmarks"]), strict=True)
+    assert restored == (benchmark(),)
+
+
+def test_json_refuses_what_is_no_number(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "x.json", {"value": float("nan")})
+
+
+@pytest.mark.parametrize("module", [training, generation])
+def test_ratios_name_variants(module: Any) -> None:
+    names = {variant.name for variant in module.VARIANTS}
+    assert len(names) == len(module.VARIANTS)
+    assert {name for pair in module.PAIRS for name in pair} == names
+
+
+def test_fixed_cost_of_trials() -> None:
+    rows = [
+        trial(),
+        trial(trial_id="vanilla", seconds_train=5.0, seconds_total=40.0),
+        trial(trial_id="search-001", seconds_train=10.0, seconds_total=50.0),
+    ]
+    said: list[str] = []
+    result = trial_cost.summarise_trials(rows, 170.0, said.append)
+    first, later = result.series
+    assert (first.values, later.values) == ((50.0,), (25.0, 30.0))
+    assert result.extra == {"seconds_sweep": 170.0, "seconds_outside_trials": 20.0}
+    assert [row["trial_id"] for row in later.raw] == ["vanilla", "search-001"]
+    assert len(said) == 3
+
+
+def test_a_failed_trial_has_no_cost() -> None:
+    with pytest.raises(BenchmarkError, match="seed failed: no memory"):
+        trial_cost.fixed_cost(trial(status="failed", error="no memory", seconds_train=None))
+
+
+def test_space_of_the_trial_benchmark_loads() -> None:
+    settings = trial_cost.TrialSettings()
+    sweep = tiny_sweep({**vars(settings), "trials": 5})
+    config = sweep.reference()
+    assert (sweep.search.trials, sweep.search.max_concurrent) == (5, 1)
+    assert (config.workers, config.task.train_examples) == (settings.workers, settings.train_examples)
+    assert config.safety.harmful_prompts == config.safety.benign_prompts == settings.safety_prompts
+    assert config.evaluation.task_new_tokens == settings.new_tokens
+
+
+def test_generated_tokens_count_up_to_the_end_token() -> None:
+    ends = frozenset({2, 9})
+    assert generation.until_end([5, 6, 9, 2, 2], ends) == [5, 6]
+    assert generation.until_end([5, 6], ends) == [5, 6]
+    assert generation.counted_tokens([5, 6], 8) == 3
+    assert generation.counted_tokens([5] * 8, 8) == 8
+
+
+def test_clock_leaves_the_first_step_out() -> None:
+    clock = Clock()
+    for _ in range(3):
+        clock.step_ended()
+    raw = clock.raw([1000, 10, 20], [500, 5, 6], 1.5)
+    assert (raw["tokens"], raw["answer_tokens"], raw["steps"]) == (30, 11, 2)
+    assert raw["tokens_per_second"] == pytest.approx(30 / raw["seconds"])
+    assert sum(raw["step_seconds"]) == pytest.approx(raw["seconds"])
+    with pytest.raises(ValueError, match="each of 3 steps, got 2"):
+        clock.raw([1, 2], [1, 2], 1.5)
+
+
+def test_collator_counts_without_padding() -> None:
+    batches = [
+        {"attention_mask": np.array([[1, 1, 0]]), "labels": np.array([[-100, 7, -100]])},
+        {"attention_mask": np.array([[1, 1, 1]]), "labels": np.array([[-100, 7, 8]])},
+    ]
+    counting = _Counting(lambda rows: batches[len(rows)])
+    for rows in ([], ["row"], ["row"], []):
+        counting(rows)
+    assert counting.by_step("tokens", 2) == [5, 5]
+    assert counting.by_step("answer_tokens", 4) == [6]
+
+
+def test_environments_stay_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "7")
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    (alone,) = processes.environments(0, None)
+    assert not {"RANK", "OMP_NUM_THREADS"} & set(alone)
+    assert (alone["CUDA_VISIBLE_DEVICES"], alone["ACCELERATE_USE_CPU"]) == ("", "true")
+    ranks = processes.environments(2, 1)
+    assert [environment["RANK"] for environment in ranks] == ["0", "1"]
+    assert ranks[0]["MASTER_PORT"] == ranks[1]["MASTER_PORT"]
+    assert ranks[0]["OMP_NUM_THREADS"] == "1"
+
+
+def test_a_failed_process_is_reported(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "x.log"
+    with pytest.raises(BenchmarkError, match=r"(?s)no such worker, v: process 0 ended with code 1.*KeyError"):
+        processes.measure("no such worker", "v", {}, log, threads=1)
+    assert "KeyError" in log.read_text()
+
+
+def test_workers_are_there() -> None:
+    assert all(find_spec(module) for module in WORKERS.values())
+
+
+def test_settings_come_back_from_json() -> None:
+    for settings in (training.QUICK, generation.QUICK, trial_cost.QUICK):
+        assert replace(settings, **json.loads(json.dumps(vars(settings)))) == settings
+
+
+def test_command_line_imports_no_torch() -> None:
+    code = (
+        "import sys, benchmarks.__main__; sys.exit(bool({'torch', 'ray', 'transformers'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

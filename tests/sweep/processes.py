@@ -1,0 +1,108 @@
+"""Whole sweeps as a user starts them, in a process of their own, and what is left of them."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+
+MARK = "LOOKAHEAD_RAY_TEST_MARK"
+SMALL = (
+    "task.train_examples=16",
+    "task.test_examples=4",
+    "safety.harmful_prompts=10",
+    "safety.benign_prompts=10",
+    "evaluation.safety_new_tokens=4",
+    "evaluation.task_new_tokens=4",
+    "training.batch_size=8",
+    "training.micro_batch_size=2",
+    "training.epochs=1",
+    "training.precision=fp32",
+    "search.trials=1",
+)
+
+
+class SweepProcess:
+    """`lookahead-ray sweep quickstart` on a tiny model, with everything it starts marked by an environment variable."""
+
+    def __init__(self, model: Path, run: Path, settings: Sequence[str] = (), options: Sequence[str] = ()) -> None:
+        self.mark = uuid4().hex
+        self.output = run.parent / f"{run.name}-{self.mark[:6]}.txt"
+        words = [sys.executable, "-m", "lookahead_ray.cli.main", "sweep", "quickstart", "--run", str(run), *options]
+        for setting in (*SMALL, f"model.path={model}", *settings):
+            words += ["--set", setting]
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                words,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, MARK: self.mark, "OMP_NUM_THREADS": "1"},
+                start_new_session=True,
+            )
+
+    def text(self) -> str:
+        """What it printed so far."""
+        return self.output.read_text(errors="replace")
+
+    def wait_for(self, text: str, timeout_s: float = 240) -> None:
+        """Wait until `text` was printed; AssertionError with the output if it ends or takes too long first."""
+        deadline = time.monotonic() + timeout_s
+        while text not in self.text():
+            assert self.process.poll() is None, f"ended before {text!r}:\n{self.text()}"
+            assert time.monotonic() < deadline, f"no {text!r} after {timeout_s} s:\n{self.text()}"
+            time.sleep(0.2)
+
+    def finish(self, timeout_s: float = 400) -> str:
+        """Wait for the end; the output, after asserting exit code 0."""
+        code = self.process.wait(timeout_s)
+        assert code == 0, self.text()
+        return self.text()
+
+    def left(self) -> list[psutil.Process]:
+        """Processes that this sweep started, directly or not, and that are alive; the driver itself not."""
+        return [process for process in _marked(self.mark) if process.pid != self.process.pid]
+
+    def named(self, title: str, timeout_s: float = 120) -> list[psutil.Process]:
+        """Its living processes whose command line begins with `title`, waited for until there is one."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            found = [process for process in self.left() if _title(process).startswith(title)]
+            if found or time.monotonic() > deadline:
+                return found
+            time.sleep(0.1)
+
+    def wait_until_gone(self, timeout_s: float = 60) -> None:
+        """Assert that nothing of the sweep is alive after `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        while (left := self.left()) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert not left, [_title(process) for process in left]
+
+    def clean_up(self) -> None:
+        """Kill whatever is there."""
+        for process in [*self.left(), *([] if self.process.poll() is not None else [self.process])]:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        self.process.wait(10)
+
+
+def _marked(mark: str) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                yield process
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""

@@ -1,0 +1,109 @@
+"""Finished trials: scored against the references, committed, then announced."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lookahead_ray.config.sweep import WeightedObjective
+from lookahead_ray.sweep.ledger import Ledger
+from lookahead_ray.trial.objective import References, score
+from lookahead_ray.trial.record import TrialRecord
+from tests.factory import make_failed, make_record
+
+HALF = WeightedObjective()
+
+
+def unscored(seed: int, **other: Any) -> TrialRecord:
+    return replace(make_record(seed, **other), objective=None)
+
+
+SEED = replace(unscored(1, role="seed"), trial_id="seed")
+VANILLA = replace(unscored(2, role="vanilla"), trial_id="vanilla")
+
+
+class Watched:
+    """A ledger, and what happened in order."""
+
+    def __init__(self, *committed: TrialRecord) -> None:
+        self.events: list[tuple[str, TrialRecord]] = []
+        self.ledger = Ledger(HALF, committed, self.commit, self)
+
+    def commit(self, record: TrialRecord) -> None:
+        self.events.append(("commit", record))
+
+    def trial_finished(self, record: TrialRecord) -> None:
+        self.events.append(("told", record))
+
+    def sweep_started(self, *arguments: Any) -> None: ...
+    def trial_started(self, *arguments: Any) -> None: ...
+    def trial_progress(self, *arguments: Any) -> None: ...
+    def sweep_finished(self, interrupted: bool) -> None: ...
+
+
+def test_a_trial_is_scored_then_committed_then_announced() -> None:
+    watched = Watched(SEED, VANILLA)
+    record = unscored(3)
+    scored = watched.ledger.finish(record)
+    assert scored.objective == score(record, References(SEED, VANILLA), HALF)
+    assert scored.objective is not None
+    assert replace(scored, objective=None) == record
+    assert watched.events == [("commit", scored), ("told", scored)]
+    assert watched.ledger.records == [SEED, VANILLA, scored]
+
+
+def test_references_are_scored_as_they_come() -> None:
+    watched = Watched()
+    assert watched.ledger.references is None
+    seed = watched.ledger.finish(SEED)
+    assert seed.objective == pytest.approx(0.5)  # all of its safety, none of the gain
+    assert watched.ledger.references is None
+    vanilla = watched.ledger.finish(VANILLA)
+    assert vanilla.objective == pytest.approx(score(VANILLA, References(SEED, VANILLA), HALF))
+    assert watched.ledger.references == References(seed, vanilla)
+
+
+def test_the_seeds_objective_does_not_change_when_vanilla_is_there() -> None:
+    alone = Watched().ledger.finish(SEED)
+    assert alone.objective == pytest.approx(score(SEED, References(SEED, VANILLA), HALF))
+
+
+@pytest.mark.parametrize("committed", [(), (SEED,), (VANILLA,)])
+def test_without_both_references_there_is_no_objective(committed: tuple[TrialRecord, ...]) -> None:
+    assert Watched(*committed).ledger.finish(unscored(3)).objective is None
+
+
+def test_a_failed_trial_is_committed_without_an_objective() -> None:
+    watched = Watched(SEED, VANILLA)
+    failed = watched.ledger.finish(make_failed(4, "rank 1: died"))
+    assert (failed.objective, failed.error) == (None, "rank 1: died")
+    assert watched.events[0] == ("commit", failed)
+
+
+def test_a_failed_reference_is_none_until_it_is_run_again() -> None:
+    failed = replace(make_failed(5, "boom"), role="vanilla", trial_id="vanilla")
+    watched = Watched(SEED, failed)
+    assert watched.ledger.references is None
+    assert not watched.ledger.has_reference("vanilla")
+    assert watched.ledger.has_reference("seed")
+    assert watched.ledger.reference_error() == "vanilla: boom"
+    watched.ledger.finish(replace(VANILLA, trial_id="vanilla-2"))
+    assert watched.ledger.references is not None
+    assert watched.ledger.references.vanilla.trial_id == "vanilla-2"
+
+
+def test_a_commit_that_fails_is_not_announced() -> None:
+    watched = Watched(SEED, VANILLA)
+
+    def broken(record: TrialRecord) -> None:
+        raise OSError("disk full")
+
+    ledger = Ledger(HALF, [SEED, VANILLA], broken, watched)
+    with pytest.raises(OSError, match="disk full"):
+        ledger.finish(unscored(3))
+    assert watched.events == []
+    assert len(ledger.records) == 2
+
+
+def test_without_any_reference_the_reason_is_said() -> None:
+    assert Watched().ledger.reference_error() == "a reference was not run"

@@ -1,0 +1,129 @@
+"""Bad inputs are refused before Ray starts, in one line that says which and why."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lookahead_ray.config.load import load_sweep
+from lookahead_ray.errors import ConfigError, DataError, LookaheadRayError, ModelError
+from lookahead_ray.sweep.preflight import check
+
+PREVIEW = "preview: {strategy: true, length_tokens: {int: [1, 4]}}\n"
+ROW = json.dumps({"question": "2 + 2?", "answer": "#### 4"})
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """What looks like a local model without being read."""
+    directory = tmp_path / "model"
+    directory.mkdir()
+    (directory / "model.safetensors").write_bytes(b"")
+    return directory
+
+
+def lines(tmp_path: Path, model: Path | str, task: str = "{name: word_problems}", more: str = "") -> list[str]:
+    path = tmp_path / "space.yaml"
+    path.write_text(f"model: {{path: '{model}'}}\ntask: {task}\n{PREVIEW}{more}")
+    return check(load_sweep(path)).lines
+
+
+def refusal(kind: type[LookaheadRayError], *arguments: Any, **named: Any) -> str:
+    with pytest.raises(kind) as caught:
+        lines(*arguments, **named)
+    message = str(caught.value)
+    assert message.isprintable()
+    return message
+
+
+def test_what_was_found_is_said(tmp_path: Path, model: Path) -> None:
+    task = "{name: word_problems, train_examples: 8, test_examples: 4}"
+    assert lines(tmp_path, model, task, "safety: {harmful_prompts: 10, benign_prompts: 20}\nworkers: 2\n") == [
+        "space: 10 trials after seed and vanilla",
+        "dimension preview.length_tokens: int from 1 to 4",
+        f"model {model} (model.safetensors)",
+        "task word_problems: 8 training and 4 test examples",
+        "safety probe: 10 harmful and 20 benign prompts",
+    ]
+
+
+def test_every_task_that_the_space_holds_is_looked_at(tmp_path: Path, model: Path) -> None:
+    task = "{choice: [{name: word_problems}, {name: gsm8k, path: none.jsonl}]}"
+    assert "none.jsonl: path: must be an existing file" in refusal(DataError, tmp_path, model, task)
+    sizes = "{name: word_problems, train_examples: {int: [8, 16]}}"
+    found = lines(tmp_path, model, sizes)
+    assert [line for line in found if line.startswith("task")] == [
+        "task word_problems: 8 training and 128 test examples",
+        "task word_problems: 16 training and 128 test examples",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (None, "path: must be an existing file, got nothing there"),
+        ("", "path: must hold at least one row, got 0 bytes"),
+        ("\n\n", "path: must hold at least one row, got 2 bytes"),
+        (f"{ROW}\n{{", "line 2: must be a JSON object, got '{'"),
+        (f"{ROW}\n[1]", "line 2: must be a JSON object, got [1]"),
+        ('{"question": "2 + 2?"}', "line 1: field answer must be present, got fields ['question']"),
+        ('{"question": "2 + 2?", "answer": 4}', "line 1: field answer must be a string that is not blank, got 4"),
+        ('{"question": " ", "answer": "#### 4"}', "line 1: field question must be a string that is not blank"),
+        ('{"question": "2 + 2?", "answer": "4"}', 'line 1: field answer must end in "#### N" with a number N'),
+        (ROW, "train_examples + test_examples: must fit the rows without a question in both"),
+    ],
+)
+def test_a_bad_data_file_is_refused(tmp_path: Path, model: Path, content: str | None, rule: str) -> None:
+    data = tmp_path / "rows.jsonl"
+    if content is not None:
+        data.write_text(content)
+    message = refusal(DataError, tmp_path, model, f"{{name: gsm8k, path: '{data}'}}")
+    assert message.startswith(f"{tmp_path / 'space.yaml'}: task: {data}: {rule}")
+
+
+def test_a_folder_is_no_data_file(tmp_path: Path, model: Path) -> None:
+    message = refusal(DataError, tmp_path, model, f"{{name: gsm8k, path: '{model}'}}")
+    assert message.endswith("path: must be an existing file, got a folder")
+
+
+def test_a_model_path_without_weights_is_refused(tmp_path: Path) -> None:
+    where = f"{tmp_path / 'space.yaml'}: model.path: "
+    missing = tmp_path / "none"
+    message = refusal(ModelError, tmp_path, missing)
+    assert message == f"{where}must be a directory with weights, got '{missing}', which does not exist"
+    missing.mkdir()
+    (missing / "pytorch_model.bin").write_bytes(b"")
+    message = refusal(ModelError, tmp_path, missing)
+    assert message == f"{where}needs *.safetensors or *.gguf weights, found none in '{missing}'"
+    message = refusal(ModelError, tmp_path, missing / "pytorch_model.bin")
+    assert message.startswith(f"{where}must be a directory with weights, got the file ")
+
+
+@pytest.mark.parametrize(
+    ("more", "got"),
+    [
+        ("workers: 3\n", "workers: 3 × cpus_per_worker 1 must fit into this machine's 2 cores, got 3"),
+        (
+            "workers: 2\ncpus_per_worker: 1.5\n",
+            "workers: 2 × cpus_per_worker 1.5 must fit into this machine's 2 cores, got 3",
+        ),
+        ("workers: {int: [1, 4]}\n", "workers: 4 × cpus_per_worker 1 must fit into this machine's 2 cores, got 4"),
+    ],
+)
+def test_more_workers_than_cores_are_refused(tmp_path: Path, model: Path, more: str, got: str) -> None:
+    assert refusal(ConfigError, tmp_path, model, more=more) == f"{tmp_path / 'space.yaml'}: {got}"
+
+
+def test_a_cluster_elsewhere_may_have_more_cores(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    assert lines(tmp_path, model, more="workers: 3\n")

@@ -1,0 +1,131 @@
+"""Whole sweeps on a tiny model: through Ray Tune, Ray Train and DeepSpeed, as a user starts them."""
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pytest
+
+from lookahead_ray import store
+from tests.sweep.processes import SweepProcess
+from tests.tiny import make_model
+
+pytestmark = pytest.mark.slow
+LONG = ("training.epochs=150", "task.train_examples=64")  # long enough to be killed in the middle of training
+TRAINER, TRIAL = "ray::RayTrainWorker", "ray::ImplicitFunc"
+Start = Callable[..., SweepProcess]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def start(model: Path, tmp_path: Path) -> Iterator[Start]:
+    started: list[SweepProcess] = []
+
+    def begin(run: str, *settings: str, options: tuple[str, ...] = ()) -> SweepProcess:
+        started.append(SweepProcess(model, tmp_path / run, settings, options))
+        return started[-1]
+
+    yield begin
+    for sweep in started:
+        sweep.clean_up()
+
+
+def rows(run: Path) -> dict[str, dict[str, Any]]:
+    """The trials of a run by id, each asserted to be there once."""
+    trials = store.open(str(run)).trials().to_pylist()
+    by_id = {row["trial_id"]: row for row in trials}
+    assert len(by_id) == len(trials)
+    return by_id
+
+
+def test_one_and_two_workers_train_alike_under_zero_2(start: Start, tmp_path: Path) -> None:
+    curves = {}
+    for workers in (1, 2):
+        sweep = start(f"w{workers}", f"workers={workers}")
+        text = sweep.finish()
+        assert "recommend" in text
+        run = tmp_path / f"w{workers}"
+        trials = rows(run)
+        assert set(trials) == {"seed", "vanilla", "search-001"}
+        assert {row["status"] for row in trials.values()} == {"completed"}
+        assert trials["seed"]["zero_stage"] is None
+        for trial in ("vanilla", "search-001"):
+            assert (trials[trial]["workers"], trials[trial]["zero_stage"]) == (workers, 2)
+        assert (run / "tradeoff.png").stat().st_size > 10_000
+        opened = store.open(str(run))
+        curves[workers] = opened.steps().select(["trial_id", "step", "loss", "tokens"]).to_pylist()
+        assert_rates_can_be_recomputed(opened)
+        sweep.wait_until_gone()
+    assert len(curves[1]) == len(curves[2]) == 4
+    for one, two in zip(curves[1], curves[2], strict=True):
+        assert (one["trial_id"], one["step"], one["tokens"]) == (two["trial_id"], two["step"], two["tokens"])
+        assert one["loss"] == pytest.approx(two["loss"], rel=1e-3)
+
+
+def assert_rates_can_be_recomputed(run: store.Run) -> None:
+    recomputed = store.recompute_rates(run.generations()).to_pylist()
+    assert len(recomputed) == 4 * 3
+    by_id = {row["trial_id"]: row for row in run.trials().to_pylist()}
+    for rate in recomputed:
+        row, metric = by_id[rate["trial_id"]], rate["metric"]
+        assert (row[metric], row[f"{metric}_n"], row[f"{metric}_unparsed"]) == (
+            rate["value"],
+            rate["n"],
+            rate["unparsed"],
+        )
+
+
+@pytest.mark.parametrize("title", [TRAINER, TRIAL])
+def test_a_killed_process_fails_its_trial_and_the_sweep_goes_on(start: Start, tmp_path: Path, title: str) -> None:
+    sweep = start("run", *LONG, "search.trials=2")
+    sweep.wait_for("finished: vanilla")
+    sweep.wait_for("running: true, 6 tokens: training")
+    victims = sweep.named(title)
+    assert victims
+    victims[0].send_signal(signal.SIGKILL)
+    sweep.finish()
+    trials = rows(tmp_path / "run")
+    assert set(trials) == {"seed", "vanilla", "search-001", "search-002"}
+    assert trials["search-001"]["status"] == "failed"
+    assert trials["search-001"]["error"]
+    assert trials["search-001"]["objective"] is None
+    assert trials["search-002"]["status"] == "completed"
+    sweep.wait_until_gone()
+
+
+def test_a_killed_driver_leaves_committed_trials_and_no_process(start: Start, tmp_path: Path) -> None:
+    sweep = start("run", *LONG)
+    sweep.wait_for("running: vanilla: training")
+    sweep.process.send_signal(signal.SIGKILL)
+    sweep.process.wait(10)
+    assert set(rows(tmp_path / "run")) == {"seed"}
+    sweep.wait_until_gone()
+
+    refused = start("run", *LONG)
+    assert refused.process.wait(120) == 2
+    assert "--resume" in refused.text()
+
+    before = store.open(str(tmp_path / "run")).trials()
+    resumed = start("run", *LONG, options=("--resume",))
+    resumed.finish()
+    after = rows(tmp_path / "run")
+    assert set(after) == {"seed", "vanilla", "search-001"}
+    assert after["seed"] == before.to_pylist()[0]
+    assert pc.all(pc.equal(store.open(str(tmp_path / "run")).trials()["status"], "completed")).as_py()
+
+
+def test_ctrl_c_ends_with_what_is_committed(start: Start, tmp_path: Path) -> None:
+    sweep = start("run", *LONG)
+    sweep.wait_for("running: vanilla: training")
+    sweep.process.send_signal(signal.SIGINT)
+    assert sweep.process.wait(60) == 130
+    assert "--resume" in sweep.text()
+    assert "Traceback" not in sweep.text()
+    assert set(rows(tmp_path / "run")) == {"seed"}
+    sweep.wait_until_gone()

@@ -1,0 +1,143 @@
+"""The training loop of one rank, with a plain optimiser in DeepSpeed's place."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from lookahead_ray.config.training import TrainingConfig
+from lookahead_ray.method import METHODS
+from lookahead_ray.method.vanilla import answer_loss
+from lookahead_ray.train.batches import accumulation_steps, collate, optimiser_steps
+from lookahead_ray.train.loop import train
+from lookahead_ray.train.model import answer_logits
+from lookahead_ray.train.process_group import single_process_group
+from lookahead_ray.train.step import Step
+from tests.toy import toy_model
+from tests.train.reference import loss_sum, make_rows, train_plainly
+
+ROWS = make_rows(13)
+CONFIG = TrainingConfig(
+    learning_rate=1e-2, epochs=3, batch_size=5, micro_batch_size=2, precision="fp32", weight_decay=0.1
+)
+
+
+class PlainEngine:
+    """What the loop asks of a DeepSpeed engine, for one rank: the step is taken at the end of accumulation."""
+
+    def __init__(self, model: Any, config: TrainingConfig, examples: int) -> None:
+        self.module = model
+        self.device = model.device
+        self.accumulation = accumulation_steps(config.batch_size, config.micro_batch_size, 1)
+        self.optimiser = torch.optim.AdamW(
+            model.parameters(), lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
+        )
+        total = optimiser_steps(examples, config.epochs, config.batch_size)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, lambda step: (total - step) / total)
+        self.max_grad_norm = config.max_grad_norm
+        self.micro_steps = 0
+        self.grad_norm: float | None = None
+
+    def __call__(self, **inputs: Any) -> Any:
+        return self.module(**inputs)
+
+    def train(self) -> None:
+        self.module.train()
+
+    def eval(self) -> None:
+        self.module.eval()
+
+    def get_lr(self) -> list[float]:
+        return [float(rate) for rate in self.schedule.get_last_lr()]
+
+    def backward(self, loss: torch.Tensor) -> None:
+        (loss / self.accumulation).backward()  # type: ignore[no-untyped-call]  # torch lacks its annotation
+
+    def step(self) -> None:
+        self.micro_steps += 1
+        if self.micro_steps % self.accumulation:
+            return
+        norm = torch.nn.utils.clip_grad_norm_(self.module.parameters(), self.max_grad_norm)
+        self.grad_norm = norm.item()
+        self.optimiser.step()
+        self.schedule.step()
+        self.optimiser.zero_grad()
+
+    def get_global_grad_norm(self) -> float | None:
+        return self.grad_norm
+
+
+@pytest.fixture(autouse=True, scope="module")
+def group() -> Iterator[None]:
+    with single_process_group():
+        yield
+
+
+def run(model: Any, config: TrainingConfig = CONFIG, rows: Any = ROWS, seed: int = 0) -> list[Step]:
+    told: list[Step] = []
+    engine = PlainEngine(model, config, len(rows))
+    steps = train(engine, rows, METHODS["vanilla"], config, pad_id=0, seed=seed, on_step=told.append)
+    assert told == steps
+    return steps
+
+
+def test_equals_a_plain_loop_over_whole_batches() -> None:
+    model, reference = toy_model(), toy_model()
+    expected = train_plainly(reference, ROWS, CONFIG, seed=0)
+    steps = run(model)
+    assert [step.loss for step in steps] == pytest.approx(expected, rel=1e-5)
+    assert steps[-1].loss < 0.8 * steps[0].loss
+    for weight, other in zip(model.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(weight, other, rtol=1e-4, atol=1e-5)
+    assert not model.training
+
+
+def test_micro_batches_do_not_change_the_losses() -> None:
+    alone = [step.loss for step in run(toy_model())]
+    for micro in (1, 3, 5, 64):
+        config = CONFIG.model_copy(update={"micro_batch_size": micro})
+        assert [step.loss for step in run(toy_model(), config)] == pytest.approx(alone, rel=1e-4)
+
+
+def test_steps_say_what_was_done() -> None:
+    steps = run(toy_model())
+    lengths = [len(row.prompt_ids) + len(row.answer_ids) for row in ROWS]
+    answers = [len(row.answer_ids) for row in ROWS]
+    assert [step.step for step in steps] == list(range(1, 10))
+    assert [step.epoch for step in steps] == pytest.approx([n / 13 for n in (5, 10, 13, 18, 23, 26, 31, 36, 39)])
+    assert [step.learning_rate for step in steps] == pytest.approx([1e-2 * (9 - n) / 9 for n in range(9)])
+    assert sum(step.tokens for step in steps) == 3 * sum(lengths)
+    assert sum(step.answer_tokens for step in steps) == 3 * sum(answers)
+    assert all(step.grad_norm > 0 and step.seconds > 0 for step in steps)
+
+
+def test_the_seed_decides_the_order() -> None:
+    assert run(toy_model(), seed=1)[0].loss != run(toy_model(), seed=0)[0].loss
+
+
+def test_a_loss_that_is_no_number_ends_the_run() -> None:
+    model = toy_model()
+    with torch.no_grad():
+        model.lm_head.weight[0, 0] = math.nan
+    with pytest.raises(FloatingPointError, match=r"loss is nan at step 1: lower training\.learning_rate"):
+        run(model)
+
+
+@pytest.mark.parametrize("rows", [ROWS[:1], ROWS[:4], ROWS])
+def test_answer_logits_and_loss_equal_full_logits(rows: Any) -> None:
+    model = toy_model(seed=3)
+    micro = collate(rows, pad_id=0, device=model.device)
+    logits = answer_logits(model, micro)
+    assert logits.shape == (len(rows), max(len(row.answer_ids) for row in rows), model.config.vocab_size)
+    assert answer_loss(logits, micro.targets).item() == pytest.approx(loss_sum(model, rows).item(), rel=1e-5)
+
+
+def test_answer_loss_by_hand() -> None:
+    logits = torch.tensor([[[0.0, math.log(3)], [5.0, 5.0]], [[math.log(3), 0.0], [9.0, -9.0]]])
+    targets = torch.tensor([[1, 0], [1, -100]])
+    expected = math.log(4 / 3) + math.log(2) + math.log(4)
+    assert answer_loss(logits, targets).item() == pytest.approx(expected, rel=1e-6)
+    assert answer_loss(logits, torch.full((2, 2), -100)).item() == 0.0
+    assert answer_loss(logits.bfloat16(), targets).dtype == torch.float32

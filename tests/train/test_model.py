@@ -1,0 +1,52 @@
+"""Adapters and checkpointing as configured."""
+
+import pytest
+import torch
+
+from lookahead_ray.config.training import LoraConfig, TrainingConfig
+from lookahead_ray.train.batches import collate
+from lookahead_ray.train.model import answer_logits, prepare_model
+from tests.toy import toy_model
+from tests.train.reference import make_rows
+
+MICRO = collate(make_rows(3), pad_id=0, device=torch.device("cpu"))
+
+
+def test_all_weights_are_trained_without_adapters() -> None:
+    model = prepare_model(toy_model(), TrainingConfig())
+    assert all(weight.requires_grad for weight in model.parameters())
+    assert model.config._attn_implementation == "eager"
+
+
+def test_adapters_begin_as_nothing_and_are_all_that_is_trained() -> None:
+    before = answer_logits(toy_model(), MICRO)
+    config = TrainingConfig(lora=LoraConfig(rank=4, target_modules=("q_proj", "v_proj")))
+    model = prepare_model(toy_model().to(torch.bfloat16), config)
+    trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    assert len(trained) == 2 * 2 * 2  # A and B of two matrices in two layers
+    assert all("lora_" in name and 4 in weight.shape for name, weight in trained.items())
+    assert {weight.dtype for weight in model.parameters()} == {torch.bfloat16}
+    with model.disable_adapter():
+        assert torch.allclose(answer_logits(model, MICRO).float(), before, atol=0.3)
+
+
+def test_all_linear_adapts_each_layer_but_the_head() -> None:
+    model = prepare_model(toy_model(), TrainingConfig(lora=LoraConfig()))
+    adapted = {name.split(".lora_")[0] for name, w in model.named_parameters() if w.requires_grad}
+    assert len(adapted) == 2 * 7
+    assert not any("lm_head" in name or "embed" in name for name in adapted)
+
+
+@pytest.mark.parametrize("lora", [None, LoraConfig(rank=2)])
+def test_checkpointing_changes_no_gradient(lora: LoraConfig | None) -> None:
+    gradients = []
+    for checkpointing in (False, True):
+        model = toy_model()
+        torch.manual_seed(1)
+        config = TrainingConfig(lora=lora, gradient_checkpointing=checkpointing)
+        model = prepare_model(model, config).train()
+        answer_logits(model, MICRO).square().mean().backward()  # type: ignore[no-untyped-call]
+        gradients.append([weight.grad for weight in model.parameters() if weight.requires_grad])
+    assert all(gradient is not None for gradient in gradients[1])
+    for plain, checkpointed in zip(*gradients, strict=True):
+        torch.testing.assert_close(plain, checkpointed)
