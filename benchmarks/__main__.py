@@ -1,5 +1,6 @@
 """`python -m benchmarks [--only NAME] [--quick] [--repetitions N] [--out DIR]`."""
 
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -91,4 +92,5 @@ def chosen(
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that measuring processes are ended too
     typer.run(main)

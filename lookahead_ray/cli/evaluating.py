@@ -1,5 +1,6 @@
 """The command `evaluate`: measures one model and stores what it measured."""
 
+import json
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -14,7 +15,8 @@ def evaluate_and_report(
     model: str, path: Path, run: str | None, overrides: Sequence[str], report: Callable[[str], None]
 ) -> None:
     """Measures `model` as the space in `path` says, without training; commits a trial of role `evaluate`."""
-    sweep = load_sweep(path, [*overrides, f"model.path={model}"])
+    # Quoted, as overrides are YAML: a directory may be called 123.
+    sweep = load_sweep(path, [*overrides, f"model.path={json.dumps(model)}"])
     where = run or default_run(f"evaluate-{sweep.name}")
     from lookahead_ray import store
     from lookahead_ray.sweep.preflight import check

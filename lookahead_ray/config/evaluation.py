@@ -14,6 +14,9 @@ class EvaluationConfig(Config):
     kl_tokens: int = Field(8, ge=1)
     """KL to the seed model is measured at this many first answer positions of harmful prompts."""
 
+    kl_prompts: int | None = Field(None, ge=1)
+    """How many harmful prompts KL is measured on, spread evenly over the areas; null uses all."""
+
     safety_new_tokens: int = Field(512, ge=1)
     """Longest answer to a safety prompt."""
 

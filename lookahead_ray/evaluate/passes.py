@@ -13,7 +13,7 @@ import torch
 from lookahead_ray.config.evaluation import EvaluationConfig
 from lookahead_ray.data.chat import answer_ids, end_token_id, prompt_ids
 from lookahead_ray.data.example import Example
-from lookahead_ray.data.suites import SafetyPrompt, SafetySuite
+from lookahead_ray.data.suites import SafetyPrompt, SafetySuite, take_evenly
 from lookahead_ray.data.tasks import Task
 from lookahead_ray.evaluate.generate import end_token_ids, generate
 from lookahead_ray.evaluate.generation import Generation, Metric, TokenKl, Verdict
@@ -41,7 +41,7 @@ class Evaluation:
 
     def early_log_probs(self, model: Any) -> torch.Tensor:
         """(requests of this rank, positions, vocab): see `kl.early_log_probs`."""
-        harmful = self._mine(self.suite.harmful)
+        harmful = self._kl_prompts()
         return early_log_probs(
             model,
             self._prompts([item.prompt for item in harmful]),
@@ -56,10 +56,13 @@ class Evaluation:
         values = divergence(self.early_log_probs(model), seed)
         return [
             TokenKl(item.id, position, value)
-            for item, row in zip(self._mine(self.suite.harmful), values.tolist(), strict=True)
+            for item, row in zip(self._kl_prompts(), values.tolist(), strict=True)
             for position, value in enumerate(row, start=1)
             if value == value  # beyond the end of a short opening there is no distribution to compare
         ]
+
+    def _kl_prompts(self) -> list[SafetyPrompt]:
+        return self._mine(take_evenly(self.suite.harmful, self.config.kl_prompts))
 
     def generations(self, model: Any, on_phase: OnPhase) -> list[Generation]:
         """All passes over this rank's prompts, judged."""

@@ -7,7 +7,6 @@ that directory with the adapter merged in, cached beside it under the adapter's 
 
 import hashlib
 import importlib.util
-import json
 import os
 import shutil
 import tempfile
@@ -131,8 +130,8 @@ def _merge(base: Path, adapter: Path, target: Path) -> None:
 def _save(model: Any, target: Path) -> None:
     """Weights, configuration and generation defaults.
 
-    Not by `save_pretrained`: inside a process group it leaves out the weights on all ranks but the first, and here
-    each machine's first process converts.
+    Not by `save_pretrained`: inside a process group it leaves out the weights on all ranks but the first, and
+    here each machine's first process converts.
     """
     from safetensors.torch import save_file
 

@@ -66,6 +66,7 @@ def load_model(config: ModelConfig, dtype: Any) -> Any:
     Raises:
         ModelError: as `check`, or if the weights can't be loaded.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     source = resolve(config)
@@ -80,7 +81,7 @@ def load_model(config: ModelConfig, dtype: Any) -> Any:
         model: Any = AutoModelForCausalLM.from_pretrained(
             source, dtype=dtype, trust_remote_code=False, **arguments
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(f"model.path: {config.path} can't be loaded: {_line(error)}") from error
     model.get_output_embeddings().register_forward_pre_hook(_contiguous)
     return model.eval()

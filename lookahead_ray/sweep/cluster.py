@@ -22,14 +22,13 @@ QUIET = {
 
 
 @contextmanager
-def cluster(log: Path) -> Iterator[str]:
-    """Connect to `$RAY_ADDRESS` or start Ray on this machine for the duration; gives the folder of its logs.
+def cluster(log: Path) -> Iterator[None]:
+    """Connect to `$RAY_ADDRESS` or start Ray on this machine for the duration.
 
-    Messages of Ray and the libraries go to `log`, those of workers to files in that folder.
+    Messages of Ray and the libraries go to `log`, which also names the folder with what the workers print.
     """
     os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
     import ray
-    from ray.client_builder import ClientContext
 
     _log_to(log)
     context = ray.init(
@@ -38,11 +37,10 @@ def cluster(log: Path) -> Iterator[str]:
         log_to_driver=False,
         configure_logging=False,
     )
+    session = getattr(context, "address_info", {}).get("session_dir", "")
+    logging.getLogger(__name__).info("what workers print is in %s", Path(session, "logs"))
     try:
-        # A client's context (ray://) knows no folder: the logs are on another machine.
-        known = {} if isinstance(context, ClientContext) else context.address_info  # type: ignore[attr-defined]
-        session = known.get("session_dir", "")
-        yield os.path.join(session, "logs") if session else ""
+        yield
     finally:
         ray.shutdown()
 

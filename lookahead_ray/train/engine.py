@@ -30,7 +30,7 @@ def build_engine(model: Any, config: TrainingConfig, *, world_size: int, total_s
 
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimiser = torch.optim.AdamW(
-        weights, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
+        weights, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True
     )
 
     def share_of_peak(step: int) -> float:

@@ -2,7 +2,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,10 +11,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from lookahead_ray.cli.main import app
+from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import ModelError
 from lookahead_ray.store import SweepIdentity, create
+from lookahead_ray.store import open as open_run
 from lookahead_ray.sweep.observer import Observer
 from lookahead_ray.sweep.recommendation import Recommendation
+from lookahead_ray.sweep.sink import Sink
 from lookahead_ray.trial.record import TrialRecord
 from tests.cli.records import recommendation as make_recommendation
 from tests.cli.records import record as make_record
@@ -167,15 +170,15 @@ def test_ctrl_c_before_the_search(fake: Callable[..., None], space: Path) -> Non
 def drive(interrupt: str) -> Callable[..., SweepResult]:
     """A driver that commits two trials and then is interrupted: by a `raise`, or noticed (`result`)."""
 
-    def run_sweep(sweep: Any, run: str, observer: Observer, resume: bool) -> SweepResult:
-        observer.sweep_started("id", run, 8, [], f"{run}/driver.log")
+    def run_sweep(sweep: Any, sink: Sink, observer: Observer) -> SweepResult:
+        observer.sweep_started(sink.sweep_id, sink.run, 8, sink.committed, f"{sink.run}/driver.log")
         for record in make_sweep()[:2]:
             observer.trial_started(record.trial_id, record.role, record.role)
             observer.trial_finished(record)
         if interrupt == "raise":
             raise KeyboardInterrupt
         observer.sweep_finished(interrupt == "result")
-        return SweepResult(run, interrupted=interrupt == "result")
+        return SweepResult(sink.run, interrupted=interrupt == "result")
 
     return run_sweep
 
@@ -204,9 +207,9 @@ def test_sweep_ends_with_report_and_picture(fake: Callable[..., None], space: Pa
 
 
 def test_a_sweep_of_failures_does_not_look_like_success(fake: Callable[..., None], space: Path) -> None:
-    def run_sweep(sweep: Any, run: str, observer: Observer, resume: bool) -> SweepResult:
+    def run_sweep(sweep: Any, sink: Sink, observer: Observer) -> SweepResult:
         nothing = Recommendation(None, "No trial was completed.", (), ())
-        return SweepResult(run, [make_record("t", rates=None, status="failed", error="boom")], nothing)
+        return SweepResult(sink.run, [make_record("t", rates=None, status="failed", error="boom")], nothing)
 
     fake("lookahead_ray.sweep.preflight", check=lambda sweep: Preflight([]))
     fake("lookahead_ray.sweep.driver", run_sweep=run_sweep)
@@ -225,16 +228,34 @@ def test_align_reports_lines(fake: Callable[..., None], space: Path) -> None:
 
 
 def test_evaluate_prints_the_figures(fake: Callable[..., None], space: Path) -> None:
-    def evaluate_model(model: str, sweep: Any, run: str, report: Callable[[str], None]) -> TrialRecord:
-        report(f"loading {model}")
-        return make_record("e", "evaluate", rates=(0.63, 0.3, 0.1, 0.4))
+    def evaluate_model(
+        config: TrialConfig, sweep_id: str, trial_id: str, report: Callable[[str], None]
+    ) -> TrialRecord:
+        report(f"loading {config.model.path}")
+        return replace(make_record(trial_id, "evaluate", rates=(0.63, 0.3, 0.1, 0.4)), sweep_id=sweep_id)
 
+    fake("lookahead_ray.sweep.preflight", check=lambda sweep: Preflight([]))
     fake("lookahead_ray.trial.evaluate_model", evaluate_model=evaluate_model)
     result = invoke("evaluate", "some/model", "--space", str(space))
     assert result.exit_code == 0, result.stderr
     assert "loading some/model" in result.stdout
     assert "63 % [5" in result.stdout
-    assert "tables: runs/tiny" in result.stdout
+    assert "tables: runs/evaluate-tiny" in result.stdout
+    (stored,) = open_run("runs/evaluate-tiny").records()
+    assert (stored.role, stored.status) == ("evaluate", "completed")
+
+
+@pytest.mark.parametrize("model", ["123", "a #1", "[a, b]", "x: y", "a=b"])
+def test_evaluate_takes_the_model_literally(fake: Callable[..., None], space: Path, model: str) -> None:
+    seen: list[str] = []
+
+    def check(sweep: Any) -> None:
+        seen.append(sweep.reference().model.path)
+        raise ModelError("stop")
+
+    fake("lookahead_ray.sweep.preflight", check=check)
+    assert invoke("evaluate", model, "--space", str(space)).stderr == "error: stop\n"
+    assert seen == [model]
 
 
 def test_evaluate_refuses_a_bad_space_before_loading_a_model(space: Path) -> None:

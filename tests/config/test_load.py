@@ -120,7 +120,9 @@ class TestOverrides:
         text = "task: {name: word_problems}\n"
         sweep = load(tmp_path, text, "preview.strategy=virtual", 'preview.prefix="x = 1"')
         assert sweep.trial(low).preview == VirtualPreview(strategy="virtual", prefix="x = 1")
-        assert load(tmp_path, text, "preview.strategy=true").trial(low).preview == TruePreview(strategy="true")
+        assert load(tmp_path, text, "preview.strategy=true").trial(low).preview == TruePreview(
+            strategy="true"
+        )
 
     def test_the_last_one_wins(self, tmp_path: Path) -> None:
         assert load(tmp_path, SPACE, "seed=1", "seed=2").trial(low).seed == 2
@@ -144,9 +146,7 @@ class TestOverrides:
             ("preview={strategy: true, length_tokens: {int: [3, 1]}}", "preview.length_tokens: empty search"),
         ],
     )
-    def test_what_an_override_breaks_is_its_fault(
-        self, tmp_path: Path, assignment: str, rule: str
-    ) -> None:
+    def test_what_an_override_breaks_is_its_fault(self, tmp_path: Path, assignment: str, rule: str) -> None:
         message = refusal(tmp_path, SPACE, assignment)
         assert message.startswith(f"--set {assignment}: {rule}")
 
@@ -158,25 +158,49 @@ class TestOverrides:
 @pytest.mark.parametrize(
     ("old", "new", "rule"),
     [
-        ("workers: 2", "wrokers: 2", "wrokers: unknown field; known are name, search, objective, model, task"),
+        (
+            "workers: 2",
+            "wrokers: 2",
+            "wrokers: unknown field; known are name, search, objective, model, task",
+        ),
         ("workers: 2", "workers: two", "workers: input should be a valid integer, got 'two'"),
         ("workers: 2", "workers: 2.0", "workers: input should be a valid integer, got 2.0"),
         ("workers: 2", "workers: yes", "workers: input should be a valid integer, got True"),
         ("workers: 2", "workers: 0", "workers: input should be greater than or equal to 1, got 0"),
-        ("workers: 2", "workers: {int: [0, 2]}", "workers: input should be greater than or equal to 1, got 0"),
+        (
+            "workers: 2",
+            "workers: {int: [0, 2]}",
+            "workers: input should be greater than or equal to 1, got 0",
+        ),
         ("workers: 2", "workers: 65", "training.batch_size must be at least workers (65), got 64"),
         ("workers: 2", "1: 2", "line 9: not valid YAML: a key must be a text, got 1"),
         ("workers: 2", "[a]: 2", "line 9: not valid YAML: a key must be a text, got ['a']"),
-        ("workers: 2", "workers: 2\nseed: 1\nworkers: 3", "line 11: not valid YAML: key 'workers' given twice"),
+        (
+            "workers: 2",
+            "workers: 2\nseed: 1\nworkers: 3",
+            "line 11: not valid YAML: key 'workers' given twice",
+        ),
         ("workers: 2", "name: 3", "name: must be a text, got 3"),
         ("workers: 2", "name: ''", "name: must be a text, got ''"),
-        ("workers: 2", "preview: {strategy: none, x: 1}", "line 9: not valid YAML: key 'preview' given twice"),
+        (
+            "workers: 2",
+            "preview: {strategy: none, x: 1}",
+            "line 9: not valid YAML: key 'preview' given twice",
+        ),
         ("workers: 2", "search: 3", "search: must be a mapping of fields to values, got 3"),
         ("workers: 2", "objective: [1]", "objective: must be a mapping of fields to values, got [1]"),
         ("workers: 2", "evaluation: 3", "evaluation: must be a mapping of fields to values, got 3"),
-        ("{name: word_problems, train_examples: 8}", "3", "task: must be a mapping of fields to values, got 3"),
+        (
+            "{name: word_problems, train_examples: 8}",
+            "3",
+            "task: must be a mapping of fields to values, got 3",
+        ),
         ("workers: 2", "search: {trials: 0}", "search.trials: input should be greater than or equal to 1"),
-        ("workers: 2", "search: {sampler: {name: grid}}", "search.sampler: 'name' must be one of 'tpe', 'random'"),
+        (
+            "workers: 2",
+            "search: {sampler: {name: grid}}",
+            "search.sampler: 'name' must be one of 'tpe', 'random'",
+        ),
         ("workers: 2", "seed: .inf", "seed: input should be a valid integer"),
         ("[1, 12]", "[0, 12]", "preview.length_tokens: input should be greater than or equal to 1, got 0"),
         ("[1, 12]", "[12, 1]", "preview.true.length_tokens: empty search range, low must be below high"),
@@ -184,13 +208,29 @@ class TestOverrides:
         ("{int: [1, 12]}", "0", "preview.length_tokens: input should be greater than or equal to 1, got 0"),
         ("length_tokens", "length", "preview.length: unknown field for the variant 'true', got 1"),
         ("strategy: true, ", "", "preview: needs the field 'strategy' to tell which variant it is, got {"),
-        ("strategy: true", "strategy: turbo", "preview: 'strategy' must be one of 'none', 'true', 'virtual', got"),
+        (
+            "strategy: true",
+            "strategy: turbo",
+            "preview: 'strategy' must be one of 'none', 'true', 'virtual', got",
+        ),
         ('["So, ", "Well, "]', "[]", "preview.virtual.prefix: empty search range, choice needs a list"),
-        ('["So, ", "Well, "]', '["So, ", ""]', "preview.prefix: string should have at least 1 character, got ''"),
+        (
+            '["So, ", "Well, "]',
+            '["So, ", ""]',
+            "preview.prefix: string should have at least 1 character, got ''",
+        ),
         ("[1e-5, 1e-3]", "[0, 1e-3]", "training.learning_rate: loguniform needs numbers above 0, got [0,"),
-        ("[1e-5, 1e-3]", "[1e-5, 3]", "training.learning_rate: input should be less than or equal to 1, got 3"),
+        (
+            "[1e-5, 1e-3]",
+            "[1e-5, 3]",
+            "training.learning_rate: input should be less than or equal to 1, got 3",
+        ),
         ("{loguniform: [1e-5, 1e-3]}", "fast", "training.learning_rate: input should be a valid number, got"),
-        ("{loguniform: [1e-5, 1e-3]}", ".nan", "training.learning_rate: input should be a finite number, got"),
+        (
+            "{loguniform: [1e-5, 1e-3]}",
+            ".nan",
+            "training.learning_rate: input should be a finite number, got",
+        ),
         ("word_problems", "sums", "task: 'name' must be one of 'word_problems', 'gsm8k', got 'sums'"),
         ("name: word_problems, ", "", "task: needs the field 'name' to tell which variant it is, got {"),
         ("8}", "8, path: x}", "task.path: unknown field for the variant 'word_problems', got 'x'"),
@@ -221,7 +261,7 @@ def test_a_file_that_is_no_space_is_refused(tmp_path: Path, text: str, rule: str
 def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml: no such file$"):
         load_sweep(tmp_path / "none.yaml")
-    with pytest.raises(ConfigError, match="can't be read: .*directory"):
+    with pytest.raises(ConfigError, match=r"can't be read: .*directory"):
         load_sweep(tmp_path)
     (tmp_path / "latin.yaml").write_bytes(b"name: \xff\n")
     with pytest.raises(ConfigError, match=r"latin\.yaml: can't be read: "):
@@ -232,7 +272,10 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     ("search", "rule"),
     [
         ("enqueue: [{speed: 1}]", "search.enqueue[0]: no dimension is called 'speed'; known are preview, "),
-        ("enqueue: [{preview: false}]", "search.enqueue[0].preview: must be one of ['true', 'virtual'], got F"),
+        (
+            "enqueue: [{preview: false}]",
+            "search.enqueue[0].preview: must be one of ['true', 'virtual'], got F",
+        ),
         (
             "enqueue: [{preview: true}, {preview.virtual.prefix: Oh}]",
             "search.enqueue[1].preview.virtual.prefix: must be one of ['So, ', 'Well, '], got 'Oh'",
@@ -242,9 +285,18 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
             "search.enqueue[0]: preview.true.length_tokens must lie in its range "
             "(preview.true.length_tokens: int from 1 to 12), got 13",
         ),
-        ("enqueue: [{preview.true.length_tokens: 2.5}]", "search.enqueue[0]: preview.true.length_tokens must"),
-        ("enqueue: [{preview.true.length_tokens: yes}]", "search.enqueue[0]: preview.true.length_tokens must"),
-        ("reference: {training.learning_rate: 1}", "search.reference: training.learning_rate must lie in its"),
+        (
+            "enqueue: [{preview.true.length_tokens: 2.5}]",
+            "search.enqueue[0]: preview.true.length_tokens must",
+        ),
+        (
+            "enqueue: [{preview.true.length_tokens: yes}]",
+            "search.enqueue[0]: preview.true.length_tokens must",
+        ),
+        (
+            "reference: {training.learning_rate: 1}",
+            "search.reference: training.learning_rate must lie in its",
+        ),
         ("reference: {lr: 1}", "search.reference: no dimension is called 'lr'; known are preview, "),
         ("enqueue: {preview: true}", "search.enqueue: input should be a valid tuple"),
     ],
@@ -286,4 +338,6 @@ class TestDefaultsAndOverridesAlone:
         with pytest.raises(ConfigError) as caught:
             validate_tree(AlignConfig, ["training.epochs=no"])
         message = str(caught.value)
-        assert message == "--set training.epochs=no: training.epochs: input should be a valid integer, got False"
+        assert (
+            message == "--set training.epochs=no: training.epochs: input should be a valid integer, got False"
+        )

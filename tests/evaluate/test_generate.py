@@ -12,7 +12,9 @@ from lookahead_ray.evaluate.generate import end_token_ids, generate
 from tests.toy import VOCAB, toy_model
 
 RNG = random.Random(5)
-PROMPTS = [[RNG.randrange(1, VOCAB) for _ in range(length)] for length in (3, 17, 1, 9, 30, 3, 12, 5, 21, 8, 2)]
+PROMPTS = [
+    [RNG.randrange(1, VOCAB) for _ in range(length)] for length in (3, 17, 1, 9, 30, 3, 12, 5, 21, 8, 2)
+]
 LONGEST = 24
 
 
@@ -80,7 +82,9 @@ def test_rows_that_have_ended_leave_the_batch(
     assert sum(batch_sizes) < len(PROMPTS) * max(steps)
 
 
-def test_a_batch_ends_with_its_last_answer(model: Any, endless: list[list[int]], batch_sizes: list[int]) -> None:
+def test_a_batch_ends_with_its_last_answer(
+    model: Any, endless: list[list[int]], batch_sizes: list[int]
+) -> None:
     assert run(model, [PROMPTS[0]], end_ids=frozenset([endless[0][2]]))[0] == endless[0][:2]
     assert batch_sizes == [1, 1, 1]
 

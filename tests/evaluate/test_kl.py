@@ -14,10 +14,10 @@ OPENINGS = [[21, 22, 23, 24, 25], [26, 27], [28, 29, 30, 31], []]
 POSITIONS = 4
 
 
-def measure(model: Any, batch_size: int = 64, prompts: Any = PROMPTS, openings: Any = OPENINGS) -> torch.Tensor:
-    return early_log_probs(
-        model, prompts, openings, positions=POSITIONS, batch_size=batch_size, pad_id=0
-    )
+def measure(
+    model: Any, batch_size: int = 64, prompts: Any = PROMPTS, openings: Any = OPENINGS
+) -> torch.Tensor:
+    return early_log_probs(model, prompts, openings, positions=POSITIONS, batch_size=batch_size, pad_id=0)
 
 
 def test_divergence_by_hand() -> None:

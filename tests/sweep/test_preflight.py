@@ -30,7 +30,9 @@ def model(tmp_path: Path) -> Path:
     return directory
 
 
-def lines(tmp_path: Path, model: Path | str, task: str = "{name: word_problems}", more: str = "") -> list[str]:
+def lines(
+    tmp_path: Path, model: Path | str, task: str = "{name: word_problems}", more: str = ""
+) -> list[str]:
     path = tmp_path / "space.yaml"
     path.write_text(f"model: {{path: '{model}'}}\ntask: {task}\n{PREVIEW}{more}")
     return check(load_sweep(path)).lines
@@ -46,7 +48,9 @@ def refusal(kind: type[LookaheadRayError], *arguments: Any, **named: Any) -> str
 
 def test_what_was_found_is_said(tmp_path: Path, model: Path) -> None:
     task = "{name: word_problems, train_examples: 8, test_examples: 4}"
-    assert lines(tmp_path, model, task, "safety: {harmful_prompts: 10, benign_prompts: 20}\nworkers: 2\n") == [
+    assert lines(
+        tmp_path, model, task, "safety: {harmful_prompts: 10, benign_prompts: 20}\nworkers: 2\n"
+    ) == [
         "space: 10 trials after seed and vanilla",
         "dimension preview.length_tokens: int from 1 to 4",
         f"model {model} (model.safetensors)",
@@ -75,9 +79,18 @@ def test_every_task_that_the_space_holds_is_looked_at(tmp_path: Path, model: Pat
         (f"{ROW}\n{{", "line 2: must be a JSON object, got '{'"),
         (f"{ROW}\n[1]", "line 2: must be a JSON object, got [1]"),
         ('{"question": "2 + 2?"}', "line 1: field answer must be present, got fields ['question']"),
-        ('{"question": "2 + 2?", "answer": 4}', "line 1: field answer must be a string that is not blank, got 4"),
-        ('{"question": " ", "answer": "#### 4"}', "line 1: field question must be a string that is not blank"),
-        ('{"question": "2 + 2?", "answer": "4"}', 'line 1: field answer must end in "#### N" with a number N'),
+        (
+            '{"question": "2 + 2?", "answer": 4}',
+            "line 1: field answer must be a string that is not blank, got 4",
+        ),
+        (
+            '{"question": " ", "answer": "#### 4"}',
+            "line 1: field question must be a string that is not blank",
+        ),
+        (
+            '{"question": "2 + 2?", "answer": "4"}',
+            'line 1: field answer must end in "#### N" with a number N',
+        ),
         (ROW, "train_examples + test_examples: must fit the rows without a question in both"),
     ],
 )
@@ -115,7 +128,10 @@ def test_a_model_path_without_weights_is_refused(tmp_path: Path) -> None:
             "workers: 2\ncpus_per_worker: 1.5\n",
             "workers: 2 × cpus_per_worker 1.5 must fit into this machine's 2 cores, got 3",
         ),
-        ("workers: {int: [1, 4]}\n", "workers: 4 × cpus_per_worker 1 must fit into this machine's 2 cores, got 4"),
+        (
+            "workers: {int: [1, 4]}\n",
+            "workers: 4 × cpus_per_worker 1 must fit into this machine's 2 cores, got 4",
+        ),
     ],
 )
 def test_more_workers_than_cores_are_refused(tmp_path: Path, model: Path, more: str, got: str) -> None:

@@ -150,7 +150,9 @@ class TestRepeats:
         assert search.ask() is None
 
     def test_equal_points_are_tried_once(self, load: Any) -> None:
-        search = Search(load(FINITE, "search.enqueue=[{preview.length_tokens: 2}, {preview.length_tokens: 2}]"), [])
+        search = Search(
+            load(FINITE, "search.enqueue=[{preview.length_tokens: 2}, {preview.length_tokens: 2}]"), []
+        )
         assert [record.params["preview.length_tokens"] for record in run(search, 3)].count(2) == 1
 
 
@@ -159,7 +161,9 @@ class TestGoingOn:
         sweep = load()
         committed = run(Search(sweep, []), 5, [0.5, None, 0.25])
         search = Search(sweep, committed)
-        assert [trial.value for trial in search.study.trials[:5]] == [record.objective for record in committed]
+        assert [trial.value for trial in search.study.trials[:5]] == [
+            record.objective for record in committed
+        ]
         more = run(search, 4)
         assert [record.trial_id for record in more] == [f"search-{n:03d}" for n in (6, 7, 8, 9)]
         hashes = [record.config_hash for record in [*committed, *more]]
@@ -172,7 +176,9 @@ class TestGoingOn:
         assert job.trial_id == "search-004"
 
     def test_points_that_were_tried_are_not_enqueued_again(self, load: Any) -> None:
-        sweep = load(SPACE, "search.enqueue=[{preview: virtual}, {preview: true, preview.true.length_tokens: 9}]")
+        sweep = load(
+            SPACE, "search.enqueue=[{preview: virtual}, {preview: true, preview.true.length_tokens: 9}]"
+        )
         first = run(Search(sweep, []), 1)
         job = Search(sweep, first).ask()
         assert job is not None
@@ -212,7 +218,10 @@ class TestReferences:
         (again,) = reference_jobs(sweep, [seed, failed])
         assert (again.trial_id, again.role) == ("vanilla-2", "vanilla")
         again_failed = replace(failed, trial_id="vanilla-2")
-        assert [job.trial_id for job in reference_jobs(sweep, [failed, again_failed])] == ["seed", "vanilla-3"]
+        assert [job.trial_id for job in reference_jobs(sweep, [failed, again_failed])] == [
+            "seed",
+            "vanilla-3",
+        ]
 
 
 @pytest.mark.parametrize("role", ["seed", "vanilla", "search"])

@@ -1,4 +1,4 @@
-"""Rows to learn, and the plain loop that distributed training must equal: full logits, no padding, no ranks."""
+"""Rows to learn, and the plain loop that training must equal: full logits, no padding, no ranks."""
 
 import random
 from collections.abc import Sequence

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 import torch
@@ -49,7 +50,11 @@ class TestPlan:
         for epoch in range(3):
             seen = [index for batch in batches if batch.epoch == epoch for index in batch.examples]
             assert sorted(seen) == list(range(len(LENGTHS)))
-        assert [len(batch.examples) for batch in batches] == [8, 8, 7] * 3  # the last one of an epoch is partial
+        assert [len(batch.examples) for batch in batches] == [
+            8,
+            8,
+            7,
+        ] * 3  # the last one of an epoch is partial
 
     @pytest.mark.parametrize("world_size", WORLDS)
     @pytest.mark.parametrize(("batch_size", "micro"), [(8, 2), (8, 8), (8, 100), (7, 2), (5, 3), (1, 1)])
@@ -76,9 +81,7 @@ class TestPlan:
         assert epochs[0] != epochs[1] != epochs[2]
 
     def test_ranks_may_go_without_examples(self) -> None:
-        (batch,) = list(
-            plan([5, 4, 3], epochs=1, batch_size=8, micro_batch_size=1, world_size=2, seed=0)
-        )
+        (batch,) = list(plan([5, 4, 3], epochs=1, batch_size=8, micro_batch_size=1, world_size=2, seed=0))
         assert batch.micro == (((2,), (1,)), ((0,), ()), ((), ()), ((), ()))
 
     @pytest.mark.parametrize(("examples", "steps"), [(1, 3), (8, 3), (9, 6), (23, 9)])
@@ -89,7 +92,11 @@ class TestPlan:
 
 class TestCollate:
     def test_targets_stand_where_their_inputs_are(self) -> None:
-        rows = [Rendered((11, 12), (21, 22, 23)), Rendered((13,), (24, 25)), Rendered((14, 15, 16, 17), (26,))]
+        rows = [
+            Rendered((11, 12), (21, 22, 23)),
+            Rendered((13,), (24, 25)),
+            Rendered((14, 15, 16, 17), (26,)),
+        ]
         micro = collate(rows, pad_id=0, device=torch.device("cpu"))
         assert micro.input_ids.tolist() == [[11, 12, 21, 22], [0, 0, 13, 24], [14, 15, 16, 17]]
         assert micro.attention_mask.tolist() == [[1, 1, 1, 1], [0, 0, 1, 1], [1, 1, 1, 1]]
@@ -113,7 +120,7 @@ class TestCollate:
         ):
             pairs = [(i, t) for i, t in zip(inputs, targets, strict=True) if t != -100]
             whole = [*row.prompt_ids, *row.answer_ids]
-            assert pairs == list(zip(whole, whole[1:], strict=False))[len(row.prompt_ids) - 1 :]
+            assert pairs == list(pairwise(whole))[len(row.prompt_ids) - 1 :]
 
     def test_left_pad_keeps_token_zero_visible(self) -> None:
         ids, mask = left_pad([[0], [5, 0, 6]], pad_id=0)

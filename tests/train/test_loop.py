@@ -25,7 +25,7 @@ CONFIG = TrainingConfig(
 
 
 class PlainEngine:
-    """What the loop asks of a DeepSpeed engine, for one rank: the step is taken at the end of accumulation."""
+    """What the loop asks of a DeepSpeed engine, for one rank."""
 
     def __init__(self, model: Any, config: TrainingConfig, examples: int) -> None:
         self.module = model
@@ -106,7 +106,9 @@ def test_steps_say_what_was_done() -> None:
     lengths = [len(row.prompt_ids) + len(row.answer_ids) for row in ROWS]
     answers = [len(row.answer_ids) for row in ROWS]
     assert [step.step for step in steps] == list(range(1, 10))
-    assert [step.epoch for step in steps] == pytest.approx([n / 13 for n in (5, 10, 13, 18, 23, 26, 31, 36, 39)])
+    assert [step.epoch for step in steps] == pytest.approx(
+        [n / 13 for n in (5, 10, 13, 18, 23, 26, 31, 36, 39)]
+    )
     assert [step.learning_rate for step in steps] == pytest.approx([1e-2 * (9 - n) / 9 for n in range(9)])
     assert sum(step.tokens for step in steps) == 3 * sum(lengths)
     assert sum(step.answer_tokens for step in steps) == 3 * sum(answers)

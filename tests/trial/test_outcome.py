@@ -55,7 +55,12 @@ def test_unparsed_answers_stay_in_the_denominator() -> None:
 
 def test_everything_measured_is_kept() -> None:
     record = completed_record(JOB, "s", "now", 15.0, MEASURED)
-    assert (record.sweep_id, record.trial_id, record.role, record.status) == ("s", "search-007", "search", "completed")
+    assert (record.sweep_id, record.trial_id, record.role, record.status) == (
+        "s",
+        "search-007",
+        "search",
+        "completed",
+    )
     assert (record.config, record.params, record.started_at) == (JOB.config, JOB.params, "now")
     assert record.config_hash == content_hash(JOB.config)
     assert (record.error, record.objective) == (None, None)  # not scored yet
@@ -67,7 +72,11 @@ def test_everything_measured_is_kept() -> None:
 def test_a_failed_trial_keeps_its_configuration_and_the_reason() -> None:
     record = failed_record(JOB, "s", "now", 4.0, "rank 1: ValueError: no")
     assert (record.status, record.error, record.seconds_total) == ("failed", "rank 1: ValueError: no", 4.0)
-    assert (record.config, record.config_hash, record.params) == (JOB.config, content_hash(JOB.config), {"x": 1})
+    assert (record.config, record.config_hash, record.params) == (
+        JOB.config,
+        content_hash(JOB.config),
+        {"x": 1},
+    )
     assert (record.rsr, record.objective, record.generations, record.steps) == (None, None, (), ())
     assert len(failed_record(JOB, "s", "", 1.0, "x" * 10_000).error or "") == LONGEST_ERROR
 

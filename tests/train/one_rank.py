@@ -1,0 +1,55 @@
+"""One rank of a DeepSpeed run over gloo: `python -m tests.train.one_rank RANK WORLD STORE OUT CONFIG`."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def main(rank: int, world_size: int, store: str, out: Path, config_json: str) -> None:
+    """Train the toy model on the test's rows; rank 0 and the others write what they saw."""
+    from lookahead_ray.train.engine import build_engine, prepare_environment
+
+    os.environ.update({"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world_size)})
+    prepare_environment(on_gpu=False)
+    import torch
+    import torch.distributed as dist
+
+    from lookahead_ray.config.training import TrainingConfig
+    from lookahead_ray.method import METHODS
+    from lookahead_ray.train.batches import optimiser_steps
+    from lookahead_ray.train.loop import train
+    from lookahead_ray.train.model import prepare_model
+    from tests.toy import toy_model
+    from tests.train.reference import make_rows
+
+    torch.set_num_threads(1)
+    config = TrainingConfig.model_validate(json.loads(config_json))
+    rows = make_rows(11)
+    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=world_size)
+    model = toy_model()
+    if config.precision == "bf16":
+        model = model.to(torch.bfloat16)
+    torch.manual_seed(0)
+    engine = build_engine(
+        prepare_model(model, config),
+        config,
+        world_size=world_size,
+        total_steps=optimiser_steps(len(rows), config.epochs, config.batch_size),
+    )
+    steps = train(engine, rows, METHODS["vanilla"], config, pad_id=0, seed=0, on_step=lambda step: None)
+    weights = [weight.detach().double() for weight in engine.module.parameters()]
+    seen = {
+        "stage": engine.zero_optimization_stage(),
+        "losses": [step.loss for step in steps],
+        "learning_rates": [step.learning_rate for step in steps],
+        "grad_norms": [step.grad_norm for step in steps],
+        "dtypes": sorted({str(weight.dtype) for weight in engine.module.parameters()}),
+        "checksum": [sum(float(w.sum()) for w in weights), sum(float(w.square().sum()) for w in weights)],
+    }
+    out.write_text(json.dumps(seen))
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], Path(sys.argv[4]), sys.argv[5])

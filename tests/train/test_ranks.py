@@ -1,0 +1,90 @@
+"""DeepSpeed ZeRO-2 on one and on two ranks: the same losses, and those of a plain loop."""
+
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from lookahead_ray.config.training import LoraConfig, TrainingConfig
+from tests.toy import toy_model
+from tests.train.reference import make_rows, train_plainly
+
+pytestmark = pytest.mark.slow
+
+# Two epochs of three steps, the last with three examples of four; two ranks accumulate twice, one rank four
+# times, so that a rank goes without an example in each epoch's last step.
+MODULE = "tests.train.one_rank"
+CONFIG = TrainingConfig(
+    learning_rate=5e-3, epochs=2, batch_size=4, micro_batch_size=1, precision="fp32", weight_decay=0.1
+)
+VARIANTS = {
+    "fp32": CONFIG,
+    "bf16": CONFIG.model_copy(update={"precision": "bf16"}),
+    "fp32, adapters": CONFIG.model_copy(update={"lora": LoraConfig(rank=4)}),
+}
+
+
+@cache
+def run(variant: str, world_size: int) -> list[dict[str, Any]]:
+    """What each rank saw."""
+    with TemporaryDirectory() as folder:
+        outs = [Path(folder, f"rank{rank}.json") for rank in range(world_size)]
+        config = VARIANTS[variant].model_dump_json()
+        processes = [
+            subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    MODULE,
+                    str(rank),
+                    str(world_size),
+                    f"{folder}/store",
+                    str(out),
+                    config,
+                ],
+                cwd=Path(__file__).parents[2],
+                stderr=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                text=True,
+            )
+            for rank, out in enumerate(outs)
+        ]
+        try:
+            errors = [process.communicate(timeout=300)[1] for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+        assert all(process.returncode == 0 for process in processes), errors
+        return [json.loads(out.read_text()) for out in outs]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_two_ranks_learn_what_one_learns(variant: str) -> None:
+    (alone,), (first, second) = run(variant, 1), run(variant, 2)
+    assert first["stage"] == second["stage"] == alone["stage"] == 2
+    assert first == second  # every rank gets the same steps and holds the whole weights
+    assert len(alone["losses"]) == 6
+    tolerance = 2e-2 if variant == "bf16" else 1e-4
+    assert first["losses"] == pytest.approx(alone["losses"], rel=tolerance)
+    assert first["grad_norms"] == pytest.approx(alone["grad_norms"], rel=10 * tolerance)
+    assert first["checksum"] == pytest.approx(alone["checksum"], rel=10 * tolerance)
+    assert alone["losses"][-1] < alone["losses"][0]
+    assert alone["learning_rates"] == pytest.approx([5e-3 * (6 - step) / 6 for step in range(6)])
+    assert alone["dtypes"] == ["torch.bfloat16" if variant == "bf16" else "torch.float32"]
+
+
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_both_equal_a_plain_loop_over_all_answer_tokens(world_size: int) -> None:
+    expected = train_plainly(toy_model(), make_rows(11), CONFIG, seed=0)
+    assert run("fp32", world_size)[0]["losses"] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_half_precision_stays_near_it(world_size: int) -> None:
+    expected = train_plainly(toy_model(), make_rows(11), CONFIG, seed=0)
+    assert run("bf16", world_size)[0]["losses"] == pytest.approx(expected, rel=5e-2)
