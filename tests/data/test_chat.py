@@ -30,7 +30,7 @@ TEMPLATES = {
 EXAMPLE = Example("Be brief.", "What is 3 + 4? ", "3 + 4 = 7 €.\n#### 7")
 
 
-@pytest.fixture(params=TEMPLATES.values(), ids=TEMPLATES.keys())
+@pytest.fixture(params=list(TEMPLATES.values()), ids=list(TEMPLATES))
 def tokenizer(request: pytest.FixtureRequest) -> Any:
     return toy_tokenizer(request.param)
 

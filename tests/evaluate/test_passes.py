@@ -1,5 +1,6 @@
 """An evaluation is the same rows however many ranks share it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -87,3 +88,11 @@ def test_phases_are_told_in_order(model: Any) -> None:
         "sums",
     ]
     assert [done for _, done in told] == sorted(done for _, done in told)
+
+
+def test_kl_is_measured_on_the_share_of_prompts_that_is_asked_for(model: Any) -> None:
+    one = CONFIG.model_copy(update={"kl_prompts": 1})
+    for rank, prompts in ((0, {"harmful-0"}), (1, set())):
+        part = replace(evaluation(rank, 2), config=one)
+        rows = part.token_kl(model, part.early_log_probs(model))
+        assert {row.prompt_id for row in rows} == prompts

@@ -37,7 +37,7 @@ class PreviewContract:
 
     preview: PreviewConfig
 
-    @pytest.fixture(params=EXAMPLES.values(), ids=EXAMPLES.keys())
+    @pytest.fixture(params=list(EXAMPLES.values()), ids=list(EXAMPLES))
     def example(self, request: pytest.FixtureRequest) -> Example:
         found: Example = request.param
         return found

@@ -27,12 +27,23 @@ SMALL = (
 
 
 class SweepProcess:
-    """`lookahead-ray sweep quickstart` on a tiny model, with everything it starts marked by an environment variable."""
+    """`lookahead-ray sweep quickstart` on a tiny model; a variable marks all that it starts."""
 
-    def __init__(self, model: Path, run: Path, settings: Sequence[str] = (), options: Sequence[str] = ()) -> None:
+    def __init__(
+        self, model: Path, run: Path, settings: Sequence[str] = (), options: Sequence[str] = ()
+    ) -> None:
         self.mark = uuid4().hex
         self.output = run.parent / f"{run.name}-{self.mark[:6]}.txt"
-        words = [sys.executable, "-m", "lookahead_ray.cli.main", "sweep", "quickstart", "--run", str(run), *options]
+        words = [
+            sys.executable,
+            "-m",
+            "lookahead_ray.cli.main",
+            "sweep",
+            "quickstart",
+            "--run",
+            str(run),
+            *options,
+        ]
         for setting in (*SMALL, f"model.path={model}", *settings):
             words += ["--set", setting]
         with self.output.open("w") as output:
@@ -49,7 +60,7 @@ class SweepProcess:
         return self.output.read_text(errors="replace")
 
     def wait_for(self, text: str, timeout_s: float = 240) -> None:
-        """Wait until `text` was printed; AssertionError with the output if it ends or takes too long first."""
+        """Wait until `text` was printed; AssertionError with the output if it ends or takes too long."""
         deadline = time.monotonic() + timeout_s
         while text not in self.text():
             assert self.process.poll() is None, f"ended before {text!r}:\n{self.text()}"

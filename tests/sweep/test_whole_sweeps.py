@@ -82,7 +82,9 @@ def assert_rates_can_be_recomputed(run: store.Run) -> None:
 
 
 @pytest.mark.parametrize("title", [TRAINER, TRIAL])
-def test_a_killed_process_fails_its_trial_and_the_sweep_goes_on(start: Start, tmp_path: Path, title: str) -> None:
+def test_a_killed_process_fails_its_trial_and_the_sweep_goes_on(
+    start: Start, tmp_path: Path, title: str
+) -> None:
     sweep = start("run", *LONG, "search.trials=2")
     sweep.wait_for("finished: vanilla")
     sweep.wait_for("running: true, 6 tokens: training")

@@ -53,7 +53,7 @@ class PlainEngine:
         return [float(rate) for rate in self.schedule.get_last_lr()]
 
     def backward(self, loss: torch.Tensor) -> None:
-        (loss / self.accumulation).backward()  # type: ignore[no-untyped-call]  # torch lacks its annotation
+        (loss / self.accumulation).backward()
 
     def step(self) -> None:
         self.micro_steps += 1

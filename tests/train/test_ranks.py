@@ -16,9 +16,9 @@ from tests.train.reference import make_rows, train_plainly
 
 pytestmark = pytest.mark.slow
 
+MODULE = "tests.train.one_rank"
 # Two epochs of three steps, the last with three examples of four; two ranks accumulate twice, one rank four
 # times, so that a rank goes without an example in each epoch's last step.
-MODULE = "tests.train.one_rank"
 CONFIG = TrainingConfig(
     learning_rate=5e-3, epochs=2, batch_size=4, micro_batch_size=1, precision="fp32", weight_decay=0.1
 )
