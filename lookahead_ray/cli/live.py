@@ -32,6 +32,7 @@ class LiveView(Observer):
         self._clock = clock
         self._lock = threading.Lock()
         self._last_line_s = -PLAIN_PROGRESS_S
+        self._training: set[str] = set()  # trials whose first optimiser step was told
         self._live: Live | None = None
         if console.is_interactive:
             self._live = Live(
@@ -73,7 +74,10 @@ class LiveView(Observer):
         """Where a running trial is."""
         with self._lock:
             trial = self.progress.trial_progress(trial_id, progress)
-        if trial and self._clock() - self._last_line_s >= PLAIN_PROGRESS_S:
+        first = progress.phase == "training" and trial_id not in self._training
+        if first:
+            self._training.add(trial_id)
+        if trial and (first or self._clock() - self._last_line_s >= PLAIN_PROGRESS_S):
             self._line(f"{self._count()} running: {trial.label}: {where(progress)}")
 
     def trial_finished(self, record: TrialRecord) -> None:

@@ -1,5 +1,6 @@
 """One trial as a Ray Train worker group, started from inside a Tune trainable."""
 
+import os
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
@@ -10,6 +11,11 @@ from lookahead_ray.errors import TrialError
 from lookahead_ray.trial.progress import TrialProgress
 from lookahead_ray.trial.record import Role
 
+TRAIN_SETTINGS = {
+    # A rank's report waits until the one before it was polled: at Ray's 2 s fast steps would stand still.
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",  # imports of torch and deepspeed on a busy machine
+}
 PROGRESS, MEASUREMENT, FAILURE = "progress", "measurement", "failure"
 """Keys of what the trainable reports to Tune: where it is, and at the end either of the other two."""
 
@@ -47,6 +53,7 @@ def launch(job: Job) -> Any:
     Raises:
         TrialError: a rank failed or died; the message says which and why.
     """
+    os.environ.update({name: os.environ.get(name, value) for name, value in TRAIN_SETTINGS.items()})
     from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
     from ray.train.v2.api.exceptions import TrainingFailedError, WorkerGroupError

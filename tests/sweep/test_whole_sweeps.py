@@ -13,7 +13,7 @@ from tests.sweep.processes import SweepProcess
 from tests.tiny import make_model
 
 pytestmark = pytest.mark.slow
-LONG = ("training.epochs=150", "task.train_examples=64")  # long enough to be killed in the middle of training
+LONG = ("training.epochs=40", "task.train_examples=64")  # some seconds of training, to be killed in
 TRAINER, TRIAL = "ray::RayTrainWorker", "ray::ImplicitFunc"
 Start = Callable[..., SweepProcess]
 
