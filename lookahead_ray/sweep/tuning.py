@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+import ray
 from ray import tune
 from ray.tune import Callback
 from ray.tune.search import ConcurrencyLimiter, Searcher
+from ray.util.placement_group import PlacementGroup, remove_placement_group
 
 from lookahead_ray.sweep.ledger import Ledger
 from lookahead_ray.sweep.observer import Observer, TrialProgress
 from lookahead_ray.sweep.search import Search
-from lookahead_ray.trial.launch import FAILURE, MEASUREMENT, PROGRESS, Job, run_job
+from lookahead_ray.trial.launch import FAILURE, GROUP, MEASUREMENT, PROGRESS, Job, run_job
 from lookahead_ray.trial.outcome import completed_record, failed_record
 from lookahead_ray.trial.record import TrialRecord
 
@@ -103,6 +105,7 @@ class _Watching(_NeverRestored, Callback):
         self._finish = finish
         self._observer = observer
         self._started: dict[str, tuple[float, str]] = {}
+        self._groups: dict[str, str] = {}  # placement group of each running trial's workers
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         job = _job(trial)
@@ -113,6 +116,7 @@ class _Watching(_NeverRestored, Callback):
         self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         if PROGRESS in result:
+            self._groups[_job(trial).trial_id] = result[GROUP]
             self._observer.trial_progress(_job(trial).trial_id, TrialProgress(**result[PROGRESS]))
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
@@ -129,10 +133,21 @@ class _Watching(_NeverRestored, Callback):
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         job = _job(trial)
+        _release(self._groups.pop(job.trial_id, ""))
         start, started_at = self._started.pop(job.trial_id, (time.monotonic(), ""))
         error = trial.get_error()
         text = f"{type(error).__name__}: {error}" if error else "the trial's process died"
         self._finish(failed_record(job, self._sweep_id, started_at, time.monotonic() - start, text))
+
+
+def _release(group: str) -> None:
+    """Give back the workers' placement group of a trial whose process died.
+
+    Nobody else does: Ray Train's own cleaner asks the dashboard, which does not run here, and the next trial
+    would wait for the cores for ever.
+    """
+    if group:
+        remove_placement_group(PlacementGroup(ray.PlacementGroupID(bytes.fromhex(group))))
 
 
 def _job(trial: Any) -> Job:

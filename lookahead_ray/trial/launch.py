@@ -16,8 +16,8 @@ TRAIN_SETTINGS = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",  # imports of torch and deepspeed on a busy machine
 }
-PROGRESS, MEASUREMENT, FAILURE = "progress", "measurement", "failure"
-"""Keys of what the trainable reports to Tune: where it is, and at the end either of the other two."""
+PROGRESS, GROUP, MEASUREMENT, FAILURE = "progress", "placement_group", "measurement", "failure"
+"""Keys of what the trainable reports to Tune: where it is and which resources it holds, then one of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +94,13 @@ def launch(job: Job) -> Any:
 def rank_main(arguments: dict[str, Any]) -> Any:
     """What Ray Train calls on each rank."""
     import ray.train
+    import ray.util
 
     from lookahead_ray.trial.worker import run_worker
 
+    group = ray.util.get_current_placement_group()
+
     def send(progress: TrialProgress) -> None:
-        ray.train.report({PROGRESS: asdict(progress)})
+        ray.train.report({PROGRESS: asdict(progress), GROUP: group.id.hex() if group else ""})
 
     return run_worker(TrialConfig.model_validate(arguments["config"]), arguments["trains"], send)
