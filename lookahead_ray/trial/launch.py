@@ -17,7 +17,7 @@ TRAIN_SETTINGS = {
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",  # imports of torch and deepspeed on a busy machine
 }
 PROGRESS, GROUP, MEASUREMENT, FAILURE = "progress", "placement_group", "measurement", "failure"
-"""Keys of what the trainable reports to Tune: where it is and which resources it holds, then one of the others."""
+"""Keys of what the trainable reports to Tune: where it is and what it holds, then one of the others."""
 
 
 @dataclass(frozen=True, slots=True)
