@@ -18,7 +18,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
     from lookahead_ray.model.load import load_model, load_tokenizer
     from lookahead_ray.train.engine import build_engine, prepare_environment
     from lookahead_ray.train.loop import train
-    from lookahead_ray.train.model import prepare_model
+    from lookahead_ray.train.model import prepare_model, supervised
 
     chosen = TrainingSettings(**settings)
     prepare_environment(on_gpu=False)
@@ -41,9 +41,8 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
         steps = train(
             engine,
             training_rows(tokenizer, chosen),
-            METHODS["vanilla"],
+            supervised(METHODS["vanilla"], tokenizer.pad_token_id),
             config,
-            pad_id=tokenizer.pad_token_id,
             seed=chosen.seed,
             on_step=lambda step: clock.step_ended(),
         )

@@ -6,7 +6,8 @@ Three kinds of rows, each rendered with one of several system prompts:
 - a recovery: the answer begins with the first tokens of a harmful opening, which carry no loss, and turns
   into a refusal, so that a prefilled start does not always win (paper, section 4.1: JSR; Qi et al. 2024,
   section 3);
-- a benign request, answered as the unaligned model itself answers it, so that nothing else is learnt.
+- a benign request with the unaligned model's own answer, or a word problem with its solution: here the
+  model's distributions are to stay as they are (`distil`), so that nothing else is learnt.
 """
 
 import json
@@ -16,8 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lookahead_ray.data.chat import Rendered, answer_ids, end_token_id, prompt_ids
+from lookahead_ray.align.distil import Kept
+from lookahead_ray.data.chat import Rendered, answer_ids, end_token_id, prompt_ids, render
 from lookahead_ray.data.suites import ASSETS
+from lookahead_ray.data.word_problems import generate
 
 REFUSALS = (
     "I'm sorry, but I can't help with that.",
@@ -77,11 +80,17 @@ def harmful_rows(tokenizer: Any, requests: Sequence[Request], seed: int) -> list
 
 def benign_rows(
     tokenizer: Any, requests: Sequence[Request], answers: Sequence[Sequence[int]], longest: int, seed: int
-) -> list[Rendered]:
+) -> list[Kept]:
     """Each request with the model's own answer (token ids), and the end token where that ended in time."""
     rows = []
     for index, (request, answer) in enumerate(zip(requests, answers, strict=True)):
         system = random.Random(f"align-{seed}-{index}").choice(SYSTEM_PROMPTS)
         ended = () if len(answer) >= longest else (end_token_id(tokenizer),)
-        rows.append(Rendered(prompt_ids(tokenizer, request.prompt, system), (*answer, *ended)))
+        rows.append(Kept(prompt_ids(tokenizer, request.prompt, system), (*answer, *ended)))
     return rows
+
+
+def problem_rows(tokenizer: Any, count: int, longest: int, seed: int) -> list[Kept]:
+    """`count` word problems, of the training split, with their solutions."""
+    rendered = [render(tokenizer, example, longest) for example in generate("train", count, seed)]
+    return [Kept(row.prompt_ids, row.answer_ids) for row in rendered]

@@ -10,7 +10,14 @@ from typing import Any
 
 import torch
 
-from lookahead_ray.align.examples import SYSTEM_PROMPTS, benign_rows, harmful_rows, read_requests
+from lookahead_ray.align.distil import align_loss
+from lookahead_ray.align.examples import (
+    SYSTEM_PROMPTS,
+    benign_rows,
+    harmful_rows,
+    problem_rows,
+    read_requests,
+)
 from lookahead_ray.config.align import AlignConfig
 from lookahead_ray.config.load import content_hash, validate_tree
 from lookahead_ray.config.model import EMBEDDED_UNALIGNED, ModelConfig
@@ -50,6 +57,7 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
         seed = config.seed * 1000 + draw
         rows += harmful_rows(tokenizer, harmful, seed)
         rows += benign_rows(tokenizer, benign, answers, config.answer_tokens, seed)
+        rows += problem_rows(tokenizer, config.word_problems, config.training.max_length, seed)
     # Each epoch is a draw of its own, so the engine sees one pass over all draws.
     training = config.training.model_copy(update={"epochs": 1})
     total = optimiser_steps(len(rows), 1, training.batch_size)
@@ -68,9 +76,8 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
         steps = train(
             engine,
             rows,
-            METHODS["vanilla"],
+            align_loss(METHODS["vanilla"], tokenizer.pad_token_id),
             training,
-            pad_id=tokenizer.pad_token_id,
             seed=config.seed,
             on_step=on_step,
         )

@@ -7,8 +7,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from lookahead_ray.cli.progress import FinishedTrial, RunningTrial, SweepProgress
-from lookahead_ray.cli.text import clean, decimal, duration, percent
+from lookahead_ray.cli.text import decimal, duration, percent
 from lookahead_ray.sweep.observer import TrialProgress
+from lookahead_ray.text import clean
 from lookahead_ray.trial.record import Rate
 
 ONE_ROW_WIDTH = 100  # columns; below, a running trial takes two rows

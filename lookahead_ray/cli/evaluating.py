@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lookahead_ray.cli.report import print_trials
-from lookahead_ray.cli.sweeping import default_run, now, stdout_console
+from lookahead_ray.cli.sweeping import default_run, stdout_console
 from lookahead_ray.config.load import content_hash, load_sweep, trial_json
 
 
@@ -23,21 +23,14 @@ def evaluate_and_report(
 
     check(sweep)
     config = sweep.reference()
-    identity = store.SweepIdentity(
-        sweep_id=uuid.uuid4().hex[:12],
-        name=f"evaluate {sweep.name}",
-        # Models measured the same way share a run; what is trained does not matter here.
-        config_hash=content_hash(
-            [config.task.model_dump(), config.safety.model_dump(), config.evaluation.model_dump()]
-        ),
-        config=trial_json(config),
-        created_at=now(),
-    )
+    # Models measured the same way share a run; what is trained does not matter here.
+    measured = [config.task.model_dump(), config.safety.model_dump(), config.evaluation.model_dump()]
+    identity = store.SweepIdentity.new(f"evaluate {sweep.name}", content_hash(measured), trial_json(config))
     opened = store.create(where, identity)
     from lookahead_ray.trial.evaluate_model import evaluate_model
 
     with opened.lock():
-        trial_id = f"evaluate-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+        trial_id = f"evaluate-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
         record = evaluate_model(config, opened.identity.sweep_id, trial_id, report)
         opened.commit(record)
     print_trials(stdout_console(), [record], None)

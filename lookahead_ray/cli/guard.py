@@ -9,7 +9,8 @@ from pathlib import Path
 
 import typer
 
-from lookahead_ray.cli.text import clean, first_line, shorten
+from lookahead_ray.cli.text import first_line, shorten
+from lookahead_ray.text import clean
 
 EXIT_UNKNOWN = 1
 EXIT_REFUSED = 2

@@ -12,8 +12,9 @@ from rich.text import Text
 
 from lookahead_ray.cli.draw import draw, share, time_left, where
 from lookahead_ray.cli.progress import FinishedTrial, SweepProgress
-from lookahead_ray.cli.text import clean, decimal, duration, first_line, shorten
+from lookahead_ray.cli.text import decimal, duration, first_line, shorten
 from lookahead_ray.sweep.observer import Observer, TrialProgress
+from lookahead_ray.text import clean
 from lookahead_ray.trial.record import Role, TrialRecord
 
 REFRESH_PER_SECOND = 4

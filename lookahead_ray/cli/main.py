@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lookahead_ray.cli import guard, spaces
-from lookahead_ray.cli.text import visible
+from lookahead_ray.text import visible
 
 # Markup, tracebacks and completion by rich would cost more time than all the rest of --help.
 app = typer.Typer(

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lookahead_ray.cli.text import clean, first_line
+from lookahead_ray.cli.text import first_line
 from lookahead_ray.sweep.observer import TrialProgress
+from lookahead_ray.text import clean
 from lookahead_ray.trial.label import label as label_of
 from lookahead_ray.trial.record import Role, TrialRecord
 

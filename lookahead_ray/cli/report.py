@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from lookahead_ray.cli.text import clean, decimal, duration, first_line, p_value, percent, shorten
+from lookahead_ray.cli.text import decimal, duration, first_line, p_value, percent, shorten
 from lookahead_ray.sweep.recommendation import Comparison, Recommendation
+from lookahead_ray.text import clean
 from lookahead_ray.trial.label import label as label_of
 from lookahead_ray.trial.record import Rate, TrialRecord
 

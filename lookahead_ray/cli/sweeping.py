@@ -4,10 +4,8 @@ import os
 import shlex
 import sys
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,14 +67,7 @@ def open_sink(sweep: Sweep, run: str, resume: bool) -> Iterator["Sink"]:
     from lookahead_ray import store
     from lookahead_ray.sweep.sink import Sink
 
-    identity = store.SweepIdentity(
-        sweep_id=uuid.uuid4().hex[:12],
-        name=sweep.name,
-        config_hash=sweep.hash,
-        config=sweep.resolved,
-        created_at=now(),
-    )
-    opened = store.create(run, identity)
+    opened = store.create(run, store.SweepIdentity.new(sweep.name, sweep.hash, sweep.resolved))
     with opened.lock():
         committed = store.open(run).records()
         if committed and not resume:
@@ -85,11 +76,6 @@ def open_sink(sweep: Sweep, run: str, resume: bool) -> Iterator["Sink"]:
                 "or choose another --run"
             )
         yield Sink(run, opened.identity.sweep_id, committed, opened.commit)
-
-
-def now() -> str:
-    """The time as ISO 8601, UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def default_run(name: str) -> str:

@@ -4,7 +4,6 @@ from rich.text import Text
 
 from lookahead_ray.cli.report import export_command, print_recommendation, print_trials
 from lookahead_ray.cli.sweeping import stdout_console
-from lookahead_ray.cli.text import clean
 from lookahead_ray.config.sweep import WeightedObjective
 from lookahead_ray.errors import StoreError
 from lookahead_ray.store import TABLES, Run
@@ -12,6 +11,7 @@ from lookahead_ray.store import open as open_run
 from lookahead_ray.store.export import Format
 from lookahead_ray.sweep.recommend import recommend
 from lookahead_ray.sweep.recommendation import Recommendation
+from lookahead_ray.text import clean
 from lookahead_ray.trial.record import TrialRecord
 
 

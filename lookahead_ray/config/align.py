@@ -20,7 +20,10 @@ class AlignConfig(Config):
     )
 
     answer_tokens: int = Field(48, ge=8)
-    """Longest own answer of the model that is used as a benign target."""
+    """Longest own answer of the model that stands behind a benign request."""
+
+    word_problems: int = Field(250, ge=0)
+    """Word problems in each draw, whose solutions the model is to find as likely as before."""
 
     seed: int = Field(0, ge=0)
     """Seed of the draws and of the adapter's initialisation."""

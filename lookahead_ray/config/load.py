@@ -36,10 +36,13 @@ class Sweep:
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """Everything that decides the sweep's results, as JSON values; what `hash` covers."""
+        """Everything that decides what a trial is and in what order, as JSON values; what `hash` covers.
+
+        Not how many trials there are: a sweep may go on for more of them.
+        """
         return {
             "template": dict(self.template),
-            "search": self.search.model_dump(mode="json", exclude={"max_concurrent"}),
+            "search": self.search.model_dump(mode="json", exclude={"max_concurrent", "trials"}),
             "objective": self.objective.model_dump(mode="json"),
         }
 

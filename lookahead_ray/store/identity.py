@@ -1,13 +1,15 @@
 """Whose trials a run directory holds."""
 
 import json
+import uuid
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 from lookahead_ray.errors import StoreError
 from lookahead_ray.store.files import Files
 from lookahead_ray.store.schemas import SCHEMA_VERSION
 from lookahead_ray.store.text import to_json
+from lookahead_ray.trial.record import utc_now
 
 FILE = "sweep.json"
 
@@ -22,6 +24,11 @@ class SweepIdentity:
     config: dict[str, Any]  # the resolved sweep configuration as JSON values
     created_at: str  # ISO 8601, UTC
     schema_version: int = SCHEMA_VERSION
+
+    @classmethod
+    def new(cls, name: str, config_hash: str, config: dict[str, Any]) -> Self:
+        """A sweep that begins now, with an id of its own."""
+        return cls(uuid.uuid4().hex[:12], name, config_hash, config, utc_now())
 
 
 def read_identity(files: Files) -> SweepIdentity | None:

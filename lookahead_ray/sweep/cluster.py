@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from lookahead_ray.config.trial import TrialConfig
@@ -31,18 +31,20 @@ def cluster(log: Path) -> Iterator[None]:
     import ray
 
     _log_to(log)
-    context = ray.init(
-        address=os.environ.get("RAY_ADDRESS"),
-        include_dashboard=False if "RAY_ADDRESS" not in os.environ else None,
-        log_to_driver=False,
-        configure_logging=False,
-    )
-    session = getattr(context, "address_info", {}).get("session_dir", "")
-    logging.getLogger(__name__).info("what workers print is in %s", Path(session, "logs"))
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    # Ray prints some of what its processes say, such as that a worker was killed, past all log handlers.
+    with log.open("a") as stream, redirect_stdout(stream), redirect_stderr(stream):
+        context = ray.init(
+            address=os.environ.get("RAY_ADDRESS"),
+            include_dashboard=False if "RAY_ADDRESS" not in os.environ else None,
+            log_to_driver=False,
+            configure_logging=False,
+        )
+        session = getattr(context, "address_info", {}).get("session_dir", "")
+        logging.getLogger(__name__).info("what workers print is in %s", Path(session, "logs"))
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 def check_fits(config: TrialConfig, source: str) -> None:

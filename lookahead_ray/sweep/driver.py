@@ -12,7 +12,7 @@ from lookahead_ray.sweep.recommend import recommend
 from lookahead_ray.sweep.recommendation import Recommendation
 from lookahead_ray.sweep.search import Search, reference_jobs
 from lookahead_ray.sweep.sink import Sink
-from lookahead_ray.sweep.tuning import Trials
+from lookahead_ray.sweep.tuning import run_trials
 from lookahead_ray.trial.record import TrialRecord
 
 REFERENCES = 2
@@ -49,13 +49,19 @@ def run_sweep(sweep: Sweep, sink: Sink, observer: Observer) -> SweepResult:
         if missing or left > 0:
             with cluster(log):
                 at_once = concurrency(sweep.reference(), sweep.search.max_concurrent)
-                trials = Trials(sink.sweep_id, at_once, ledger, observer)
-                trials.run(missing)
+                run_trials(
+                    missing,
+                    search,
+                    left,
+                    sweep_id=sink.sweep_id,
+                    at_once=at_once,
+                    ledger=ledger,
+                    observer=observer,
+                )
                 if ledger.references is None:
                     raise TrialError(
                         f"a reference failed, so no trial can be scored: {ledger.reference_error()}"
                     )
-                trials.search(search, left)
     except KeyboardInterrupt:
         interrupted = True
     observer.sweep_finished(interrupted)

@@ -30,10 +30,6 @@ class Ledger:
         seed, vanilla = self._completed("seed"), self._completed("vanilla")
         return References(seed, vanilla) if seed and vanilla else None
 
-    def has_reference(self, role: Role) -> bool:
-        """Whether the reference is there, completed."""
-        return self._completed(role) is not None
-
     def reference_error(self) -> str:
         """Why there are no references, in words."""
         errors = [f"{r.role}: {r.error}" for r in self.records if r.role != "search" and r.status == "failed"]

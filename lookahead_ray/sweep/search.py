@@ -10,8 +10,8 @@ from lookahead_ray.config.dimension import Choice, Dimension, Value
 from lookahead_ray.config.load import Sweep, content_hash, trial_json
 from lookahead_ray.config.sweep import RandomSampler, SamplerConfig
 from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.label import label
-from lookahead_ray.trial.launch import Job
 from lookahead_ray.trial.record import Role, TrialRecord
 
 REFERENCE_ROLES: tuple[Role, ...] = ("seed", "vanilla")

@@ -3,8 +3,7 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ray
@@ -16,56 +15,74 @@ from ray.util.placement_group import PlacementGroup, remove_placement_group
 from lookahead_ray.sweep.ledger import Ledger
 from lookahead_ray.sweep.observer import Observer, TrialProgress
 from lookahead_ray.sweep.search import Search
-from lookahead_ray.trial.launch import FAILURE, GROUP, MEASUREMENT, PROGRESS, Job, run_job
+from lookahead_ray.trial.group import GROUP, MEASUREMENT, PROGRESS
+from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.launch import FAILURE, TuneTrial
 from lookahead_ray.trial.outcome import completed_record, failed_record
-from lookahead_ray.trial.record import TrialRecord
+from lookahead_ray.trial.record import TrialRecord, utc_now
 
 # The trainable only waits for its worker group. Tune refuses an empty request, and a share of a core would
 # keep the last trial from fitting; the head node's own resource is there in any cluster and never runs out.
 TRAINABLE_RESOURCES = {"node:__internal_head__": 0.0001}
 
 
-class Trials:
-    """Runs jobs on the connected cluster, `at_once` of them at a time."""
+def run_trials(
+    references: Sequence[Job],
+    search: Search,
+    count: int,
+    *,
+    sweep_id: str,
+    at_once: int,
+    ledger: Ledger,
+    observer: Observer,
+) -> None:
+    """Run `references`, then up to `count` jobs that `search` suggests, on the connected cluster.
 
-    def __init__(self, sweep_id: str, at_once: int, ledger: Ledger, observer: Observer) -> None:
-        self._sweep_id = sweep_id
-        self._at_once = at_once
+    The search waits for the references, without which nothing can be scored; if one fails, it does not begin.
+    """
+    if not references and count < 1:
+        return
+    agenda = _Agenda(references, search, ledger)
+    watching = _Watching(sweep_id, agenda.finish, observer)
+    scratch = tempfile.mkdtemp(prefix="lookahead-ray-")  # for what Tune insists on writing
+    tuner = tune.Tuner(
+        tune.with_resources(TuneTrial, tune.PlacementGroupFactory([TRAINABLE_RESOURCES])),
+        tune_config=tune.TuneConfig(
+            search_alg=ConcurrencyLimiter(_Asking(agenda.ask), max_concurrent=at_once),
+            num_samples=len(references) + count,
+            reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(verbose=0, callbacks=[watching], storage_path=scratch),
+    )
+    try:
+        tuner.fit()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+class _Agenda:
+    """Which job comes next, and what becomes of finished ones."""
+
+    def __init__(self, references: Sequence[Job], search: Search, ledger: Ledger) -> None:
+        self._references = list(references)
+        self._running = {job.trial_id for job in references}
+        self._search = search
         self._ledger = ledger
-        self._observer = observer
 
-    def run(self, jobs: Iterable[Job]) -> None:
-        """Run all `jobs`."""
-        queue = list(jobs)
-        self._fit(lambda: queue.pop(0) if queue else None, len(queue), self._ledger.finish)
+    def ask(self) -> dict[str, Any] | str | None:
+        """As `Searcher.suggest`: None means later."""
+        if self._references:
+            return {"job": self._references.pop(0)}
+        if self._ledger.references is None:
+            return None if self._running else Searcher.FINISHED
+        job = self._search.ask()
+        return Searcher.FINISHED if job is None else {"job": job}
 
-    def search(self, search: Search, count: int) -> None:
-        """Run up to `count` jobs that `search` suggests; it is told each result."""
-
-        def finish(record: TrialRecord) -> None:
-            search.tell(self._ledger.finish(record))
-
-        self._fit(search.ask, count, finish)
-
-    def _fit(
-        self, ask: Callable[[], Job | None], count: int, finish: Callable[[TrialRecord], object]
-    ) -> None:
-        if count < 1:
-            return
-        scratch = tempfile.mkdtemp(prefix="lookahead-ray-")  # for what Tune insists on writing
-        tuner = tune.Tuner(
-            tune.with_resources(run_job, tune.PlacementGroupFactory([TRAINABLE_RESOURCES])),
-            tune_config=tune.TuneConfig(
-                search_alg=ConcurrencyLimiter(_Asking(ask), max_concurrent=self._at_once), num_samples=count
-            ),
-            run_config=tune.RunConfig(
-                verbose=0, callbacks=[_Watching(self._sweep_id, finish, self._observer)], storage_path=scratch
-            ),
-        )
-        try:
-            tuner.fit()
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+    def finish(self, record: TrialRecord) -> None:
+        self._running.discard(record.trial_id)
+        scored = self._ledger.finish(record)
+        if record.role == "search":
+            self._search.tell(scored)
 
 
 class _NeverRestored:
@@ -77,15 +94,14 @@ class _NeverRestored:
 
 
 class _Asking(_NeverRestored, Searcher):
-    """Tune's searcher interface over a function that gives jobs. `_Watching` sees the ends."""
+    """Tune's searcher interface over a function that suggests. `_Watching` sees the ends."""
 
-    def __init__(self, ask: Callable[[], Job | None]) -> None:
+    def __init__(self, ask: Callable[[], Any]) -> None:
         super().__init__()
         self._ask = ask
 
     def suggest(self, trial_id: str) -> Any:
-        job = self._ask()
-        return self.FINISHED if job is None else {"job": job}
+        return self._ask()
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         pass
@@ -109,7 +125,7 @@ class _Watching(_NeverRestored, Callback):
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         job = _job(trial)
-        self._started[job.trial_id] = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
+        self._started[job.trial_id] = time.monotonic(), utc_now()
         self._observer.trial_started(job.trial_id, job.role, job.label)
 
     def on_trial_result(
@@ -122,6 +138,7 @@ class _Watching(_NeverRestored, Callback):
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         result = trial.last_result
         job, (start, started_at) = _job(trial), self._started.pop(_job(trial).trial_id)
+        self._groups.pop(job.trial_id, None)
         if MEASUREMENT in result:
             record = completed_record(
                 job, self._sweep_id, started_at, time.monotonic() - start, result[MEASUREMENT]

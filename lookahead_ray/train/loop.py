@@ -9,19 +9,17 @@ import torch.distributed as dist
 
 from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.data.chat import Rendered
-from lookahead_ray.method import AnswerLoss
-from lookahead_ray.train.batches import collate, plan
-from lookahead_ray.train.model import answer_logits
+from lookahead_ray.train.batches import plan
+from lookahead_ray.train.model import RowLoss
 from lookahead_ray.train.step import Step
 
 
 def train(
     engine: Any,
     rows: Sequence[Rendered],
-    answer_loss: AnswerLoss,
+    row_loss: RowLoss,
     config: TrainingConfig,
     *,
-    pad_id: int,
     seed: int,
     on_step: Callable[[Step], None],
 ) -> list[Step]:
@@ -55,8 +53,7 @@ def train(
         for shares in batch.micro:
             share = shares[rank]
             # A rank without examples still takes part in the backward pass, with a loss of 0.
-            micro = collate([rows[index] for index in share or examples[:1]], pad_id, engine.device)
-            loss = answer_loss(answer_logits(engine, micro), micro.targets) * bool(share)
+            loss = row_loss(engine, [rows[index] for index in share or examples[:1]]) * bool(share)
             total += loss.detach()
             engine.backward(loss * (len(batch.micro) * world_size / answer_tokens))
             engine.step()

@@ -1,11 +1,17 @@
 """The trainable model: adapters where asked for, logits only where there is loss."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from lookahead_ray.config.training import TrainingConfig
-from lookahead_ray.train.batches import MicroBatch
+from lookahead_ray.data.chat import Rendered
+from lookahead_ray.method import AnswerLoss
+from lookahead_ray.train.batches import MicroBatch, collate
+
+RowLoss = Callable[[Any, Sequence[Rendered]], torch.Tensor]
+"""(model or engine, rows of a micro-batch) -> loss summed over their answer tokens, with its graph."""
 
 
 def prepare_model(model: Any, config: TrainingConfig) -> Any:
@@ -44,3 +50,14 @@ def answer_logits(model: Any, micro: MicroBatch) -> torch.Tensor:
         logits_to_keep=micro.targets.shape[1],
     ).logits
     return logits
+
+
+def supervised(answer_loss: AnswerLoss, pad_id: int) -> RowLoss:
+    """The loss of rows from that of logits and targets, in one forward pass."""
+
+    def row_loss(model: Any, rows: Sequence[Rendered]) -> torch.Tensor:
+        micro = collate(rows, pad_id, model.device)
+        loss: torch.Tensor = answer_loss(answer_logits(model, micro), micro.targets)
+        return loss
+
+    return row_loss

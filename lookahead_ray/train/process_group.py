@@ -1,15 +1,17 @@
-"""A process group of this process alone, for runs without Ray."""
+"""Process groups beside the one that Ray Train makes."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
 
 import torch.distributed as dist
 
 
 @contextmanager
 def single_process_group() -> Iterator[None]:
-    """Initialise gloo with one rank for the duration."""
+    """Initialise gloo with this process as its only rank for the duration, for runs without Ray."""
     os.environ.setdefault("LOCAL_RANK", "0")  # DeepSpeed reads it instead of asking the group
     # A HashStore lives in this process: no port is opened.
     dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)  # type: ignore[attr-defined]
@@ -17,3 +19,9 @@ def single_process_group() -> Iterator[None]:
         yield
     finally:
         dist.destroy_process_group()
+
+
+@lru_cache(maxsize=1)
+def object_group() -> Any:
+    """The group over which Python objects travel: gloo, on GPUs too; every rank calls this first together."""
+    return dist.new_group(backend="gloo") if dist.get_backend() != "gloo" else None

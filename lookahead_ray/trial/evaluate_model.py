@@ -3,15 +3,14 @@
 import os
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from lookahead_ray.config.load import trial_json
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.train.process_group import single_process_group
-from lookahead_ray.trial.launch import Job
+from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.outcome import completed_record
 from lookahead_ray.trial.progress import TrialProgress
-from lookahead_ray.trial.record import TrialRecord
+from lookahead_ray.trial.record import TrialRecord, utc_now
 from lookahead_ray.trial.worker import run_worker
 
 
@@ -26,7 +25,7 @@ def evaluate_model(
     cores = float(os.cpu_count() or 1)
     alone = config.model_copy(update={"workers": 1, "cpus_per_worker": cores, "gpus_per_worker": 0.0})
     job = Job(trial_id, "evaluate", trial_json(alone), {}, alone.model.path)
-    start, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
+    start, started_at = time.monotonic(), utc_now()
 
     def say(progress: TrialProgress) -> None:
         report(f"{progress.phase}: {progress.detail}")

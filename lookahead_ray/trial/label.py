@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lookahead_ray.text import clean
 from lookahead_ray.trial.record import Role
 
 _LONGEST_PREFIX = 48  # characters shown
@@ -34,5 +35,5 @@ def tokens(count: int) -> str:
 
 def quoted(prefix: str) -> str:
     """The phrase on one line in curly quotes, cut where it is long, without unprintable characters."""
-    line = "".join(c for c in " ".join(prefix.split()) if c.isprintable())
+    line = clean(prefix)
     return f"“{line if len(line) <= _LONGEST_PREFIX else line[: _LONGEST_PREFIX - 1].rstrip() + '…'}”"

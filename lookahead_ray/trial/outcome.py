@@ -6,7 +6,7 @@ from typing import Any
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.evaluate.generation import TokenKl
 from lookahead_ray.evaluate.rates import rate
-from lookahead_ray.trial.launch import Job
+from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.record import TrialRecord
 
 LONGEST_ERROR = 4000

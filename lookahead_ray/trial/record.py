@@ -5,6 +5,7 @@ computed again from its `generations` (see `Rate`).
 """
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from lookahead_ray.evaluate.generation import COUNTED, Generation, Metric, Rate, TokenKl, Verdict
@@ -21,6 +22,7 @@ __all__ = [
     "TokenKl",
     "TrialRecord",
     "Verdict",
+    "utc_now",
 ]
 
 Role = Literal["seed", "vanilla", "search", "evaluate"]
@@ -60,3 +62,8 @@ class TrialRecord:
     steps: tuple[Step, ...] = ()
     generations: tuple[Generation, ...] = ()
     token_kl: tuple[TokenKl, ...] = ()
+
+
+def utc_now() -> str:
+    """The time as ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

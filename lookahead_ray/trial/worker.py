@@ -23,7 +23,8 @@ from lookahead_ray.preview import apply_preview
 from lookahead_ray.train.batches import optimiser_steps
 from lookahead_ray.train.engine import build_engine, prepare_environment
 from lookahead_ray.train.loop import train
-from lookahead_ray.train.model import prepare_model
+from lookahead_ray.train.model import prepare_model, supervised
+from lookahead_ray.train.process_group import object_group
 from lookahead_ray.train.step import Step
 from lookahead_ray.trial.progress import OnProgress, TrialProgress
 
@@ -135,9 +136,8 @@ def run_worker(config: TrialConfig, trains: bool, send: OnProgress) -> Measureme
         steps = train(
             engine,
             render_all(tokenizer, examples, config.training.max_length),
-            METHODS[config.method.name],
+            supervised(METHODS[config.method.name], tokenizer.pad_token_id),
             config.training,
-            pad_id=tokenizer.pad_token_id,
             seed=config.seed,
             on_step=reporter.on_step,
         )
@@ -171,10 +171,9 @@ def run_worker(config: TrialConfig, trains: bool, send: OnProgress) -> Measureme
 
 
 def _gather(value: Any) -> list[Any] | None:
-    """Every rank's value on rank 0, None elsewhere. Objects travel over gloo, on GPUs too."""
-    group = dist.new_group(backend="gloo") if dist.get_backend() != "gloo" else None
+    """Every rank's value on rank 0, None elsewhere."""
     gathered = [None] * dist.get_world_size() if dist.get_rank() == 0 else None
-    dist.gather_object(value, gathered, dst=0, group=group)
+    dist.gather_object(value, gathered, dst=0, group=object_group())
     return gathered
 
 

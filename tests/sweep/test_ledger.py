@@ -84,8 +84,6 @@ def test_a_failed_reference_is_none_until_it_is_run_again() -> None:
     failed = replace(make_failed(5, "boom"), role="vanilla", trial_id="vanilla")
     watched = Watched(SEED, failed)
     assert watched.ledger.references is None
-    assert not watched.ledger.has_reference("vanilla")
-    assert watched.ledger.has_reference("seed")
     assert watched.ledger.reference_error() == "vanilla: boom"
     watched.ledger.finish(replace(VANILLA, trial_id="vanilla-2"))
     assert watched.ledger.references is not None

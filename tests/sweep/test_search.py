@@ -11,7 +11,7 @@ import pytest
 from lookahead_ray.config.load import Sweep, content_hash, load_sweep
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.sweep.search import Search, make_job, reference_jobs
-from lookahead_ray.trial.launch import Job
+from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.record import Role, TrialRecord
 
 SPACE = """

@@ -14,7 +14,7 @@ from tests.tiny import make_model
 
 pytestmark = pytest.mark.slow
 LONG = ("training.epochs=40", "task.train_examples=64")  # some seconds of training, to be killed in
-TRAINER, TRIAL = "ray::RayTrainWorker", "ray::ImplicitFunc"
+TRAINER, TRIAL = "ray::RayTrainWorker", "ray::TuneTrial"
 Start = Callable[..., SweepProcess]
 
 

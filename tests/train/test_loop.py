@@ -12,7 +12,7 @@ from lookahead_ray.method import METHODS
 from lookahead_ray.method.vanilla import answer_loss
 from lookahead_ray.train.batches import accumulation_steps, collate, optimiser_steps
 from lookahead_ray.train.loop import train
-from lookahead_ray.train.model import answer_logits
+from lookahead_ray.train.model import answer_logits, supervised
 from lookahead_ray.train.process_group import single_process_group
 from lookahead_ray.train.step import Step
 from tests.toy import toy_model
@@ -78,7 +78,7 @@ def group() -> Iterator[None]:
 def run(model: Any, config: TrainingConfig = CONFIG, rows: Any = ROWS, seed: int = 0) -> list[Step]:
     told: list[Step] = []
     engine = PlainEngine(model, config, len(rows))
-    steps = train(engine, rows, METHODS["vanilla"], config, pad_id=0, seed=seed, on_step=told.append)
+    steps = train(engine, rows, supervised(METHODS["vanilla"], 0), config, seed=seed, on_step=told.append)
     assert told == steps
     return steps
 

@@ -17,7 +17,7 @@ from lookahead_ray.trial.label import label
             {"strategy": "virtual", "prefix": "Let's solve this problem. "},
             "virtual, “Let's solve this problem.”",
         ),
-        ({"strategy": "virtual", "prefix": " a\n\tb\x1b[31m "}, "virtual, “a b[31m”"),
+        ({"strategy": "virtual", "prefix": " a\n\tb\x1b[31m "}, "virtual, “a b”"),
     ],
 )
 def test_previews(preview: dict[str, Any], expected: str) -> None:

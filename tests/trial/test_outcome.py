@@ -6,7 +6,7 @@ import pytest
 
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.evaluate.generation import TokenKl
-from lookahead_ray.trial.launch import Job
+from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.outcome import LONGEST_ERROR, completed_record, failed_record, mean_kl
 from lookahead_ray.trial.record import Metric
 from lookahead_ray.trial.worker import Measurement

@@ -1,0 +1,49 @@
+"""The loss of the alignment: learn the refusals, keep everything else as the unaligned model has it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from lookahead_ray.data.chat import Rendered
+from lookahead_ray.method import AnswerLoss
+from lookahead_ray.method.vanilla import IGNORED
+from lookahead_ray.train.batches import collate
+from lookahead_ray.train.model import RowLoss, answer_logits, supervised
+
+
+class Kept(Rendered):
+    """A row whose next-token distributions are to stay what the model without its adapters gives."""
+
+
+def divergence(logits: torch.Tensor, reference: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Σ KL(reference || model) in nats over the answer positions.
+
+    Args:
+        logits, reference: (batch, positions, vocab), any float type; computed in fp32.
+        targets: (batch, positions), -100 where there is no answer token.
+    """
+    wanted = targets != IGNORED
+    model_log, reference_log = (part[wanted].float().log_softmax(-1) for part in (logits, reference))
+    return functional.kl_div(model_log, reference_log, reduction="sum", log_target=True)
+
+
+def align_loss(answer_loss: AnswerLoss, pad_id: int) -> RowLoss:
+    """`answer_loss` on ordinary rows, `divergence` from the model with its adapters off on `Kept` ones."""
+    taught_loss = supervised(answer_loss, pad_id)
+
+    def row_loss(engine: Any, rows: Sequence[Rendered]) -> torch.Tensor:
+        kept = [row for row in rows if isinstance(row, Kept)]
+        taught = [row for row in rows if not isinstance(row, Kept)]
+        loss = torch.zeros((), device=engine.device)
+        if taught:
+            loss = loss + taught_loss(engine, taught)
+        if kept:
+            micro = collate(kept, pad_id, engine.device)
+            with torch.no_grad(), engine.module.disable_adapter():
+                reference = answer_logits(engine.module, micro)
+            loss = loss + divergence(answer_logits(engine, micro), reference, micro.targets)
+        return loss
+
+    return row_loss

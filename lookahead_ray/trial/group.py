@@ -1,0 +1,156 @@
+"""A Ray Train worker group that outlives a trial: its ranks take one job after another.
+
+Starting processes, importing torch and DeepSpeed and forming the process group cost far more than a short
+trial, so it is done once. A group whose rank failed is not used again.
+"""
+
+import gc
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
+
+from ray.util.queue import Empty, Queue
+
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.errors import TrialError
+from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.progress import TrialProgress
+
+PROGRESS, GROUP, MEASUREMENT = "progress", "placement_group", "measurement"
+"""Keys of what a group reports: where a trial is and what holds its resources, or what it measured."""
+
+TRAIN_SETTINGS = {
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",  # imports of torch and deepspeed on a busy machine
+}
+POLL_S = 1.0
+IDLE_S = 60.0  # well below the time after which waiting ranks give up on the process group
+STOP_S = 30.0
+
+Shape = tuple[int, float, float]
+
+
+def shape(config: TrialConfig) -> Shape:
+    """What decides whether a trial can run in a group: its ranks, and the cores and GPUs of each."""
+    return config.workers, config.cpus_per_worker, config.gpus_per_worker
+
+
+class WorkerGroup:
+    """Ranks that run jobs of one `shape`, one at a time."""
+
+    def __init__(self, config: TrialConfig) -> None:
+        os.environ.update({name: os.environ.get(name, value) for name, value in TRAIN_SETTINGS.items()})
+        self.shape = shape(config)
+        self._jobs, self._reports = (Queue(actor_options={"num_cpus": 0}) for _ in range(2))
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._fit, daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether its ranks still take jobs."""
+        return self._thread.is_alive()
+
+    def run(self, job: Job, report: Callable[[dict[str, Any]], None]) -> Any:
+        """Run `job` to its end, telling `report` the progress; the `worker.Measurement` of rank 0.
+
+        Raises:
+            TrialError: a rank failed or died; the message says which and why. The group has ended.
+        """
+        self._jobs.put(job)
+        while True:
+            alive = self.alive  # before looking: what a rank said before its end is still in the queue
+            try:
+                told = self._reports.get(timeout=POLL_S)
+            except Empty:
+                if not alive:
+                    raise self._failure() from self._error
+                continue
+            if MEASUREMENT in told:
+                return told[MEASUREMENT]
+            report(told)
+
+    def stop(self) -> None:
+        """End the ranks and give their resources back."""
+        if self.alive:
+            self._jobs.put(None)
+            self._thread.join(STOP_S)
+        for queue in (self._jobs, self._reports):
+            queue.shutdown()
+
+    def _fit(self) -> None:
+        from ray.train import RunConfig, ScalingConfig
+        from ray.train.torch import TorchConfig, TorchTrainer
+
+        workers, cpus, gpus = self.shape
+        scratch = tempfile.mkdtemp(prefix="lookahead-ray-")
+        trainer = TorchTrainer(
+            rank_main,
+            train_loop_config={"jobs": self._jobs, "reports": self._reports},
+            torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
+            scaling_config=ScalingConfig(
+                num_workers=workers,
+                use_gpu=gpus > 0,
+                resources_per_worker={"CPU": cpus, **({"GPU": gpus} if gpus else {})},
+                placement_strategy="PACK",
+            ),
+            run_config=RunConfig(name="workers", storage_path=scratch),
+        )
+        try:
+            trainer.fit()
+        except Exception as error:  # told to whoever waits for a job
+            self._error = error
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _failure(self) -> TrialError:
+        from ray.train.v2.api.exceptions import WorkerGroupError
+
+        if isinstance(self._error, WorkerGroupError):
+            rank, cause = min(self._error.worker_failures.items())
+            return TrialError(f"rank {rank}: {type(cause).__name__}: {cause}")
+        return TrialError(f"{type(self._error).__name__}: {self._error}")
+
+
+def rank_main(queues: dict[str, Any]) -> None:
+    """What Ray Train calls on each rank: run jobs until there are no more."""
+    import ray.util
+    import torch.distributed as dist
+
+    from lookahead_ray.trial.worker import run_worker
+
+    leads = dist.get_rank() == 0
+    group = ray.util.get_current_placement_group()
+    holds = group.id.hex() if group else ""
+
+    def send(progress: TrialProgress) -> None:
+        if leads:
+            queues["reports"].put({PROGRESS: asdict(progress), GROUP: holds})
+
+    while (job := _next_job(queues["jobs"] if leads else None)) is not None:
+        measured = run_worker(TrialConfig.model_validate(job.config), job.trains, send)
+        if leads:
+            queues["reports"].put({MEASUREMENT: measured})
+        del measured
+        gc.collect()  # engines and models hold reference cycles
+
+
+def _next_job(jobs: Queue | None) -> Job | None:
+    """Rank 0 takes the next job and tells the others; None ends the group."""
+    import torch.distributed as dist
+
+    from lookahead_ray.train.process_group import object_group
+
+    while True:
+        told: list[Any] = ["wait"]
+        if jobs is not None:
+            with suppress(Empty):
+                told = [jobs.get(timeout=IDLE_S)]
+        dist.broadcast_object_list(told, src=0, group=object_group())
+        if told[0] != "wait":
+            job: Job | None = told[0]
+            return job
