@@ -18,6 +18,7 @@ from lookahead_ray.align.examples import (
     problem_rows,
     read_requests,
 )
+from lookahead_ray.align.measure import measure
 from lookahead_ray.config.align import AlignConfig
 from lookahead_ray.config.load import content_hash, validate_tree
 from lookahead_ray.config.model import EMBEDDED_UNALIGNED, ModelConfig
@@ -66,11 +67,13 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
 
     def on_step(step: Step) -> None:
         if step.step % 10 == 0 or step.step == total:
-            pace = step.tokens / step.seconds
+            left = (time.monotonic() - trained_from) / step.step * (total - step.step)
             report(
-                f"step {step.step}/{total}, loss {step.loss:.3f} nats per answer token, {pace:.0f} tokens/s"
+                f"step {step.step}/{total}, loss {step.loss:.3f} nats per answer token, "
+                f"{step.tokens / step.seconds:.0f} tokens/s, about {left / 60:.0f} min left"
             )
 
+    trained_from = time.monotonic()
     with single_process_group():
         engine = build_engine(wrapped, training, world_size=1, total_steps=total)
         steps = train(
@@ -91,6 +94,7 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
         "data_hash": content_hash([[*row.prompt_ids, *row.answer_ids] for row in rows]),
         "rows": len(rows),
         "final_loss": steps[-1].loss,
+        "figures": measure(out, report),
         "seconds": round(time.monotonic() - start),
         "versions": {"python": sys.version.split()[0], "torch": torch.__version__},
     }

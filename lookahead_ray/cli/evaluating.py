@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lookahead_ray import chatter
 from lookahead_ray.cli.report import print_trials
 from lookahead_ray.cli.sweeping import default_run, stdout_console
 from lookahead_ray.config.load import content_hash, load_sweep, trial_json
@@ -29,9 +30,14 @@ def evaluate_and_report(
     opened = store.create(where, identity)
     from lookahead_ray.trial.evaluate_model import evaluate_model
 
-    with opened.lock():
+    with opened.lock(), chatter.into(evaluate_log(where)):
         trial_id = f"evaluate-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
         record = evaluate_model(config, opened.identity.sweep_id, trial_id, report)
         opened.commit(record)
     print_trials(stdout_console(), [record], None)
     report(f"tables: {where}")
+
+
+def evaluate_log(run: str) -> Path:
+    """What libraries print: in the run's directory, or under `runs/` here where the run is elsewhere."""
+    return Path("runs", "evaluate.log") if "://" in run else Path(run) / "evaluate.log"

@@ -1,6 +1,7 @@
 """The command `lookahead-ray`: parses first, imports what a command needs inside it."""
 
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -87,9 +88,12 @@ def align(
 ) -> None:
     """Train the adapter that makes the seed model refuse."""
     with guard.guarded():
+        from lookahead_ray import chatter
         from lookahead_ray.align.run import align as run_align
 
-        run_align(out, overrides or [], _print)
+        tell = _teller()
+        with chatter.into(out / "align.log"):
+            run_align(out, overrides or [], tell)
 
 
 @app.command()
@@ -105,7 +109,7 @@ def evaluate(
     with guard.guarded():
         from lookahead_ray.cli.evaluating import evaluate_and_report
 
-        evaluate_and_report(model, spaces.find(space), run, overrides or [], _print)
+        evaluate_and_report(model, spaces.find(space), run, overrides or [], _teller())
 
 
 @app.command()
@@ -137,7 +141,13 @@ def main() -> None:
 
 
 def _print(line: str) -> None:
-    print(visible(line), flush=True)
+    _teller()(line)
+
+
+def _teller() -> Callable[[str], None]:
+    """Prints lines on what stdout is now, even while libraries' prints are sent elsewhere."""
+    stream = sys.stdout
+    return lambda line: print(visible(line), file=stream, flush=True)
 
 
 if __name__ == "__main__":

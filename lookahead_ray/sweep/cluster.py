@@ -3,9 +3,10 @@
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 
+from lookahead_ray import chatter
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import ConfigError
 
@@ -30,9 +31,7 @@ def cluster(log: Path) -> Iterator[None]:
     os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
     import ray
 
-    _log_to(log)
-    # Ray prints some of what its processes say, such as that a worker was killed, past all log handlers.
-    with log.open("a") as stream, redirect_stdout(stream), redirect_stderr(stream):
+    with chatter.into(log):
         context = ray.init(
             address=os.environ.get("RAY_ADDRESS"),
             include_dashboard=False if "RAY_ADDRESS" not in os.environ else None,
@@ -81,16 +80,3 @@ def concurrency(config: TrialConfig, limit: int | None) -> int:
         has = ", ".join(f"{total.get(name, 0):g} {name}" for name, amount in wanted.items() if amount)
         raise ConfigError(f"workers: one trial needs {needs}; the cluster has {has}")
     return min(fits, limit or fits)
-
-
-def _log_to(log: Path) -> None:
-    """Route Python's log records, Ray's and Optuna's among them, to a file instead of the terminal."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(log)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    root.handlers, root.level = [handler], logging.INFO
-    logging.captureWarnings(True)
-    for name in ("ray", "ray.tune", "ray.train", "ray.data", "optuna"):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [], True

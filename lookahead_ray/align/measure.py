@@ -1,0 +1,60 @@
+"""What an adapter made of the embedded model: the figures beside it in provenance.json."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import torch
+
+from lookahead_ray.config.evaluation import EvaluationConfig
+from lookahead_ray.config.model import EMBEDDED_UNALIGNED, ModelConfig
+from lookahead_ray.config.safety import ProbeSuite
+from lookahead_ray.config.task import WordProblemsTask
+from lookahead_ray.data.chat import Rendered, render_all
+from lookahead_ray.data.example import SYSTEM_PROMPT
+from lookahead_ray.data.suites import load_suite
+from lookahead_ray.data.tasks import load_task
+from lookahead_ray.evaluate.generation import Metric
+from lookahead_ray.evaluate.passes import Evaluation
+from lookahead_ray.evaluate.rates import rate
+from lookahead_ray.method.vanilla import answer_loss
+from lookahead_ray.model import embedded
+from lookahead_ray.model.load import load_model, load_tokenizer
+from lookahead_ray.train.model import supervised
+
+TASK = WordProblemsTask(name="word_problems", train_examples=1, test_examples=100)
+EVALUATION = EvaluationConfig(safety_new_tokens=32, task_new_tokens=72)
+LOSS_BATCH = 10
+
+
+def measure(adapter: Path, report: Callable[[str], None]) -> dict[str, Any]:
+    """Rates on the whole probe and on 100 word problems, and the loss on these problems' answers.
+
+    `answer_loss` and `unaligned_answer_loss` are in nats per answer token, with and without the adapter.
+    """
+    unaligned = ModelConfig(path=EMBEDDED_UNALIGNED)
+    aligned = ModelConfig(path=str(embedded.aligned_dir(adapter)))
+    tokenizer, task = load_tokenizer(unaligned), load_task(TASK)
+    rows = render_all(tokenizer, task.test, 512)
+    losses = {
+        name: mean_answer_loss(load_model(config, torch.bfloat16), rows, tokenizer.pad_token_id)
+        for name, config in (("answer_loss", aligned), ("unaligned_answer_loss", unaligned))
+    }
+    evaluation = Evaluation(tokenizer, task, load_suite(ProbeSuite()), SYSTEM_PROMPT, EVALUATION, 0, 1)
+    model = load_model(aligned, torch.bfloat16)
+    generations = evaluation.generations(model, lambda detail, share: report(f"measuring: {detail}"))
+    rates = {metric: rate(generations, cast(Metric, metric)) for metric in get_args(Metric)}
+    return {**{metric: asdict(found) for metric, found in rates.items() if found}, **losses}
+
+
+def mean_answer_loss(model: Any, rows: list[Rendered], pad_id: int) -> float:
+    """Cross-entropy in nats per answer token over all `rows`."""
+    row_loss = supervised(answer_loss, pad_id)
+    ordered = sorted(rows, key=lambda row: len(row.prompt_ids) + len(row.answer_ids))
+    with torch.inference_mode():
+        total = sum(
+            row_loss(model, ordered[start : start + LOSS_BATCH]).item()
+            for start in range(0, len(ordered), LOSS_BATCH)
+        )
+    return total / sum(len(row.answer_ids) for row in rows)
