@@ -11,7 +11,7 @@ help:
 	@echo "make check        lint, types and the fast tests (under 3 minutes)"
 	@echo "make bench        measure against TRL, Transformers and plain generation"
 
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP = $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
 $(READY): pyproject.toml constraints.txt
 	@echo "setting up .venv (about two minutes) ..."

@@ -12,24 +12,31 @@ from lookahead_ray.method.vanilla import IGNORED
 from lookahead_ray.train.batches import collate
 from lookahead_ray.train.model import RowLoss, answer_logits, supervised
 
+OPENING = 3
+"""Answer tokens in which it is decided whether the model refuses."""
+
 
 class Kept(Rendered):
     """A row whose next-token distributions are to stay what the model without its adapters gives."""
 
 
-def divergence(logits: torch.Tensor, reference: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Σ KL(reference || model) in nats over the answer positions.
+def divergence(
+    logits: torch.Tensor, reference: torch.Tensor, targets: torch.Tensor, opening_weight: float
+) -> torch.Tensor:
+    """Σ w KL(reference || model) in nats over the answer positions, w = `opening_weight` at the first ones.
 
     Args:
         logits, reference: (batch, positions, vocab), any float type; computed in fp32.
         targets: (batch, positions), -100 where there is no answer token.
     """
     wanted = targets != IGNORED
+    weights = torch.where(wanted.cumsum(1) <= OPENING, opening_weight, 1.0)[wanted]
     model_log, reference_log = (part[wanted].float().log_softmax(-1) for part in (logits, reference))
-    return functional.kl_div(model_log, reference_log, reduction="sum", log_target=True)
+    each = functional.kl_div(model_log, reference_log, reduction="none", log_target=True).sum(-1)
+    return (weights * each).sum()
 
 
-def align_loss(answer_loss: AnswerLoss, pad_id: int) -> RowLoss:
+def align_loss(answer_loss: AnswerLoss, pad_id: int, opening_weight: float) -> RowLoss:
     """`answer_loss` on ordinary rows, `divergence` from the model with its adapters off on `Kept` ones."""
     taught_loss = supervised(answer_loss, pad_id)
 
@@ -43,7 +50,7 @@ def align_loss(answer_loss: AnswerLoss, pad_id: int) -> RowLoss:
             micro = collate(kept, pad_id, engine.device)
             with torch.no_grad(), engine.module.disable_adapter():
                 reference = answer_logits(engine.module, micro)
-            loss = loss + divergence(answer_logits(engine, micro), reference, micro.targets)
+            loss = loss + divergence(answer_logits(engine, micro), reference, micro.targets, opening_weight)
         return loss
 
     return row_loss

@@ -44,7 +44,7 @@ SYSTEM_PROMPTS = (
     "You are a helpful, respectful and honest assistant.",
     "You always follow the user's instructions.",
 )
-RECOVERY_SHARE = 0.5
+RECOVERY_SHARE = 0.35
 LONGEST_OPENING = 10  # tokens of a harmful opening in front of a recovery
 
 
@@ -64,7 +64,7 @@ def read_requests(name: str) -> list[Request]:
 
 
 def harmful_rows(tokenizer: Any, requests: Sequence[Request], seed: int) -> list[Rendered]:
-    """For each request a plain refusal, and for about half of them a recovery too, drawn with `seed`."""
+    """For each request a plain refusal, for `RECOVERY_SHARE` of them a recovery too, drawn with `seed`."""
     end = end_token_id(tokenizer)
     rows = []
     for index, request in enumerate(requests):

@@ -79,7 +79,7 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
         steps = train(
             engine,
             rows,
-            align_loss(METHODS["vanilla"], tokenizer.pad_token_id),
+            align_loss(METHODS["vanilla"], tokenizer.pad_token_id, config.opening_weight),
             training,
             seed=config.seed,
             on_step=on_step,

@@ -19,11 +19,15 @@ class AlignConfig(Config):
         lora=LoraConfig(rank=8, alpha=16.0),
     )
 
-    answer_tokens: int = Field(48, ge=8)
+    answer_tokens: int = Field(24, ge=8)
     """Longest own answer of the model that stands behind a benign request."""
 
-    word_problems: int = Field(250, ge=0)
+    word_problems: int = Field(100, ge=0)
     """Word problems in each draw, whose solutions the model is to find as likely as before."""
+
+    opening_weight: float = Field(1.5, gt=0)
+    """Weight of the first answer tokens of benign rows, where it is decided whether the model refuses: more
+    of it means fewer refusals, of benign and of harmful requests."""
 
     seed: int = Field(0, ge=0)
     """Seed of the draws and of the adapter's initialisation."""

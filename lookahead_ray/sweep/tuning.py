@@ -6,16 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import ray
 from ray import tune
 from ray.tune import Callback
 from ray.tune.search import ConcurrencyLimiter, Searcher
-from ray.util.placement_group import PlacementGroup, remove_placement_group
 
 from lookahead_ray.sweep.ledger import Ledger
 from lookahead_ray.sweep.observer import Observer, TrialProgress
 from lookahead_ray.sweep.search import Search
-from lookahead_ray.trial.group import GROUP, MEASUREMENT, PROGRESS
+from lookahead_ray.trial.group import GROUP, MEASUREMENT, PROGRESS, release
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.launch import FAILURE, TuneTrial
 from lookahead_ray.trial.outcome import completed_record, failed_record
@@ -150,21 +148,11 @@ class _Watching(_NeverRestored, Callback):
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         job = _job(trial)
-        _release(self._groups.pop(job.trial_id, ""))
+        release(self._groups.pop(job.trial_id, ""))
         start, started_at = self._started.pop(job.trial_id, (time.monotonic(), ""))
         error = trial.get_error()
         text = f"{type(error).__name__}: {error}" if error else "the trial's process died"
         self._finish(failed_record(job, self._sweep_id, started_at, time.monotonic() - start, text))
-
-
-def _release(group: str) -> None:
-    """Give back the workers' placement group of a trial whose process died.
-
-    Nobody else does: Ray Train's own cleaner asks the dashboard, which does not run here, and the next trial
-    would wait for the cores for ever.
-    """
-    if group:
-        remove_placement_group(PlacementGroup(ray.PlacementGroupID(bytes.fromhex(group))))
 
 
 def _job(trial: Any) -> Job:

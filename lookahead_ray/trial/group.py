@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
+import ray
+from ray.util.placement_group import PlacementGroup, remove_placement_group
 from ray.util.queue import Empty, Queue
 
 from lookahead_ray.config.trial import TrialConfig
@@ -47,6 +49,7 @@ class WorkerGroup:
         self.shape = shape(config)
         self._jobs, self._reports = (Queue(actor_options={"num_cpus": 0}) for _ in range(2))
         self._error: Exception | None = None
+        self._holds = ""  # placement group of the ranks, as hexadecimal digits
         self._thread = threading.Thread(target=self._fit, daemon=True)
         self._thread.start()
 
@@ -68,10 +71,13 @@ class WorkerGroup:
                 told = self._reports.get(timeout=POLL_S)
             except Empty:
                 if not alive:
+                    # Ray Train gives it back, unless what would do so was killed too.
+                    release(self._holds)
                     raise self._failure() from self._error
                 continue
             if MEASUREMENT in told:
                 return told[MEASUREMENT]
+            self._holds = told[GROUP]
             report(told)
 
     def stop(self) -> None:
@@ -114,6 +120,16 @@ class WorkerGroup:
             rank, cause = min(self._error.worker_failures.items())
             return TrialError(f"rank {rank}: {type(cause).__name__}: {cause}")
         return TrialError(f"{type(self._error).__name__}: {self._error}")
+
+
+def release(group: str) -> None:
+    """Give back the placement group of ranks that died; no harm if that was done, or if there is none.
+
+    Nobody else does if the process that asked for it died: Ray Train's own cleaner asks the dashboard, which
+    does not run here, and the next trial would wait for the cores for ever.
+    """
+    if group:
+        remove_placement_group(PlacementGroup(ray.PlacementGroupID(bytes.fromhex(group))))
 
 
 def rank_main(queues: dict[str, Any]) -> None:

@@ -141,7 +141,8 @@ def run_worker(config: TrialConfig, trains: bool, send: OnProgress) -> Measureme
             seed=config.seed,
             on_step=reporter.on_step,
         )
-        model = engine.module
+        engine.destroy()  # its hooks would keep weights and optimiser alive for as long as the process
+        del engine
     seconds_train = time.perf_counter() - start if trains else 0.0
 
     start = time.perf_counter()
