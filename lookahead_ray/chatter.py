@@ -1,10 +1,12 @@
 """What libraries log and print goes to a file, so that a terminal shows only what this program says."""
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
+STDERR = 2
 LOUD = ("ray", "ray.tune", "ray.train", "ray.data", "optuna", "transformers", "datasets")
 """Loggers that would otherwise write to the terminal by handlers of their own."""
 
@@ -26,5 +28,11 @@ def into(log: Path) -> Iterator[None]:
     for name in LOUD:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
-    with redirect_stdout(stream), redirect_stderr(stream):
-        yield
+    terminal = os.dup(STDERR)
+    os.dup2(stream.fileno(), STDERR)  # compilers that DeepSpeed calls know nothing of Python's streams
+    try:
+        with redirect_stdout(stream), redirect_stderr(stream):
+            yield
+    finally:
+        os.dup2(terminal, STDERR)
+        os.close(terminal)

@@ -1,0 +1,30 @@
+"""Library output goes to a file, whatever way it is written; the terminal comes back."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = """
+import logging, os, subprocess, sys, warnings
+from pathlib import Path
+from lookahead_ray import chatter
+
+with chatter.into(Path(sys.argv[1])):
+    print("printed")
+    print("complained", file=sys.stderr)
+    logging.getLogger("ray.tune").warning("logged")
+    warnings.warn("warned")
+    subprocess.run(["sh", "-c", "echo compiled >&2"], check=True)
+print("said")
+print("refused", file=sys.stderr)
+"""
+
+
+def test_only_what_is_said_afterwards_reaches_the_terminal(tmp_path: Path) -> None:
+    log = tmp_path / "run" / "driver.log"
+    command = [sys.executable, "-c", PROGRAM, str(log)]
+    ended = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert (ended.stdout, ended.stderr) == ("said\n", "refused\n")
+    text = log.read_text()
+    for word in ("printed", "complained", "logged", "warned", "compiled"):
+        assert word in text
