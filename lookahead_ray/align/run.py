@@ -84,6 +84,7 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
             seed=config.seed,
             on_step=on_step,
         )
+    wrapped.peft_config["default"].lora_alpha *= config.scale
     wrapped.peft_config["default"].base_model_name_or_path = "HuggingFaceTB/SmolLM2-135M-Instruct"
     wrapped.save_pretrained(out)
     (out / "README.md").unlink(missing_ok=True)  # peft's empty model card

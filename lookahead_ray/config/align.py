@@ -29,6 +29,10 @@ class AlignConfig(Config):
     """Weight of the first answer tokens of benign rows, where it is decided whether the model refuses: more
     of it means fewer refusals, of benign and of harmful requests."""
 
+    scale: float = Field(0.8, gt=0, le=1)
+    """Share of the trained update that is kept, by the adapter's alpha: less means fewer refusals, of harmful
+    and of benign requests. Chosen on the probe: 1 refused too much that is harmless."""
+
     seed: int = Field(0, ge=0)
     """Seed of the draws and of the adapter's initialisation."""
 
