@@ -83,8 +83,10 @@ class Run:
         for file, content in zip(files, contents, strict=True):
             where = f"{self.run}/{file.path}"
             try:
-                part = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
-                part = part.cast(SCHEMAS[table])
+                # Without pyarrow's thread pools: a short program that ends just after reading would abort
+                # now and then while they shut down.
+                file_reader = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+                part = file_reader.read(use_threads=False).cast(SCHEMAS[table])
             except (pa.ArrowException, OSError, ValueError) as error:
                 raise StoreError(
                     f"{where}: cannot be read as {table}: {' '.join(str(error).split())}"
