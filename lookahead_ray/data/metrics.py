@@ -15,8 +15,8 @@ from lookahead_ray.data.task import MetricName, Score
 from lookahead_ray.errors import DataError
 
 SEARCH_SECONDS = 1.0
-"""Longest search for a pattern in one answer, in seconds of CPU time, so that a busy machine changes no score;
-an answer that takes longer is unparsed."""
+"""Longest search for a pattern in one answer, in seconds of CPU time, so that a busy machine changes no
+score; an answer that takes longer is unparsed."""
 
 
 @dataclass(frozen=True, slots=True)
