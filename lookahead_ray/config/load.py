@@ -180,16 +180,16 @@ def _validate(model: type[Model], tree: Any, source: _Source, prefix: str) -> Mo
         if not first["loc"] and first["type"] == "value_error":
             message = str(first["ctx"]["error"])  # of a rule between fields: begins with the field
             raise ConfigError(f"{source.of(message.split()[0])}: {message}") from error
-        field = ".".join(filter(None, [prefix, _field(first["loc"], tree)])) or "file"
+        field = ".".join(filter(None, [prefix, _field(first, tree)])) or "file"
         raise ConfigError(f"{source.of(field)}: {field}: {_rule(first, tree)}") from error
 
 
-def _field(location: tuple[int | str, ...], tree: Any) -> str:
+def _field(error: Any, tree: Any) -> str:
     """pydantic's location as the path in the file: tags of unions are no fields."""
-    path, node = [], tree
+    path, node, location = [], tree, error["loc"]
     for position, part in enumerate(location):
-        last = position == len(location) - 1
-        if isinstance(node, dict) and (part in node or last):
+        absent = error["type"] == "missing" and position == len(location) - 1
+        if isinstance(node, dict) and (part in node or absent):
             path.append(str(part))
             node = node.get(part)
         elif isinstance(node, list | tuple) and isinstance(part, int) and part < len(node):

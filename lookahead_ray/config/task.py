@@ -1,20 +1,27 @@
 """What to learn: one model for each task, told apart by `name`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
+from lookahead_ray.config import pattern, template
 from lookahead_ray.config.base import Config
+
+DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
+
+
+def _checked_pattern(text: str) -> str:
+    pattern.check(text)
+    return text
+
+
+def _checked_template(text: str) -> str:
+    template.parse(text)
+    return text
 
 
 class TaskBase(Config):
-    """Fields that all tasks share."""
-
-    train_examples: int = Field(256, ge=1)
-    """Number of training examples, drawn with `seed`."""
-
-    test_examples: int = Field(128, ge=1)
-    """Number of held-out examples on which utility is measured."""
+    """The field that all tasks share."""
 
     seed: int = Field(0, ge=0)
     """Seed of the draw (or of the generator); independent of the training seed."""
@@ -25,17 +32,158 @@ class WordProblemsTask(TaskBase):
 
     name: Literal["word_problems"]
 
+    train_examples: int = Field(256, ge=1)
+    """Number of training examples."""
 
-class Gsm8kTask(TaskBase):
-    """GSM8K from the hub or a local JSONL file; utility is exact match of the final number."""
+    test_examples: int = Field(128, ge=1)
+    """Number of held-out examples on which utility is measured."""
+
+
+class SampledTask(TaskBase):
+    """Tasks that draw their examples from rows: of a file, of two files, or of a hub data set's splits."""
+
+    train_path: str | None = Field(None, min_length=1, validation_alias=AliasChoices("train_path", "path"))
+    """Local file of training rows (`path` is another name for it); null reads the hub."""
+
+    test_path: str | None = Field(None, min_length=1)
+    """Local file of test rows; null takes the hub's test split, or rows of `train_path` not trained on."""
+
+    revision: str | None = Field(None, min_length=1)
+    """Revision of the hub data set (branch, tag or commit); null takes its newest."""
+
+    train_examples: int | None = Field(256, ge=1)
+    """Number of training examples, drawn with `seed`; null uses all that are not held out."""
+
+    test_examples: int | None = Field(128, ge=1)
+    """Number of held-out examples on which utility is measured, drawn before those; null uses all."""
+
+    held_out_share: float | None = Field(None, gt=0, lt=1)
+    """Without test rows of their own: share of the distinct rows that training never sees; null holds out
+    `test_examples` rows."""
+
+    @property
+    def has_test_rows(self) -> bool:
+        """Whether test rows come from a file or split of their own."""
+        return self.test_path is not None or self.train_path is None
+
+    @model_validator(mode="after")
+    def _splits(self) -> Self:
+        if self.has_test_rows and self.held_out_share is not None:
+            rule = "held_out_share must be null where test rows have a file or split of their own"
+            raise ValueError(f"{rule}, got {self.held_out_share}")
+        if not self.has_test_rows and self.held_out_share is None and self.test_examples is None:
+            raise ValueError("test_examples must be a number without test_path or held_out_share, got None")
+        return self
+
+
+class Gsm8kTask(SampledTask):
+    """GSM8K from the hub or local files with `question` and `answer`; utility is exact match."""
 
     name: Literal["gsm8k"]
 
-    path: str | None = Field(None, min_length=1)
-    """Local JSONL file with `question` and `answer`; null loads the hub's copy."""
-
-    test_path: str | None = Field(None, min_length=1)
-    """Local JSONL file of test rows; null takes rows of `path` that are not trained on."""
+    protocol: Literal["paper", "fixed"] = "fixed"
+    """How an answer is read: `paper` takes the text after the last `####` and compares strings, `fixed`
+    compares numbers and takes the last one where no `####` stands."""
 
 
-TaskConfig = Annotated[WordProblemsTask | Gsm8kTask, Field(discriminator="name")]
+class SamsumTask(SampledTask):
+    """SAMSum dialogue summaries, or other files with `dialogue` and `summary`; utility is ROUGE-1."""
+
+    name: Literal["samsum"]
+
+    hub_name: str = Field("knkarthick/samsum", min_length=1)
+    """Hub data set with splits `train` and `test`; the original one needs code that `datasets` won't run."""
+
+
+class ExactMatchMetric(Config):
+    """1 if both answers say the same text, 0 if not."""
+
+    name: Literal["exact_match"]
+
+    pattern: Annotated[str, AfterValidator(_checked_pattern)] | None = Field(None, min_length=1)
+    """Regular expression whose one group is the answer, its last match counting; null takes all the text."""
+
+
+class Rouge1Metric(Config):
+    """F-measure of shared words after stemming (ROUGE-1); for texts in Latin letters."""
+
+    name: Literal["rouge1"]
+
+
+class AnswerLossMetric(Config):
+    """Mean loss of the reference answers, in nats per answer token; nothing is generated."""
+
+    name: Literal["answer_loss"]
+
+
+MetricConfig = Annotated[ExactMatchMetric | Rouge1Metric | AnswerLossMetric, Field(discriminator="name")]
+
+
+class FileFields(Config):
+    """Which field (column) of a row holds what."""
+
+    instruction: str | None = Field(None, min_length=1)
+    """The user's turn; null where `instruction_template` makes it."""
+
+    answer: str = Field("answer", min_length=1)
+    """The assistant's turn."""
+
+    test_answer: str | None = Field(None, min_length=1)
+    """The assistant's turn in test rows that have a file or split of their own; null: as `answer`."""
+
+    system: str | None = Field(None, min_length=1)
+    """The row's own system prompt; rows where it is null or blank get the task's `system`."""
+
+
+class FileTask(SampledTask):
+    """Your own data: JSON, JSONL, CSV or Parquet files by their ending, or any hub data set."""
+
+    name: Literal["file"]
+
+    fields: FileFields = FileFields()
+    """Names of the fields of a row."""
+
+    instruction_template: Annotated[str, AfterValidator(_checked_template)] | None = Field(None, min_length=1)
+    """The user's turn with `{field}` placeholders for fields of the row, `{{` for a brace."""
+
+    system: str | None = Field(DEFAULT_SYSTEM_PROMPT, min_length=1)
+    """System prompt of every row; null for none."""
+
+    metric: MetricConfig
+    """How an answer is scored."""
+
+    hub_name: str | None = Field(None, min_length=1)
+    """Hub data set, where `train_path` is null."""
+
+    hub_config: str | None = Field(None, min_length=1)
+    """The data set's configuration; null takes its default."""
+
+    train_split: str = Field("train", min_length=1)
+    """The hub's split of training rows."""
+
+    test_split: str | None = Field(None, min_length=1)
+    """The hub's split of test rows; null holds out rows of `train_split`, unless `test_path` is given."""
+
+    @property
+    def has_test_rows(self) -> bool:
+        """Whether test rows come from a file or split of their own."""
+        return self.test_path is not None or self.test_split is not None
+
+    @model_validator(mode="after")
+    def _one_source_each(self) -> Self:
+        if (self.train_path is None) == (self.hub_name is None):
+            rule = "exactly one of train_path and hub_name must be given"
+            raise ValueError(f"{rule}, got {self.train_path!r} and {self.hub_name!r}")
+        if self.test_split is not None and (self.test_path is not None or self.hub_name is None):
+            rule = "test_split must be null without hub_name or beside test_path"
+            raise ValueError(f"{rule}, got {self.test_split!r}")
+        if (self.fields.instruction is None) == (self.instruction_template is None):
+            rule = "exactly one of fields.instruction and instruction_template must be given"
+            raise ValueError(f"{rule}, got {self.fields.instruction!r} and {self.instruction_template!r}")
+        if self.fields.test_answer is not None and not self.has_test_rows:
+            rule = "fields.test_answer must be null without test_path or test_split"
+            raise ValueError(f"{rule}, got {self.fields.test_answer!r}")
+        return self
+
+
+TaskConfig = Annotated[WordProblemsTask | Gsm8kTask | SamsumTask | FileTask, Field(discriminator="name")]

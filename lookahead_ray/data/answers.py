@@ -2,8 +2,9 @@
 
 GSM8K's own scorer counts only a number that follows "####" (`extract_answer` in
 https://github.com/openai/grade-school-math/blob/3101c7d5072418e28b9008a6636bde82a006892c/grade_school_math/dataset.py),
-which scores a right answer in another shape as wrong. Here the last number of the text counts when nothing
-usable follows "####".
+which scores a right answer in another shape as wrong. The published code of LookAhead Tuning is stricter
+still (`paper_exact_match`). Under `protocol: fixed` the last number of the text counts when nothing usable
+follows "####", and numbers are compared, not strings.
 
 Numbers stay strings throughout: a numeral of any length can neither overflow nor lose digits. The patterns
 take [0-9] only, so digits of other scripts count as text, and none of them backtracks more than one group.
@@ -56,6 +57,28 @@ def exact_match(prediction: str, reference: str) -> float | None:
     if expected is None:
         raise DataError(f"exact_match: reference: must hold a number, got {reference[:80]!r}")
     found = extract_number(prediction)
+    return None if found is None else float(found == expected)
+
+
+def paper_answer(text: str) -> str | None:
+    """All that follows the last "####", stripped and without commas; None if there is no "####".
+
+    The rule of `extract_final_number` in calculate_utility.py of zjunlp/LookAheadTuning at f9730df. Whatever
+    is written after the number, a unit or a second paragraph, is part of the answer.
+    """
+    _, marker, after = text.rpartition(MARKER)
+    return after.strip().replace(",", "") if marker else None
+
+
+def paper_exact_match(prediction: str, reference: str) -> float | None:
+    """As `exact_match`, under `protocol: paper`: equality of the two strings that `paper_answer` gives.
+
+    So "#### 5.0" is not "#### 5", and an answer without "####" is unparsed even if it ends in the number; the
+    published code counts that as wrong, which is the same share of correct answers.
+    """
+    expected, found = paper_answer(reference), paper_answer(prediction)
+    if not expected:
+        raise DataError(f"exact_match: reference: must hold text after {MARKER}, got {reference[:80]!r}")
     return None if found is None else float(found == expected)
 
 

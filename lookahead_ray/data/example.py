@@ -11,8 +11,10 @@ A sample row:
 
 from dataclasses import dataclass
 
-SYSTEM_PROMPT = "You are a helpful assistant."
-"""System prompt of every task's rows, so that utility does not depend on a difference in it."""
+from lookahead_ray.config.task import DEFAULT_SYSTEM_PROMPT
+
+SYSTEM_PROMPT = DEFAULT_SYSTEM_PROMPT
+"""System prompt of arithmetic tasks, and of users' own files unless they set another."""
 
 
 @dataclass(frozen=True, slots=True)

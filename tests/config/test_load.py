@@ -231,7 +231,11 @@ class TestOverrides:
             ".nan",
             "training.learning_rate: input should be a finite number, got",
         ),
-        ("word_problems", "sums", "task: 'name' must be one of 'word_problems', 'gsm8k', got 'sums'"),
+        (
+            "word_problems",
+            "sums",
+            "task: 'name' must be one of 'word_problems', 'gsm8k', 'samsum', 'file', got 'sums'",
+        ),
         ("name: word_problems, ", "", "task: needs the field 'name' to tell which variant it is, got {"),
         ("8}", "8, path: x}", "task.path: unknown field for the variant 'word_problems', got 'x'"),
         ("8}", "8", "line 3: not valid YAML: "),

@@ -1,0 +1,40 @@
+"""Splits of Hugging Face hub data sets as rows, from the hub or its local cache."""
+
+from dataclasses import dataclass
+
+from lookahead_ray.data.rows import Row, shown
+from lookahead_ray.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class HubSplit:
+    """One split of a hub data set; `otherwise` says what to do where it can't be read, for the message."""
+
+    name: str
+    split: str
+    config: str | None = None
+    revision: str | None = None
+    otherwise: str = "or set path to a local file"
+
+    def __str__(self) -> str:
+        return "/".join(filter(None, [self.name, self.config, self.split]))
+
+
+def read_hub(source: HubSplit) -> list[Row]:
+    """All rows of a split, in stored order.
+
+    Raises:
+        DataError: the hub can't be reached and holds no cached copy, the data set is gated, or has no rows or
+            no such split; one line that says what to do.
+    """
+    import datasets  # type: ignore[import-untyped,unused-ignore]  # slow, and most runs never need it
+
+    try:
+        rows = datasets.load_dataset(source.name, source.config, split=source.split, revision=source.revision)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        rule = f"must be on the hub or in its local cache ({source.otherwise})"
+        raise DataError(f"{source}: path: {rule}, got {shown(str(error))}") from error
+    found = [Row(f"{source}: row {number}", row) for number, row in enumerate(rows, 1)]
+    if not found:
+        raise DataError(f"{source}: path: must hold at least one row, got none")
+    return found

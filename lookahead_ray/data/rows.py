@@ -1,0 +1,62 @@
+"""One record of a data file or hub data set, and messages that say where it stands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lookahead_ray.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A record's fields by name; `where` is "FILE: line N", or "FILE: row N" without lines, from 1."""
+
+    where: str
+    fields: Mapping[str, object]
+
+    def text(self, field: str) -> str:
+        """The field's text, verbatim. Raises DataError if it is missing, no string, blank or no Unicode."""
+        value = self._value(field)
+        if not isinstance(value, str) or not value.strip():
+            raise DataError(
+                f"{self.where}: field {field} must be a string that is not blank, got {shown(value)}"
+            )
+        return self._unicode(field, value)
+
+    def text_or_number(self, field: str) -> str:
+        """As `text`, but a whole number is its digits and a text may be blank; for users' own files."""
+        value = self._value(field)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if not isinstance(value, str):
+            raise DataError(
+                f"{self.where}: field {field} must be a string or whole number, got {shown(value)}"
+            )
+        return self._unicode(field, value)
+
+    def text_or_none(self, field: str) -> str | None:
+        """As `text`, but None if the value is null or blank. The field itself must be there."""
+        value = self._value(field)
+        blank = value is None or (isinstance(value, str) and not value.strip())
+        return None if blank else self.text(field)
+
+    def _value(self, field: str) -> object:
+        if field not in self.fields:
+            known = shown(sorted(self.fields, key=str))
+            raise DataError(f"{self.where}: field {field} must be present, got fields {known}")
+        return self.fields[field]
+
+    def _unicode(self, field: str, value: str) -> str:
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError as error:
+            rule = f"field {field} must have no lone surrogate"
+            raise DataError(f"{self.where}: {rule}, got {shown(value)}") from error
+        return value
+
+
+def shown(value: object, tail: bool = False, limit: int = 80) -> str:
+    """One line for a message: the repr of `value`, cut to its first (or last) `limit` characters."""
+    text = repr(value)
+    if len(text) <= limit:
+        return text
+    return f"…{text[-limit:]}" if tail else f"{text[:limit]}…"

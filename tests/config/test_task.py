@@ -1,0 +1,168 @@
+"""Tasks in a space file: what each variant takes, and what breaks a rule is refused in one line."""
+
+from pathlib import Path
+
+import pytest
+
+from lookahead_ray.config import pattern, template
+from lookahead_ray.config.load import load_sweep, trial_json
+from lookahead_ray.config.task import FileTask, Gsm8kTask, SamsumTask
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.errors import ConfigError
+
+FILE = "name: file, train_path: x.csv, fields: {instruction: q}, metric: {name: rouge1}"
+
+
+def load(folder: Path, task: str, rest: str = "") -> TrialConfig:
+    path = folder / "space.yaml"
+    path.write_text(f"task: {{{task}}}\n{rest}", encoding="utf-8")
+    return load_sweep(path).reference()
+
+
+def refusal(folder: Path, task: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(folder, task)
+    message = str(caught.value)
+    assert message.isprintable(), message
+    return message.removeprefix(f"{folder}/space.yaml: ")
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        "name: gsm8k, protocol: paper",
+        "name: gsm8k, path: x.jsonl, test_path: y.jsonl, train_examples: null, test_examples: null",
+        "name: samsum, train_path: x.jsonl, held_out_share: 0.1, test_examples: null",
+        "name: samsum, hub_name: org/set, revision: v1",
+        FILE,
+        "name: file, hub_name: org/set, test_split: test, instruction_template: '{a} {{x}} {b_1}', "
+        "metric: {name: answer_loss}, fields: {answer: c, test_answer: d, system: s}, system: null",
+        FILE.replace("rouge1", r"exact_match, pattern: 'answer is\s*(-?[0-9,.]+)'"),
+    ],
+)
+def test_is_read_and_comes_back_from_its_json(tmp_path: Path, task: str) -> None:
+    config = load(tmp_path, task)
+    assert TrialConfig.model_validate(trial_json(config)) == config
+
+
+def test_path_is_another_name_of_train_path(tmp_path: Path) -> None:
+    one, other = (load(tmp_path, f"name: gsm8k, {name}: x.jsonl") for name in ("path", "train_path"))
+    assert one == other
+    assert isinstance(one.task, Gsm8kTask)
+    assert (one.task.train_path, one.task.has_test_rows) == ("x.jsonl", False)
+    assert refusal(tmp_path, "name: gsm8k, path: x, train_path: y").startswith("task.path: unknown field")
+
+
+def test_defaults() -> None:
+    assert Gsm8kTask(name="gsm8k").protocol == "fixed"
+    assert SamsumTask(name="samsum").has_test_rows
+    assert FileTask.model_fields["system"].default == "You are a helpful assistant."
+
+
+@pytest.mark.parametrize(
+    ("task", "rule"),
+    [
+        ("name: gsm8k, protocol: old", "task.protocol: input should be 'paper' or 'fixed', got 'old'"),
+        ("name: word_problems, train_examples: null", "task.train_examples: input should be a valid integer"),
+        (
+            "name: gsm8k, test_path: x, held_out_share: 0.1",
+            "task: held_out_share must be null where test rows have a file or split of their own, got 0.1",
+        ),
+        ("name: gsm8k, held_out_share: 0.1", "task: held_out_share must be null where"),
+        ("name: gsm8k, path: x, held_out_share: 1.0", "task.held_out_share: input should be less than 1"),
+        (
+            "name: samsum, path: x, test_examples: null",
+            "task: test_examples must be a number without test_path or held_out_share, got None",
+        ),
+        (
+            FILE.replace("train_path: x.csv, ", ""),
+            "task: exactly one of train_path and hub_name must be given",
+        ),
+        (f"{FILE}, hub_name: x", "task: exactly one of train_path and hub_name must be given"),
+        (f"{FILE}, test_split: x", "task: test_split must be null without hub_name or"),
+        (
+            FILE.replace("instruction: q", "answer: a"),
+            "task: exactly one of fields.instruction and instruction_template must be given",
+        ),
+        (f"{FILE}, instruction_template: '{{x}}'", "task: exactly one of fields.instruction and"),
+        (
+            FILE.replace("q}", "q, test_answer: a}"),
+            "task: fields.test_answer must be null without test_path or test_split, got 'a'",
+        ),
+        (FILE.replace("q}", "q, question: a}"), "task.fields.question: unknown field"),
+        (FILE.replace(", metric: {name: rouge1}", ""), "task.metric: required field is missing"),
+        (FILE.replace("rouge1", "bleu"), "task.metric: 'name' must be one of 'exact_match', 'rouge1'"),
+        (
+            FILE.replace("rouge1", "exact_match, pattern: '(a'"),
+            "task.metric.pattern: must be a valid regular expression (missing ), unterminated subpattern",
+        ),
+        (
+            FILE.replace("rouge1", "exact_match, pattern: 'a'"),
+            "task.metric.pattern: must have exactly one group, the answer, got 0 in 'a'",
+        ),
+        (
+            FILE.replace("instruction: q", "answer: a") + ", instruction_template: '{a.b}'",
+            "task.instruction_template: a placeholder must be one plain field name, got {a.b}",
+        ),
+    ],
+)
+def test_what_breaks_a_rule_is_refused(tmp_path: Path, task: str, rule: str) -> None:
+    assert refusal(tmp_path, task).startswith(rule)
+
+
+class TestTemplate:
+    def test_parts(self) -> None:
+        assert template.parse("a{b}{{{c}}}") == (("a", "b"), ("{", None), ("", "c"), ("}", None))
+
+    @pytest.mark.parametrize(
+        "text", ["{}", "{0}", "{a.b}", "{a[0]}", "{a!r}", "{a:>9}", "{a:{b}}", "{a b}", "{ a}", "{a-b}"]
+    )
+    def test_only_plain_names(self, text: str) -> None:
+        with pytest.raises(ValueError, match=r"^a placeholder must be one plain field name, got \{"):
+            template.parse(text)
+
+    @pytest.mark.parametrize("text", ["{a", "a}", "{a}}", "{{a}"])
+    def test_braces_must_balance(self, text: str) -> None:
+        with pytest.raises(ValueError, match=r"^must have balanced"):
+            template.parse(text)
+
+    @pytest.mark.parametrize("text", ["a", "{{a}}", ""])
+    def test_something_of_the_row_must_be_in_it(self, text: str) -> None:
+        with pytest.raises(ValueError, match=r"^must hold at least one \{field\} placeholder, got"):
+            template.parse(text)
+
+
+class TestPattern:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            r"(\d+)",
+            r"####\s*(.+)",
+            r"(?P<x>.*)",
+            r"(?:(?:a){2}){3}(b)",
+            r"(a|b)+",
+            r"((?:\d|,)+)",
+            "(?i)(A+)$",
+        ],
+    )
+    def test_sound(self, text: str) -> None:
+        pattern.check(text)
+
+    @pytest.mark.parametrize("text", ["(", "*(a)", "(?P<a>x)(?P=b)", "(a){9999999999999}", "(" * 5000])
+    def test_invalid(self, text: str) -> None:
+        with pytest.raises(ValueError, match=r"^must be a valid"):
+            pattern.check(text)
+
+    @pytest.mark.parametrize(("text", "groups"), [("a", 0), ("(?:a)", 0), ("(a)(b)", 2), ("((a))", 2)])
+    def test_one_group(self, text: str, groups: int) -> None:
+        with pytest.raises(ValueError, match=rf"^must have exactly one group, the answer, got {groups} in"):
+            pattern.check(text)
+
+    @pytest.mark.parametrize(
+        "text",
+        [r"(\d+,?)+", "(?:a+)+(b)", "(?:a*)*?(b)", "(?:a?){30}(b)", "(?:x|a+)*(b)", "((?:(?:a)+b)*)c",
+         "(?>a+)*(b)", "(?:(?=a+)b)*(c)", "(?:a{1,9}){1,9}(b)"],
+    )  # fmt: skip
+    def test_exponential(self, text: str) -> None:
+        with pytest.raises(ValueError, match=r"^must not repeat a part that itself varies in length"):
+            pattern.check(text)

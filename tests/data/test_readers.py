@@ -1,0 +1,224 @@
+"""Files as rows: every format gives the same rows, and what is wrong with a file is said with its line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lookahead_ray.data.hub import HubSplit, read_hub
+from lookahead_ray.data.readers import READERS, read_jsonl, read_rows, read_values
+from lookahead_ray.data.rows import Row
+from lookahead_ray.errors import DataError
+from tests.data.sources import fake_datasets, write_csv, write_jsonl
+
+ROWS = [{"a": "1\u20282", "b": 'He said "x", then\nleft'}, {"a": "é", "b": " y "}]
+
+
+def refusal(path: Path | str) -> str:
+    with pytest.raises(DataError) as caught:
+        read_rows(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert message.isprintable()
+    assert len(message) < len(str(path)) + 200
+    return message.removeprefix(f"{path}: ")
+
+
+def write(folder: Path, suffix: str) -> str:
+    path = folder / f"rows{suffix}"
+    if suffix == ".csv":
+        return write_csv(path, ROWS)
+    if suffix == ".parquet":
+        import pyarrow
+        from pyarrow import parquet
+
+        parquet.write_table(pyarrow.Table.from_pylist(ROWS), path)
+        return str(path)
+    if suffix == ".json":
+        path.write_text(json.dumps(ROWS, indent=1, ensure_ascii=False), "utf-8")
+        return str(path)
+    return write_jsonl(path, ROWS)
+
+
+class TestEveryFormat:
+    @pytest.mark.parametrize("suffix", list(READERS))
+    def test_rows_are_verbatim_and_in_order(self, tmp_path: Path, suffix: str) -> None:
+        path = write(tmp_path, suffix)
+        rows = read_rows(path)
+        assert [dict(row.fields) for row in rows] == ROWS
+        assert all(row.where.startswith(f"{path}: ") for row in rows)
+        assert [row.fields for row in read_rows(Path(path))] == ROWS
+
+    @pytest.mark.parametrize("suffix", list(READERS))
+    def test_files_without_rows(self, tmp_path: Path, suffix: str) -> None:
+        path = tmp_path / f"none{suffix}"
+        assert refusal(path) == "path: must be an existing file, got nothing there"
+        path.write_text("\n \n")
+        assert refusal(path) == "path: must hold at least one row, got 3 bytes"
+        path.unlink()
+        path.mkdir()
+        assert refusal(path) == "path: must be an existing file, got a folder"
+
+    @pytest.mark.parametrize("suffix", [".json", ".jsonl", ".csv"])
+    def test_a_byte_order_mark_is_no_text(self, tmp_path: Path, suffix: str) -> None:
+        path = Path(write(tmp_path, suffix))
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+        assert [row.fields for row in read_rows(path)] == ROWS
+
+    def test_the_ending_decides_in_any_case(self, tmp_path: Path) -> None:
+        Path(write(tmp_path, ".csv")).rename(tmp_path / "ROWS.CSV")
+        assert len(read_rows(tmp_path / "ROWS.CSV")) == 2
+        (tmp_path / "rows.txt").write_text("{}")
+        rule = "path: must end in .json, .jsonl, .ndjson, .csv, .parquet, got '.txt'"
+        assert refusal(tmp_path / "rows.txt") == rule
+        assert len(read_jsonl(tmp_path / "rows.txt")) == 1
+
+
+class TestJson:
+    def test_lines_are_those_where_a_row_begins(self, tmp_path: Path) -> None:
+        path = tmp_path / "rows.json"
+        path.write_text('[\n {"a":\n  1},\n\n {"a": 2}, {"a": 3}\n]\n')
+        assert [row.where.removeprefix(f"{path}: ") for row in read_rows(path)] == [
+            "line 2",
+            "line 5",
+            "line 5",
+        ]
+
+    def test_lines_of_objects_under_this_ending(self, tmp_path: Path) -> None:
+        path = write_jsonl(tmp_path / "rows.json", ROWS)
+        assert [row.where for row in read_rows(path)] == [f"{path}: line 1", f"{path}: line 2"]
+
+    @pytest.mark.parametrize(
+        ("text", "rule"),
+        [
+            ("[]", "path: must hold at least one row, got 2 bytes"),
+            ("[1]", "line 1: must be a JSON object, got 1"),
+            ('[{"a": 1},\n {"a": }]', "line 2: must be a JSON value, got '{\"a\": }]'"),
+            (
+                '[{"a": 1}\n {"a": 2}]',
+                "line 1: must be followed by a comma or the list's end, got '{\"a\": 2}]'",
+            ),
+            ('[{"a": 1},\n', "line 2: must be a JSON value, got ''"),
+            ('[{"a": 1}]\n[2]', "line 1: must end with the list, got '[2]'"),
+            ("[" * 100_000, "line 1: must be a JSON value, got '[[["),
+            ('{\n"a": 1}', "line 1: must be a JSON object, got '{'"),
+        ],
+    )
+    def test_malformed(self, tmp_path: Path, text: str, rule: str) -> None:
+        path = tmp_path / "rows.json"
+        path.write_text(text)
+        assert refusal(path).startswith(rule)
+
+    def test_many_rows_take_linear_time(self, tmp_path: Path) -> None:
+        path = tmp_path / "rows.json"
+        path.write_text(json.dumps([{"a": "x" * 200}] * 50_000, indent=0))
+        assert read_rows(path)[-1].where.endswith("line 149999")
+
+
+class TestJsonl:
+    @pytest.mark.parametrize(
+        ("line", "got"),
+        [("{oops", "'{oops'"), ("", "''"), ("[" * 100_000, "'[[[["), ("1" * 5_000, "'1111"), ("[1]", "[1]"),
+         ("null", "None")],
+    )  # fmt: skip
+    def test_a_bad_line_is_named(self, tmp_path: Path, line: str, got: str) -> None:
+        path = write_jsonl(tmp_path / "rows.jsonl", [{}, line, {}])
+        assert refusal(path).startswith(f"line 2: must be a JSON object, got {got}")
+
+    def test_last_newline_and_carriage_returns_do_not_matter(self, tmp_path: Path) -> None:
+        path = tmp_path / "rows.jsonl"
+        for content in (b'{"a": 1}', b'{"a": 1}\n', b'{"a": 1}\r\n'):
+            path.write_bytes(content)
+            assert len(read_rows(path)) == 1
+
+    def test_bytes_that_are_no_utf8(self, tmp_path: Path) -> None:
+        path = tmp_path / "rows.jsonl"
+        path.write_bytes(b'{"a": "caf\xe9"}\n')
+        assert refusal(path).startswith("line 1: must be a JSON object, got")
+
+    def test_values_need_not_be_objects(self, tmp_path: Path) -> None:
+        path = write_jsonl(tmp_path / "rows.jsonl", [[1, 2], "null"])
+        assert read_values(path) == [(f"{path}: line 1", [1, 2]), (f"{path}: line 2", None)]
+
+
+class TestCsv:
+    def test_lines_are_those_where_a_record_begins(self, tmp_path: Path) -> None:
+        path = tmp_path / "rows.csv"
+        path.write_text('a,b\n1,"x\ny"\n\n2,z\n')
+        assert [row.where.removeprefix(f"{path}: ") for row in read_rows(path)] == ["line 2", "line 5"]
+
+    @pytest.mark.parametrize(
+        ("content", "rule"),
+        [
+            (b"a,b\n1,2\n3\n", "line 3: must have 2 cells as the header has, got 1: ['3']"),
+            (b"a,b\n1,2,3\n", "line 2: must have 2 cells as the header has, got 3: ['1', '2', '3']"),
+            (b"a,a\n1,2\n", "line 1: header names must differ, got 'a' twice"),
+            (b'a,b\n1,"x\n', "line 2: must be valid CSV, got unexpected end of data"),
+            (b'a,b\n1,"x"y\n', "line 2: must be valid CSV, got ',' expected after '\"'"),
+            (b"a,b\n1,caf\xe9\n", "line 2: must be UTF-8, got b'\\xe9\\n'"),
+            (b"a,b\n", "path: must hold at least one row, got 4 bytes"),
+        ],
+    )
+    def test_malformed(self, tmp_path: Path, content: bytes, rule: str) -> None:
+        path = tmp_path / "rows.csv"
+        path.write_bytes(content)
+        assert refusal(path) == rule
+
+
+def test_what_is_no_parquet_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    path.write_bytes(b"PAR1 is how it begins")
+    assert refusal(path).startswith("path: must be a Parquet file, got ")
+
+
+class TestRow:
+    ROW = Row("f: line 3", {"text": " x ", "blank": " ", "null": None, "number": 7, "real": 7.0, "yes": True})
+
+    def test_values(self) -> None:
+        assert (
+            self.ROW.text("text") == self.ROW.text_or_number("text") == self.ROW.text_or_none("text") == " x "
+        )
+        assert self.ROW.text_or_none("null") is self.ROW.text_or_none("blank") is None
+        assert (self.ROW.text_or_number("number"), self.ROW.text_or_number("blank")) == ("7", " ")
+
+    @pytest.mark.parametrize("field", ["blank", "null", "number", "real", "yes"])
+    def test_text_is_text(self, field: str) -> None:
+        with pytest.raises(
+            DataError, match=f"^f: line 3: field {field} must be a string that is not blank, got"
+        ):
+            self.ROW.text(field)
+
+    @pytest.mark.parametrize("field", ["null", "real", "yes"])
+    def test_numbers_are_whole(self, field: str) -> None:
+        with pytest.raises(
+            DataError, match=f"^f: line 3: field {field} must be a string or whole number, got"
+        ):
+            self.ROW.text_or_number(field)
+
+    @pytest.mark.parametrize("method", ["text", "text_or_number", "text_or_none"])
+    def test_a_missing_field_is_named(self, method: str) -> None:
+        with pytest.raises(DataError, match=r"^f: line 3: field gone must be present, got fields \['blank',"):
+            getattr(self.ROW, method)("gone")
+
+
+class TestHub:
+    def test_rows_are_numbered(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        calls = fake_datasets(monkeypatch, [{"a": "1"}])
+        assert read_hub(HubSplit("org/set", "test")) == [Row("org/set/test: row 1", {"a": "1"})]
+        assert calls == [("org/set", None, "test", None)]
+
+    def test_a_split_without_rows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        fake_datasets(monkeypatch, [])
+        with pytest.raises(DataError, match=r"^org/set/c/test: path: must hold at least one row, got none$"):
+            read_hub(HubSplit("org/set", "test", "c"))
+
+    def test_the_real_library_reads_a_local_data_set(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+        (tmp_path / "set").mkdir()
+        write_jsonl(tmp_path / "set" / "train.jsonl", ROWS)
+        rows = read_hub(HubSplit(str(tmp_path / "set"), "train"))
+        assert [dict(row.fields) for row in rows] == ROWS
+        with pytest.raises(DataError, match=r"must be on the hub or in its local cache \(or set path"):
+            read_hub(HubSplit(str(tmp_path / "set"), "validation"))
