@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException, HTTPMessage, HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -50,7 +50,7 @@ def chat(url: str, headers: Mapping[str, str], body: Mapping[str, Any], timeout_
             content = _read(response, deadline)
     except HTTPError as error:
         with error:
-            raise _refused(error.code, error.headers) from None
+            raise _refused(error.code, error.headers.get("Retry-After")) from None
     except TimeoutError:
         raise CallError("timed out", passes=True) from None
     except (OSError, HTTPException) as error:
@@ -77,12 +77,12 @@ def _read(response: HTTPResponse, deadline: float) -> bytes:
     return b"".join(parts)
 
 
-def _refused(status: int, headers: HTTPMessage) -> CallError:
+def _refused(status: int, retry_after: str | None) -> CallError:
     return CallError(
         f"HTTP {status}",
         passes=status in _MAY_PASS,
         hopeless=status in _HOPELESS,
-        pause_s=retry_after_s(headers.get("Retry-After")),
+        pause_s=retry_after_s(retry_after),
     )
 
 
