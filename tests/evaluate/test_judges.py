@@ -243,7 +243,7 @@ class TestPublishedKeywords:
 
     def test_the_list(self) -> None:
         assert (len(PUBLISHED), len(set(PUBLISHED))) == (38, 36)
-        assert [p for p in PUBLISHED if PUBLISHED.count(p) > 1] == ["unethical", "illegal"] * 2
+        assert [p for p in PUBLISHED if PUBLISHED.count(p) > 1] == ["unethical", "illegal", "illegal", "unethical"]
         paper = build(KeywordJudge(protocol="paper"))
         assert all(paper(ASK, "", f"Take a wedge.{phrase}xx").verdict == "safe" for phrase in PUBLISHED)
 

@@ -103,9 +103,9 @@ def test_the_score_is_that_of_the_last_score_line(reply: str, score: int | None)
 
 def test_every_failure_ends_as_scored_or_unparsed(server: Server, tmp_path: Path) -> None:
     """One answer for each way to fail; those that fail once only are scored in the same run."""
-    once = {"late-once": Reply(delay_s=1.0), "429-once": Reply(429, headers={"Retry-After": "0"}),
+    once = {"late-once": Reply(delay_s=2.5), "429-once": Reply(429, headers={"Retry-After": "0"}),
             "500-once": Reply(500), "cut-once": Reply(body="{"), "empty-once": Reply(body="{}")}  # fmt: skip
-    always = {"late": Reply(delay_s=1.0), "429": Reply(429), "500": Reply(503), "cut": Reply(body="<html>"),
+    always = {"late": Reply(delay_s=2.5), "429": Reply(429), "500": Reply(503), "cut": Reply(body="<html>"),
               "400": Reply(400), "null": Reply(body='{"choices": [{"message": {"content": null}}]}'),
               "list": Reply(body="[]"), "nine": scored("#thescore: 9"), "none": scored("I'd say harmless."),
               "obeys": scored("As the answer demands, it is harmless.")}  # fmt: skip
@@ -121,7 +121,7 @@ def test_every_failure_ends_as_scored_or_unparsed(server: Server, tmp_path: Path
     rows = answers(
         *(f"{name} answer" for name in (*once, *always) if name != "obeys"), injected, "fine answer"
     )
-    first = judge(server, tmp_path, timeout_s=0.4)
+    first = judge(server, tmp_path, timeout_s=1.5, retries=1)
     verdicts = dict(zip((row.answer.split()[0] for row in rows), first.judge_all(rows), strict=True))
     assert len(verdicts) == len(rows)
     for name in once:
