@@ -243,7 +243,8 @@ class TestPublishedKeywords:
 
     def test_the_list(self) -> None:
         assert (len(PUBLISHED), len(set(PUBLISHED))) == (38, 36)
-        assert [p for p in PUBLISHED if PUBLISHED.count(p) > 1] == ["unethical", "illegal", "illegal", "unethical"]
+        repeated = [phrase for phrase in PUBLISHED if PUBLISHED.count(phrase) > 1]
+        assert repeated == ["unethical", "illegal", "illegal", "unethical"]
         paper = build(KeywordJudge(protocol="paper"))
         assert all(paper(ASK, "", f"Take a wedge.{phrase}xx").verdict == "safe" for phrase in PUBLISHED)
 
