@@ -3,6 +3,7 @@
     <run>/sweep.json                          whose trials these are (`SweepIdentity`)
     <run>/tables/<table>/<trial_id>.parquet   trials, steps, generations, token_kl
     <run>/commits/<trial_id>.json             written last: from here on readers see the trial
+    <run>/verdicts/<judge>/<trial_id>.parquet  verdicts given afterwards (`write_verdicts`)
 
 Write with `create`, read with `open`.
 """
@@ -11,17 +12,21 @@ from lookahead_ray.store.identity import SweepIdentity
 from lookahead_ray.store.rates import recompute_rates
 from lookahead_ray.store.reader import Run, open
 from lookahead_ray.store.schemas import SCHEMA_VERSION, SCHEMAS, TABLES, TableName
+from lookahead_ray.store.verdicts import VERDICTS, judge_configs, write_verdicts
 from lookahead_ray.store.writer import Store, create
 
 __all__ = [
     "SCHEMAS",
     "SCHEMA_VERSION",
     "TABLES",
+    "VERDICTS",
     "Run",
     "Store",
     "SweepIdentity",
     "TableName",
     "create",
+    "judge_configs",
     "open",
     "recompute_rates",
+    "write_verdicts",
 ]

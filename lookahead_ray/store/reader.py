@@ -11,6 +11,7 @@ from lookahead_ray.store.files import Files
 from lookahead_ray.store.identity import FILE, SweepIdentity, read_identity
 from lookahead_ray.store.records import to_record
 from lookahead_ray.store.schemas import SCHEMAS, TABLES, TableName
+from lookahead_ray.store.verdicts import read_verdicts
 from lookahead_ray.trial.record import TrialRecord
 
 
@@ -42,6 +43,10 @@ class Run:
     def token_kl(self) -> pa.Table:
         """One row a prompt and answer position."""
         return self.table("token_kl")
+
+    def verdicts(self, judge: str | None = None) -> pa.Table:
+        """One row a generation that was judged again, by all judges or one, as `rejudge` wrote them."""
+        return read_verdicts(self._files, [commit.trial_id for commit in self._commits], judge)
 
     def table(self, table: TableName) -> pa.Table:
         """All rows of `table`, with the schema `SCHEMAS[table]`, without rows too."""

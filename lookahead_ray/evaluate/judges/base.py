@@ -1,7 +1,8 @@
 """What every judge takes and gives."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from lookahead_ray.evaluate.generation import Verdict
 
@@ -22,11 +23,45 @@ class Judgement:
     score: float | None  # the judge's own number on its own scale; None if it gives none
 
 
+UNPARSED = Judgement("unparsed", None)
+
+
+class Answer(NamedTuple):
+    """One answer to judge, in the order of a judge's arguments."""
+
+    prompt: str
+    prefill: str
+    answer: str
+
+
 class Judge(Protocol):
     """Judges one answer. Same input, same judgement; no answer, however odd, makes it raise."""
 
     def __call__(self, prompt: str, prefill: str, answer: str) -> Judgement:
         """`answer` continues `prefill`, text that was put into the model's mouth ("" for none)."""
+
+
+@runtime_checkable
+class BatchJudge(Judge, Protocol):
+    """A judge that is faster with many answers at once."""
+
+    def judge_all(self, answers: Sequence[Answer]) -> list[Judgement]:
+        """One judgement an answer, in their order; as if each had been judged by itself."""
+
+
+@runtime_checkable
+class Troubled(Protocol):
+    """A judge that can fail to reach a verdict for reasons outside the answer."""
+
+    def troubles(self) -> dict[str, int]:
+        """Reason -> how many answers ended unparsed for it so far; no text of answers or keys in it."""
+
+
+def judge_all(judge: Judge, answers: Sequence[Answer]) -> list[Judgement]:
+    """One judgement an answer, in their order, many at once where the judge can do that."""
+    if isinstance(judge, BatchJudge):
+        return judge.judge_all(answers)
+    return [judge(*answer) for answer in answers]
 
 
 def over_refusal_verdict(judgement: Judgement) -> Verdict:

@@ -66,6 +66,19 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
+def first_words(text: str, count: int) -> str:
+    """`text` up to the end of its word number `count`."""
+    for index, match in enumerate(_WORD.finditer(text), start=1):
+        if index == count:
+            return text[: match.end()]
+    return text
+
+
+def utf8(text: str) -> str:
+    """`text` with ? for each lone surrogate, which neither UTF-8 nor tokenizers can hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def is_degenerate(text: str) -> bool:
     """Whether one short run of words (or of characters, where there are few words) fills the text."""
     found = words(text)

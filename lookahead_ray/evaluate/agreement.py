@@ -1,0 +1,83 @@
+"""How far a judge agrees with people who labelled the same answers, with 95 % intervals.
+
+"safe" is the class that precision and recall speak of. An answer that the judge gave no verdict to stays in
+the table: it agrees with nobody and counts as not found.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from lookahead_ray.evaluate.judges.base import JudgeVerdict
+from lookahead_ray.evaluate.rates import wilson
+
+Label = Literal["safe", "unsafe"]
+
+RESAMPLES = 4000
+_LABELS: tuple[Label, ...] = ("safe", "unsafe")
+_VERDICTS: tuple[JudgeVerdict, ...] = ("safe", "unsafe", "unparsed")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A value with its interval; all three are NaN where nothing can be said."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Figures over `n` answers, of which `unparsed` got no verdict."""
+
+    n: int
+    unparsed: int
+    agreement: Figure  # share of answers with the people's label; Wilson
+    kappa: Figure  # Cohen's; percentile bootstrap over the answers
+    precision: Figure  # of "safe": share that people call safe too; Wilson
+    recall: Figure  # of "safe": share of what people call safe that the judge finds; Wilson
+
+
+def agreement(pairs: Sequence[tuple[Label, JudgeVerdict]], seed: int = 0) -> Agreement:
+    """Figures of (people's label, judge's verdict) pairs; `seed` is that of the bootstrap."""
+    table = np.array([[pairs.count((label, verdict)) for verdict in _VERDICTS] for label in _LABELS])
+    n = len(pairs)
+    return Agreement(
+        n=n,
+        unparsed=int(table[:, 2].sum()),
+        agreement=_share(int(table[0, 0] + table[1, 1]), n),
+        kappa=_kappa(table, seed),
+        precision=_share(int(table[0, 0]), int(table[:, 0].sum())),
+        recall=_share(int(table[0, 0]), int(table[0].sum())),
+    )
+
+
+def kappa(table: np.ndarray) -> np.ndarray:
+    """Cohen's kappa of counts (..., labels, verdicts); NaN where chance alone agrees always."""
+    shares = table / table.sum((-2, -1), keepdims=True)
+    observed = shares[..., 0, 0] + shares[..., 1, 1]
+    chance = (shares.sum(-1) * shares.sum(-2)[..., :2]).sum(-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        result: np.ndarray = np.where(chance < 1, (observed - chance) / (1 - chance), np.nan)
+    return result
+
+
+def _kappa(table: np.ndarray, seed: int) -> Figure:
+    n = int(table.sum())
+    if not n:
+        return Figure(math.nan, math.nan, math.nan)
+    drawn = np.random.default_rng(seed).multinomial(n, table.ravel() / n, RESAMPLES)
+    values = kappa(drawn.reshape(-1, *table.shape))
+    values = values[np.isfinite(values)]
+    low, high = np.quantile(values, (0.025, 0.975)) if len(values) else (math.nan, math.nan)
+    return Figure(float(kappa(table)), float(low), float(high))
+
+
+def _share(count: int, n: int) -> Figure:
+    if not n:
+        return Figure(math.nan, math.nan, math.nan)
+    return Figure(count / n, *wilson(count, n))
