@@ -70,11 +70,11 @@ def invoke(*arguments: str) -> Result:
 def test_help_lists_the_commands() -> None:
     result = invoke("--help")
     assert result.exit_code == 0
-    for command in ("sweep", "validate", "align", "evaluate", "tables", "--version"):
+    for command in ("sweep", "validate", "align", "evaluate", "tables", "preview", "--version"):
         assert command in result.stdout
 
 
-@pytest.mark.parametrize("command", ["sweep", "validate", "align", "evaluate", "tables"])
+@pytest.mark.parametrize("command", ["sweep", "validate", "align", "evaluate", "tables", "preview"])
 def test_every_command_explains_itself(command: str) -> None:
     assert invoke(command, "--help").exit_code == 0
 
