@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.common import Benchmark, BenchmarkError, Raw, Variant, make_ratios, make_series, repeat
 from benchmarks.processes import measure
 
-BATCHED = Variant("batched", "lookahead-ray preview, batches of beginnings")
+BATCHED = Variant("batched", "lookahead-ray preview, in batches")
 ROW_BY_ROW = Variant("row_by_row", "the same, each answer tokenised by itself")
 VARIANTS = (BATCHED, ROW_BY_ROW)
 PAIRS = ((BATCHED.name, ROW_BY_ROW.name),)
@@ -17,7 +17,7 @@ PAIRS = ((BATCHED.name, ROW_BY_ROW.name),)
 class PreviewSettings:
     """A JSONL file of generated word problems; the first `distinct` come again and again.
 
-    An answer is the solutions of `solutions` problems: with 3 it is as long as GSM8K's are, some 280 characters.
+    An answer is the solutions of `solutions` problems: with 3 it is as long as GSM8K's are.
     """
 
     rows: int = 50_000

@@ -1,12 +1,14 @@
-"""Where an answer may be cut so that the tokens of its beginning are the first tokens of the whole.
+"""Where an answer may be cut so that the tokens of its parts are the tokens of the whole.
 
 Proof, for a cut in front of a space that follows a visible ASCII character. All of `PATTERNS` split there:
 what they match with a visible character in it ends at the next space; and white space matched with a look at
 the character behind it ends, if it lies before the cut, before that visible character. So the pieces left of
-the cut are the same in the beginning and in the whole, and the model sees each piece by itself. Splitting
-digits off first changes nothing: it looks at single characters. Neither does NFC: nothing combines with a
-following space. Added tokens are found before all that, but one without white space in it can't lie across
-the cut, and stripping the spaces around one doesn't change its id.
+the cut are the same in the beginning and in the whole; so are those right of it in the end and in the whole,
+as nothing looks back; and the model sees each piece by itself. Splitting digits off first changes nothing: it
+looks at single characters. Neither does NFC: nothing combines with a following space. Added tokens are found
+before all that, but one without white space in it can't lie across the cut.
+
+The ids alone tell the same tokens: that is so for BPE if no added token stands for more than its own text.
 
 Every other tokenizer (SentencePiece models such as Llama 2's do not split at all) gets answers whole.
 """
@@ -27,6 +29,7 @@ PATTERNS = (
 """Of pre-tokenizers that split by a regular expression."""
 
 _CUT = re.compile(r"[!-~](?= )")
+_CUTS = re.compile(r"(?<=[!-~])(?= )")
 
 
 def beginning(answer: str, characters: int) -> str:
@@ -37,16 +40,22 @@ def beginning(answer: str, characters: int) -> str:
     return answer[: found.end()] if found else answer
 
 
+def words(text: str) -> list[str]:
+    """`text` cut wherever it may be."""
+    return _CUTS.split(text)
+
+
 def may_cut(backend: Any) -> bool:
     """Whether the proof above holds for this `tokenizers.Tokenizer`."""
     normalizer = _state(backend.normalizer)
     return (
         (normalizer is None or normalizer["type"] == "NFC")
         and _splits_at_spaces(_state(backend.pre_tokenizer))
-        and not any(
-            character.isspace()
+        and type(backend.model).__name__ == "BPE"
+        and all(
+            not (token.lstrip or token.rstrip or (token.normalized and normalizer))
+            and not any(character.isspace() for character in token.content)
             for token in backend.get_added_tokens_decoder().values()
-            for character in token.content
         )
     )
 

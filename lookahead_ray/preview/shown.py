@@ -16,7 +16,7 @@ from typing import Any
 
 from lookahead_ray.config.preview import Protocol
 from lookahead_ray.errors import ModelError
-from lookahead_ray.preview.beginning import beginning, may_cut
+from lookahead_ray.preview.beginning import beginning, may_cut, words
 
 CHARACTERS_A_TOKEN = 6
 """Of an answer so many for each token to show are tokenised first; English has 4 to 5."""
@@ -49,32 +49,41 @@ def shown_text(tokenizer: Any, answer: str, length_tokens: int, protocol: Protoc
 def shown_texts(tokenizer: Any, answers: Sequence[str], length_tokens: int, protocol: Protocol) -> list[str]:
     """`shown_text` of each answer, in their order, by the tokenizer's batches. Raises as it does.
 
-    Where the tokenizer allows it (see `beginning`), only the beginnings of the answers are tokenised; those
-    that turn out to hold too few tokens are done again whole.
+    Where the tokenizer allows it (see `beginning`), only the words of the answers' beginnings are tokenised,
+    each once; an answer whose beginning turns out to hold too few tokens, or to end inside a character, is
+    done again whole and by itself.
     """
+
+    def alone(answer: str) -> str:
+        return shown_text(tokenizer, answer, length_tokens, protocol)
+
     if not _has_batches(tokenizer):
-        return [shown_text(tokenizer, answer, length_tokens, protocol) for answer in answers]
+        return [alone(answer) for answer in answers]
     tokenizer.tokenize("")  # puts truncation, padding and special tokens as they are for a single answer
     backend = tokenizer.backend_tokenizer
-    pieces = list(answers)
-    if may_cut(backend):
-        pieces = [beginning(answer, CHARACTERS_A_TOKEN * length_tokens) for answer in answers]
-    encodings = backend.encode_batch(pieces, add_special_tokens=False)
-    short = [
-        index
-        for index, (piece, answer) in enumerate(zip(pieces, answers, strict=True))
-        if len(piece) < len(answer) and len(encodings[index]) <= length_tokens
-    ]
-    again = backend.encode_batch([answers[index] for index in short], add_special_tokens=False)
-    for index, encoding in zip(short, again, strict=True):
-        encodings[index] = encoding
-    if protocol == "paper":
-        to_text = tokenizer.convert_tokens_to_string
-        return [to_text(encoding.tokens[:length_tokens]) for encoding in encodings]
-    return [
-        _fixed(tokenizer, answer, encoding, length_tokens)
-        for answer, encoding in zip(answers, encodings, strict=True)
-    ]
+    if not may_cut(backend):
+        whole = backend.encode_batch(answers, add_special_tokens=False)
+        if protocol == "paper":
+            return [tokenizer.convert_tokens_to_string(each.tokens[:length_tokens]) for each in whole]
+        pairs = zip(answers, whole, strict=True)
+        return [_fixed(tokenizer, answer, encoding, length_tokens) for answer, encoding in pairs]
+    pieces = [beginning(answer, CHARACTERS_A_TOKEN * length_tokens) for answer in answers]
+    ids = _ids(backend, pieces)
+    texts = backend.decode_batch([each[:length_tokens] for each in ids], skip_special_tokens=False)
+    shown = []
+    for answer, piece, its_ids, text in zip(answers, pieces, ids, texts, strict=True):
+        too_short = len(its_ids) <= length_tokens
+        if too_short and len(piece) < len(answer):
+            shown.append(alone(answer))
+        elif protocol == "paper":
+            shown.append(text)
+        elif too_short:
+            shown.append(answer)
+        elif answer.startswith(text):
+            shown.append(answer[: number_end(answer, len(text))])
+        else:
+            shown.append(alone(answer))
+    return shown
 
 
 def number_end(text: str, end: int) -> int:
@@ -91,6 +100,15 @@ def number_end(text: str, end: int) -> int:
 
 def _of_numbers(character: str) -> bool:
     return character.isdecimal() or character in ".,eE+-\N{MINUS SIGN}"
+
+
+def _ids(backend: Any, pieces: Sequence[str]) -> list[list[int]]:
+    """Token ids of each piece; words that many pieces have in common are tokenised once."""
+    split = [words(piece) for piece in pieces]
+    distinct = list({word: None for each in split for word in each})
+    encodings = backend.encode_batch_fast(distinct, add_special_tokens=False)
+    by_word = {word: encoding.ids for word, encoding in zip(distinct, encodings, strict=True)}
+    return [[token for word in each for token in by_word[word]] for each in split]
 
 
 def _fixed(tokenizer: Any, answer: str, encoding: Any, length_tokens: int) -> str:

@@ -9,7 +9,7 @@ import pytest
 from lookahead_ray.config.preview import Protocol
 from lookahead_ray.errors import ModelError
 from lookahead_ray.preview import shown
-from lookahead_ray.preview.beginning import beginning, may_cut
+from lookahead_ray.preview.beginning import beginning, may_cut, words
 from lookahead_ray.preview.shown import number_end, shown_text, shown_texts
 from tests.preview.bpe import CUTTABLE, KINDS, TEXT
 
@@ -154,6 +154,8 @@ def test_beginnings_end_before_a_space() -> None:
     assert beginning("abc def ghi", 9) == "abc def ghi"
     assert beginning("é é é", 1) == "é é é"
     assert beginning("", 5) == ""
+    assert words(" ab  c. é d") == [" ab", "  c.", " é d"]
+    assert words("") == [""]
 
 
 def test_settings_of_the_tokenizer_do_not_matter(tokenizer: Any) -> None:
