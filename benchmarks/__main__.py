@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import generation, machine, training, trial_cost
+from benchmarks import generation, machine, preview, training, trial_cost
 from benchmarks.common import Benchmark, BenchmarkError, Raw, print_benchmark, to_json, write_json
 
 DEFAULT_OUT = Path("benchmarks/results")
@@ -25,6 +25,7 @@ class Name(StrEnum):
     TRAINING = "training"
     GENERATION = "generation"
     TRIAL = "trial"
+    PREVIEW = "preview"
 
 
 def main(
@@ -33,6 +34,7 @@ def main(
     repetitions: Annotated[
         int | None, typer.Option(min=1, help="Of each variant; 3, or 1 with --quick.")
     ] = None,
+    preview_rows: Annotated[int, typer.Option(min=1, help="Of the benchmark preview.")] = 50_000,
     quick: Annotated[
         bool, typer.Option("--quick", help="Tiny sizes, to see that it runs: its figures mean nothing.")
     ] = False,
@@ -47,7 +49,7 @@ def main(
     started = datetime.now(UTC)
     stamp = started.strftime("%Y-%m-%dT%H-%M-%SZ")
     logs, path = out / stamp, out / f"{stamp}.json"
-    runs, settings = chosen(only, quick, times, logs, say)
+    runs, settings = chosen(only, quick, times, preview_rows, logs, say)
     facts: Raw = {
         "date": started.isoformat(timespec="seconds"),
         "machine": machine.machine(),  # before anything runs: how busy the machine was
@@ -75,18 +77,30 @@ def main(
 
 
 def chosen(
-    only: Name | None, quick: bool, times: int, logs: Path, say: Callable[[str], None]
+    only: Name | None,
+    quick: bool,
+    times: int,
+    preview_rows: int,
+    logs: Path,
+    say: Callable[[str], None],
 ) -> tuple[dict[Name, Callable[[], Benchmark]], Raw]:
     """What to run, and its settings as JSON values."""
     train = training.QUICK if quick else training.TrainingSettings()
     generate = generation.QUICK if quick else generation.GenerationSettings()
     trial = trial_cost.QUICK if quick else trial_cost.TrialSettings()
+    files = preview.QUICK if quick else preview.PreviewSettings(rows=preview_rows)
     runs: dict[Name, Callable[[], Benchmark]] = {
         Name.TRAINING: lambda: training.run(train, times, logs, say),
         Name.GENERATION: lambda: generation.run(generate, times, logs, say),
         Name.TRIAL: lambda: trial_cost.run(trial, times, logs, say),
+        Name.PREVIEW: lambda: preview.run(files, times, logs, say),
     }
-    settings = {Name.TRAINING: asdict(train), Name.GENERATION: asdict(generate), Name.TRIAL: asdict(trial)}
+    settings = {
+        Name.TRAINING: asdict(train),
+        Name.GENERATION: asdict(generate),
+        Name.TRIAL: asdict(trial),
+        Name.PREVIEW: asdict(files),
+    }
     kept = [name for name in Name if only in (None, name)]
     return {name: runs[name] for name in kept}, {name.value: settings[name] for name in kept}
 

@@ -11,6 +11,7 @@ WORKERS = {
     "training_peers": "benchmarks.training_peers",
     "generation": "benchmarks.generation_worker",
     "trial": "benchmarks.trial_worker",
+    "preview": "benchmarks.preview_worker",
 }
 """Modules with `measure(variant, settings) -> Raw`."""
 

@@ -9,6 +9,9 @@ from lookahead_ray.config.base import Config
 DEFAULT_CONNECTOR = " The answer begins with: "
 DEFAULT_PREFIX = "Let's solve this problem. "
 
+Protocol = Literal["fixed", "paper"]
+"""`paper` does as the published code does, quirks included; `fixed` mends them."""
+
 
 class NoPreview(Config):
     """Plain fine-tuning: the instruction as it is."""
@@ -26,6 +29,10 @@ class TruePreview(Config):
 
     connector: str = DEFAULT_CONNECTOR
     """Text between the instruction and the preview."""
+
+    protocol: Protocol = "fixed"
+    """`paper` cuts after exactly that many tokens, inside a number or a character too; `fixed` goes on to its
+    end."""
 
 
 class VirtualPreview(Config):

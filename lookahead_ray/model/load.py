@@ -44,12 +44,21 @@ def resolve(config: ModelConfig) -> str:
 
 
 def load_tokenizer(config: ModelConfig) -> Any:
-    """The model's tokenizer, padding on the left. Raises ModelError as `check`, or if it can't be loaded."""
+    """The model's tokenizer, padding on the left; a directory that holds one needs no weights.
+
+    Raises:
+        ModelError: as `check`, or if it can't be loaded.
+    """
     from transformers import AutoTokenizer
 
-    source = resolve(config)
+    local = Path(config.path).expanduser()
+    if (local / "tokenizer_config.json").is_file():
+        source, arguments = str(local), dict[str, Any]()
+    else:
+        source = resolve(config)
+        arguments = _arguments(config, source)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, **_arguments(config, source))
+        tokenizer = AutoTokenizer.from_pretrained(source, **arguments)
     except (OSError, ValueError) as error:
         raise ModelError(
             f"model.path: the tokenizer of {config.path} can't be loaded: {_line(error)}"

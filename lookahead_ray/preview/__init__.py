@@ -1,5 +1,5 @@
-"""LookAhead previews: pure Example -> Example (paper, section 3; published code f9730df)."""
+"""LookAhead previews: examples -> examples, files -> files (paper, section 3; published code f9730df)."""
 
-from lookahead_ray.preview.apply import apply_preview, true_preview, virtual_preview
+from lookahead_ray.preview.apply import additions, apply_preview, apply_previews
 
-__all__ = ["apply_preview", "true_preview", "virtual_preview"]
+__all__ = ["additions", "apply_preview", "apply_previews"]

@@ -1,37 +1,53 @@
 """The two previews of the paper, and none."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lookahead_ray.config.preview import NoPreview, PreviewConfig, TruePreview
 from lookahead_ray.data.example import Example
+from lookahead_ray.preview.shown import shown_texts
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What a preview adds to one row: behind its instruction, and in front of its answer."""
+
+    behind_instruction: str = ""
+    before_answer: str = ""
+
+
+def additions(answers: Sequence[str], preview: PreviewConfig, tokenizer: Any) -> list[Added]:
+    """What `preview` adds to the row of each answer; the tokenizer is asked only by the true strategy.
+
+    True: x' = x ⊕ connector ⊕ y[1..m], y' = y (paper, section 3.1; see `shown` for what is shown of y).
+    Virtual: x' = x ⊕ connector ⊕ P, y' = P ⊕ y (section 3.2); nothing of the true answer is shown.
+
+    Raises:
+        ModelError: as `shown.shown_text`.
+    """
+    if isinstance(preview, NoPreview):
+        return [Added()] * len(answers)
+    if isinstance(preview, TruePreview):
+        shown = shown_texts(tokenizer, answers, preview.length_tokens, preview.protocol)
+        return [Added(f"{preview.connector}{text}") for text in shown]
+    return [Added(f"{preview.connector}{preview.prefix}", preview.prefix)] * len(answers)
+
+
+def apply_previews(examples: Sequence[Example], preview: PreviewConfig, tokenizer: Any) -> list[Example]:
+    """The training examples under `preview`, in their order. Raises as `additions`."""
+    added = additions([example.answer for example in examples], preview, tokenizer)
+    return [_with(example, each) for example, each in zip(examples, added, strict=True)]
 
 
 def apply_preview(example: Example, preview: PreviewConfig, tokenizer: Any) -> Example:
-    """The training example under `preview`; the tokenizer is asked only by the true strategy."""
-    if isinstance(preview, NoPreview):
-        return example
-    if isinstance(preview, TruePreview):
-        return true_preview(example, preview.length_tokens, preview.connector, tokenizer)
-    return virtual_preview(example, preview.prefix, preview.connector)
+    """`apply_previews` of one example."""
+    return apply_previews([example], preview, tokenizer)[0]
 
 
-def true_preview(example: Example, length_tokens: int, connector: str, tokenizer: Any) -> Example:
-    """x' = x ⊕ connector ⊕ y[1..m], y' = y (paper, section 3.1).
-
-    The preview is the text of the answer's first `length_tokens` tokens, counted without special tokens; an
-    answer that is shorter is shown whole. A cut inside a character's bytes shows the character as the
-    tokenizer decodes it (U+FFFD).
-    """
-    ids = tokenizer.encode(example.answer, add_special_tokens=False)[:length_tokens]
-    shown = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-    return replace(example, instruction=f"{example.instruction}{connector}{shown}")
-
-
-def virtual_preview(example: Example, prefix: str, connector: str) -> Example:
-    """x' = x ⊕ connector ⊕ P, y' = P ⊕ y (paper, section 3.2); nothing of the true answer is shown."""
+def _with(example: Example, added: Added) -> Example:
     return replace(
         example,
-        instruction=f"{example.instruction}{connector}{prefix}",
-        answer=f"{prefix}{example.answer}",
+        instruction=example.instruction + added.behind_instruction,
+        answer=added.before_answer + example.answer,
     )

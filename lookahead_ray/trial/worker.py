@@ -19,7 +19,7 @@ from lookahead_ray.evaluate.generation import Generation, TokenKl
 from lookahead_ray.evaluate.passes import Evaluation
 from lookahead_ray.method import METHODS
 from lookahead_ray.model.load import load_model, load_tokenizer, model_hash
-from lookahead_ray.preview import apply_preview
+from lookahead_ray.preview import apply_previews
 from lookahead_ray.train.batches import optimiser_steps
 from lookahead_ray.train.engine import build_engine, prepare_environment
 from lookahead_ray.train.loop import train
@@ -131,7 +131,7 @@ def run_worker(config: TrialConfig, trains: bool, send: OnProgress) -> Measureme
         model = prepare_model(model, config.training)
         engine = build_engine(model, config.training, world_size=world_size, total_steps=total_steps)
         zero_stage = engine.zero_optimization_stage()
-        examples = [apply_preview(example, config.preview, tokenizer) for example in task.train]
+        examples = apply_previews(task.train, config.preview, tokenizer)
         start = time.perf_counter()
         steps = train(
             engine,

@@ -12,7 +12,7 @@ import pytest
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from benchmarks import generation, machine, processes, training, trial_cost
+from benchmarks import generation, machine, preview, processes, training, trial_cost
 from benchmarks.child import WORKERS
 from benchmarks.common import (
     Benchmark,
@@ -134,7 +134,7 @@ def test_json_refuses_what_is_no_number(tmp_path: Path) -> None:
         write_json(tmp_path / "x.json", {"value": float("nan")})
 
 
-@pytest.mark.parametrize("module", [training, generation])
+@pytest.mark.parametrize("module", [training, generation, preview])
 def test_ratios_name_variants(module: Any) -> None:
     names = {variant.name for variant in module.VARIANTS}
     assert len(names) == len(module.VARIANTS)
@@ -227,7 +227,7 @@ def test_workers_are_there() -> None:
 
 
 def test_settings_come_back_from_json() -> None:
-    for settings in (training.QUICK, generation.QUICK, trial_cost.QUICK):
+    for settings in (training.QUICK, generation.QUICK, trial_cost.QUICK, preview.QUICK):
         assert replace(settings, **json.loads(json.dumps(vars(settings)))) == settings
 
 

@@ -78,13 +78,14 @@ def test_help_lists_the_commands() -> None:
         "tables",
         "rejudge",
         "judge-agreement",
+        "preview",
         "--version",
     ):
         assert command in result.stdout
 
 
 @pytest.mark.parametrize(
-    "command", ["sweep", "validate", "align", "evaluate", "tables", "rejudge", "judge-agreement"]
+    "command", ["sweep", "validate", "align", "evaluate", "tables", "rejudge", "judge-agreement", "preview"]
 )
 def test_every_command_explains_itself(command: str) -> None:
     assert invoke(command, "--help").exit_code == 0

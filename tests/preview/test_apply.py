@@ -15,7 +15,7 @@ from lookahead_ray.config.preview import (
 )
 from lookahead_ray.data.chat import answer_ids
 from lookahead_ray.data.example import Example
-from lookahead_ray.preview import apply_preview
+from lookahead_ray.preview import apply_preview, apply_previews
 from tests.toy import toy_tokenizer
 
 EXAMPLES = {
@@ -61,7 +61,7 @@ class TestNone(PreviewContract):
     preview = NoPreview()
 
     def test_changes_nothing(self, example: Example) -> None:
-        assert apply_preview(example, self.preview, tokenizer=None) is example
+        assert apply_preview(example, self.preview, tokenizer=None) == example
 
 
 class TestTrue(PreviewContract):
@@ -73,32 +73,49 @@ class TestTrue(PreviewContract):
         assert shown.answer == EXAMPLES["usual"].answer
 
     @pytest.mark.parametrize("length", [1, 6, 12, 100])
-    def test_shows_as_many_tokens_as_the_answer_has_at_most(
-        self, example: Example, length: int, tokenizer: Any
-    ) -> None:
-        preview = TruePreview(strategy="true", length_tokens=length)
+    def test_a_short_answer_is_shown_whole(self, example: Example, length: int, tokenizer: Any) -> None:
+        preview = self.preview.model_copy(update={"length_tokens": length})
         shown = apply_preview(example, preview, tokenizer)
         text = shown.instruction.removeprefix(example.instruction + DEFAULT_CONNECTOR)
-        ids = answer_ids(tokenizer, example.answer)
         assert shown.answer == example.answer
-        assert text == tokenizer.decode(ids[:length])
-        if length >= len(ids):
+        if length >= len(answer_ids(tokenizer, example.answer)):
             assert text == example.answer
 
-    def test_a_cut_may_fall_inside_a_number_as_in_the_published_code(self, tokenizer: Any) -> None:
-        preview = TruePreview(strategy="true", length_tokens=12)
-        shown = apply_preview(EXAMPLES["usual"], preview, tokenizer)
-        assert shown.instruction.endswith("begins with: Weng earns 1")
+    def test_the_connector_is_configured(self, tokenizer: Any) -> None:
+        preview = self.preview.model_copy(update={"length_tokens": 3, "connector": " >> "})
+        assert apply_preview(EXAMPLES["usual"], preview, tokenizer).instruction == "What is 6 + 6? >> Wen"
 
-    def test_a_cut_inside_a_character_shows_a_replacement(self, tokenizer: Any) -> None:
-        preview = TruePreview(strategy="true", length_tokens=2)
+    def test_a_cut_goes_on_to_the_end_of_a_number(self, tokenizer: Any) -> None:
+        preview = self.preview.model_copy(update={"length_tokens": 12})
+        assert apply_preview(EXAMPLES["usual"], preview, tokenizer).instruction.endswith(": Weng earns 12")
+
+    def test_a_cut_goes_on_to_the_end_of_a_character(self, tokenizer: Any) -> None:
+        preview = self.preview.model_copy(update={"length_tokens": 2})
+        shown = apply_preview(EXAMPLES["several bytes a character"], preview, tokenizer)
+        assert shown.instruction == "Preis? The answer begins with: Fü"
+
+
+class TestTrueAsPublished(TestTrue):
+    preview = TruePreview(strategy="true", length_tokens=6, protocol="paper")
+
+    @pytest.mark.parametrize("length", [1, 6, 12, 100])
+    def test_shows_exactly_so_many_tokens(self, example: Example, length: int, tokenizer: Any) -> None:
+        preview = self.preview.model_copy(update={"length_tokens": length})
+        shown = apply_preview(example, preview, tokenizer)
+        text = shown.instruction.removeprefix(example.instruction + DEFAULT_CONNECTOR)
+        assert text == tokenizer.decode(answer_ids(tokenizer, example.answer)[:length])
+
+    def test_a_cut_goes_on_to_the_end_of_a_number(self, tokenizer: Any) -> None:
+        """It doesn't (q)."""
+        preview = self.preview.model_copy(update={"length_tokens": 12})
+        assert apply_preview(EXAMPLES["usual"], preview, tokenizer).instruction.endswith(": Weng earns 1")
+
+    def test_a_cut_goes_on_to_the_end_of_a_character(self, tokenizer: Any) -> None:
+        """It doesn't (q)."""
+        preview = self.preview.model_copy(update={"length_tokens": 2})
         assert apply_preview(EXAMPLES["several bytes a character"], preview, tokenizer).instruction == (
             "Preis? The answer begins with: F\N{REPLACEMENT CHARACTER}"
         )
-
-    def test_the_connector_is_configured(self, tokenizer: Any) -> None:
-        preview = TruePreview(strategy="true", length_tokens=3, connector=" >> ")
-        assert apply_preview(EXAMPLES["usual"], preview, tokenizer).instruction == "What is 6 + 6? >> Wen"
 
 
 class TestVirtual(PreviewContract):
@@ -127,3 +144,13 @@ def test_the_defaults_are_those_of_the_published_code() -> None:
     assert DEFAULT_CONNECTOR == " The answer begins with: "
     assert DEFAULT_PREFIX == "Let's solve this problem. "
     assert TruePreview(strategy="true").length_tokens == 6
+    assert TruePreview(strategy="true").protocol == "fixed"
+
+
+def test_many_examples_are_many_times_one(tokenizer: Any) -> None:
+    preview = TruePreview(strategy="true", length_tokens=2)
+    rows = list(EXAMPLES.values())
+    assert apply_previews(rows, preview, tokenizer) == [
+        apply_preview(row, preview, tokenizer) for row in rows
+    ]
+    assert apply_previews([], preview, tokenizer) == []

@@ -1,0 +1,171 @@
+"""JSON and JSONL files, row by row: memory holds one row and a piece of the file, however long the file is.
+
+A row is a JSON object, one a line of JSONL or one an element of a JSON file's only array:
+
+    {"question": "Ann had 3 pens and got 4 more. How many has she?", "answer": "3 + 4 = 7"}
+
+A byte order mark is skipped. Blank lines of JSONL are skipped, and counted.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+from lookahead_ray.errors import DataError
+
+Format = Literal["json", "jsonl"]
+Row = dict[str, Any]
+Located = tuple[str, Row]  # ("train.jsonl: line 3", its row)
+
+PIECE_CHARACTERS = 1 << 20  # read at once from a JSON file
+MAX_ROW_CHARACTERS = 1 << 26
+"""Of one row; more is refused, as it would have to be in memory whole."""
+
+_NEAR_END = 16  # characters; an error this near to the end of a piece may come from what follows it
+_SHOWN = 60  # characters of the file, in a message
+_SPACES = re.compile(r"[ \t\n\r]*")
+
+
+def format_of(path: Path) -> Format:
+    """By the suffix. Raises DataError for another one than .json and .jsonl."""
+    match path.suffix.lower():
+        case ".json":
+            return "json"
+        case ".jsonl":
+            return "jsonl"
+    raise DataError(f"{path}: suffix: must be .json or .jsonl, got {path.suffix!r}")
+
+
+def open_text(path: Path) -> TextIO:
+    """The file, to be handed to `read_rows`. Raises DataError if it is no file or can't be read."""
+    if not path.is_file():
+        raise DataError(f"{path}: must be a file, got {'a folder' if path.is_dir() else 'nothing there'}")
+    try:
+        # Bytes that are no UTF-8 become surrogates, which `_row` finds, so that the message can name the row.
+        return open(path, encoding="utf-8-sig", errors="surrogateescape")
+    except OSError as error:
+        raise DataError(f"{path}: must be readable, got {error.strerror}") from error
+
+
+def read_rows(
+    stream: TextIO, file: str, form: Format, piece_characters: int = PIECE_CHARACTERS
+) -> Iterator[Located]:
+    """Each row with its place, in order.
+
+    Raises:
+        DataError: naming file and line (or element, from 1), for what is no JSON object, is no UTF-8 or is
+            longer than `MAX_ROW_CHARACTERS`.
+    """
+    return _lines(stream, file) if form == "jsonl" else _Array(stream, file, piece_characters).rows()
+
+
+def brief(value: object, limit: int = 80) -> str:
+    """The repr of `value` for a message, cut after `limit` characters."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
+def _lines(stream: TextIO, file: str) -> Iterator[Located]:
+    number = 0
+    while line := stream.readline(MAX_ROW_CHARACTERS + 1):
+        number += 1
+        where = f"{file}: line {number}"
+        if len(line) > MAX_ROW_CHARACTERS:
+            raise _too_long(where)
+        if line.strip():
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise DataError(f"{where}: must be a JSON object ({error}), got {brief(line)}") from error
+            yield where, _row(value, line, where)
+
+
+class _Array:
+    """The elements of a JSON file's array. `text[at:]` is what is read of the file and not yet used."""
+
+    def __init__(self, stream: TextIO, file: str, piece_characters: int) -> None:
+        self.stream, self.file, self.piece = stream, file, piece_characters
+        self.text, self.at = "", 0
+        self.decode = json.JSONDecoder().raw_decode
+
+    def rows(self) -> Iterator[Located]:
+        if self._peek() != "[":
+            raise DataError(f"{self.file}: must hold one JSON array of objects, got {self._here()}")
+        self.at += 1
+        number = 0
+        more = self._peek() != "]"
+        while more:
+            number += 1
+            where = f"{self.file}: element {number}"
+            yield where, self._element(where)
+            more = self._peek() == ","
+            if more:
+                self.at += 1
+            elif self._peek() != "]":
+                raise DataError(f"{where}: a comma or the array's end must follow, got {self._here()}")
+        self.at += 1
+        if self._peek():
+            raise DataError(f"{self.file}: nothing may follow the array, got {self._here()}")
+
+    def _element(self, where: str) -> Row:
+        """Tried again on ever larger pieces, so that all tries together cost some multiple of the last."""
+        if self._peek() != "{":
+            raise DataError(f"{where}: must be a JSON object, got {self._here()}")
+        size = self.piece
+        while True:
+            try:
+                value, end = self.decode(self.text, self.at)
+            except json.JSONDecodeError as error:
+                if len(self.text) - self.at > MAX_ROW_CHARACTERS:
+                    raise _too_long(where) from error
+                if not (self._may_be_cut(error) and self._read(size)):
+                    near = brief(self.text[max(error.pos - 20, 0) : error.pos + 20])
+                    raise DataError(f"{where}: must be valid JSON ({error.msg}), got {near}") from error
+                size = min(2 * size, MAX_ROW_CHARACTERS)
+            except (ValueError, RecursionError) as error:  # giant integers, deep nesting
+                raise DataError(f"{where}: must be readable JSON ({error}), got {self._here()}") from error
+            else:
+                start, self.at = self.at, end
+                return _row(value, self.text[start:end], where)
+
+    def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
+        return error.msg.startswith("Unterminated string") or len(self.text) - error.pos < _NEAR_END
+
+    def _peek(self) -> str:
+        """The next character that is no space, not yet used; empty at the end of the file."""
+        while True:
+            self.at = _SPACES.match(self.text, self.at).end()  # type: ignore[union-attr]  # matches always
+            if self.at < len(self.text):
+                return self.text[self.at]
+            if not self._read(self.piece):
+                return ""
+
+    def _read(self, characters: int) -> bool:
+        piece = self.stream.read(characters)
+        self.text, self.at = self.text[self.at :] + piece, 0
+        return bool(piece)
+
+    def _here(self) -> str:
+        if not self._peek():
+            return "the end of the file"
+        if len(self.text) - self.at < _SHOWN:
+            self._read(_SHOWN)
+        return brief(self.text[self.at : self.at + _SHOWN])
+
+
+def _row(value: object, text: str, where: str) -> Row:
+    if not isinstance(value, dict):
+        raise DataError(f"{where}: must be a JSON object, got {brief(value)}")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            byte = ord(text[error.start]) - 0xDC00
+            raise DataError(f"{where}: must be UTF-8, got the byte 0x{byte:02x}") from error
+    return value
+
+
+def _too_long(where: str) -> DataError:
+    return DataError(f"{where}: must have at most {MAX_ROW_CHARACTERS:,} characters, got more")
