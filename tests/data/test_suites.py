@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from lookahead_ray.align.examples import Request, read_requests
 from lookahead_ray.config.safety import ProbeSuite
+from lookahead_ray.data.refusals import Request, read_requests
 from lookahead_ray.data.suites import SUITES, SafetyPrompt, SafetySuite, load_suite, take_evenly
 
 AREAS = 10

@@ -16,7 +16,7 @@ def main(rank: int, world_size: int, store: str, out: Path, config_json: str) ->
     import torch.distributed as dist
 
     from lookahead_ray.config.training import TrainingConfig
-    from lookahead_ray.method import METHODS
+    from lookahead_ray.method import vanilla
     from lookahead_ray.train.batches import optimiser_steps
     from lookahead_ray.train.loop import train
     from lookahead_ray.train.model import prepare_model, supervised
@@ -37,7 +37,7 @@ def main(rank: int, world_size: int, store: str, out: Path, config_json: str) ->
         world_size=world_size,
         total_steps=optimiser_steps(len(rows), config.epochs, config.batch_size),
     )
-    steps = train(engine, rows, supervised(METHODS["vanilla"], 0), config, seed=0, on_step=lambda step: None)
+    steps = train(engine, rows, supervised(vanilla.answer_loss, 0), config, seed=0, on_step=lambda step: None)
     weights = [weight.detach().double() for weight in engine.module.parameters()]
     seen = {
         "stage": engine.zero_optimization_stage(),
