@@ -123,11 +123,15 @@ def check_length(model: Any, tokens: int, what: str) -> None:
 
 
 def _is_causal(model: Any) -> bool:
-    """Whether logits depend on what is before a token alone, asked of the model with three tokens.
+    """Whether logits depend on what is before a token alone.
 
-    Encoders with a language-model head load without a complaint and would learn to look at the answer.
+    Encoders with a language-model head load without a complaint and would learn to look at the answer. Those
+    of Transformers say that they are none; of all others three tokens tell.
     """
     import torch
+
+    if not getattr(model.config, "is_decoder", True):  # a field of architectures that can be either
+        return False
 
     ids = torch.tensor([[1, 2, 3], [1, 2, 4]], device=model.device)
     with torch.no_grad():
