@@ -1,4 +1,4 @@
-"""One rank of a DeepSpeed run over gloo: python -m tests.train.one_rank RANK WORLD STORE OUT CONFIG METHOD."""
+"""One rank of DeepSpeed over gloo: `python -m tests.train.one_rank RANK WORLD STORE OUT CONFIG METHOD`."""
 
 import json
 import os
