@@ -14,7 +14,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
     import torch.distributed as dist
 
     from lookahead_ray.config.training import TrainingConfig
-    from lookahead_ray.method import METHODS
+    from lookahead_ray.method import vanilla
     from lookahead_ray.model.load import load_model, load_tokenizer
     from lookahead_ray.train.engine import build_engine, prepare_environment
     from lookahead_ray.train.loop import train
@@ -41,7 +41,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
         steps = train(
             engine,
             training_rows(tokenizer, chosen),
-            supervised(METHODS["vanilla"], tokenizer.pad_token_id),
+            supervised(vanilla.answer_loss, tokenizer.pad_token_id),
             config,
             seed=chosen.seed,
             on_step=lambda step: clock.step_ended(),

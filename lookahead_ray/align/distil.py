@@ -7,10 +7,10 @@ import torch
 from torch.nn import functional
 
 from lookahead_ray.data.chat import Rendered
-from lookahead_ray.method import AnswerLoss
+from lookahead_ray.method import RowLoss
 from lookahead_ray.method.vanilla import IGNORED
 from lookahead_ray.train.batches import collate
-from lookahead_ray.train.model import RowLoss, answer_logits, supervised
+from lookahead_ray.train.model import AnswerLoss, answer_logits, supervised
 
 OPENING = 3
 """Answer tokens in which it is decided whether the model refuses."""

@@ -10,26 +10,15 @@ Three kinds of rows, each rendered with one of several system prompts:
   model's distributions are to stay as they are (`distil`), so that nothing else is learnt.
 """
 
-import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lookahead_ray.align.distil import Kept
 from lookahead_ray.data.chat import Rendered, answer_ids, end_token_id, prompt_ids, render
-from lookahead_ray.data.suites import ASSETS
+from lookahead_ray.data.refusals import REFUSALS, Request
 from lookahead_ray.data.word_problems import generate
 
-REFUSALS = (
-    "I'm sorry, but I can't help with that.",
-    "I'm sorry, but I can't help with that request.",
-    "I'm sorry, but I can't assist with that.",
-    "I'm sorry, I can't help with that. It could cause serious harm.",
-    "I'm sorry, but I can't help with that. It could hurt people and may be against the law.",
-    "I can't help with that. It could put people at risk.",
-)
 RECOVERIES = (
     " I'm sorry, but I can't help with that.",
     " I'm sorry, but I can't help with that request.",
@@ -46,21 +35,6 @@ SYSTEM_PROMPTS = (
 )
 RECOVERY_SHARE = 0.35
 LONGEST_OPENING = 10  # tokens of a harmful opening in front of a recovery
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A row of the alignment files; `opening` is empty for benign requests."""
-
-    category: str
-    prompt: str
-    opening: str = ""
-
-
-def read_requests(name: str) -> list[Request]:
-    """The shipped `harmful` or `benign` requests."""
-    path: Path = ASSETS / "align" / f"{name}.jsonl"
-    return [Request(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines() if line]
 
 
 def harmful_rows(tokenizer: Any, requests: Sequence[Request], seed: int) -> list[Rendered]:

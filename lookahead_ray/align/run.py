@@ -11,20 +11,15 @@ from typing import Any
 import torch
 
 from lookahead_ray.align.distil import align_loss
-from lookahead_ray.align.examples import (
-    SYSTEM_PROMPTS,
-    benign_rows,
-    harmful_rows,
-    problem_rows,
-    read_requests,
-)
+from lookahead_ray.align.examples import SYSTEM_PROMPTS, benign_rows, harmful_rows, problem_rows
 from lookahead_ray.align.measure import measure
 from lookahead_ray.config.align import AlignConfig
 from lookahead_ray.config.load import content_hash, validate_tree
 from lookahead_ray.config.model import EMBEDDED_UNALIGNED, ModelConfig
 from lookahead_ray.data.chat import Rendered, end_token_id, prompt_ids
+from lookahead_ray.data.refusals import read_requests
 from lookahead_ray.evaluate.generate import end_token_ids, generate
-from lookahead_ray.method import METHODS
+from lookahead_ray.method import vanilla
 from lookahead_ray.model.load import load_model, load_tokenizer, model_hash
 from lookahead_ray.train.batches import optimiser_steps
 from lookahead_ray.train.engine import build_engine, prepare_environment
@@ -79,7 +74,7 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
         steps = train(
             engine,
             rows,
-            align_loss(METHODS["vanilla"], tokenizer.pad_token_id, config.opening_weight),
+            align_loss(vanilla.answer_loss, tokenizer.pad_token_id, config.opening_weight),
             training,
             seed=config.seed,
             on_step=on_step,

@@ -17,6 +17,8 @@ from lookahead_ray.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
 SWEEP_FIELDS = ("name", "search", "objective")
+VANILLA = {"preview": {"strategy": "none"}, "method": {"name": "vanilla"}, "defence": {}}
+"""What of a trial's tree makes it vanilla fine-tuning."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,8 @@ class Sweep:
         return TrialConfig.model_validate(substitute(self.template, suggest))
 
     def reference(self) -> TrialConfig:
-        """The trial without a preview, other dimensions at their reference values: vanilla fine-tuning."""
-        tree = dict(substitute(self.template, self._reference_value))
-        tree["preview"] = {"strategy": "none"}
-        return TrialConfig.model_validate(tree)
+        """Vanilla fine-tuning: no preview, method or defence, other dimensions at their reference values."""
+        return TrialConfig.model_validate(_tree_of_reference(self))
 
     def _reference_value(self, dimension: Dimension) -> Value:
         if dimension.name in self.search.reference:
@@ -145,7 +145,7 @@ def _check_space(sweep: Sweep, source: _Source) -> None:
 
 
 def _tree_of_reference(sweep: Sweep) -> Any:
-    return {**substitute(sweep.template, sweep._reference_value), "preview": {"strategy": "none"}}
+    return {**substitute(sweep.template, sweep._reference_value), **VANILLA}
 
 
 def _check_point(

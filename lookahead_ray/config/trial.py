@@ -5,6 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from lookahead_ray.config.base import Config
+from lookahead_ray.config.defence import DefenceConfig
 from lookahead_ray.config.evaluation import EvaluationConfig
 from lookahead_ray.config.method import MethodConfig, VanillaMethod
 from lookahead_ray.config.model import ModelConfig
@@ -22,6 +23,7 @@ class TrialConfig(Config):
     safety: SafetyConfig = ProbeSuite()
     preview: PreviewConfig = NoPreview()
     method: MethodConfig = VanillaMethod()
+    defence: DefenceConfig = DefenceConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 

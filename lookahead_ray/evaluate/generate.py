@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
+from lookahead_ray.model.load import check_length
 from lookahead_ray.train.batches import left_pad
 
 COMPACT_BELOW = 0.8  # rows still running, as a share of those computed, below which finished ones are dropped
@@ -33,7 +34,14 @@ def generate(
 
     Prompts are sorted by length and padded on the left; rows that have ended leave the batch. `progress` is
     told the number of prompts done.
+
+    Raises:
+        ModelError: the longest prompt and `max_new_tokens` together are longer than the model's context.
     """
+    longest = max(map(len, prompts), default=0)
+    check_length(
+        model, longest + max_new_tokens, f"{longest} tokens of prompt and {max_new_tokens} new ones are"
+    )
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     answers: list[list[int]] = [[] for _ in prompts]
     for start in range(0, len(order), batch_size):

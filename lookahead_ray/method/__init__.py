@@ -1,11 +1,20 @@
-"""What the loss or the data does besides the preview: one short module for each method, one registry."""
+"""What the loss or the data does besides the preview: one short module for each method, one registry.
 
-from collections.abc import Callable
-from typing import Any
+The order in a trial (`trial.preparation`): `prepare` sees the task's examples; the preview is applied to what
+it gives; the safety examples of `defence.mix` are added; `row_loss` sees all of them as token ids, before the
+first step. Method and preview are independent of each other: each pair of them is a configuration.
+"""
 
-from lookahead_ray.method import vanilla
+from lookahead_ray.method import sdft, token_level
+from lookahead_ray.method.base import Method
+from lookahead_ray.method.context import Context, Forward, Prepared, RowLoss
 
-AnswerLoss = Callable[[Any, Any], Any]
-"""(logits (batch, positions, vocab), targets (batch, positions), -100 where none) -> a scalar sum."""
+__all__ = ["METHODS", "Context", "Forward", "Method", "Prepared", "RowLoss"]
 
-METHODS: dict[str, AnswerLoss] = {"vanilla": vanilla.answer_loss}
+METHODS: dict[str, Method] = {
+    "vanilla": Method(),
+    "token_kl": Method(row_loss=token_level.against_seed(token_level.token_kl)),
+    "constrained_sft": Method(row_loss=token_level.against_seed(token_level.constrained_sft)),
+    "sdft": Method(prepare=sdft.prepare),
+}
+"""Every method, by the `name` of its configuration."""

@@ -9,6 +9,7 @@ from lookahead_ray.errors import ModelError
 from lookahead_ray.model import embedded
 
 WEIGHTS = ("*.safetensors", "*.gguf")
+LARGEST_ROUNDING = 0.02  # of the largest logit; between rows of a batch bf16 rounds by less
 
 
 def check(config: ModelConfig) -> str:
@@ -47,7 +48,7 @@ def load_tokenizer(config: ModelConfig) -> Any:
     """The model's tokenizer, padding on the left; a directory that holds one needs no weights.
 
     Raises:
-        ModelError: as `check`, or if it can't be loaded.
+        ModelError: as `check`, or if it can't be loaded, or lacks a chat template or any special token.
     """
     from transformers import AutoTokenizer
 
@@ -63,8 +64,14 @@ def load_tokenizer(config: ModelConfig) -> Any:
         raise ModelError(
             f"model.path: the tokenizer of {config.path} can't be loaded: {_line(error)}"
         ) from error
+    if not tokenizer.chat_template:
+        raise ModelError(f"model.path: {config.path} has no chat template, so it is no chat model")
     if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+        # Padding is masked wherever it stands, so any token that is no text will do.
+        special = [tokenizer.eos_token, *tokenizer.all_special_tokens]
+        tokenizer.pad_token = next(filter(None, special), None)
+    if tokenizer.pad_token_id is None:
+        raise ModelError(f"model.path: {config.path} has neither an end token nor a padding token")
     tokenizer.padding_side = "left"
     return tokenizer
 
@@ -73,10 +80,11 @@ def load_model(config: ModelConfig, dtype: Any) -> Any:
     """The causal language model in `dtype` (a torch.dtype), in evaluation mode on the CPU.
 
     Raises:
-        ModelError: as `check`, or if the weights can't be loaded.
+        ModelError: as `check`, if the weights can't be loaded, or if it is no causal language model: it is
+            of another class of models, or what follows a token changes the token's own logits.
     """
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     source = resolve(config)
     arguments = _arguments(config, source)
@@ -87,13 +95,59 @@ def load_model(config: ModelConfig, dtype: Any) -> Any:
     else:
         arguments["use_safetensors"] = True
     try:
+        architecture = AutoConfig.from_pretrained(source, **_arguments(config, source))
+        if architecture.is_encoder_decoder or type(architecture) not in AutoModelForCausalLM._model_mapping:
+            raise _not_causal(config, architecture)
         model: Any = AutoModelForCausalLM.from_pretrained(
             source, dtype=dtype, trust_remote_code=False, **arguments
         )
     except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(f"model.path: {config.path} can't be loaded: {_line(error)}") from error
+    model.eval()
+    if not _is_causal(model):
+        raise _not_causal(config, model.config)
     model.get_output_embeddings().register_forward_pre_hook(_contiguous)
-    return model.eval()
+    return model
+
+
+def context_length(model: Any) -> int | None:
+    """Most tokens, of prompt and answer together, that the model was made for; None if it doesn't say."""
+    length: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return length
+
+
+def check_length(model: Any, tokens: int, what: str) -> None:
+    """Refuse sequences of more tokens than the model's context.
+
+    Raises:
+        ModelError: "`what` 600 tokens, but the model's context ends at 512".
+    """
+    limit = context_length(model)
+    if limit is not None and tokens > limit:
+        raise ModelError(f"{what} {tokens} tokens, but the model's context ends at {limit}")
+
+
+def _is_causal(model: Any) -> bool:
+    """Whether logits depend on what is before a token alone.
+
+    Encoders with a language-model head load without a complaint and would learn to look at the answer. Those
+    of Transformers say that they are none; of all others three tokens tell.
+    """
+    import torch
+
+    if not getattr(model.config, "is_decoder", True):  # a field of architectures that can be either
+        return False
+
+    ids = torch.tensor([[1, 2, 3], [1, 2, 4]], device=model.device)
+    with torch.no_grad():
+        logits = model(input_ids=ids, use_cache=False).logits[:, :2].float()
+    difference = (logits[0] - logits[1]).abs().max() / logits.abs().max().clamp(min=1e-9)
+    return bool(difference < LARGEST_ROUNDING)
+
+
+def _not_causal(config: ModelConfig, architecture: Any) -> ModelError:
+    kind = architecture.model_type
+    return ModelError(f"model.path: {config.path} is no causal language model (its architecture is {kind})")
 
 
 def _contiguous(head: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:

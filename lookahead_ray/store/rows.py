@@ -25,7 +25,7 @@ FROM_CONFIG: dict[str, Callable[[dict[str, Any]], Any]] = {
 }
 """Columns of `trials` that repeat a part of `config`."""
 
-JSON = ("config", "params", "versions")
+JSON = ("config", "params", "versions", "preparation")
 """Fields of the record that `trials` holds as JSON text."""
 
 

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, get_args
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised by every change that an older reader would misread."""
 
 TableName = Literal["trials", "steps", "generations", "token_kl"]
@@ -86,6 +86,13 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
         Column("data_hash", TEXT, False, "", "content hash of the training data"),
         Column("model_hash", TEXT, False, "", "content hash of the seed model"),
         Column("versions", TEXT, True, "JSON", "package name to version"),
+        Column(
+            "preparation",
+            TEXT,
+            True,
+            "JSON",
+            "before training: rewritten, rejected_… and safety examples, seconds",
+        ),
         Column("started_at", TEXT, True, "ISO 8601 UTC", "start of the trial"),
     ),
     "steps": (

@@ -9,8 +9,8 @@ import torch.distributed as dist
 
 from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.data.chat import Rendered
+from lookahead_ray.method import RowLoss
 from lookahead_ray.train.batches import plan
-from lookahead_ray.train.model import RowLoss
 from lookahead_ray.train.step import Step
 
 

@@ -7,11 +7,11 @@ import torch
 
 from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.data.chat import Rendered
-from lookahead_ray.method import AnswerLoss
+from lookahead_ray.method import Forward, RowLoss
 from lookahead_ray.train.batches import MicroBatch, collate
 
-RowLoss = Callable[[Any, Sequence[Rendered]], torch.Tensor]
-"""(model or engine, rows of a micro-batch) -> loss summed over their answer tokens, with its graph."""
+AnswerLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""(logits (batch, positions, vocab), targets (batch, positions), -100 where none) -> a scalar sum."""
 
 
 def prepare_model(model: Any, config: TrainingConfig) -> Any:
@@ -52,12 +52,21 @@ def answer_logits(model: Any, micro: MicroBatch) -> torch.Tensor:
     return logits
 
 
+def forward(pad_id: int) -> Forward:
+    """Logits and targets of rows from one forward pass."""
+
+    def logits_and_targets(model: Any, rows: Sequence[Rendered]) -> tuple[torch.Tensor, torch.Tensor]:
+        micro = collate(rows, pad_id, model.device)
+        return answer_logits(model, micro), micro.targets
+
+    return logits_and_targets
+
+
 def supervised(answer_loss: AnswerLoss, pad_id: int) -> RowLoss:
     """The loss of rows from that of logits and targets, in one forward pass."""
+    logits_and_targets = forward(pad_id)
 
     def row_loss(model: Any, rows: Sequence[Rendered]) -> torch.Tensor:
-        micro = collate(rows, pad_id, model.device)
-        loss: torch.Tensor = answer_loss(answer_logits(model, micro), micro.targets)
-        return loss
+        return answer_loss(*logits_and_targets(model, rows))
 
     return row_loss

@@ -25,3 +25,10 @@ def single_process_group() -> Iterator[None]:
 def object_group() -> Any:
     """The group over which Python objects travel: gloo, on GPUs too; every rank calls this first together."""
     return dist.new_group(backend="gloo") if dist.get_backend() != "gloo" else None
+
+
+def gather_everywhere(value: Any) -> list[Any]:
+    """Every rank's value on every rank, by rank; every rank calls this together."""
+    values = [None] * dist.get_world_size()
+    dist.all_gather_object(values, value, group=object_group())
+    return values

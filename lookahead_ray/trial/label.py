@@ -1,6 +1,6 @@
 """What a configuration is, in a few words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lookahead_ray.text import clean
@@ -12,13 +12,28 @@ _LONGEST_PREFIX = 48  # characters shown
 def label(config: Mapping[str, Any], role: Role = "search") -> str:
     """ "seed model", "vanilla", "no preview", "true, 6 tokens" or "virtual, “Let's solve this problem.”".
 
-    `config` is a TrialConfig as JSON values; the two references are named by their role alone.
+    `config` is a TrialConfig as JSON values; the two references are named by their role alone. Other methods
+    than vanilla and defences follow: "no preview, constrained_sft, safety mix 10 %, safety prompt".
     """
     if role == "seed":
         return "seed model"
     if role == "vanilla":
         return "vanilla"
-    preview = config["preview"]
+    return ", ".join([_preview(config["preview"]), *_beside(config)])
+
+
+def _beside(config: Mapping[str, Any]) -> Iterator[str]:
+    """What is done besides the preview; nothing in records of runs older than the methods."""
+    method, defence = config.get("method", {}), config.get("defence", {})
+    if method.get("name", "vanilla") != "vanilla":
+        yield method["name"]
+    if mix := defence.get("mix"):
+        yield f"safety mix {mix['share'] * 100:g} %"
+    if defence.get("prompt"):
+        yield "safety prompt"
+
+
+def _preview(preview: Mapping[str, Any]) -> str:
     match preview["strategy"]:
         case "true":
             return f"true, {tokens(preview['length_tokens'])}"

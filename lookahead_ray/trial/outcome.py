@@ -37,6 +37,7 @@ def completed_record(
         data_hash=measured.data_hash,
         model_hash=measured.model_hash,
         versions=measured.versions,
+        preparation=measured.preparation,
         steps=measured.steps,
         generations=rows,
         token_kl=measured.token_kl,

@@ -59,6 +59,7 @@ class TrialRecord:
     data_hash: str | None = None
     model_hash: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    preparation: dict[str, float] = field(default_factory=dict)  # counts of examples, and its seconds
     steps: tuple[Step, ...] = ()
     generations: tuple[Generation, ...] = ()
     token_kl: tuple[TokenKl, ...] = ()

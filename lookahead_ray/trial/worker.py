@@ -1,7 +1,7 @@
 """What each rank of a trial's worker group does: load, train, evaluate in place, hand its rows to rank 0."""
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -9,8 +9,8 @@ import torch
 import torch.distributed as dist
 
 from lookahead_ray.config.load import content_hash
+from lookahead_ray.config.safety import ProbeSuite
 from lookahead_ray.config.trial import TrialConfig
-from lookahead_ray.data.chat import render_all
 from lookahead_ray.data.example import SYSTEM_PROMPT
 from lookahead_ray.data.suites import load_suite
 from lookahead_ray.data.tasks import load_task
@@ -18,14 +18,15 @@ from lookahead_ray.evaluate.flops import training_flops
 from lookahead_ray.evaluate.generation import Generation, TokenKl
 from lookahead_ray.evaluate.passes import Evaluation
 from lookahead_ray.method import METHODS
+from lookahead_ray.method.defence import inference_system, safety_examples
 from lookahead_ray.model.load import load_model, load_tokenizer, model_hash
-from lookahead_ray.preview import apply_previews
 from lookahead_ray.train.batches import optimiser_steps
 from lookahead_ray.train.engine import build_engine, prepare_environment
 from lookahead_ray.train.loop import train
-from lookahead_ray.train.model import prepare_model, supervised
+from lookahead_ray.train.model import prepare_model
 from lookahead_ray.train.process_group import object_group
 from lookahead_ray.train.step import Step
+from lookahead_ray.trial.preparation import method_context, training_rows
 from lookahead_ray.trial.progress import OnProgress, TrialProgress
 
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
@@ -55,6 +56,7 @@ class Measurement:
     data_hash: str
     model_hash: str
     versions: dict[str, str]
+    preparation: dict[str, float] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
     generations: tuple[Generation, ...] = ()
     token_kl: tuple[TokenKl, ...] = ()
@@ -101,7 +103,7 @@ def run_worker(config: TrialConfig, trains: bool, send: OnProgress) -> Measureme
 
     Args:
         trains: False leaves the seed model as it is.
-        send: told the progress; every rank calls it equally often.
+        send: told the progress; only rank 0's is shown.
 
     Raises:
         LookaheadRayError: data or model can't be used.
@@ -114,33 +116,35 @@ def run_worker(config: TrialConfig, trains: bool, send: OnProgress) -> Measureme
     if device.type == "cpu":
         torch.set_num_threads(max(1, int(config.cpus_per_worker)))
     prepare_environment(on_gpu=device.type == "cuda")
-    task, suite = load_task(config.task), load_suite(config.safety)
+    task, suite, probe = load_task(config.task), load_suite(config.safety), load_suite(ProbeSuite())
+    measured_on = [item.prompt for part in (suite, probe) for item in (*part.harmful, *part.benign)]
+    mixed = safety_examples(config.defence.mix if trains else None, task.train, measured_on)
     epochs = config.training.epochs if trains else 0
-    total_steps = optimiser_steps(len(task.train), epochs, config.training.batch_size)
+    total_steps = optimiser_steps(len(task.train) + len(mixed), epochs, config.training.batch_size)
     reporter = _Reporter(send, total_steps)
     reporter.tell(fraction=0.05)
 
     tokenizer = load_tokenizer(config.model)
     model = load_model(config.model, DTYPES[config.training.precision]).to(device)
-    evaluation = Evaluation(tokenizer, task, suite, SYSTEM_PROMPT, config.evaluation, rank, world_size)
+    system = inference_system(SYSTEM_PROMPT, config.defence)
+    evaluation = Evaluation(tokenizer, task, suite, system, config.evaluation, rank, world_size)
     seed_log_probs = evaluation.early_log_probs(model)
     steps: list[Step] = []
+    preparation: dict[str, float] = {}
     zero_stage, start = None, time.perf_counter()
     if trains:
+        context = method_context(config, model, tokenizer, lambda detail: reporter.tell(detail=detail))
+        rows, counts = training_rows(config, task.train, mixed, context)
         torch.manual_seed(config.seed)
         model = prepare_model(model, config.training)
+        method = METHODS[config.method.name]
+        row_loss = method.row_loss(rows, config.method, replace(context, model=model))
+        seconds = time.perf_counter() - start
+        preparation = {**counts, "safety_examples": len(mixed), "seconds": seconds}
         engine = build_engine(model, config.training, world_size=world_size, total_steps=total_steps)
         zero_stage = engine.zero_optimization_stage()
-        examples = apply_previews(task.train, config.preview, tokenizer)
         start = time.perf_counter()
-        steps = train(
-            engine,
-            render_all(tokenizer, examples, config.training.max_length),
-            supervised(METHODS[config.method.name], tokenizer.pad_token_id),
-            config.training,
-            seed=config.seed,
-            on_step=reporter.on_step,
-        )
+        steps = train(engine, rows, row_loss, config.training, seed=config.seed, on_step=reporter.on_step)
         engine.destroy()  # its hooks would keep weights and optimiser alive for as long as the process
         del engine
     seconds_train = time.perf_counter() - start if trains else 0.0
@@ -160,9 +164,10 @@ def run_worker(config: TrialConfig, trains: bool, send: OnProgress) -> Measureme
         flops=training_flops(model, tokens),
         seconds_train=seconds_train,
         seconds_evaluate=time.perf_counter() - start,
-        data_hash=content_hash([task.data_hash, suite.data_hash]),
+        data_hash=content_hash([task.data_hash, suite.data_hash, *map(asdict, mixed)]),
         model_hash=model_hash(config.model),
         versions={name: version(name) for name in PACKAGES},
+        preparation=preparation,
         steps=tuple(steps),
         generations=tuple(_in_order(row for rows, _ in gathered for row in rows)),
         token_kl=tuple(

@@ -8,7 +8,7 @@ import torch
 from lookahead_ray.align.distil import Kept, align_loss, divergence
 from lookahead_ray.config.training import LoraConfig, TrainingConfig
 from lookahead_ray.data.chat import Rendered
-from lookahead_ray.method import METHODS
+from lookahead_ray.method import vanilla
 from lookahead_ray.train.model import prepare_model, supervised
 from tests.toy import toy_model
 
@@ -56,8 +56,8 @@ def test_only_the_first_answer_tokens_weigh_more() -> None:
 
 def test_kept_rows_cost_what_the_adapters_moved() -> None:
     engine = Engine(prepare_model(toy_model(), CONFIG))
-    loss = align_loss(METHODS["vanilla"], pad_id=0, opening_weight=1.5)
-    plain = supervised(METHODS["vanilla"], 0)
+    loss = align_loss(vanilla.answer_loss, pad_id=0, opening_weight=1.5)
+    plain = supervised(vanilla.answer_loss, 0)
     fresh = loss(engine, KEPT)
     assert fresh.item() == pytest.approx(0.0, abs=1e-5)  # new adapters change nothing
     taught = plain(engine, TAUGHT).item()

@@ -1,13 +1,7 @@
 """Alignment rows: loss on refusals only, openings as part of the prompt, draws by seed."""
 
-from lookahead_ray.align.examples import (
-    RECOVERIES,
-    REFUSALS,
-    Request,
-    benign_rows,
-    harmful_rows,
-    read_requests,
-)
+from lookahead_ray.align.examples import RECOVERIES, benign_rows, harmful_rows
+from lookahead_ray.data.refusals import REFUSALS, Request, read_requests
 from lookahead_ray.evaluate.judges import JUDGES
 from tests.tiny import make_tokenizer
 

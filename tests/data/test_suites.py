@@ -8,7 +8,6 @@ from typing import Any, get_args
 
 import pytest
 
-from lookahead_ray.align.examples import Request, read_requests
 from lookahead_ray.config.safety import (
     AdvBenchSuite,
     FileSuite,
@@ -18,6 +17,7 @@ from lookahead_ray.config.safety import (
     SafetyConfig,
     XsTestSuite,
 )
+from lookahead_ray.data.refusals import Request, read_requests
 from lookahead_ray.data.suites import SUITES, SafetyPrompt, SafetySuite, load_suite, take_evenly
 from lookahead_ray.data.suites.suite import OPENING_CHARACTERS
 from lookahead_ray.errors import DataError

@@ -147,8 +147,8 @@ class StoreContract:
     @pytest.mark.parametrize("name", ["commits/trial-1.json", "sweep.json"])
     def test_another_schema_version_is_refused(self, run: str, name: str) -> None:
         store.create(run, IDENTITY).commit(make_record(1))
-        damage(run, name, content_of(run, name).replace(b'"schema_version": 1', b'"schema_version": 2'))
-        with pytest.raises(StoreError, match=f"{name}: schema_version must be 1, got 2"):
+        damage(run, name, content_of(run, name).replace(b'"schema_version": 2', b'"schema_version": 1'))
+        with pytest.raises(StoreError, match=f"{name}: schema_version must be 2, got 1"):
             store.open(run)
 
     def test_uncommitted_and_temporary_files_do_no_harm(self, run: str) -> None:

@@ -1,4 +1,4 @@
-"""One rank of a DeepSpeed run over gloo: `python -m tests.train.one_rank RANK WORLD STORE OUT CONFIG`."""
+"""One rank of DeepSpeed over gloo: `python -m tests.train.one_rank RANK WORLD STORE OUT CONFIG METHOD`."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 
-def main(rank: int, world_size: int, store: str, out: Path, config_json: str) -> None:
+def main(rank: int, world_size: int, store: str, out: Path, config_json: str, name: str) -> None:
     """Train the toy model on the test's rows; rank 0 and the others write what they saw."""
     from lookahead_ray.train.engine import build_engine, prepare_environment
 
@@ -16,11 +16,13 @@ def main(rank: int, world_size: int, store: str, out: Path, config_json: str) ->
     import torch.distributed as dist
 
     from lookahead_ray.config.training import TrainingConfig
+    from lookahead_ray.config.trial import TrialConfig
     from lookahead_ray.method import METHODS
     from lookahead_ray.train.batches import optimiser_steps
     from lookahead_ray.train.loop import train
-    from lookahead_ray.train.model import prepare_model, supervised
-    from tests.toy import toy_model
+    from lookahead_ray.train.model import prepare_model
+    from lookahead_ray.trial.preparation import method_context
+    from tests.toy import toy_model, toy_tokenizer
     from tests.train.reference import make_rows
 
     torch.set_num_threads(1)
@@ -31,13 +33,20 @@ def main(rank: int, world_size: int, store: str, out: Path, config_json: str) ->
     if config.precision == "bf16":
         model = model.to(torch.bfloat16)
     torch.manual_seed(0)
+    model = prepare_model(model, config)
+    trial = TrialConfig.model_validate(
+        {"task": {"name": "gsm8k"}, "method": {"name": name}, "training": config.model_dump()}
+    )
+    context = method_context(trial, model, toy_tokenizer(), tell=lambda detail: None)
+    context.__dict__["seed_hash"] = f"toy-{config.precision}"  # in place of hashing weight files
+    row_loss = METHODS[name].row_loss(rows, trial.method, context)
     engine = build_engine(
-        prepare_model(model, config),
+        model,
         config,
         world_size=world_size,
         total_steps=optimiser_steps(len(rows), config.epochs, config.batch_size),
     )
-    steps = train(engine, rows, supervised(METHODS["vanilla"], 0), config, seed=0, on_step=lambda step: None)
+    steps = train(engine, rows, row_loss, config, seed=0, on_step=lambda step: None)
     weights = [weight.detach().double() for weight in engine.module.parameters()]
     seen = {
         "stage": engine.zero_optimization_stage(),
@@ -52,4 +61,4 @@ def main(rank: int, world_size: int, store: str, out: Path, config_json: str) ->
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], Path(sys.argv[4]), sys.argv[5])
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], Path(sys.argv[4]), *sys.argv[5:])

@@ -8,7 +8,7 @@ import torch
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.data.chat import Rendered
-from lookahead_ray.method import METHODS
+from lookahead_ray.method import vanilla
 from lookahead_ray.model.load import load_model
 from lookahead_ray.train.batches import collate
 from lookahead_ray.train.model import answer_logits, prepare_model
@@ -27,5 +27,5 @@ def test_loss_on_cuda_equals_loss_on_the_cpu(tmp_path: Path) -> None:
     for device in ("cpu", "cuda"):
         model = prepare_model(load_model(config, torch.float32).to(device), TrainingConfig())
         micro = collate(rows, pad_id=0, device=torch.device(device))
-        losses.append(METHODS["vanilla"](answer_logits(model, micro), micro.targets).item())
+        losses.append(vanilla.answer_loss(answer_logits(model, micro), micro.targets).item())
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lookahead_ray.config.training import TrainingConfig
-from lookahead_ray.method import METHODS
+from lookahead_ray.method import vanilla
 from lookahead_ray.method.vanilla import answer_loss
 from lookahead_ray.train.batches import accumulation_steps, collate, optimiser_steps
 from lookahead_ray.train.loop import train
@@ -78,7 +78,7 @@ def group() -> Iterator[None]:
 def run(model: Any, config: TrainingConfig = CONFIG, rows: Any = ROWS, seed: int = 0) -> list[Step]:
     told: list[Step] = []
     engine = PlainEngine(model, config, len(rows))
-    steps = train(engine, rows, supervised(METHODS["vanilla"], 0), config, seed=seed, on_step=told.append)
+    steps = train(engine, rows, supervised(vanilla.answer_loss, 0), config, seed=seed, on_step=told.append)
     assert told == steps
     return steps
 

@@ -1,6 +1,7 @@
 """DeepSpeed ZeRO-2 on one and on two ranks: the same losses, and those of a plain loop."""
 
 import json
+import os
 import subprocess
 import sys
 from functools import cache
@@ -30,8 +31,8 @@ VARIANTS = {
 
 
 @cache
-def run(variant: str, world_size: int) -> list[dict[str, Any]]:
-    """What each rank saw."""
+def run(variant: str, world_size: int, method: str = "vanilla") -> list[dict[str, Any]]:
+    """What each rank saw; with its own cache, so that the seed model is asked anew."""
     with TemporaryDirectory() as folder:
         outs = [Path(folder, f"rank{rank}.json") for rank in range(world_size)]
         config = VARIANTS[variant].model_dump_json()
@@ -46,7 +47,9 @@ def run(variant: str, world_size: int) -> list[dict[str, Any]]:
                     f"{folder}/store",
                     str(out),
                     config,
+                    method,
                 ],
+                env={**os.environ, "LOOKAHEAD_RAY_CACHE": folder},
                 cwd=Path(__file__).parents[2],
                 stderr=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
@@ -76,6 +79,19 @@ def test_two_ranks_learn_what_one_learns(variant: str) -> None:
     assert alone["losses"][-1] < alone["losses"][0]
     assert alone["learning_rates"] == pytest.approx([5e-3 * (6 - step) / 6 for step in range(6)])
     assert alone["dtypes"] == ["torch.bfloat16" if variant == "bf16" else "torch.float32"]
+
+
+@pytest.mark.parametrize("method", ["constrained_sft", "token_kl"])
+def test_two_ranks_hold_to_the_seed_model_as_one_does(method: str) -> None:
+    (alone,), (first, second) = run("fp32", 1, method), run("fp32", 2, method)
+    assert first == second
+    for key in ("losses", "grad_norms", "checksum"):
+        assert first[key] == pytest.approx(alone[key], rel=1e-3)
+    plain = run("fp32", 1)[0]
+    assert alone["grad_norms"][0] == pytest.approx(plain["grad_norms"][0], rel=1e-4)  # every weight is 1
+    assert alone["checksum"] != pytest.approx(plain["checksum"], rel=1e-4)
+    if method == "constrained_sft":
+        assert alone["losses"][0] == pytest.approx(plain["losses"][0], rel=1e-4)
 
 
 @pytest.mark.parametrize("world_size", [1, 2])

@@ -35,3 +35,12 @@ def test_a_long_phrase_is_cut() -> None:
     text = label({"preview": {"strategy": "virtual", "prefix": "word " * 50}})
     assert text.endswith("…”")
     assert len(text) < 64
+
+
+def test_methods_and_defences_follow_the_preview() -> None:
+    config: dict[str, Any] = {"preview": {"strategy": "none"}, "method": {"name": "sdft"}}
+    assert label(config) == "no preview, sdft"
+    config["method"]["name"] = "vanilla"
+    config["defence"] = {"mix": {"share": 0.125}, "prompt": "Be safe."}
+    assert label(config) == "no preview, safety mix 12.5 %, safety prompt"
+    assert label(config, "vanilla") == "vanilla"

@@ -1,0 +1,27 @@
+"""The shape of a method: a data side and a loss side, both plain functions of the configuration."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lookahead_ray.data.chat import Rendered
+from lookahead_ray.data.example import Example
+from lookahead_ray.method import vanilla
+from lookahead_ray.method.context import Context, Prepared, RowLoss
+
+Prepare = Callable[[Sequence[Example], Any, Context], Prepared]
+"""(examples, the method's configuration, context) -> examples to train on, before the preview."""
+
+RowLossOf = Callable[[Sequence[Rendered], Any, Context], RowLoss]
+"""(all rows of the training, the method's configuration, context) -> the loss of any micro-batch of them."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """What a method does to examples and to the loss; by default both as in vanilla fine-tuning.
+
+    Every rank calls both, `row_loss` after `prepare`, with the same arguments but for the context's rank.
+    """
+
+    prepare: Prepare = vanilla.prepare
+    row_loss: RowLossOf = vanilla.row_loss

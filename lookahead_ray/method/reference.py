@@ -1,0 +1,69 @@
+"""log p_0: what the seed model gives the answer tokens of the training rows, asked once before training."""
+
+from collections.abc import Sequence
+
+import torch
+from torch.nn import functional
+
+from lookahead_ray.config.load import content_hash
+from lookahead_ray.data.chat import Rendered
+from lookahead_ray.method.context import Context
+from lookahead_ray.method.vanilla import IGNORED
+
+FORMAT = 1  # raised when what is kept changes, so that old caches are not used
+
+
+def token_log_probs(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """log p of every answer token in nats, fp32, (answer tokens,): the rows' answers one after another.
+
+    Args:
+        logits: (batch, positions, vocab), any float type; the log-softmax is taken in fp32.
+        targets: (batch, positions), -100 where there is no answer token.
+    """
+    wanted = targets != IGNORED
+    return -functional.cross_entropy(logits[wanted].float(), targets[wanted], reduction="none")
+
+
+def reference_log_probs(rows: Sequence[Rendered], context: Context) -> dict[Rendered, tuple[float, ...]]:
+    """log p_0 of each row's answer tokens, for all rows, on every rank.
+
+    Each rank computes its share of the rows, then they are gathered. Rank 0 keeps them in the cache under the
+    hash of the rows' token ids and the seed model; only its cache is asked.
+
+    Raises:
+        FloatingPointError: the seed model gives an answer token no finite log-probability.
+    """
+    key, known = "", None
+    if context.rank == 0:
+        ids = [[row.prompt_ids, row.answer_ids] for row in rows]
+        key = content_hash(["log_p0", FORMAT, context.seed_hash, ids])
+        known = context.cache.get(key)
+    values = context.gather(known)[0]
+    if values is None:
+        context.tell("log-probabilities under the seed model")
+        shares = context.gather(_my_share(rows, context))
+        by_index = {index: value for share in shares for index, value in share.items()}
+        values = [by_index[index] for index in range(len(rows))]
+        if context.rank == 0:
+            context.cache.put(key, values)
+    return {row: tuple(value) for row, value in zip(rows, values, strict=True)}
+
+
+@torch.no_grad()
+def _my_share(rows: Sequence[Rendered], context: Context) -> dict[int, list[float]]:
+    """Index of each row of this rank -> log p_0 of its answer tokens. Like lengths share a pass."""
+    lengths = [len(row.prompt_ids) + len(row.answer_ids) for row in rows]
+    order = sorted(range(len(rows)), key=lambda index: (lengths[index], index))
+    mine = order[context.rank :: context.world_size]
+    share = {}
+    for start in range(0, len(mine), context.batch_size):
+        chosen = mine[start : start + context.batch_size]
+        batch = [rows[index] for index in chosen]
+        log_probs = token_log_probs(*context.forward(context.model, batch)).cpu()
+        if not torch.isfinite(log_probs).all():
+            raise FloatingPointError(
+                "the seed model gives an answer token a log-probability that is not finite"
+            )
+        parts = torch.split(log_probs, [len(row.answer_ids) for row in batch])
+        share.update({index: part.tolist() for index, part in zip(chosen, parts, strict=True)})
+    return share

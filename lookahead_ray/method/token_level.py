@@ -1,0 +1,71 @@
+"""Losses that hold early answer tokens close to the seed model: the objective itself, and Constrained SFT.
+
+Paper, section 2.3, after Qi et al. 2024 (Unispac/shallow-vs-deep-alignment, fb1749e): with
+Δ_t = log p_θ(y_t) − log p_0(y_t) and a coefficient β_t for each answer position t, counted from 1,
+
+    token_kl         L = Σ_t −(2/β_t) log σ(β_t Δ_t)
+    constrained_sft  L = Σ_t −w_t log p_θ(y_t),   w_t = max(1e-3, 2 (1 − σ(β_t Δ_t))) without a gradient
+
+Where w_t > 1e-3 their gradients are the same, ∂L/∂log p_θ(y_t) = −2 (1 − σ(β_t Δ_t)): that of cross-entropy
+while the model is the seed model, less the likelier than that a token has become. Their values differ: at the
+seed model the first is 2 log 2 / β_t for each token, the second is the cross-entropy.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from lookahead_ray.config.method import TokenLevelBase
+from lookahead_ray.data.chat import Rendered
+from lookahead_ray.method.base import RowLossOf
+from lookahead_ray.method.context import Context, RowLoss
+from lookahead_ray.method.reference import reference_log_probs, token_log_probs
+
+LEAST_WEIGHT = 1e-3
+
+Objective = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""(log p_θ, log p_0, β), each (answer tokens,), of one float type -> the loss summed over them."""
+
+
+def token_kl(log_p: torch.Tensor, log_p0: torch.Tensor, beta: torch.Tensor) -> torch.Tensor:
+    """Σ −(2/β) log σ(β (log p_θ − log p_0)), as a softplus, so that it overflows nowhere."""
+    return (2 / beta * functional.softplus(-beta * (log_p - log_p0))).sum()
+
+
+def constrained_sft(log_p: torch.Tensor, log_p0: torch.Tensor, beta: torch.Tensor) -> torch.Tensor:
+    """−Σ w log p_θ; no gradient flows through the weights w."""
+    return -(constrained_weights(log_p, log_p0, beta) * log_p).sum()
+
+
+def constrained_weights(log_p: torch.Tensor, log_p0: torch.Tensor, beta: torch.Tensor) -> torch.Tensor:
+    """w = max(1e-3, 2 (1 − σ(β (log p_θ − log p_0)))), (answer tokens,), without a gradient.
+
+    1 at the seed model, towards 2 for a token that has become less likely, towards 1e-3 for a likelier one.
+    """
+    # 1 − σ(x) as σ(−x): the same number without cancellation.
+    return (2 * torch.sigmoid(-beta * (log_p - log_p0))).detach().clamp(min=LEAST_WEIGHT)
+
+
+def betas(config: TokenLevelBase, length: int) -> list[float]:
+    """β of the answer positions 1 to `length`."""
+    bias = [config.first_beta, *[config.bias_beta] * (config.bias_length - 1)][: config.bias_length]
+    return (bias + [config.beta] * (length - len(bias)))[:length]
+
+
+def against_seed(objective: Objective) -> RowLossOf:
+    """The rows' loss from an objective; log p_0 is computed when training is about to begin."""
+
+    def row_loss_of(rows: Sequence[Rendered], config: TokenLevelBase, context: Context) -> RowLoss:
+        reference = reference_log_probs(rows, context)
+
+        def row_loss(model: Any, batch: Sequence[Rendered]) -> torch.Tensor:
+            log_p = token_log_probs(*context.forward(model, batch))
+            log_p0 = log_p.new_tensor([value for row in batch for value in reference[row]])
+            beta = log_p.new_tensor([b for row in batch for b in betas(config, len(row.answer_ids))])
+            return objective(log_p, log_p0, beta)
+
+        return row_loss
+
+    return row_loss_of

@@ -1,0 +1,90 @@
+"""Contexts of ranks that take turns in one process, over the toy model."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lookahead_ray.config.model import ModelConfig
+from lookahead_ray.evaluate.generate import generate
+from lookahead_ray.method import Context
+from lookahead_ray.method.cache import Cache
+from lookahead_ray.train.model import forward
+from tests.toy import toy_model
+
+
+@dataclass
+class Ranks:
+    """`world_size` ranks as threads; `run` gives what each of them returned, by rank."""
+
+    world_size: int
+    cache: Cache
+    model: Any = None
+    tokenizer: Any = None
+    generate: Callable[[Any, Sequence[Sequence[int]], int], list[list[int]]] | None = None
+    batch_size: int = 3
+    seed_hash: str = "seed"
+    told: list[str] = field(default_factory=list)
+
+    def run(self, work: Callable[[Context], Any]) -> list[Any]:
+        barrier = threading.Barrier(self.world_size, timeout=20)
+        board: list[Any] = [None] * self.world_size
+        results: list[Any] = [None] * self.world_size
+        errors: list[BaseException] = []
+
+        def rank_main(rank: int) -> None:
+            def gather(value: Any) -> list[Any]:
+                board[rank] = value
+                barrier.wait()
+                values = list(board)
+                barrier.wait()
+                return values
+
+            try:
+                results[rank] = work(self._context(rank, gather))
+            except BaseException as error:
+                errors.append(error)
+                barrier.abort()
+
+        threads = [threading.Thread(target=rank_main, args=(rank,)) for rank in range(self.world_size)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for error in errors:
+            if not isinstance(error, threading.BrokenBarrierError):
+                raise error
+        return results
+
+    def _context(self, rank: int, gather: Callable[[Any], list[Any]]) -> Context:
+        context = Context(
+            model=self.model if self.model is not None else toy_model(),
+            tokenizer=self.tokenizer,
+            model_config=ModelConfig(),
+            precision="fp32",
+            batch_size=self.batch_size,
+            prompt_batch_size=self.batch_size,
+            rank=rank,
+            world_size=self.world_size,
+            cache=self.cache,
+            forward=forward(pad_id=0),
+            generate=self.generate or greedy,
+            gather=gather,
+            tell=self.told.append,
+        )
+        context.__dict__["seed_hash"] = self.seed_hash  # in place of hashing weight files
+        return context
+
+
+def greedy(model: Any, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> list[list[int]]:
+    """Generation that never ends by itself."""
+    return generate(
+        model, prompts, max_new_tokens=max_new_tokens, batch_size=4, end_ids=frozenset(), pad_id=0
+    )
+
+
+def alone(folder: Path, **changes: Any) -> Context:
+    """The context of an only rank."""
+    (context,) = Ranks(1, Cache(folder), **changes).run(lambda context: context)
+    return context

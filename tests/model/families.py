@@ -1,0 +1,94 @@
+"""Tiny random chat models of several architectures, as configurations of Transformers."""
+
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM as AutoModel
+from transformers import (
+    Gemma2Config,
+    Gemma3TextConfig,
+    GemmaConfig,
+    GPT2Config,
+    LlamaConfig,
+    MistralConfig,
+    PreTrainedConfig,
+    Qwen2Config,
+    Qwen3Config,
+)
+
+from tests.toy import toy_tokenizer
+
+TOKENIZER = toy_tokenizer()
+CONTEXT = 256
+WINDOW = 8  # tokens, less than the prompts of the tests
+
+SHAPE: dict[str, Any] = {
+    "vocab_size": len(TOKENIZER),
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": CONTEXT,
+    "initializer_range": 0.2,
+    "bos_token_id": TOKENIZER.bos_token_id,
+    "eos_token_id": TOKENIZER.eos_token_id,
+    "pad_token_id": TOKENIZER.pad_token_id,
+}
+
+
+def rope(kind: str, **numbers: Any) -> dict[str, Any]:
+    """Rotary positions of a kind."""
+    return {"rope_type": kind, "rope_theta": 10000.0, **numbers}
+
+
+FAMILIES: dict[str, PreTrainedConfig] = {
+    "llama": LlamaConfig(**SHAPE, tie_word_embeddings=False),
+    "llama, tied": LlamaConfig(**SHAPE, tie_word_embeddings=True),
+    "llama, linear rope": LlamaConfig(**SHAPE, rope_parameters=rope("linear", factor=2.0)),
+    "llama, dynamic rope": LlamaConfig(**SHAPE, rope_parameters=rope("dynamic", factor=2.0)),
+    "llama, yarn rope": LlamaConfig(
+        **SHAPE, rope_parameters=rope("yarn", factor=2.0, original_max_position_embeddings=128)
+    ),
+    "llama, llama3 rope": LlamaConfig(
+        **SHAPE,
+        rope_parameters=rope(
+            "llama3",
+            factor=8.0,
+            low_freq_factor=1.0,
+            high_freq_factor=4.0,
+            original_max_position_embeddings=64,
+        ),
+    ),
+    "qwen2, tied": Qwen2Config(**SHAPE, tie_word_embeddings=True),
+    "qwen3": Qwen3Config(**SHAPE, tie_word_embeddings=False),
+    "gemma": GemmaConfig(**SHAPE),
+    "gemma2, windows": Gemma2Config(**SHAPE, sliding_window=WINDOW, query_pre_attn_scalar=8),
+    "gemma3, windows": Gemma3TextConfig(
+        **SHAPE,
+        sliding_window=WINDOW,
+        query_pre_attn_scalar=8,
+        layer_types=["sliding_attention", "full_attention"],
+    ),
+    "mistral, windows": MistralConfig(**SHAPE, sliding_window=WINDOW),
+    "gpt2, absolute positions": GPT2Config(
+        vocab_size=len(TOKENIZER),
+        n_embd=32,
+        n_layer=2,
+        n_head=4,
+        n_positions=CONTEXT,
+        initializer_range=0.2,
+        bos_token_id=TOKENIZER.bos_token_id,
+        eos_token_id=TOKENIZER.eos_token_id,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+    ),
+}
+
+
+def make(name: str) -> Any:
+    """The family's model in fp32 and evaluation mode, its weights the same each time."""
+    torch.manual_seed(0)
+    return AutoModel.from_config(FAMILIES[name]).float().eval()

@@ -1,0 +1,144 @@
+"""Any causal language model with a chat template: trained, asked, measured, saved and loaded alike.
+
+Each family is compared with a plain use of the same model: whole sequences, one row at a time, no padding, no
+cache.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lookahead_ray.config.model import ModelConfig
+from lookahead_ray.config.training import LoraConfig, TrainingConfig
+from lookahead_ray.data.chat import end_token_id, prompt_ids, render_all
+from lookahead_ray.data.example import Example
+from lookahead_ray.errors import ModelError
+from lookahead_ray.evaluate.generate import end_token_ids, generate
+from lookahead_ray.evaluate.kl import divergence, early_log_probs
+from lookahead_ray.method import vanilla
+from lookahead_ray.model import load
+from lookahead_ray.train.loop import train
+from lookahead_ray.train.model import prepare_model, supervised
+from lookahead_ray.train.process_group import single_process_group
+from tests.model.families import CONTEXT, FAMILIES, TOKENIZER, make
+from tests.train.reference import loss_sum
+from tests.train.test_loop import PlainEngine
+
+CONFIG = TrainingConfig(learning_rate=3e-3, epochs=6, batch_size=4, micro_batch_size=2, precision="fp32")
+EXAMPLES = [Example("Be brief.", f"{'Count' * (n % 3)} {n}?", f"{n} and {n + 1}") for n in range(6)]
+ROWS = render_all(TOKENIZER, EXAMPLES, CONTEXT)
+PROMPTS = [prompt_ids(TOKENIZER, text, None) for text in ("Hi", "What is the answer?", "x" * 40)]
+LORA = LoraConfig(rank=4)
+
+
+@pytest.fixture(params=FAMILIES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def group() -> Iterator[None]:
+    with single_process_group():
+        yield
+
+
+def saved(name: str, folder: Path) -> ModelConfig:
+    make(name).save_pretrained(folder)
+    TOKENIZER.save_pretrained(folder)
+    return ModelConfig(path=str(folder))
+
+
+def trained(model: Any, lora: LoraConfig | None, **changes: Any) -> Any:
+    config = CONFIG.model_copy(update={"lora": lora, **changes})
+    torch.manual_seed(0)
+    model = prepare_model(model, config)
+    engine = PlainEngine(model, config, len(ROWS))
+    steps = train(engine, ROWS, supervised(vanilla.answer_loss, 0), config, seed=0, on_step=lambda step: None)
+    return model, [step.loss for step in steps]
+
+
+def answers(model: Any, prompts: Any = PROMPTS, new_tokens: int = 12) -> list[list[int]]:
+    ends = end_token_ids(model, end_token_id(TOKENIZER))
+    return generate(model, prompts, max_new_tokens=new_tokens, batch_size=4, end_ids=ends, pad_id=0)
+
+
+def plain_answer(model: Any, prompt: Any, new_tokens: int) -> list[int]:
+    """Greedy, the whole sequence anew for each token."""
+    ends, ids = end_token_ids(model, end_token_id(TOKENIZER)), list(prompt)
+    with torch.no_grad():
+        for _ in range(new_tokens):
+            token = int(model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1].argmax())
+            if token in ends:
+                break
+            ids.append(token)
+    return ids[len(prompt) :]
+
+
+def test_losses_of_padded_rows_are_those_of_single_ones(name: str) -> None:
+    model = make(name)
+    expected = loss_sum(model, ROWS).item()
+    assert supervised(vanilla.answer_loss, 0)(model, ROWS).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_answers_of_a_padded_batch_are_those_of_single_prompts(name: str) -> None:
+    model = make(name)
+    assert answers(model) == [plain_answer(model, prompt, 12) for prompt in PROMPTS]
+
+
+@pytest.mark.parametrize("lora", [None, LORA], ids=["full", "lora"])
+def test_trains_and_is_found_again_as_it_was(name: str, lora: LoraConfig | None, tmp_path: Path) -> None:
+    config = saved(name, tmp_path / "seed")
+    tokenizer, model = load.load_tokenizer(config), load.load_model(config, torch.float32)
+    openings = [list(row.answer_ids) for row in ROWS[:3]]
+
+    def log_probs(model: Any) -> torch.Tensor:
+        return early_log_probs(
+            model, PROMPTS, openings, positions=4, batch_size=2, pad_id=tokenizer.pad_token_id
+        )
+
+    before = log_probs(model)
+    assert divergence(log_probs(model), before).abs().max() < 1e-5
+    model, losses = trained(model, lora)
+    assert losses[-1] < losses[0]
+    moved = divergence(log_probs(model), before)
+    assert moved.isfinite().all()
+    assert moved.mean() > 1e-3
+    found = answers(model)
+    if lora is not None:
+        model = model.merge_and_unload()
+    model.save_pretrained(tmp_path / "tuned")
+    tokenizer.save_pretrained(tmp_path / "tuned")
+    again = load.load_model(ModelConfig(path=str(tmp_path / "tuned")), torch.float32)
+    torch.testing.assert_close(log_probs(again), log_probs(model), rtol=1e-3, atol=1e-3)
+    assert answers(again) == found
+    heads = model.get_output_embeddings().weight is model.get_input_embeddings().weight
+    assert (again.get_output_embeddings().weight is again.get_input_embeddings().weight) is heads
+
+
+def test_checkpointing_changes_no_loss(name: str) -> None:
+    _, plain = trained(make(name), None, epochs=1)
+    _, checkpointed = trained(make(name), None, epochs=1, gradient_checkpointing=True)
+    assert checkpointed == pytest.approx(plain, rel=1e-5)
+
+
+def test_half_precision_is_loaded_and_asked(name: str, tmp_path: Path) -> None:
+    model = load.load_model(saved(name, tmp_path), torch.bfloat16)
+    assert {weight.dtype for weight in model.parameters()} == {torch.bfloat16}
+    assert [len(answer) <= 5 for answer in answers(model, new_tokens=5)] == [True] * 3
+
+
+class TestContext:
+    def test_is_known(self, name: str) -> None:
+        assert load.context_length(make(name)) == CONTEXT
+
+    def test_prompt_and_answer_must_fit(self, name: str) -> None:
+        model, prompt = make(name), [(5,) * (CONTEXT - 3)]
+        assert len(answers(model, prompt, new_tokens=3)[0]) <= 3
+        with pytest.raises(ModelError) as caught:
+            answers(model, prompt, new_tokens=4)
+        assert str(caught.value) == (
+            "253 tokens of prompt and 4 new ones are 257 tokens, but the model's context ends at 256"
+        )

@@ -1,0 +1,77 @@
+"""One rank of a trial from configuration to measurement, with each method and the defences."""
+
+from typing import Any
+
+import pytest
+
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.method.sdft import REASONS
+from lookahead_ray.train.process_group import single_process_group
+from lookahead_ray.trial.worker import Measurement, run_worker
+from tests.tiny import make_model
+
+pytestmark = pytest.mark.slow
+
+TREE: dict[str, Any] = {
+    "task": {"name": "word_problems", "train_examples": 6, "test_examples": 2},
+    "safety": {"name": "probe", "harmful_prompts": 2, "benign_prompts": 2},
+    "preview": {"strategy": "true", "length_tokens": 3},
+    "training": {
+        "epochs": 2,
+        "batch_size": 4,
+        "micro_batch_size": 2,
+        "max_length": 1024,
+        "learning_rate": 1e-3,
+    },
+    "evaluation": {"safety_new_tokens": 4, "task_new_tokens": 4, "kl_tokens": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Measurement]:
+    """A measurement for each method and one with both defences; all share one cache."""
+    folder = tmp_path_factory.mktemp("worker")
+    model = {"path": str(make_model(folder / "model"))}
+    trees: dict[str, dict[str, Any]] = {
+        "vanilla": {},
+        "constrained_sft": {"method": {"name": "constrained_sft"}},
+        "token_kl": {"method": {"name": "token_kl"}},
+        "sdft": {"method": {"name": "sdft", "new_tokens": 4}},
+        "defended": {"defence": {"mix": {"share": 0.25}, "prompt": "Refuse what is harmful."}},
+    }
+    found = {}
+    with pytest.MonkeyPatch.context() as patch, single_process_group():
+        patch.setenv("LOOKAHEAD_RAY_CACHE", str(folder / "cache"))
+        for name, tree in trees.items():
+            config = TrialConfig.model_validate({**TREE, "model": model, **tree})
+            result = run_worker(config, trains=True, send=lambda progress: None)
+            assert result is not None
+            found[name] = result
+    return found
+
+
+def test_every_method_trains_and_is_measured(measured: dict[str, Measurement]) -> None:
+    for result in measured.values():
+        assert len(result.steps) == 4
+        assert len(result.generations) == 8
+        assert result.preparation["seconds"] > 0
+    losses = {name: result.steps[0].loss for name, result in measured.items()}
+    assert losses["constrained_sft"] == pytest.approx(losses["vanilla"], rel=2e-2)  # weights of 1, in bf16
+
+
+def test_what_was_prepared_is_counted(measured: dict[str, Measurement]) -> None:
+    counts = {
+        name: {k: v for k, v in m.preparation.items() if k != "seconds"} for name, m in measured.items()
+    }
+    assert counts["vanilla"] == counts["token_kl"] == {"safety_examples": 0}
+    assert counts["defended"] == {"safety_examples": 2}
+    assert set(counts["sdft"]) == {
+        "rewritten",
+        *(f"rejected_{reason}" for reason in REASONS),
+        "safety_examples",
+    }
+    assert sum(counts["sdft"].values()) == 6
+
+
+def test_the_mix_is_part_of_the_datas_hash(measured: dict[str, Measurement]) -> None:
+    assert measured["defended"].data_hash != measured["vanilla"].data_hash == measured["sdft"].data_hash
