@@ -50,6 +50,7 @@ class WorkerGroup:
         self._jobs, self._reports = (Queue(actor_options={"num_cpus": 0}) for _ in range(2))
         self._error: Exception | None = None
         self._holds = ""  # placement group of the ranks, as hexadecimal digits
+        self._busy = False
         self._thread = threading.Thread(target=self._fit, daemon=True)
         self._thread.start()
 
@@ -64,6 +65,7 @@ class WorkerGroup:
         Raises:
             TrialError: a rank failed or died; the message says which and why. The group has ended.
         """
+        self._busy = True
         self._jobs.put(job)
         while True:
             alive = self.alive  # before looking: what a rank said before its end is still in the queue
@@ -76,13 +78,16 @@ class WorkerGroup:
                     raise self._failure() from self._error
                 continue
             if MEASUREMENT in told:
+                self._busy = False
                 return told[MEASUREMENT]
             self._holds = told[GROUP]
             report(told)
 
     def stop(self) -> None:
-        """End the ranks and give their resources back."""
-        if self.alive:
+        """End the ranks and give their resources back; at once where a job still runs."""
+        if self.alive and self._busy:
+            release(self._holds)
+        elif self.alive:
             self._jobs.put(None)
             self._thread.join(STOP_S)
         for queue in (self._jobs, self._reports):
