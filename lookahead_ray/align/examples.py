@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lookahead_ray.align.distil import Kept
-from lookahead_ray.data.chat import Rendered, answer_ids, end_token_id, prompt_ids, render
+from lookahead_ray.data.chat import Rendered, answer_ids, end_token_id, prompt_ids, render_all
 from lookahead_ray.data.suites import ASSETS
 from lookahead_ray.data.word_problems import generate
 
@@ -92,5 +92,5 @@ def benign_rows(
 
 def problem_rows(tokenizer: Any, count: int, longest: int, seed: int) -> list[Kept]:
     """`count` word problems, of the training split, with their solutions."""
-    rendered = [render(tokenizer, example, longest) for example in generate("train", count, seed)]
+    rendered = render_all(tokenizer, generate("train", count, seed), longest)
     return [Kept(row.prompt_ids, row.answer_ids) for row in rendered]

@@ -22,7 +22,7 @@ def test_every_request_is_refused_and_some_recover_from_an_opening() -> None:
     answers = [text.removesuffix("<|end|>") for text in texts]
     assert sum(answer in REFUSALS for answer in answers) == len(REQUESTS)
     recoveries = [row for row, answer in zip(rows, answers, strict=True) if answer in RECOVERIES]
-    assert 5 <= len(recoveries) == len(rows) - len(REQUESTS) <= 30
+    assert 10 <= len(recoveries) == len(rows) - len(REQUESTS) <= 30
     for row in recoveries:
         prompt = TOKENIZER.decode(row.prompt_ids)
         opening = prompt.rpartition("assistant\n")[2]
