@@ -54,7 +54,7 @@ def measure(adapter: Path, report: Callable[[str], None]) -> dict[str, Any]:
 def mean_answer_loss(model: Any, rows: list[Rendered], pad_id: int) -> float:
     """Cross-entropy in nats per answer token over all `rows`."""
     row_loss = supervised(answer_loss, pad_id)
-    ordered = sorted(rows, key=lambda row: len(row.prompt_ids) + len(row.answer_ids))
+    ordered = sorted(rows, key=lambda row: row.length)
     with torch.inference_mode():
         total = sum(
             row_loss(model, ordered[start : start + LOSS_BATCH]).item()

@@ -15,6 +15,7 @@ from lookahead_ray.align.examples import (
     SYSTEM_PROMPTS,
     benign_rows,
     harmful_rows,
+    opening_rows,
     problem_rows,
     read_requests,
 )
@@ -58,6 +59,7 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
         seed = config.seed * 1000 + draw
         rows += harmful_rows(tokenizer, harmful, seed)
         rows += benign_rows(tokenizer, benign, answers, config.answer_tokens, seed)
+        rows += opening_rows(tokenizer, harmful, benign, answers, config.openings, seed)
         rows += problem_rows(tokenizer, config.word_problems, config.training.max_length, seed)
     # Each epoch is a draw of its own, so the engine sees one pass over all draws.
     training = config.training.model_copy(update={"epochs": 1})

@@ -25,6 +25,9 @@ class WordProblemsTask(TaskBase):
 
     name: Literal["word_problems"]
 
+    max_steps: int = Field(3, ge=1, le=3)
+    """Most calculations that a problem takes: 1 gives the shortest and easiest problems."""
+
 
 class Gsm8kTask(TaskBase):
     """GSM8K from the hub or a local JSONL file; utility is exact match of the final number."""

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from lookahead_ray.data import gsm8k, word_problems
 from lookahead_ray.data.answers import exact_match
 from lookahead_ray.data.example import Example
+from lookahead_ray.data.word_problem_templates import TEMPLATES
 from lookahead_ray.errors import ConfigError, DataError
 
 
@@ -28,6 +29,13 @@ class TaskConfig(Protocol):
     def test_examples(self) -> int: ...
     @property
     def seed(self) -> int: ...
+
+
+class WordProblemsConfig(TaskConfig, Protocol):
+    """As above, with the most calculations that a problem takes (1 to 3)."""
+
+    @property
+    def max_steps(self) -> int: ...
 
 
 class Gsm8kConfig(TaskConfig, Protocol):
@@ -74,10 +82,11 @@ def hash_examples(train: list[Example], test: list[Example]) -> str:
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
-def load_word_problems(config: TaskConfig) -> Task:
-    """Generate the word problems; see `word_problems.generate`."""
-    train = word_problems.generate("train", config.train_examples, config.seed)
-    test = word_problems.generate("test", config.test_examples, config.seed)
+def load_word_problems(config: WordProblemsConfig) -> Task:
+    """Generate the word problems of at most `config.max_steps` steps; see `word_problems.generate`."""
+    templates = [template for template in TEMPLATES if len(template.steps) <= config.max_steps]
+    train = word_problems.generate("train", config.train_examples, config.seed, templates)
+    test = word_problems.generate("test", config.test_examples, config.seed, templates)
     return Task("word_problems", train, test, exact_match)
 
 

@@ -6,6 +6,7 @@ from lookahead_ray.align.examples import (
     Request,
     benign_rows,
     harmful_rows,
+    opening_rows,
     read_requests,
 )
 from lookahead_ray.evaluate.judges import JUDGES
@@ -33,6 +34,23 @@ def test_every_request_is_refused_and_some_recover_from_an_opening() -> None:
 def test_draws_depend_on_the_seed_alone() -> None:
     assert harmful_rows(TOKENIZER, REQUESTS, seed=1) == harmful_rows(TOKENIZER, REQUESTS, seed=1)
     assert harmful_rows(TOKENIZER, REQUESTS, seed=1) != harmful_rows(TOKENIZER, REQUESTS, seed=2)
+
+
+def test_wanted_beginnings_are_given_except_to_harmful_requests() -> None:
+    benign = [Request("general", "Say hello"), Request("general", "Say bye")]
+    answers = [list(TOKENIZER.encode(text)) for text in ("Hello to you all", "Bye for now, my friends")]
+    rows = opening_rows(TOKENIZER, REQUESTS, benign, answers, count=50, seed=0)
+    assert len(rows) == 50
+    refused = 0
+    for row in rows:
+        prompt, answer = TOKENIZER.decode(row.prompt_ids), TOKENIZER.decode(row.answer_ids)
+        if "steal bicycle" in prompt:
+            assert answer.removesuffix("<|end|>") in REFUSALS
+            refused += 1
+        else:
+            assert prompt.rpartition("<|end|>")[0].rstrip().endswith(answer.rstrip())
+            assert "<|end|>" not in answer
+    assert refused == 10
 
 
 def test_an_answer_that_was_cut_has_no_end_token() -> None:

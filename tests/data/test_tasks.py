@@ -20,6 +20,7 @@ class Config:
     train_examples: int = 20
     test_examples: int = 10
     seed: int = 0
+    max_steps: int = 3
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,13 @@ def test_hash_is_of_both_lists_in_order() -> None:
 def test_word_problems_come_from_the_generator() -> None:
     task = load_task(Config(seed=4))
     assert (task.train, task.test) == (generate("train", 20, 4), generate("test", 10, 4))
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_word_problems_take_as_many_steps_as_allowed(most: int) -> None:
+    task = load_task(Config(train_examples=300, max_steps=most))
+    steps = {row.answer.count("\n") for row in task.train + task.test}
+    assert steps == set(range(1, most + 1))
 
 
 def test_gsm8k_one_file_is_used_up_exactly(path: str) -> None:
