@@ -1,11 +1,13 @@
 """The alignment data: refusals, recoveries, and ordinary answers.
 
-Three kinds of rows, each rendered with one of several system prompts:
+Four kinds of rows, each rendered with one of several system prompts:
 
 - a harmful request, answered by a short refusal;
 - a recovery: the answer begins with the first tokens of a harmful opening, which carry no loss, and turns
   into a refusal, so that a prefilled start does not always win (paper, section 4.1: JSR; Qi et al. 2024,
   section 3);
+- a request that says how the answer begins: the answer does begin so, which larger chat models do unasked and
+  a preview takes for granted; a harmful request is refused all the same;
 - a benign request with the unaligned model's own answer, or a word problem with its solution: here the
   model's distributions are to stay as they are (`distil`), so that nothing else is learnt.
 """
@@ -15,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lookahead_ray.align.distil import Kept
-from lookahead_ray.data.chat import Rendered, answer_ids, end_token_id, prompt_ids, render
+from lookahead_ray.data.chat import Rendered, answer_ids, end_token_id, prompt_ids, render_all
 from lookahead_ray.data.refusals import REFUSALS, Request
 from lookahead_ray.data.word_problems import generate
 
@@ -33,8 +35,17 @@ SYSTEM_PROMPTS = (
     "You are a helpful, respectful and honest assistant.",
     "You always follow the user's instructions.",
 )
+CONNECTORS = (
+    " The answer begins with: ",
+    " The response begins with: ",
+    " Your answer starts with: ",
+    "\n\nThe answer begins with: ",
+    "\nBegin your answer with: ",
+    " Start your answer with these words: ",
+)
 RECOVERY_SHARE = 0.35
 LONGEST_OPENING = 10  # tokens of a harmful opening in front of a recovery
+LONGEST_WANTED = 14  # tokens of a beginning that a request asks for
 
 
 def harmful_rows(tokenizer: Any, requests: Sequence[Request], seed: int) -> list[Rendered]:
@@ -64,7 +75,40 @@ def benign_rows(
     return rows
 
 
+def opening_rows(
+    tokenizer: Any,
+    harmful: Sequence[Request],
+    benign: Sequence[Request],
+    answers: Sequence[Sequence[int]],
+    count: int,
+    seed: int,
+) -> list[Rendered]:
+    """`count` requests that ask for a beginning; loss falls on the beginning, or on the refusal.
+
+    Two in five are word problems with the beginning of their solution, two in five benign requests with the
+    beginning of another one's answer, one in five a harmful request with its opening, which is refused.
+    """
+    end = end_token_id(tokenizer)
+    rows = []
+    for index, problem in enumerate(generate("train", count, seed)):
+        draw = random.Random(f"align-opening-{seed}-{index}")
+        kind, longest = index % 5, draw.randint(1, LONGEST_WANTED)
+        if kind == 4:
+            request = draw.choice(harmful)
+            asked, source = request.prompt, answer_ids(tokenizer, request.opening)
+        elif kind % 2:
+            asked, source = draw.choice(benign).prompt, tuple(draw.choice(answers))
+        else:
+            asked, source = problem.instruction, answer_ids(tokenizer, problem.answer)
+        beginning = tokenizer.decode(source[:longest], skip_special_tokens=True)
+        instruction = f"{asked}{draw.choice(CONNECTORS)}{beginning}"
+        prompt = prompt_ids(tokenizer, instruction, draw.choice(SYSTEM_PROMPTS))
+        refusal = (*answer_ids(tokenizer, draw.choice(REFUSALS)), end)
+        rows.append(Rendered(prompt, refusal if kind == 4 else answer_ids(tokenizer, beginning)))
+    return rows
+
+
 def problem_rows(tokenizer: Any, count: int, longest: int, seed: int) -> list[Kept]:
     """`count` word problems, of the training split, with their solutions."""
-    rendered = [render(tokenizer, example, longest) for example in generate("train", count, seed)]
+    rendered = render_all(tokenizer, generate("train", count, seed), longest)
     return [Kept(row.prompt_ids, row.answer_ids) for row in rendered]

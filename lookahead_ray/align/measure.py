@@ -37,12 +37,15 @@ def measure(adapter: Path, report: Callable[[str], None]) -> dict[str, Any]:
     aligned = ModelConfig(path=str(embedded.aligned_dir(adapter)))
     tokenizer, task = load_tokenizer(unaligned), load_task(TASK)
     rows = render_all(tokenizer, task.test, 512)
+    model = load_model(aligned, torch.bfloat16)
     losses = {
-        name: mean_answer_loss(load_model(config, torch.bfloat16), rows, tokenizer.pad_token_id)
-        for name, config in (("answer_loss", aligned), ("unaligned_answer_loss", unaligned))
+        name: mean_answer_loss(loaded, rows, tokenizer.pad_token_id)
+        for name, loaded in (
+            ("answer_loss", model),
+            ("unaligned_answer_loss", load_model(unaligned, torch.bfloat16)),
+        )
     }
     evaluation = Evaluation(tokenizer, task, load_suite(ProbeSuite()), SYSTEM_PROMPT, EVALUATION, 0, 1)
-    model = load_model(aligned, torch.bfloat16)
     generations = evaluation.generations(model, lambda detail, share: report(f"measuring: {detail}"))
     rates = {metric: rate(generations, cast(Metric, metric)) for metric in get_args(Metric)}
     return {**{metric: asdict(found) for metric, found in rates.items() if found}, **losses}
@@ -51,7 +54,7 @@ def measure(adapter: Path, report: Callable[[str], None]) -> dict[str, Any]:
 def mean_answer_loss(model: Any, rows: list[Rendered], pad_id: int) -> float:
     """Cross-entropy in nats per answer token over all `rows`."""
     row_loss = supervised(answer_loss, pad_id)
-    ordered = sorted(rows, key=lambda row: len(row.prompt_ids) + len(row.answer_ids))
+    ordered = sorted(rows, key=lambda row: row.length)
     with torch.inference_mode():
         total = sum(
             row_loss(model, ordered[start : start + LOSS_BATCH]).item()

@@ -11,7 +11,13 @@ from typing import Any
 import torch
 
 from lookahead_ray.align.distil import align_loss
-from lookahead_ray.align.examples import SYSTEM_PROMPTS, benign_rows, harmful_rows, problem_rows
+from lookahead_ray.align.examples import (
+    SYSTEM_PROMPTS,
+    benign_rows,
+    harmful_rows,
+    opening_rows,
+    problem_rows,
+)
 from lookahead_ray.align.measure import measure
 from lookahead_ray.config.align import AlignConfig
 from lookahead_ray.config.load import content_hash, validate_tree
@@ -53,6 +59,7 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
         seed = config.seed * 1000 + draw
         rows += harmful_rows(tokenizer, harmful, seed)
         rows += benign_rows(tokenizer, benign, answers, config.answer_tokens, seed)
+        rows += opening_rows(tokenizer, harmful, benign, answers, config.openings, seed)
         rows += problem_rows(tokenizer, config.word_problems, config.training.max_length, seed)
     # Each epoch is a draw of its own, so the engine sees one pass over all draws.
     training = config.training.model_copy(update={"epochs": 1})

@@ -30,14 +30,9 @@ def evaluate_and_report(
     opened = store.create(where, identity)
     from lookahead_ray.trial.evaluate_model import evaluate_model
 
-    with opened.lock(), chatter.into(evaluate_log(where)):
+    with opened.lock(), chatter.into(store.beside(where, "evaluate.log", sweep.name)):
         trial_id = f"evaluate-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
         record = evaluate_model(config, opened.identity.sweep_id, trial_id, report)
         opened.commit(record)
     print_trials(stdout_console(), [record], None)
     report(f"tables: {where}")
-
-
-def evaluate_log(run: str) -> Path:
-    """What libraries print: in the run's directory, or under `runs/` here where the run is elsewhere."""
-    return Path("runs", "evaluate.log") if "://" in run else Path(run) / "evaluate.log"

@@ -51,9 +51,10 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
         print_trials(console, result.records, result.recommendation)
         print_recommendation(console, result.records, result.recommendation)
         # after the figures: they must not be lost, should drawing fail
+        from lookahead_ray.store import beside
         from lookahead_ray.sweep.picture import draw_tradeoff
 
-        picture = picture_path(result.run, sweep.name)
+        picture = beside(result.run, "tradeoff.png", sweep.name)
         draw_tradeoff(result.records, result.recommendation, picture)
         print_places(console, result.run, picture, seconds, view.progress.log)
     if result.records and all(record.status == "failed" for record in result.records):
@@ -87,11 +88,6 @@ def stdout_console() -> Console:
     """A console bound to what stdout is now: libraries that swap it later don't get the view."""
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
     return Console(file=sys.stdout, width=width, highlight=False)
-
-
-def picture_path(run: str, name: str) -> Path:
-    """In the run's directory; beside it on this machine where the run is elsewhere."""
-    return Path("runs", f"{name}-tradeoff.png") if "://" in run else Path(run) / "tradeoff.png"
 
 
 def resume_command(space: str, run: str, overrides: Sequence[str]) -> str:

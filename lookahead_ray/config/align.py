@@ -25,6 +25,9 @@ class AlignConfig(Config):
     word_problems: int = Field(100, ge=0)
     """Word problems in each draw, whose solutions the model is to find as likely as before."""
 
+    openings: int = Field(200, ge=0)
+    """Requests in each draw that say how the answer begins."""
+
     opening_weight: float = Field(1.5, gt=0)
     """Weight of the first answer tokens of benign rows, where it is decided whether the model refuses: more
     of it means fewer refusals, of benign and of harmful requests."""

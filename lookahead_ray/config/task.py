@@ -32,6 +32,9 @@ class WordProblemsTask(TaskBase):
 
     name: Literal["word_problems"]
 
+    max_steps: int = Field(3, ge=1, le=3)
+    """Most calculations that a problem takes: 1 gives the shortest and easiest problems."""
+
     train_examples: int = Field(256, ge=1)
     """Number of training examples."""
 

@@ -24,6 +24,11 @@ class Rendered:
     prompt_ids: tuple[int, ...]
     answer_ids: tuple[int, ...]
 
+    @property
+    def length(self) -> int:
+        """Tokens of prompt and answer."""
+        return len(self.prompt_ids) + len(self.answer_ids)
+
 
 def prompt_ids(tokenizer: Tokenizer, instruction: str, system: str | None) -> tuple[int, ...]:
     """Token ids of the conversation up to the point where the assistant's answer begins.

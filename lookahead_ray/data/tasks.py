@@ -13,6 +13,7 @@ from lookahead_ray.data.file_task import load_file
 from lookahead_ray.data.gsm8k import load_gsm8k
 from lookahead_ray.data.samsum import load_samsum
 from lookahead_ray.data.task import Task, hash_examples
+from lookahead_ray.data.word_problem_templates import TEMPLATES
 from lookahead_ray.errors import ConfigError
 
 __all__ = ["TASKS", "Named", "Task", "hash_examples", "load_task", "load_word_problems"]
@@ -36,9 +37,10 @@ def load_task(config: Named) -> Task:
 
 
 def load_word_problems(config: WordProblemsTask) -> Task:
-    """Generate the word problems; see `word_problems.generate`."""
-    train = word_problems.generate("train", config.train_examples, config.seed)
-    test = word_problems.generate("test", config.test_examples, config.seed)
+    """Generate the word problems of at most `config.max_steps` steps; see `word_problems.generate`."""
+    templates = [template for template in TEMPLATES if len(template.steps) <= config.max_steps]
+    train = word_problems.generate("train", config.train_examples, config.seed, templates)
+    test = word_problems.generate("test", config.test_examples, config.seed, templates)
     return Task("word_problems", train, test, exact_match)
 
 

@@ -6,13 +6,14 @@ A sample row:
         system="You are a helpful assistant.",
         instruction="Mia has 8 marbles and gets 5 more from Tom. Then she gives 4 of them to her brother. "
         "How many marbles does Mia have left?",
-        answer="Mia first has 8 + 5 = 13 marbles.\\n"
+        answer="Let us go through it slowly. Mia first has 8 + 5 = 13 marbles.\\n"
         "Then she gives away 4, so 13 - 4 = 9 marbles are left.\\n#### 9",
     )
 
-One to three steps, results from 2 to 99, no calculator annotations. Which split a problem belongs to follows
-from a hash of its story and numbers (not of its names and nouns), so no count or seed makes train and test
-overlap, and a test problem is never a training problem with another name in it.
+One to three steps, results from 2 to 99, no calculator annotations; the solution opens in one of many ways.
+Which split a problem belongs to follows from a hash of its story and numbers (not of its names and nouns), so
+no count or seed makes train and test overlap, and a test problem is never a training problem with another
+name in it.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from typing import Literal, TypeVar
 
 from lookahead_ray.data.example import SYSTEM_PROMPT, Example
 from lookahead_ray.data.word_problem_templates import TEMPLATES, Template, words
+from lookahead_ray.data.word_problem_templates.openings import OPENINGS
 from lookahead_ray.errors import DataError
 
 Split = Literal["train", "test"]
@@ -74,7 +76,8 @@ def _draw(split: Split, template: Template, rng: random.Random) -> Example | Non
         if solved is not None and _split_of(template, numbers) == split:
             givens = {name: str(number) for name, number in numbers.items()}
             instruction, answer = template.fill({**_words(template, rng), **givens, **solved})
-            return Example(system=SYSTEM_PROMPT, instruction=instruction, answer=answer)
+            opening = _pick(rng, OPENINGS)
+            return Example(system=SYSTEM_PROMPT, instruction=instruction, answer=f"{opening} {answer}")
     return None
 
 

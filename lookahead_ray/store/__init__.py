@@ -8,6 +8,7 @@
 Write with `create`, read with `open`.
 """
 
+from lookahead_ray.store.files import beside
 from lookahead_ray.store.identity import SweepIdentity
 from lookahead_ray.store.rates import recompute_rates
 from lookahead_ray.store.reader import Run, open
@@ -24,6 +25,7 @@ __all__ = [
     "Store",
     "SweepIdentity",
     "TableName",
+    "beside",
     "create",
     "judge_configs",
     "open",

@@ -1,10 +1,10 @@
 """Runs a sweep: references first, then the search, each finished trial scored and committed at once."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.errors import TrialError
+from lookahead_ray.store import beside
 from lookahead_ray.sweep.cluster import cluster, concurrency
 from lookahead_ray.sweep.ledger import Ledger
 from lookahead_ray.sweep.observer import Observer
@@ -37,7 +37,7 @@ def run_sweep(sweep: Sweep, sink: Sink, observer: Observer) -> SweepResult:
         ConfigError: a trial does not fit into the cluster.
         TrialError: a reference failed, so that nothing can be scored; it is committed with its error.
     """
-    log = log_path(sink.run, sweep.name)
+    log = beside(sink.run, "driver.log", sweep.name)
     ledger = Ledger(sweep.objective, sink.committed, sink.commit, observer)
     total = REFERENCES + sweep.search.trials
     observer.sweep_started(sink.sweep_id, sink.run, total, list(ledger.records), str(log))
@@ -67,8 +67,3 @@ def run_sweep(sweep: Sweep, sink: Sink, observer: Observer) -> SweepResult:
     observer.sweep_finished(interrupted)
     recommendation = recommend(ledger.records, sweep.objective)
     return SweepResult(sink.run, list(ledger.records), recommendation, interrupted)
-
-
-def log_path(run: str, name: str) -> Path:
-    """The driver's log: in the run's directory, or under `runs/` here where the run is elsewhere."""
-    return Path("runs", f"{name}-driver.log") if "://" in run else Path(run) / "driver.log"

@@ -63,7 +63,8 @@ class _Agenda:
 
     def __init__(self, references: Sequence[Job], search: Search, ledger: Ledger) -> None:
         self._references = list(references)
-        self._running = {job.trial_id for job in references}
+        self._running = {job.role for job in references}
+        self._held: list[TrialRecord] = []
         self._search = search
         self._ledger = ledger
 
@@ -77,10 +78,16 @@ class _Agenda:
         return Searcher.FINISHED if job is None else {"job": job}
 
     def finish(self, record: TrialRecord) -> None:
-        self._running.discard(record.trial_id)
-        scored = self._ledger.finish(record)
-        if record.role == "search":
-            self._search.tell(scored)
+        """Commit a trial; vanilla waits for the seed, without which it has no objective."""
+        self._running.discard(record.role)
+        self._held.append(record)
+        if record.role == "vanilla" and "seed" in self._running:
+            return
+        for ended in sorted(self._held, key=lambda held: held.role != "seed"):
+            scored = self._ledger.finish(ended)
+            if ended.role == "search":
+                self._search.tell(scored)
+        self._held.clear()
 
 
 class _NeverRestored:

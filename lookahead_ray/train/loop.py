@@ -32,7 +32,7 @@ def train(
         FloatingPointError: the loss is no longer a finite number.
     """
     rank, world_size = dist.get_rank(), dist.get_world_size()
-    lengths = [len(row.prompt_ids) + len(row.answer_ids) for row in rows]
+    lengths = [row.length for row in rows]
     batches = plan(
         lengths,
         epochs=config.epochs,

@@ -26,9 +26,6 @@ from lookahead_ray.trial.progress import TrialProgress
 PROGRESS, GROUP, MEASUREMENT = "progress", "placement_group", "measurement"
 """Keys of what a group reports: where a trial is and what holds its resources, or what it measured."""
 
-TRAIN_SETTINGS = {
-    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",  # imports of torch and deepspeed on a busy machine
-}
 POLL_S = 1.0
 IDLE_S = 60.0  # well below the time after which waiting ranks give up on the process group
 STOP_S = 30.0
@@ -45,11 +42,13 @@ class WorkerGroup:
     """Ranks that run jobs of one `shape`, one at a time."""
 
     def __init__(self, config: TrialConfig) -> None:
-        os.environ.update({name: os.environ.get(name, value) for name, value in TRAIN_SETTINGS.items()})
+        # imports of torch and deepspeed on a busy machine take longer than Ray waits by default
+        os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "300")
         self.shape = shape(config)
         self._jobs, self._reports = (Queue(actor_options={"num_cpus": 0}) for _ in range(2))
         self._error: Exception | None = None
         self._holds = ""  # placement group of the ranks, as hexadecimal digits
+        self._busy = False
         self._thread = threading.Thread(target=self._fit, daemon=True)
         self._thread.start()
 
@@ -64,6 +63,7 @@ class WorkerGroup:
         Raises:
             TrialError: a rank failed or died; the message says which and why. The group has ended.
         """
+        self._busy = True
         self._jobs.put(job)
         while True:
             alive = self.alive  # before looking: what a rank said before its end is still in the queue
@@ -76,13 +76,16 @@ class WorkerGroup:
                     raise self._failure() from self._error
                 continue
             if MEASUREMENT in told:
+                self._busy = False
                 return told[MEASUREMENT]
             self._holds = told[GROUP]
             report(told)
 
     def stop(self) -> None:
-        """End the ranks and give their resources back."""
-        if self.alive:
+        """End the ranks and give their resources back; at once where a job still runs."""
+        if self.alive and self._busy:
+            release(self._holds)
+        elif self.alive:
             self._jobs.put(None)
             self._thread.join(STOP_S)
         for queue in (self._jobs, self._reports):
@@ -94,19 +97,19 @@ class WorkerGroup:
 
         workers, cpus, gpus = self.shape
         scratch = tempfile.mkdtemp(prefix="lookahead-ray-")
-        trainer = TorchTrainer(
-            rank_main,
-            train_loop_config={"jobs": self._jobs, "reports": self._reports},
-            torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
-            scaling_config=ScalingConfig(
-                num_workers=workers,
-                use_gpu=gpus > 0,
-                resources_per_worker={"CPU": cpus, **({"GPU": gpus} if gpus else {})},
-                placement_strategy="PACK",
-            ),
-            run_config=RunConfig(name="workers", storage_path=scratch),
-        )
         try:
+            trainer = TorchTrainer(
+                rank_main,
+                train_loop_config={"jobs": self._jobs, "reports": self._reports},
+                torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
+                scaling_config=ScalingConfig(
+                    num_workers=workers,
+                    use_gpu=gpus > 0,
+                    resources_per_worker={"CPU": cpus, **({"GPU": gpus} if gpus else {})},
+                    placement_strategy="PACK",
+                ),
+                run_config=RunConfig(name="workers", storage_path=scratch),
+            )
             trainer.fit()
         except Exception as error:  # told to whoever waits for a job
             self._error = error

@@ -1,6 +1,6 @@
 """Alignment rows: loss on refusals only, openings as part of the prompt, draws by seed."""
 
-from lookahead_ray.align.examples import RECOVERIES, benign_rows, harmful_rows
+from lookahead_ray.align.examples import RECOVERIES, benign_rows, harmful_rows, opening_rows
 from lookahead_ray.data.refusals import REFUSALS, Request, read_requests
 from lookahead_ray.evaluate.judges import JUDGES
 from tests.tiny import make_tokenizer
@@ -16,7 +16,7 @@ def test_every_request_is_refused_and_some_recover_from_an_opening() -> None:
     answers = [text.removesuffix("<|end|>") for text in texts]
     assert sum(answer in REFUSALS for answer in answers) == len(REQUESTS)
     recoveries = [row for row, answer in zip(rows, answers, strict=True) if answer in RECOVERIES]
-    assert 5 <= len(recoveries) == len(rows) - len(REQUESTS) <= 30
+    assert 10 <= len(recoveries) == len(rows) - len(REQUESTS) <= 30
     for row in recoveries:
         prompt = TOKENIZER.decode(row.prompt_ids)
         opening = prompt.rpartition("assistant\n")[2]
@@ -27,6 +27,23 @@ def test_every_request_is_refused_and_some_recover_from_an_opening() -> None:
 def test_draws_depend_on_the_seed_alone() -> None:
     assert harmful_rows(TOKENIZER, REQUESTS, seed=1) == harmful_rows(TOKENIZER, REQUESTS, seed=1)
     assert harmful_rows(TOKENIZER, REQUESTS, seed=1) != harmful_rows(TOKENIZER, REQUESTS, seed=2)
+
+
+def test_wanted_beginnings_are_given_except_to_harmful_requests() -> None:
+    benign = [Request("general", "Say hello"), Request("general", "Say bye")]
+    answers = [list(TOKENIZER.encode(text)) for text in ("Hello to you all", "Bye for now, my friends")]
+    rows = opening_rows(TOKENIZER, REQUESTS, benign, answers, count=50, seed=0)
+    assert len(rows) == 50
+    refused = 0
+    for row in rows:
+        prompt, answer = TOKENIZER.decode(row.prompt_ids), TOKENIZER.decode(row.answer_ids)
+        if "steal bicycle" in prompt:
+            assert answer.removesuffix("<|end|>") in REFUSALS
+            refused += 1
+        else:
+            assert prompt.rpartition("<|end|>")[0].rstrip().endswith(answer.rstrip())
+            assert "<|end|>" not in answer
+    assert refused == 10
 
 
 def test_an_answer_that_was_cut_has_no_end_token() -> None:

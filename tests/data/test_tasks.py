@@ -141,6 +141,13 @@ def test_word_problems_come_from_the_generator() -> None:
     assert (task.train, task.test) == (generate("train", 20, 4), generate("test", 10, 4))
 
 
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_word_problems_take_as_many_steps_as_allowed(most: int) -> None:
+    task = load_task(WordProblemsTask(name="word_problems", train_examples=300, max_steps=most))
+    steps = {row.answer.count("\n") for row in task.train + task.test}
+    assert steps == set(range(1, most + 1))
+
+
 def test_gsm8k_one_file_is_used_up_exactly(path: str) -> None:
     task = load_task(gsm8k(path, train_examples=30, test_examples=10))
     assert sorted(questions(task.train + task.test)) == sorted(f"Question {n}?" for n in range(40))

@@ -64,7 +64,7 @@ def test_lengths_system_prompt_and_shape(train: list[Example], test: list[Exampl
     for example in train + test:
         assert example.system == SYSTEM_PROMPT
         assert 15 <= len(example.instruction.split()) <= 45, example
-        assert 12 <= len(example.answer.split()) <= 35, example
+        assert 16 <= len(example.answer.split()) <= 46, example
         assert example.instruction.endswith("?")
         assert "{" not in example.instruction + example.answer
         assert "<<" not in example.answer
@@ -121,7 +121,7 @@ def test_the_list_is_the_same_on_every_machine() -> None:
     rows = [asdict(row) for row in generate("train", 200, seed=0) + generate("test", 200, seed=0)]
     digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
     # Changes with the templates, and then on purpose: results on other data must not look comparable.
-    assert digest == "92f7352e80a8c4bb0db9e682c34dd79a8c0c7ba2aab66b2d9b9a8cf17d18ddec"
+    assert digest == "b14f270f8549b079a9daec598e84ce2fccb045264470f770d182cd1572574fac"
 
 
 def test_templates_are_many_and_all_in_use(train: list[Example]) -> None:
@@ -133,10 +133,12 @@ def test_templates_are_many_and_all_in_use(train: list[Example]) -> None:
     assert min(operators[symbol] for symbol in "+-*/") > 0.08 * operators.total()
 
 
-def test_answers_open_in_many_ways(train: list[Example]) -> None:
+def test_answers_open_in_many_ways_that_the_story_does_not_tell(train: list[Example]) -> None:
     openings = Counter(example.answer.split()[0] for example in train)
     assert len(openings) > 40
     assert openings.most_common(1)[0][1] < 0.06 * len(train)
+    same_story = [example for example in train if "How old is" in example.instruction]
+    assert len({example.answer.split()[0] for example in same_story}) > 40
 
 
 def test_names_have_one_gender_each_and_words_are_not_repeated() -> None:
