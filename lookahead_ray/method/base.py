@@ -25,3 +25,4 @@ class Method:
 
     prepare: Prepare = vanilla.prepare
     row_loss: RowLossOf = vanilla.row_loss
+    asks_seed: bool = False  # whether `row_loss` has the seed model pass over all rows once

@@ -12,6 +12,7 @@ from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.data.chat import Rendered
 from lookahead_ray.data.example import Example
 from lookahead_ray.method.cache import Cache
+from lookahead_ray.method.work import Work
 from lookahead_ray.model.load import model_hash
 
 RowLoss = Callable[[Any, Sequence[Rendered]], torch.Tensor]
@@ -58,7 +59,8 @@ class Context:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Training examples, and how many were treated in which way (for the record)."""
+    """Training examples, how many were treated in which way (for the record), and what it took."""
 
     examples: list[Example]
     counts: dict[str, int] = field(default_factory=dict)
+    work: Work = Work()  # of the seed model, on all ranks together; the same if it was found in the cache

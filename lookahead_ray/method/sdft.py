@@ -21,6 +21,7 @@ from lookahead_ray.data.answers import extract_number, marked_number
 from lookahead_ray.data.chat import answer_ids, prompt_ids
 from lookahead_ray.data.example import Example
 from lookahead_ray.method.context import Context, Prepared
+from lookahead_ray.method.work import Work, generated
 
 FORMAT = 1  # raised when what is kept changes, so that old caches are not used
 
@@ -51,11 +52,13 @@ def prepare(examples: Sequence[Example], config: SdftMethod, context: Context) -
     prompts = [rewrite_prompt(context.tokenizer, example, config) for example in examples]
     counts = {"rewritten": 0, **{f"rejected_{reason}": 0 for reason in REASONS}}
     chosen = []
-    for example, draft in zip(examples, _drafts(prompts, config, context), strict=True):
+    work = Work()
+    for example, prompt, draft in zip(examples, prompts, _drafts(prompts, config, context), strict=True):
         reason = rejection(draft, example.answer)
         counts[f"rejected_{reason}" if reason else "rewritten"] += 1
         chosen.append(example if reason else replace(example, answer=draft.text.strip()))
-    return Prepared(chosen, counts)
+        work += generated(len(prompt), len(answer_ids(context.tokenizer, draft.text)))
+    return Prepared(chosen, counts, work)
 
 
 def rewrite_prompt(tokenizer: Any, example: Example, config: SdftMethod) -> tuple[int, ...]:

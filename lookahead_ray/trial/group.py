@@ -151,7 +151,7 @@ def rank_main(queues: dict[str, Any]) -> None:
             queues["reports"].put({PROGRESS: asdict(progress), GROUP: holds})
 
     while (job := _next_job(queues["jobs"] if leads else None)) is not None:
-        measured = run_worker(TrialConfig.model_validate(job.config), job.trains, send)
+        measured = run_worker(TrialConfig.model_validate(job.config), job.trains, send, job.saving)
         if leads:
             queues["reports"].put({MEASUREMENT: measured})
         del measured

@@ -7,6 +7,14 @@ from lookahead_ray.trial.record import Role
 
 
 @dataclass(frozen=True, slots=True)
+class Saving:
+    """Where rank 0 writes the trained model, and what of it."""
+
+    directory: str  # is there already, on a disk that rank 0 and the driver share
+    adapter: bool  # the LoRA adapter alone, not merged into the weights
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """What a trial is asked to do; the search makes it, the worker group runs it."""
 
@@ -15,6 +23,7 @@ class Job:
     config: dict[str, Any]  # the resolved TrialConfig as JSON values
     params: dict[str, Any]  # sampled dimensions: name -> value
     label: str
+    saving: Saving | None = None  # None: the trained weights are not kept
 
     @property
     def trains(self) -> bool:

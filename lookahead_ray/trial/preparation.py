@@ -11,6 +11,7 @@ from lookahead_ray.data.example import Example
 from lookahead_ray.evaluate.generate import end_token_ids, generate
 from lookahead_ray.method import METHODS, Context
 from lookahead_ray.method.cache import Cache
+from lookahead_ray.method.work import Work
 from lookahead_ray.model.embedded import cache_dir
 from lookahead_ray.model.load import check_length
 from lookahead_ray.preview import apply_previews
@@ -20,8 +21,8 @@ from lookahead_ray.train.process_group import gather_everywhere
 
 def training_rows(
     config: TrialConfig, examples: Sequence[Example], mixed: Sequence[Example], context: Context
-) -> tuple[list[Rendered], dict[str, int]]:
-    """Token ids of all training rows, and the method's counts.
+) -> tuple[list[Rendered], dict[str, int], Work]:
+    """Token ids of all training rows, the method's counts, and what the seed model computed for them.
 
     First the method sees the examples (SDFT rewrites the answers), then the preview is applied to what it
     gives; the safety examples in `mixed` join them as they are.
@@ -35,7 +36,7 @@ def training_rows(
     rows = render_all(context.tokenizer, [*previewed, *mixed], config.training.max_length)
     longest = max(len(row.prompt_ids) + len(row.answer_ids) for row in rows)
     check_length(context.model, longest, f"training.max_length: {config.training.max_length} lets rows be of")
-    return rows, prepared.counts
+    return rows, prepared.counts, prepared.work
 
 
 def method_context(config: TrialConfig, model: Any, tokenizer: Any, tell: Callable[[str], None]) -> Context:

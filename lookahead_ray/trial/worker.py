@@ -14,7 +14,6 @@ from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.example import SYSTEM_PROMPT
 from lookahead_ray.data.suites import load_suite
 from lookahead_ray.data.tasks import load_task
-from lookahead_ray.evaluate.flops import training_flops
 from lookahead_ray.evaluate.generation import Generation, TokenKl
 from lookahead_ray.evaluate.passes import Evaluation
 from lookahead_ray.method import METHODS
@@ -26,8 +25,11 @@ from lookahead_ray.train.loop import train
 from lookahead_ray.train.model import prepare_model
 from lookahead_ray.train.process_group import object_group
 from lookahead_ray.train.step import Step
+from lookahead_ray.trial.flops import trial_flops
+from lookahead_ray.trial.job import Saving
 from lookahead_ray.trial.preparation import method_context, training_rows
 from lookahead_ray.trial.progress import OnProgress, TrialProgress
+from lookahead_ray.trial.saving import check_directory, merged, write_model
 
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 PACKAGES = (
@@ -98,17 +100,23 @@ class _Reporter:
 TRAIN_STARTS, EVALUATE_STARTS = 0.15, 0.65  # rough shares of a trial's time, for the progress bar
 
 
-def run_worker(config: TrialConfig, trains: bool, send: OnProgress) -> Measurement | None:
+def run_worker(
+    config: TrialConfig, trains: bool, send: OnProgress, saving: Saving | None = None
+) -> Measurement | None:
     """Run one trial on this rank; the default process group is initialised. Rank 0 gets the measurement.
 
     Args:
         trains: False leaves the seed model as it is.
         send: told the progress; only rank 0's is shown.
+        saving: rank 0 writes the trained model before it is measured; adapters are merged first, if they are
+            to be, so that what is measured is what is written.
 
     Raises:
         LookaheadRayError: data or model can't be used.
         FloatingPointError: training diverged.
     """
+    if saving:
+        check_directory(saving)
     rank, world_size = dist.get_rank(), dist.get_world_size()
     device = (
         torch.device("cuda", torch.cuda.current_device()) if config.gpus_per_worker else torch.device("cpu")
@@ -131,22 +139,39 @@ def run_worker(config: TrialConfig, trains: bool, send: OnProgress) -> Measureme
     seed_log_probs = evaluation.early_log_probs(model)
     steps: list[Step] = []
     preparation: dict[str, float] = {}
+    flops: dict[str, float] = {}
     zero_stage, start = None, time.perf_counter()
     if trains:
         context = method_context(config, model, tokenizer, lambda detail: reporter.tell(detail=detail))
-        rows, counts = training_rows(config, task.train, mixed, context)
+        rows, counts, work = training_rows(config, task.train, mixed, context)
         torch.manual_seed(config.seed)
         model = prepare_model(model, config.training)
         method = METHODS[config.method.name]
         row_loss = method.row_loss(rows, config.method, replace(context, model=model))
         seconds = time.perf_counter() - start
-        preparation = {**counts, "safety_examples": len(mixed), "seconds": seconds}
+        preparation = {**counts, "training_examples": len(rows), "safety_examples": len(mixed), "seconds": seconds}
+        if rank == 0:
+            flops = trial_flops(
+                model,
+                row_loss,
+                rows,
+                config.training,
+                seed=config.seed,
+                world_size=world_size,
+                prepared=work,
+                asks_seed=method.asks_seed,
+            )
         engine = build_engine(model, config.training, world_size=world_size, total_steps=total_steps)
         zero_stage = engine.zero_optimization_stage()
         start = time.perf_counter()
         steps = train(engine, rows, row_loss, config.training, seed=config.seed, on_step=reporter.on_step)
         engine.destroy()  # its hooks would keep weights and optimiser alive for as long as the process
         del engine
+        if saving:
+            reporter.tell(detail="writing the model")
+            model = model if saving.adapter else merged(model)
+            if rank == 0:
+                write_model(model, tokenizer, saving)
     seconds_train = time.perf_counter() - start if trains else 0.0
 
     start = time.perf_counter()
@@ -161,13 +186,13 @@ def run_worker(config: TrialConfig, trains: bool, send: OnProgress) -> Measureme
         workers=world_size,
         zero_stage=zero_stage,
         train_tokens=tokens,
-        flops=training_flops(model, tokens),
+        flops=flops.get("training", 0.0) + flops.get("preparation", 0.0),
         seconds_train=seconds_train,
         seconds_evaluate=time.perf_counter() - start,
         data_hash=content_hash([task.data_hash, suite.data_hash, *map(asdict, mixed)]),
         model_hash=model_hash(config.model),
         versions={name: version(name) for name in PACKAGES},
-        preparation=preparation,
+        preparation=preparation | {f"{name}_flops": number for name, number in flops.items()},
         steps=tuple(steps),
         generations=tuple(_in_order(row for rows, _ in gathered for row in rows)),
         token_kl=tuple(

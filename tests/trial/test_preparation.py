@@ -11,6 +11,7 @@ from lookahead_ray.data.chat import render_all
 from lookahead_ray.data.example import Example
 from lookahead_ray.errors import ModelError
 from lookahead_ray.method import METHODS
+from lookahead_ray.method.work import Work
 from lookahead_ray.trial.preparation import training_rows
 from tests.method.contexts import alone
 from tests.toy import toy_model, toy_tokenizer
@@ -54,18 +55,19 @@ def rows(folder: Path, config: TrialConfig) -> Any:
 def test_sdft_first_then_the_preview_then_the_safety_examples(
     tmp_path: Path, preview: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
-    found, counts = rows(tmp_path, trial(preview, "sdft"))
+    found, counts, work = rows(tmp_path, trial(preview, "sdft"))
     whole = [*(Example(None, *pair) for pair in expected), *MIXED]
     assert found == render_all(TOKENIZER, whole, 512)
     assert (counts["rewritten"], counts["rejected_other_number"]) == (1, 1)
+    assert work.logits == len("Seven is 7") + 1 + len("99") + 1
 
 
 @pytest.mark.parametrize("preview", PREVIEWS, ids=lambda preview: preview["strategy"])
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_goes_with_every_preview(tmp_path: Path, preview: dict[str, Any], method: str) -> None:
     config, model = trial(preview, method), toy_model(vocab=260)
-    found, counts = rows(tmp_path, config)
-    assert counts == {} or method == "sdft"
+    found, counts, work = rows(tmp_path, config)
+    assert (counts == {} and work == Work()) or method == "sdft"
     context = alone(tmp_path, model=model, tokenizer=TOKENIZER, generate=write)
     loss = METHODS[method].row_loss(found, config.method, context)(toy_model(1, vocab=260), found)
     loss.backward()

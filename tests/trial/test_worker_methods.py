@@ -61,16 +61,31 @@ def test_every_method_trains_and_is_measured(measured: dict[str, Measurement]) -
 
 def test_what_was_prepared_is_counted(measured: dict[str, Measurement]) -> None:
     counts = {
-        name: {k: v for k, v in m.preparation.items() if k != "seconds"} for name, m in measured.items()
+        name: {k: v for k, v in m.preparation.items() if k != "seconds" and not k.endswith("_flops")}
+        for name, m in measured.items()
     }
-    assert counts["vanilla"] == counts["token_kl"] == {"safety_examples": 0}
-    assert counts["defended"] == {"safety_examples": 2}
+    assert counts["vanilla"] == counts["token_kl"] == {"training_examples": 6, "safety_examples": 0}
+    assert counts["defended"] == {"training_examples": 8, "safety_examples": 2}
     assert set(counts["sdft"]) == {
         "rewritten",
         *(f"rejected_{reason}" for reason in REASONS),
+        "training_examples",
         "safety_examples",
     }
-    assert sum(counts["sdft"].values()) == 6
+    assert sum(counts["sdft"].values()) == 6 + 6
+
+
+def test_flops_are_those_of_training_and_of_what_the_seed_model_did_before(
+    measured: dict[str, Measurement],
+) -> None:
+    for name, result in measured.items():
+        flops = {k: v for k, v in result.preparation.items() if k.endswith("_flops")}
+        assert result.flops == flops["training_flops"] + flops["preparation_flops"]
+        assert (flops["preparation_flops"] > 0) == (name in ("constrained_sft", "token_kl", "sdft"))
+        assert 0.2 < flops["estimated_training_flops"] / flops["training_flops"] < 5
+    assert (
+        measured["vanilla"].preparation["training_flops"] == measured["token_kl"].preparation["training_flops"]
+    )
 
 
 def test_the_mix_is_part_of_the_datas_hash(measured: dict[str, Measurement]) -> None:
