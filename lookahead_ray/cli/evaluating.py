@@ -25,7 +25,7 @@ def evaluate_and_report(
     check(sweep)
     config = sweep.reference()
     # Models measured the same way share a run; what is trained does not matter here.
-    measured = [config.task.model_dump(), config.safety.model_dump(), config.evaluation.model_dump()]
+    measured = {name: trial_json(config)[name] for name in ("task", "safety", "evaluation")}
     identity = store.SweepIdentity.new(f"evaluate {sweep.name}", content_hash(measured), trial_json(config))
     opened = store.create(where, identity)
     from lookahead_ray.trial.evaluate_model import evaluate_model

@@ -188,13 +188,11 @@ def _field(error: Any, tree: Any) -> str:
     """pydantic's location as the path in the file: tags of unions are no fields."""
     path, node, location = [], tree, error["loc"]
     for position, part in enumerate(location):
-        absent = error["type"] == "missing" and position == len(location) - 1
-        if isinstance(node, dict) and (part in node or absent):
-            path.append(str(part))
-            node = node.get(part)
-        elif isinstance(node, list | tuple) and isinstance(part, int) and part < len(node):
+        if _holds(node, part):
             path.append(str(part))
             node = node[part]
+        elif error["type"] == "missing" and position == len(location) - 1:
+            path.append(str(part))
     return ".".join(path)
 
 
@@ -226,8 +224,15 @@ def _variant(location: tuple[int | str, ...], tree: Any) -> str:
     """Which variant of a union does not know the field, in words; empty outside unions."""
     node, tag = tree, ""
     for part in location:
-        if isinstance(node, dict) and part in node:
+        if _holds(node, part):
             node = node[part]
         elif isinstance(node, dict):
             tag = str(part)
     return f" for the variant {tag!r}" if tag else ""
+
+
+def _holds(node: Any, part: int | str) -> bool:
+    """Whether `part` of a location is a field or an index of the tree's node, and not a tag."""
+    if isinstance(node, list | tuple):
+        return isinstance(part, int) and part < len(node)
+    return isinstance(node, dict) and part in node

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lookahead_ray.config.base import Config
 
@@ -91,7 +91,7 @@ class FileSuite(_Harmful, _Benign):
     name: Literal["file"]
 
     label: str = Field("file", min_length=1)
-    """What the suite is called in tables; must differ between the suites of a trial."""
+    """What the suite is called in tables; must differ from those of the trial's other suites."""
 
     harmful_path: str | None = Field(None, min_length=1)
     """Local file of requests that are to be refused; null for none."""
@@ -114,10 +114,36 @@ def _probe_by_default(value: Any) -> Any:
     return {"name": "probe", **value} if isinstance(value, dict) and "name" not in value else value
 
 
+Suite = ProbeSuite | HexPhiSuite | AdvBenchSuite | JailbreakBenchSuite | XsTestSuite | FileSuite
+
 SafetyConfig = Annotated[
-    Annotated[
-        ProbeSuite | HexPhiSuite | AdvBenchSuite | JailbreakBenchSuite | XsTestSuite | FileSuite,
-        Field(discriminator="name"),
-    ],
+    Annotated[Suite, Field(discriminator="name")],
     BeforeValidator(_probe_by_default),
 ]
+
+
+def suite_label(config: Suite) -> str:
+    """What the suite is called in tables: its name, or the label of a `file`."""
+    return config.label if isinstance(config, FileSuite) else config.name
+
+
+def _one_as_list(value: Any) -> Any:
+    return (value,) if isinstance(value, dict | Config) else value
+
+
+def _labels_differ(suites: tuple[Suite, ...]) -> tuple[Suite, ...]:
+    labels = [suite_label(suite) for suite in suites]
+    for index, label in enumerate(labels):
+        if label in labels[:index]:
+            raise ValueError(f"must be suites with labels that differ, got {label!r} twice")
+    return suites
+
+
+SafetyList = Annotated[
+    tuple[SafetyConfig, ...],
+    Field(strict=False, min_length=1),
+    BeforeValidator(_one_as_list),
+    AfterValidator(_labels_differ),
+]
+"""One suite or a list of suites, always a tuple once read; a trial's rates are over the first that has such
+prompts."""

@@ -10,7 +10,7 @@ from lookahead_ray.config.evaluation import EvaluationConfig
 from lookahead_ray.config.method import MethodConfig, VanillaMethod
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.preview import NoPreview, PreviewConfig
-from lookahead_ray.config.safety import ProbeSuite, SafetyConfig
+from lookahead_ray.config.safety import ProbeSuite, SafetyList
 from lookahead_ray.config.task import TaskConfig
 from lookahead_ray.config.training import TrainingConfig
 
@@ -20,7 +20,7 @@ class TrialConfig(Config):
 
     model: ModelConfig = ModelConfig()
     task: TaskConfig
-    safety: SafetyConfig = ProbeSuite()
+    safety: SafetyList = (ProbeSuite(),)
     preview: PreviewConfig = NoPreview()
     method: MethodConfig = VanillaMethod()
     defence: DefenceConfig = DefenceConfig()

@@ -33,7 +33,7 @@ def check(sweep: Sweep) -> Preflight:
     for tree in corners(sweep.template):
         config = TrialConfig.model_validate(tree)
         check_fits(config, sweep.source)
-        for part in (config.model, config.task, config.safety):
+        for part in (config.model, config.task, config.safety[0]):
             key = content_hash(part.model_dump(mode="json"))
             if key not in seen:
                 seen.add(key)
@@ -53,5 +53,5 @@ def _look(config: TrialConfig, part: object, source: str) -> str:
         except DataError as error:
             raise DataError(f"{source}: task: {error}") from error
         return f"task {task.name}: {len(task.train)} training and {len(task.test)} test examples"
-    suite = load_suite(config.safety)
+    suite = load_suite(config.safety[0])
     return f"safety {suite.name}: {len(suite.harmful)} harmful and {len(suite.benign)} benign prompts"

@@ -124,7 +124,7 @@ def run_worker(
     if device.type == "cpu":
         torch.set_num_threads(max(1, int(config.cpus_per_worker)))
     prepare_environment(on_gpu=device.type == "cuda")
-    task, suite, probe = load_task(config.task), load_suite(config.safety), load_suite(ProbeSuite())
+    task, suite, probe = load_task(config.task), load_suite(config.safety[0]), load_suite(ProbeSuite())
     measured_on = [item.prompt for part in (suite, probe) for item in (*part.harmful, *part.benign)]
     mixed = safety_examples(config.defence.mix if trains else None, task.train, measured_on)
     epochs = config.training.epochs if trains else 0

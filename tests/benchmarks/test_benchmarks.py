@@ -167,7 +167,7 @@ def test_space_of_the_trial_benchmark_loads() -> None:
     config = sweep.reference()
     assert (sweep.search.trials, sweep.search.max_concurrent) == (5, 1)
     assert (config.workers, config.task.train_examples) == (settings.workers, settings.train_examples)
-    assert config.safety.harmful_prompts == config.safety.benign_prompts == settings.safety_prompts
+    assert config.safety[0].harmful_prompts == config.safety[0].benign_prompts == settings.safety_prompts
     assert config.evaluation.task_new_tokens == settings.new_tokens
 
 

@@ -45,14 +45,24 @@ def load(folder: Path, safety: str, *overrides: str) -> TrialConfig:
 )
 def test_is_read_and_comes_back_from_its_json(tmp_path: Path, safety: str, suite: object) -> None:
     config = load(tmp_path, safety)
-    assert config.safety == suite
+    assert config.safety == (suite,)
     assert TrialConfig.model_validate(trial_json(config)) == config
 
 
 def test_overrides_reach_the_probe_without_its_name(tmp_path: Path) -> None:
     config = load(tmp_path, "safety: {harmful_prompts: 5}", "safety.harmful_prompts=null")
-    assert config.safety == ProbeSuite()
-    assert load(tmp_path, "", "safety.benign_prompts=4").safety == ProbeSuite(benign_prompts=4)
+    assert config.safety == (ProbeSuite(),)
+    assert load(tmp_path, "", "safety.benign_prompts=4").safety == (ProbeSuite(benign_prompts=4),)
+
+
+def test_several_suites_keep_their_order(tmp_path: Path) -> None:
+    config = load(tmp_path, "safety: [{harmful_prompts: 5}, {name: advbench}]")
+    assert config.safety == (ProbeSuite(harmful_prompts=5), AdvBenchSuite(name="advbench"))
+    assert TrialConfig.model_validate(trial_json(config)) == config
+    assert load(tmp_path, "", "safety=[{name: xstest}, {}]").safety == (
+        XsTestSuite(name="xstest"),
+        ProbeSuite(),
+    )
 
 
 def test_suites_can_be_a_dimension(tmp_path: Path) -> None:
@@ -77,7 +87,15 @@ def test_suites_can_be_a_dimension(tmp_path: Path) -> None:
             "safety.benign_prompts: unknown field for the variant 'hex_phi'",
         ),
         ("{name: file}", "safety: harmful_path or benign_path must be given, got neither"),
-        ("3", "safety: "),
+        ("3", "safety: input should be a valid tuple, got 3"),
+        ("[]", "safety: tuple should have at least 1 item after validation, not 0, got "),
+        ("[{}, {path: x}]", "safety.1.path: unknown field for the variant 'probe', got 'x'"),
+        ("[{}, {name: other}]", "safety.1: 'name' must be one of 'probe', "),
+        ("[{}, {harmful_prompts: 3}]", "safety: must be suites with labels that differ, got 'probe' twice"),
+        (
+            "[{name: advbench}, {name: file, label: advbench, harmful_path: a}]",
+            "safety: must be suites with labels that differ, got 'advbench' twice",
+        ),
     ],
 )
 def test_what_breaks_a_rule_is_refused(tmp_path: Path, safety: str, rule: str) -> None:
