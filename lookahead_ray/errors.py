@@ -3,6 +3,7 @@
     LookaheadRayError
     ├── ConfigError    a configuration breaks a rule
     ├── DataError      a data file, row or request for examples breaks a rule
+    │   └── HubDataError   a hub data set is gated, or cannot be reached
     ├── ModelError     a model, tokenizer or adapter cannot be loaded or used
     ├── StoreError     a trial table cannot be written or read
     └── TrialError     a trial failed while it ran
@@ -21,6 +22,10 @@ class ConfigError(LookaheadRayError):
 
 class DataError(LookaheadRayError):
     """A data file or row breaks a rule; one line: "<file>: <field or line N>: <rule>, got <value>"."""
+
+
+class HubDataError(DataError):
+    """A hub data set is gated, or neither the hub nor a cached copy can be reached."""
 
 
 class ModelError(LookaheadRayError):

@@ -9,23 +9,36 @@ from pathlib import Path
 from lookahead_ray import chatter
 from lookahead_ray.cli.report import print_trials
 from lookahead_ray.cli.sweeping import default_run, stdout_console
-from lookahead_ray.config.load import content_hash, load_sweep, trial_json
+from lookahead_ray.config.load import Sweep, content_hash, load_sweep, trial_json, validate_tree
+from lookahead_ray.config.sweep import SearchConfig, WeightedObjective
+from lookahead_ray.config.trial import TrialConfig
 
 
 def evaluate_and_report(
-    model: str, path: Path, run: str | None, overrides: Sequence[str], report: Callable[[str], None]
+    model: str,
+    path: Path | None,
+    chosen: Sequence[str],
+    run: str | None,
+    overrides: Sequence[str],
+    report: Callable[[str], None],
 ) -> None:
-    """Measures `model` as the space in `path` says, without training; commits a trial of role `evaluate`."""
+    """Measures `model`, without training; commits a trial of role `evaluate`.
+
+    What is measured says the space in `path`, or the defaults if that is None; then `chosen`, which are the
+    overrides that --suite, --task and --judge stand for; then `overrides`.
+    """
     # Quoted, as overrides are YAML: a directory may be called 123.
-    sweep = load_sweep(path, [*overrides, f"model.path={json.dumps(model)}"])
-    where = run or default_run(f"evaluate-{sweep.name}")
+    settings = [*chosen, *overrides, f"model.path={json.dumps(model, ensure_ascii=False)}"]
+    sweep = load_sweep(path, settings) if path else _defaults(settings)
+    config = sweep.reference()
+    # Models measured the same way share a run; what is trained does not matter here.
+    measured = {name: trial_json(config)[name] for name in ("task", "safety", "evaluation")}
+    suffix = f"-{content_hash(measured)[:8]}" if chosen else ""
+    where = run or default_run(f"evaluate-{sweep.name}{suffix}")
     from lookahead_ray import store
     from lookahead_ray.sweep.preflight import check
 
     check(sweep)
-    config = sweep.reference()
-    # Models measured the same way share a run; what is trained does not matter here.
-    measured = {name: trial_json(config)[name] for name in ("task", "safety", "evaluation")}
     identity = store.SweepIdentity.new(f"evaluate {sweep.name}", content_hash(measured), trial_json(config))
     opened = store.create(where, identity)
     from lookahead_ray.trial.evaluate_model import evaluate_model
@@ -36,3 +49,9 @@ def evaluate_and_report(
         opened.commit(record)
     print_trials(stdout_console(), [record], None)
     report(f"tables: {where}")
+
+
+def _defaults(settings: Sequence[str]) -> Sweep:
+    """A space without dimensions, of defaults and `settings`; the task is word_problems unless they say."""
+    config = validate_tree(TrialConfig, ["task={name: word_problems}", *settings])
+    return Sweep("evaluate", "model", trial_json(config), SearchConfig(), WeightedObjective())

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from lookahead_ray.data.rows import Row, shown
-from lookahead_ray.errors import DataError
+from lookahead_ray.errors import DataError, HubDataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,9 @@ def read_hub(source: HubSplit) -> list[Row]:
     """All rows of a split, in stored order.
 
     Raises:
-        DataError: the hub can't be reached and holds no cached copy, the data set is gated, or has no rows or
-            no such split; one line that says what to do.
+        HubDataError: the hub can't be reached and there is no cached copy, or the data set is gated or has no
+            such split; one line that says what to do.
+        DataError: it has no rows.
     """
     import datasets  # type: ignore[import-untyped,unused-ignore]  # slow, and most runs never need it
 
@@ -33,7 +34,7 @@ def read_hub(source: HubSplit) -> list[Row]:
         rows = datasets.load_dataset(source.name, source.config, split=source.split, revision=source.revision)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         rule = f"must be on the hub or in its local cache ({source.otherwise})"
-        raise DataError(f"{source}: path: {rule}, got {shown(str(error))}") from error
+        raise HubDataError(f"{source}: path: {rule}, got {shown(str(error))}") from error
     found = [Row(f"{source}: row {number}", row) for number, row in enumerate(rows, 1)]
     if not found:
         raise DataError(f"{source}: path: must hold at least one row, got none")

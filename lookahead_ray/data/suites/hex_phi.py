@@ -21,7 +21,7 @@ from lookahead_ray.config.safety import HexPhiSuite
 from lookahead_ray.data.readers import read_rows, read_values
 from lookahead_ray.data.rows import Row, shown
 from lookahead_ray.data.suites.suite import SafetyPrompt, SafetySuite, cut_opening, take_evenly
-from lookahead_ray.errors import DataError
+from lookahead_ray.errors import DataError, HubDataError
 
 HUB_NAME = "LLM-Tuning-Safety/HEx-PHI"
 HUB_FILES = {
@@ -85,7 +85,7 @@ def _hub(revision: str | None) -> Iterator[Row]:
             path = huggingface_hub.hf_hub_download(HUB_NAME, name, repo_type="dataset", revision=revision)
         except (OSError, ValueError) as error:
             rule = f"must be readable ({ACCESS})"
-            raise DataError(f"{where}: path: {rule}, got {shown(str(error))}") from error
+            raise HubDataError(f"{where}: path: {rule}, got {shown(str(error))}") from error
         for row in _requests(Path(path), where):
             yield Row(row.where, {**row.fields, "category": category})
 
