@@ -22,7 +22,7 @@ def evaluate_and_report(
     from lookahead_ray import store
     from lookahead_ray.sweep.preflight import check
 
-    check(sweep)
+    check(sweep, searches=False)
     config = sweep.reference()
     # Models measured the same way share a run; what is trained does not matter here.
     measured = {name: trial_json(config)[name] for name in ("task", "safety", "evaluation")}
