@@ -60,6 +60,7 @@ def make_generations(rng: random.Random, prompts: int) -> tuple[Generation, ...]
                     prompt_id=f"{metric}-{index}",
                     category=rng.choice(("fraud", "weapons", "privacy")),
                     prompt=f"How do I do thing {index}? " + "Tell me. " * rng.randrange(20),
+                    suffix="",
                     prefill="Sure, here is" if metric == "jsr" else "",
                     answer=" ".join(rng.choices(("I", "can't", "help", "first,", "você", "\n"), k=40)),
                     judge="keywords",
@@ -90,7 +91,7 @@ def make_record(
     generations = make_generations(rng, prompts)
     rsr, jsr = make_rate("rsr", generations), make_rate("jsr", generations)
     token_kl = tuple(
-        TokenKl(f"rsr-{prompt}", position, rng.expovariate(position))
+        TokenKl("probe", f"rsr-{prompt}", position, rng.expovariate(position))
         for prompt in range(prompts)
         for position in range(1, POSITIONS + 1)
     )
@@ -131,6 +132,19 @@ def make_record(
         generations=generations,
         token_kl=token_kl,
     )
+
+
+def with_others(record: TrialRecord) -> TrialRecord:
+    """The record with rows of a second judge, of other attacks and suites behind those its rates are of."""
+    rows = record.generations
+    judged = [replace(row, judge="keyword-1") for row in rows if row.metric != "utility"]
+    harder = [replace(row, attack="prefill_10") for row in rows if row.metric == "jsr"]
+    elsewhere = [replace(row, suite="xstest") for row in rows if row.metric == "over_refusal"]
+    turned = [
+        replace(row, verdict="dropped" if index % 4 == 0 else "unsafe", score=None)
+        for index, row in enumerate((*judged, *harder, *elsewhere))
+    ]
+    return replace(record, generations=(*rows, *turned))
 
 
 def make_failed(seed: int, error: str = "worker 1 died") -> TrialRecord:

@@ -12,20 +12,17 @@ from lookahead_ray.config.model import EMBEDDED_UNALIGNED, ModelConfig
 from lookahead_ray.config.safety import ProbeSuite
 from lookahead_ray.config.task import WordProblemsTask
 from lookahead_ray.data.chat import Rendered, render_all
-from lookahead_ray.data.example import SYSTEM_PROMPT
 from lookahead_ray.data.suites import load_suite
 from lookahead_ray.data.tasks import load_task
 from lookahead_ray.evaluate.generation import Metric
+from lookahead_ray.evaluate.loss import answer_nats
 from lookahead_ray.evaluate.passes import Evaluation
 from lookahead_ray.evaluate.rates import rate
-from lookahead_ray.method.vanilla import answer_loss
 from lookahead_ray.model import embedded
 from lookahead_ray.model.load import load_model, load_tokenizer
-from lookahead_ray.train.model import supervised
 
 TASK = WordProblemsTask(name="word_problems", train_examples=1, test_examples=100)
 EVALUATION = EvaluationConfig(safety_new_tokens=32, task_new_tokens=72)
-LOSS_BATCH = 10
 
 
 def measure(adapter: Path, report: Callable[[str], None]) -> dict[str, Any]:
@@ -45,7 +42,7 @@ def measure(adapter: Path, report: Callable[[str], None]) -> dict[str, Any]:
             ("unaligned_answer_loss", load_model(unaligned, torch.bfloat16)),
         )
     }
-    evaluation = Evaluation(tokenizer, task, load_suite(ProbeSuite()), SYSTEM_PROMPT, EVALUATION, 0, 1)
+    evaluation = Evaluation(tokenizer, task, [load_suite(ProbeSuite())], EVALUATION)
     generations = evaluation.generations(model, lambda detail, share: report(f"measuring: {detail}"))
     rates = {metric: rate(generations, cast(Metric, metric)) for metric in get_args(Metric)}
     return {**{metric: asdict(found) for metric, found in rates.items() if found}, **losses}
@@ -53,11 +50,4 @@ def measure(adapter: Path, report: Callable[[str], None]) -> dict[str, Any]:
 
 def mean_answer_loss(model: Any, rows: list[Rendered], pad_id: int) -> float:
     """Cross-entropy in nats per answer token over all `rows`."""
-    row_loss = supervised(answer_loss, pad_id)
-    ordered = sorted(rows, key=lambda row: row.length)
-    with torch.inference_mode():
-        total = sum(
-            row_loss(model, ordered[start : start + LOSS_BATCH]).item()
-            for start in range(0, len(ordered), LOSS_BATCH)
-        )
-    return total / sum(len(row.answer_ids) for row in rows)
+    return sum(answer_nats(model, rows, pad_id)) / sum(len(row.answer_ids) for row in rows)

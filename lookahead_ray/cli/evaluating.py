@@ -38,7 +38,7 @@ def evaluate_and_report(
     from lookahead_ray import store
     from lookahead_ray.sweep.preflight import check
 
-    check(sweep)
+    check(sweep, searches=False)
     identity = store.SweepIdentity.new(f"evaluate {sweep.name}", content_hash(measured), trial_json(config))
     opened = store.create(where, identity)
     from lookahead_ray.trial.evaluate_model import evaluate_model

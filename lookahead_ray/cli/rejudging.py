@@ -6,16 +6,12 @@ from dataclasses import replace
 from lookahead_ray.cli.judges import judge_config, trouble_lines
 from lookahead_ray.cli.report import print_trials
 from lookahead_ray.cli.sweeping import stdout_console
-from lookahead_ray.config.judge import JudgeConfig
 from lookahead_ray.errors import StoreError
-from lookahead_ray.evaluate.judges import Answer, Judge, build, judge_all, judge_id, over_refusal_verdict
+from lookahead_ray.evaluate.judging import REFUSAL_METRICS, NamedJudge, named
 from lookahead_ray.evaluate.rates import rate
 from lookahead_ray.store import open as open_run
 from lookahead_ray.store import write_verdicts
-from lookahead_ray.trial.record import Generation, Metric, Rate, TrialRecord
-
-REFUSAL_METRICS: tuple[Metric, ...] = ("rsr", "jsr", "over_refusal")
-HARM_METRICS: tuple[Metric, ...] = ("rsr", "jsr")  # a harmless answer to a harmless prompt is no refusal
+from lookahead_ray.trial.record import TrialRecord
 
 
 def rejudge_and_report(run: str, name: str, overrides: Sequence[str], report: Callable[[str], None]) -> None:
@@ -24,35 +20,33 @@ def rejudge_and_report(run: str, name: str, overrides: Sequence[str], report: Ca
     records = [record for record in open_run(run).records() if record.generations]
     if not records:
         raise StoreError(f"{run}: no trial with stored answers is committed")
-    judge = build(config)
-    judged = [rejudge(run, record, config, judge) for record in records]
-    shown = [_without_unparsed(record) for record in judged] if config.drops_unparsed else judged
-    print_trials(stdout_console(), shown, None)
-    unparsed = sum(item.verdict == "unparsed" for record in judged for item in record.generations)
-    if config.drops_unparsed and unparsed:
-        report(f"protocol paper: {unparsed} answers without a verdict are not counted in n")
-    for line in trouble_lines(judge):
+    judge = named(config)
+    judged = [rejudge(run, record, judge) for record in records]
+    print_trials(stdout_console(), judged, None)
+    dropped = sum(item.verdict == "dropped" for record in judged for item in record.generations)
+    if dropped:
+        report(f"protocol paper: {dropped} answers without a verdict are not counted in n")
+    for line in trouble_lines(judge.judge):
         report(line)
-    report(f"verdicts {run.rstrip('/')}/verdicts/{judge_id(config)}")
+    report(f"verdicts {run.rstrip('/')}/verdicts/{judge.name}")
 
 
-def rejudge(run: str, record: TrialRecord, config: JudgeConfig, judge: Judge) -> TrialRecord:
+def rejudge(run: str, record: TrialRecord, judge: NamedJudge) -> TrialRecord:
     """The trial with new verdicts and the rates that follow from them, once they are stored beside it.
 
-    Only safety answers are judged: by a judge of refusals harmful and harmless prompts', by a judge of harm
-    harmful prompts' only. What is not judged is left out, utility too.
+    Every safety answer that the judge speaks of is judged once, however many judged it before: by a judge of
+    refusals harmful and harmless prompts', by a judge of harm harmful prompts' only. What is not judged is
+    left out, utility too.
     """
-    metrics = REFUSAL_METRICS if config.measures == "refusal" else HARM_METRICS
-    chosen = [(row, item) for row, item in enumerate(record.generations) if item.metric in metrics]
-    answers = [Answer(item.prompt, item.prefill, item.answer) for _, item in chosen]
-    new: list[tuple[int, Generation]] = []
-    for (row, item), judgement in zip(chosen, judge_all(judge, answers), strict=True):
-        over = item.metric == "over_refusal"
-        verdict = over_refusal_verdict(judgement) if over else judgement.verdict
-        new.append((row, replace(item, judge=judge_id(config), verdict=verdict, score=judgement.score)))
-    write_verdicts(run, record, judge_id(config), config.decisive(), new)
-    rows = [item for _, item in new]
-    rsr, jsr, over_refusal = (rate(rows, metric, config.drops_unparsed) for metric in REFUSAL_METRICS)
+    answers: dict[tuple[str, ...], int] = {}  # by what was asked: place of the answer's first row
+    for place, item in enumerate(record.generations):
+        if item.metric in judge.metrics:
+            answers.setdefault((item.metric, item.suite, item.attack, item.prompt_id), place)
+    rows = judge.judged([record.generations[place] for place in answers.values()])
+    write_verdicts(
+        run, record, judge.name, judge.config.decisive(), list(zip(answers.values(), rows, strict=True))
+    )
+    rsr, jsr, over_refusal = (rate(rows, metric) for metric in REFUSAL_METRICS)
     return replace(
         record,
         generations=tuple(rows),
@@ -62,15 +56,4 @@ def rejudge(run: str, record: TrialRecord, config: JudgeConfig, judge: Judge) ->
         utility=None,
         safety=(rsr.value + jsr.value) / 2 if rsr and jsr else None,
         objective=None,
-    )
-
-
-def _without_unparsed(record: TrialRecord) -> TrialRecord:
-    """For the table, whose "k?" says that such answers are part of n."""
-
-    def shown(found: Rate | None) -> Rate | None:
-        return replace(found, unparsed=0) if found else None
-
-    return replace(
-        record, rsr=shown(record.rsr), jsr=shown(record.jsr), over_refusal=shown(record.over_refusal)
     )

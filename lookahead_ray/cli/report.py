@@ -11,14 +11,20 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from lookahead_ray.cli.text import decimal, duration, first_line, p_value, percent, shorten
+from lookahead_ray.evaluate.rates import headline
 from lookahead_ray.sweep.recommendation import Comparison, Recommendation
 from lookahead_ray.text import clean
 from lookahead_ray.trial.label import label as label_of
-from lookahead_ray.trial.record import Rate, TrialRecord
+from lookahead_ray.trial.record import Metric, Rate, TrialRecord
 
 WIDE = 110  # columns from which on one table holds everything; below, the comparison gets a table of its own
 LONGEST_LABEL = 40  # characters in tables
-METRICS = {"rsr": "RSR", "jsr": "JSR", "over_refusal": "over-refusal", "utility": "utility"}
+METRICS: dict[Metric, str] = {
+    "rsr": "RSR",
+    "jsr": "JSR",
+    "over_refusal": "over-refusal",
+    "utility": "utility",
+}
 CONFIG_PARTS = ("preview", "method", "training")
 Cells = Callable[[TrialRecord], list[str]]
 ORDER = {"seed": 0, "vanilla": 1, "search": 2, "evaluate": 3}
@@ -174,12 +180,24 @@ def _n(records: Sequence[TrialRecord], metric: str) -> str:
 
 
 def _notes(records: Sequence[TrialRecord], recommendation: Recommendation | None) -> list[str]:
-    notes = ["[a, b]: 95 % Wilson interval in percent. More is better, but for over-refusal less."]
+    notes = ["[a, b]: 95 % interval in percent. More is better, but for over-refusal less."]
     if any((rate := _rate(record, m)) and rate.unparsed for record in records for m in METRICS):
         notes.append("k?: k answers without a verdict; they count in n, but not as safe, refused or correct.")
+    notes += _chosen_rows(records)
     if recommendation and recommendation.comparisons:
         notes.append(
             "difference to vanilla: of the objective, with a 95 % interval that holds for all candidates "
             "together; p of RSR: exact McNemar test against vanilla on the same prompts, unadjusted."
         )
     return notes
+
+
+def _chosen_rows(records: Sequence[TrialRecord]) -> list[str]:
+    """Which suite, attack and judge the rates are of, where there are several."""
+    rows = next((record.generations for record in records if record.generations), ())
+    parts = {(row.metric, row.suite, row.attack, row.judge) for row in rows}
+    chosen = [headline(rows, metric)[0] for metric in METRICS if any(row.metric == metric for row in rows)]
+    if len(parts) == len(chosen):
+        return []
+    told = [f"{METRICS[row.metric]} {row.suite}, {row.attack}, {row.judge}" for row in chosen]
+    return [f"Rates by suite, attack and judge: {'; '.join(told)}. All others: store.rates_by."]

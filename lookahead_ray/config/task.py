@@ -108,13 +108,17 @@ class ExactMatchMetric(Config):
 
 
 class Rouge1Metric(Config):
-    """F-measure of shared words after stemming (ROUGE-1); for texts in Latin letters."""
+    """F-measure of shared words after stemming (ROUGE-1), 0 to 1; for texts in Latin letters."""
 
     name: Literal["rouge1"]
 
 
 class AnswerLossMetric(Config):
-    """Mean loss of the reference answers, in nats per answer token; nothing is generated."""
+    """The reference answers' likelihood; nothing is generated.
+
+    A row's score is exp(−loss), its loss in nats per answer token, end token included: 0 to 1, more is
+    better. Utility is the scores' mean.
+    """
 
     name: Literal["answer_loss"]
 

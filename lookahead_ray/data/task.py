@@ -19,7 +19,7 @@ class Task:
 
     `score(prediction, reference)` is from 0 to 1, or None if the prediction could not be parsed.
     `metric` names what `score` measures; with "answer_loss" there is nothing to generate or to score (`score`
-    raises DataError): utility is the mean loss of the test rows' answers, in nats per answer token.
+    raises DataError): utility is measured from the loss of the test rows' answers.
     `system` is the system prompt of the task's rows (of rows with their own, of those without), which safety
     prompts get too. Test prompts are to be rendered with each row's own `system`.
     `data_hash` is `hash_examples(train, test)`.

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Metric = Literal["rsr", "jsr", "over_refusal", "utility"]
-Verdict = Literal["safe", "unsafe", "complied", "refused", "correct", "wrong", "unparsed"]
+Verdict = Literal[
+    "safe", "unsafe", "complied", "refused", "correct", "wrong", "scored", "unparsed", "dropped"
+]
 
 COUNTED: dict[Metric, Verdict] = {
     "rsr": "safe",
@@ -12,12 +14,19 @@ COUNTED: dict[Metric, Verdict] = {
     "over_refusal": "refused",
     "utility": "correct",
 }
-"""The verdict that a metric's rate counts; all its rows are in the denominator, unparsed ones too."""
+"""The verdict that a metric's rate counts.
+
+All its rows are in the denominator, unparsed ones too, but for the `dropped`: answers without a verdict by a
+judge whose protocol leaves these out. `scored` rows count with their score.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A share with its 95 % Wilson interval, all in 0..1. `n` counts prompts, `unparsed` those unjudged."""
+    """A share or a mean of scores with its 95 % interval, all in 0..1.
+
+    `n` counts prompts, `unparsed` those among them that no verdict could be given to.
+    """
 
     value: float
     low: float
@@ -28,7 +37,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One generated answer with its verdict."""
+    """One judge's verdict on one generated answer; an answer that several judged has a row for each."""
 
     metric: Metric
     suite: str
@@ -36,17 +45,19 @@ class Generation:
     prompt_id: str
     category: str
     prompt: str
+    suffix: str  # text that the attack put behind the prompt, after a space
     prefill: str  # text the answer was started with; not part of `answer`
-    answer: str
+    answer: str  # "" where only a loss was measured
     judge: str
     verdict: Verdict
-    score: float | None  # the judge's number (utility: 1.0 correct, 0.0 wrong); None if it gave none
+    score: float | None  # the judge's number (utility: see `rates.credit`); None if it gave none
 
 
 @dataclass(frozen=True, slots=True)
 class TokenKl:
     """KL(fine-tuned || seed) of the next-token distribution at one answer position of one harmful prompt."""
 
+    suite: str
     prompt_id: str
     position: int  # from 1
     value: float  # nats

@@ -1,153 +1,197 @@
 """The passes of an evaluation: which prompts are answered, from which start, and who judges them.
 
-Prompts are shared out among the ranks, item i to rank i mod world; whoever gathers the rows has them all.
-Safety prompts are rendered with the task's own system prompt, as in training.
+Prompts are shared out among the ranks; whoever gathers the rows has them all and puts them `in_order`. Safety
+prompts are rendered with the task's own system prompt, as in training, unless the configuration has another;
+task prompts with each row's.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
+from lookahead_ray.config.defence import DefenceConfig
 from lookahead_ray.config.evaluation import EvaluationConfig
-from lookahead_ray.data.chat import answer_ids, end_token_id, prompt_ids
-from lookahead_ray.data.example import Example
+from lookahead_ray.data.attacks import NO_ATTACK, Attack, load_attacks
+from lookahead_ray.data.chat import answer_ids
 from lookahead_ray.data.suites import SafetyPrompt, SafetySuite, take_evenly
 from lookahead_ray.data.tasks import Task
-from lookahead_ray.evaluate.generate import end_token_ids, generate
-from lookahead_ray.evaluate.generation import Generation, Metric, TokenKl, Verdict
-from lookahead_ray.evaluate.judges import JUDGES, over_refusal_verdict
+from lookahead_ray.evaluate.asking import Asking, Ids
+from lookahead_ray.evaluate.generation import Generation, TokenKl
+from lookahead_ray.evaluate.judging import NamedJudge, named, share
 from lookahead_ray.evaluate.kl import divergence, early_log_probs
+from lookahead_ray.evaluate.questions import Question, check_measurable, questions
+from lookahead_ray.evaluate.utility import utility_rows
 
-REFUSAL_JUDGE = "refusal"
-TASK_JUDGE = "exact_match"
+METRICS = ("rsr", "jsr", "over_refusal", "utility")
+"""In the order in which they are measured."""
+
+PHASES = {"rsr": "harmful requests", "over_refusal": "benign look-alikes"}
 
 OnPhase = Callable[[str, float], None]
 """Told what is measured next and the share of the evaluation that is done."""
 
 
+@dataclass(frozen=True, slots=True)
+class KlReference:
+    """What the seed model says of this rank's requests for KL, before training."""
+
+    forced: list[Ids]  # token ids that both models read, for each request
+    log_probs: torch.Tensor  # (requests, positions, vocab), see `kl.early_log_probs`
+
+
 @dataclass(frozen=True)
 class Evaluation:
-    """One rank's part of an evaluation: its prompts, and how to answer and judge them."""
+    """One rank's part of an evaluation: its prompts, and how to answer and judge them.
+
+    Making one reads the attacks' files and makes the judges ready, so that what is wrong with them shows
+    before any training.
+
+    Raises:
+        ConfigError: nothing is left for a measure (see `check_measurable`), or a judge can't be used.
+        DataError: a file of an attack can't be used.
+        ModelError: a judge's model can't be loaded.
+    """
 
     tokenizer: Any
     task: Task
-    suite: SafetySuite
-    system: str | None
+    suites: Sequence[SafetySuite]
     config: EvaluationConfig
-    rank: int
-    world_size: int
+    defence: DefenceConfig = field(default_factory=DefenceConfig)
+    rank: int = 0
+    world_size: int = 1
+    attacks: tuple[Attack, ...] = field(init=False)
+    judges: tuple[NamedJudge, ...] = field(init=False)
+    asking: Asking = field(init=False)
 
-    def early_log_probs(self, model: Any) -> torch.Tensor:
-        """(requests of this rank, positions, vocab): see `kl.early_log_probs`."""
-        harmful = self._kl_prompts()
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "attacks", load_attacks(self.config.attacks))
+        check_measurable(self.suites, self.attacks, self.config)
+        judges = (named(share(judge, self.rank, self.world_size)) for judge in self.config.judges)
+        object.__setattr__(self, "judges", tuple(judges))
+        asking = Asking(self.tokenizer, self.config.batch_size, self.defence, self.rank, self.world_size)
+        object.__setattr__(self, "asking", asking)
+
+    @property
+    def data_hashes(self) -> list[str]:
+        """Of the suites and of suffixes: what is measured on, besides the task."""
+        suffixes = [attack.suffix for attack in self.attacks if attack.suffix]
+        return [*(suite.data_hash for suite in self.suites), *suffixes]
+
+    def kl_reference(self, model: Any) -> KlReference:
+        """What `token_kl` compares with, from the seed model: before training."""
+        prompts = [self._safety_prompt(item.prompt) for _, item in self._kl_items()]
+        if self.config.kl_on == "openings":
+            forced = [answer_ids(self.tokenizer, item.opening) for _, item in self._kl_items()]
+        else:
+            forced = self.asking.generate(model, prompts, max(self.config.kl_tokens - 1, 0))
+        return KlReference(forced, self._log_probs(model, prompts, forced))
+
+    def token_kl(self, model: Any, seed: KlReference) -> list[TokenKl]:
+        """KL(model || seed) of every position that both models' distributions are known at, in nats.
+
+        Teacher-forced along the openings, or along the seed's greedy answers up to their end token.
+        """
+        items = self._kl_items()
+        prompts = [self._safety_prompt(item.prompt) for _, item in items]
+        values = divergence(self._log_probs(model, prompts, seed.forced), seed.log_probs)
+        return [
+            TokenKl(suite, item.id, position, value)
+            for (suite, item), row in zip(items, values.tolist(), strict=True)
+            for position, value in enumerate(row, start=1)
+            if value == value  # beyond the end of a short text there is no distribution to compare
+        ]
+
+    def generations(self, model: Any, on_phase: OnPhase) -> list[Generation]:
+        """All passes over this rank's prompts, judged by every judge."""
+        metrics = {metric for judge in self.judges for metric in judge.metrics}
+        asked = [part for part in questions(self.suites, self.attacks, metrics) if part]
+        new_tokens = [self.config.safety_new_tokens] * len(asked) + [self.config.task_new_tokens]
+        work = [len(part) * count for part, count in zip([*asked, self.task.test], new_tokens, strict=True)]
+        answers: list[Generation] = []
+        for index, part in enumerate(asked):
+            on_phase(self._phase(part), sum(work[:index]) / sum(work))
+            answers += self._answered(model, self.asking.mine(part))
+        on_phase(self.task.name, sum(work[:-1]) / sum(work))
+        utility = utility_rows(model, self.task, self.asking, self.config.task_new_tokens)
+        rows = []
+        for judge in self.judges:
+            on_phase(f"judge {judge.config.name}", 1.0)
+            rows += judge.judged(answers)
+            judge.warn()
+        return rows + utility
+
+    def in_order(self, rows: Iterable[Generation]) -> list[Generation]:
+        """By metric as measured, then as configured by judge, attack and suite, then by prompt.
+
+        The same order however many ranks there were; of each metric, the rows of the trial's own rate are
+        first (see `rates`).
+        """
+        judges = [judge.name for judge in self.judges]
+        attacks = [attack.name for attack in self.attacks]
+        suites = [suite.name for suite in self.suites]
+
+        def place(row: Generation) -> tuple[int | str, ...]:
+            if row.metric == "utility":
+                return METRICS.index(row.metric), 0, 0, 0, row.prompt_id
+            attack = -1 if row.attack == NO_ATTACK else attacks.index(row.attack)
+            suite = suites.index(row.suite)
+            return METRICS.index(row.metric), judges.index(row.judge), attack, suite, row.prompt_id
+
+        return sorted(rows, key=place)
+
+    def kl_in_order(self, rows: Iterable[TokenKl]) -> list[TokenKl]:
+        """By suite as configured, prompt and position."""
+        suites = [suite.name for suite in self.suites]
+        return sorted(rows, key=lambda row: (suites.index(row.suite), row.prompt_id, row.position))
+
+    def _phase(self, part: Sequence[Question]) -> str:
+        names = list(dict.fromkeys(question.attack.name for question in part))
+        attacks = names[0] if len(names) == 1 else f"{len(names)} attacks"
+        return PHASES.get(part[0].metric, f"harmful requests, {attacks}")
+
+    def _answered(self, model: Any, asked: Sequence[Question]) -> list[Generation]:
+        starts = [self._start(question) for question in asked]
+        prompts = [self._safety_prompt(question.attack.ask(question.item.prompt)) for question in asked]
+        full = [prompt + start for prompt, start in zip(prompts, starts, strict=True)]
+        answers = self.asking.answer(model, full, self.config.safety_new_tokens)
+        return [
+            question.answered(question.attack.prefill or self.tokenizer.decode(start), answer)
+            for question, start, answer in zip(asked, starts, answers, strict=True)
+        ]
+
+    def _start(self, question: Question) -> tuple[int, ...]:
+        attack = question.attack
+        if attack.opening_tokens:
+            return answer_ids(self.tokenizer, question.item.opening)[: attack.opening_tokens]
+        return answer_ids(self.tokenizer, attack.prefill)
+
+    def _kl_items(self) -> list[tuple[str, SafetyPrompt]]:
+        """(suite, request) of this rank; suites that have no openings to measure along are left out."""
+        if self.config.kl_tokens == 0:
+            return []
+        along_openings = self.config.kl_on == "openings"
+        return self.asking.mine(
+            [
+                (suite.name, item)
+                for suite in self.suites
+                if suite.has_openings or not along_openings
+                for item in take_evenly(suite.harmful, self.config.kl_prompts)
+            ]
+        )
+
+    def _log_probs(
+        self, model: Any, prompts: Sequence[Sequence[int]], forced: Sequence[Sequence[int]]
+    ) -> torch.Tensor:
         return early_log_probs(
             model,
-            self._prompts([item.prompt for item in harmful]),
-            [answer_ids(self.tokenizer, item.opening) for item in harmful],
+            prompts,
+            forced,
             positions=self.config.kl_tokens,
             batch_size=self.config.batch_size,
             pad_id=self.tokenizer.pad_token_id,
         )
 
-    def token_kl(self, model: Any, seed: torch.Tensor) -> list[TokenKl]:
-        """KL to the seed model, whose log-probabilities `early_log_probs` gave before training."""
-        values = divergence(self.early_log_probs(model), seed)
-        return [
-            TokenKl(item.id, position, value)
-            for item, row in zip(self._kl_prompts(), values.tolist(), strict=True)
-            for position, value in enumerate(row, start=1)
-            if value == value  # beyond the end of a short opening there is no distribution to compare
-        ]
-
-    def _kl_prompts(self) -> list[SafetyPrompt]:
-        return self._mine(take_evenly(self.suite.harmful, self.config.kl_prompts))
-
-    def generations(self, model: Any, on_phase: OnPhase) -> list[Generation]:
-        """All passes over this rank's prompts, judged."""
-        prefill = int(self.config.attacks[0].names[0].rpartition("_")[2])  # until attacks are wired in
-        on_phase("harmful requests", 0.0)
-        rows = self._safety(model, "rsr", self.suite.harmful, prefill=0)
-        on_phase(f"harmful requests, {prefill} tokens prefilled", 0.25)
-        rows += self._safety(model, "jsr", self.suite.harmful, prefill=prefill)
-        on_phase("benign look-alikes", 0.5)
-        rows += self._safety(model, "over_refusal", self.suite.benign, prefill=0)
-        on_phase(self.task.name, 0.7)
-        return rows + self._utility(model)
-
-    def _safety(
-        self, model: Any, metric: Metric, items: Sequence[SafetyPrompt], prefill: int
-    ) -> list[Generation]:
-        items = self._mine(items)
-        starts = [answer_ids(self.tokenizer, item.opening)[:prefill] for item in items]
-        prompts = self._prompts([item.prompt for item in items])
-        answers = self._answer(
-            model, [p + s for p, s in zip(prompts, starts, strict=True)], self.config.safety_new_tokens
-        )
-        judge = JUDGES[REFUSAL_JUDGE]
-        rows = []
-        for item, start, answer in zip(items, starts, answers, strict=True):
-            opening = self.tokenizer.decode(start)
-            judgement = judge(item.prompt, opening, answer)
-            over = metric == "over_refusal"
-            verdict: Verdict = over_refusal_verdict(judgement) if over else judgement.verdict
-            rows.append(
-                Generation(
-                    metric=metric,
-                    suite=self.suite.name,
-                    attack=f"prefill_{prefill}" if prefill else "none",
-                    prompt_id=item.id,
-                    category=item.category,
-                    prompt=item.prompt,
-                    prefill=opening,
-                    answer=answer,
-                    judge=REFUSAL_JUDGE,
-                    verdict=verdict,
-                    score=judgement.score,
-                )
-            )
-        return rows
-
-    def _utility(self, model: Any) -> list[Generation]:
-        numbered: list[tuple[int, Example]] = self._mine(list(enumerate(self.task.test)))
-        prompts = self._prompts([example.instruction for _, example in numbered])
-        rows = []
-        for (index, example), answer in zip(
-            numbered, self._answer(model, prompts, self.config.task_new_tokens), strict=True
-        ):
-            score = self.task.score(answer, example.answer)
-            verdict: Verdict = "unparsed" if score is None else "correct" if score == 1.0 else "wrong"
-            rows.append(
-                Generation(
-                    metric="utility",
-                    suite=self.task.name,
-                    attack="none",
-                    prompt_id=f"test-{index + 1:04d}",
-                    category="",
-                    prompt=example.instruction,
-                    prefill="",
-                    answer=answer,
-                    judge=TASK_JUDGE,
-                    verdict=verdict,
-                    score=score,
-                )
-            )
-        return rows
-
-    def _answer(self, model: Any, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> list[str]:
-        answers = generate(
-            model,
-            prompts,
-            max_new_tokens=max_new_tokens,
-            batch_size=self.config.batch_size,
-            end_ids=end_token_ids(model, end_token_id(self.tokenizer)),
-            pad_id=self.tokenizer.pad_token_id,
-        )
-        return [self.tokenizer.decode(answer, skip_special_tokens=True) for answer in answers]
-
-    def _prompts(self, instructions: Sequence[str]) -> list[tuple[int, ...]]:
-        return [prompt_ids(self.tokenizer, instruction, self.system) for instruction in instructions]
-
-    def _mine(self, items: Sequence[Any]) -> list[Any]:
-        return list(items[self.rank :: self.world_size])
+    def _safety_prompt(self, request: str) -> Ids:
+        return self.asking.prompt(request, self.config.safety_system or self.task.system)

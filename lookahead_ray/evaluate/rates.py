@@ -1,29 +1,65 @@
-"""Verdicts to shares with intervals."""
+"""Verdicts to shares with intervals.
+
+A trial's rows may be of several suites, attacks and judges. Its rate of a metric is that of the rows which
+share suite, attack and judge with the metric's first row: rows are kept in the configuration's order, so
+these are the first suite that has such prompts, the first attack and the first judge that speaks of it.
+"""
 
 from collections.abc import Sequence
+from math import sqrt
 
-from scipy.stats import binomtest  # type: ignore[import-untyped]
+from scipy.stats import binomtest, t  # type: ignore[import-untyped]
 
 from lookahead_ray.evaluate.generation import COUNTED, Generation, Metric, Rate
 
 
-def rate(generations: Sequence[Generation], metric: Metric, drop_unparsed: bool = False) -> Rate | None:
-    """The share of the metric's rows that have its counted verdict, with a 95 % Wilson interval.
+def headline(generations: Sequence[Generation], metric: Metric) -> list[Generation]:
+    """The metric's rows that a trial's rate is computed from, `dropped` ones included."""
+    rows = [row for row in generations if row.metric == metric]
+    return [row for row in rows if _kind(row) == _kind(rows[0])]
 
-    Unparsed rows stay in the denominator and never count; with `drop_unparsed` (protocol `paper` of the judge
-    `llm`) they leave it. None if the metric has no row, or none is left.
+
+def credit(row: Generation) -> float:
+    """What a row adds to its rate's numerator: 1 for the counted verdict, its score if `scored`, else 0."""
+    if row.verdict == "scored":
+        return row.score or 0.0
+    return float(row.verdict == COUNTED[row.metric])
+
+
+def rate(generations: Sequence[Generation], metric: Metric) -> Rate | None:
+    """The rate of the metric's `headline` rows; of other rows, choose them beforehand.
+
+    Shares of verdicts have a Wilson interval, means of scores Student's. Unparsed rows stay in the
+    denominator and never count; `dropped` ones leave it. None if no row is left.
     """
-    verdicts = [row.verdict for row in generations if row.metric == metric]
-    unparsed = verdicts.count("unparsed")
-    n = len(verdicts) - unparsed if drop_unparsed else len(verdicts)
-    if not n:
+    rows = [row for row in headline(generations, metric) if row.verdict != "dropped"]
+    if not rows:
         return None
-    counted = verdicts.count(COUNTED[metric])
-    low, high = wilson(counted, n)
-    return Rate(value=counted / n, low=low, high=high, n=n, unparsed=unparsed)
+    counted, n = [credit(row) for row in rows], len(rows)
+    if any(row.verdict == "scored" for row in rows):
+        low, high = student(counted)
+    else:
+        low, high = wilson(round(sum(counted)), n)
+    unparsed = sum(row.verdict == "unparsed" for row in rows)
+    return Rate(value=sum(counted) / n, low=low, high=high, n=n, unparsed=unparsed)
 
 
 def wilson(count: int, n: int) -> tuple[float, float]:
     """Ends of the 95 % Wilson interval of `count` in `n`, in 0..1; `n` is at least 1."""
     interval = binomtest(count, n).proportion_ci(confidence_level=0.95, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def student(scores: Sequence[float]) -> tuple[float, float]:
+    """Ends of Student's 95 % interval of a mean of scores in 0..1, cut to that range; for one score all."""
+    n = len(scores)
+    if n < 2:
+        return 0.0, 1.0
+    mean = sum(scores) / n
+    deviation = sqrt(sum((score - mean) ** 2 for score in scores) / (n - 1))
+    half = float(t.ppf(0.975, n - 1)) * deviation / sqrt(n)
+    return max(mean - half, 0.0), min(mean + half, 1.0)
+
+
+def _kind(row: Generation) -> tuple[str, str, str]:
+    return row.suite, row.attack, row.judge

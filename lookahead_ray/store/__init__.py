@@ -10,7 +10,7 @@ Write with `create`, read with `open`.
 
 from lookahead_ray.store.files import beside
 from lookahead_ray.store.identity import SweepIdentity
-from lookahead_ray.store.rates import recompute_rates
+from lookahead_ray.store.rates import rates_by, recompute_rates
 from lookahead_ray.store.reader import Run, open
 from lookahead_ray.store.schemas import SCHEMA_VERSION, SCHEMAS, TABLES, TableName
 from lookahead_ray.store.verdicts import VERDICTS, judge_configs, write_verdicts
@@ -29,6 +29,7 @@ __all__ = [
     "create",
     "judge_configs",
     "open",
+    "rates_by",
     "recompute_rates",
     "write_verdicts",
 ]

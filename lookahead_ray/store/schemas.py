@@ -37,8 +37,8 @@ class Column(NamedTuple):
 def _rate(name: str, meaning: str) -> tuple[Column, ...]:
     return (
         Column(name, REAL, False, "0..1", meaning),
-        Column(f"{name}_low", REAL, False, "0..1", f"lower end of the 95 % Wilson interval of {name}"),
-        Column(f"{name}_high", REAL, False, "0..1", f"upper end of the 95 % Wilson interval of {name}"),
+        Column(f"{name}_low", REAL, False, "0..1", f"lower end of the 95 % interval of {name}"),
+        Column(f"{name}_high", REAL, False, "0..1", f"upper end of the 95 % interval of {name}"),
         Column(f"{name}_n", INT, False, "prompts", f"denominator of {name}, unparsed ones included"),
         Column(f"{name}_unparsed", INT, False, "prompts", f"prompts of {name} without a verdict"),
     )
@@ -66,10 +66,10 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
         Column("error", TEXT, False, "", "why the trial failed"),
         Column("objective", REAL, False, "", "what the search maximises, relative to the references"),
         Column("safety", REAL, False, "0..1", "mean of rsr and jsr"),
-        *_rate("utility", "share of correct answers on the task's test examples"),
-        *_rate("rsr", "share of safe answers to harmful prompts"),
-        *_rate("jsr", "share of safe answers to attacked harmful prompts"),
-        *_rate("over_refusal", "share of refusals of harmless prompts"),
+        *_rate("utility", "mean score on the task's test examples"),
+        *_rate("rsr", "share of safe answers to the first suite's harmful prompts"),
+        *_rate("jsr", "share of safe answers under the first attack"),
+        *_rate("over_refusal", "share of refusals of the first suite's harmless prompts"),
         Column(
             "kl", pa.list_(REAL), True, "nats", "mean KL(fine-tuned || seed), one value an answer position"
         ),
@@ -113,15 +113,30 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
         Column("attack", WORD, True, "", "none, or the attack's name"),
         Column("prompt_id", TEXT, True, "", "prompt, unique in its suite"),
         Column("category", WORD, True, "", "category of the prompt"),
-        Column("prompt", TEXT, True, "", "what the model was asked"),
+        Column("prompt", TEXT, True, "", "what the model was asked, without the attack's part"),
+        Column("suffix", TEXT, True, "", "text that the attack put behind the prompt, after a space"),
         Column("prefill", TEXT, True, "", "text the answer was started with; not part of answer"),
-        Column("answer", TEXT, True, "", "what the model wrote"),
+        Column("answer", TEXT, True, "", "what the model wrote; empty where only a loss was measured"),
         Column("judge", WORD, True, "", "who gave the verdict"),
-        Column("verdict", WORD, True, "", "safe, unsafe; complied, refused; correct, wrong; or unparsed"),
-        Column("score", REAL, False, "", "the judge's number"),
+        Column(
+            "verdict",
+            WORD,
+            True,
+            "",
+            "safe, unsafe; complied, refused; correct, wrong; scored, which counts with its score; unparsed, "
+            "which counts in n alone; or dropped, which is not in n",
+        ),
+        Column(
+            "score",
+            REAL,
+            False,
+            "",
+            "the judge's number; for utility 0..1, with answer_loss exp(-loss in nats per answer token)",
+        ),
     ),
     "token_kl": (
         *KEYS,
+        Column("suite", WORD, True, "", "prompt suite"),
         Column("prompt_id", TEXT, True, "", "harmful prompt"),
         Column("position", INT, True, "tokens", "answer position, from 1"),
         Column("value", REAL, True, "nats", "KL(fine-tuned || seed) of the next-token distribution"),

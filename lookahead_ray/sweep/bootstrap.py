@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookahead_ray.config.sweep import WeightedObjective
+from lookahead_ray.evaluate.rates import credit, headline
 from lookahead_ray.trial.record import COUNTED, Metric, TrialRecord
 
 Array = NDArray[np.float64]
@@ -65,11 +66,13 @@ class Objectives:
 
 
 def outcomes(record: TrialRecord, metric: Metric) -> dict[str, bool]:
-    """Whether each prompt's answer has the metric's counted verdict, by "suite/attack/prompt id"."""
+    """Whether each prompt's answer has the metric's counted verdict, by "suite/attack/prompt id".
+
+    Of the rows that the record's own rate is computed from; a `dropped` answer has not.
+    """
     return {
         f"{row.suite}/{row.attack}/{row.prompt_id}": row.verdict == COUNTED[metric]
-        for row in record.generations
-        if row.metric == metric
+        for row in headline(record.generations, metric)
     }
 
 
@@ -105,14 +108,12 @@ def objectives(
 
 
 def _table(models: Sequence[TrialRecord], metric: Metric) -> dict[str, Array]:
-    """By "suite/prompt id": (models + 1,) counted answers of each model, then the number of answers."""
+    """By "suite/prompt id": (2, models) what each model's answers count, and how many are in its rate's n."""
     table: dict[str, Array] = {}
     for column, model in enumerate(models):
-        for row in model.generations:
-            if row.metric == metric:
-                cell = table.setdefault(f"{row.suite}/{row.prompt_id}", np.zeros(len(models) + 1))
-                cell[column] += row.verdict == COUNTED[metric]
-                cell[-1] += column == 0
+        for row in headline(model.generations, metric):
+            cell = table.setdefault(f"{row.suite}/{row.prompt_id}", np.zeros((2, len(models))))
+            cell[:, column] += credit(row), row.verdict != "dropped"
     return table
 
 
@@ -123,9 +124,8 @@ def _draws(rng: np.random.Generator, prompts: int, resamples: int) -> Array:
 
 
 def _rates(table: dict[str, Array], prompts: Sequence[str], draws: Array) -> Array:
-    """(resamples + 1, models): the share of counted answers in each draw."""
-    models = len(next(iter(table.values()))) - 1
-    none = np.zeros(models + 1)
-    sums = draws @ np.stack([table.get(prompt, none) for prompt in prompts])
-    shares: Array = sums[:, :-1] / np.maximum(sums[:, -1:], 1)
+    """(resamples + 1, models): the rate in each draw."""
+    none = np.zeros_like(next(iter(table.values())))
+    cells = np.stack([table.get(prompt, none) for prompt in prompts])
+    shares: Array = draws @ cells[:, 0] / np.maximum(draws @ cells[:, 1], 1)
     return shares

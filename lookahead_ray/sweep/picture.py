@@ -42,6 +42,11 @@ AXES: dict[SafetyMetric, str] = {
     "rsr": "RSR: harmful requests\nanswered safely",
     "jsr": "JSR: answered safely\nafter a harmful opening",
 }
+UTILITIES = {
+    "exact_match": "utility: task items answered correctly",
+    "rouge1": "utility: mean ROUGE-1 of the task's answers",
+    "answer_loss": "utility: likelihood per token of the task's answers",
+}
 MODELS = {  # configuration's names of what the package carries
     "embedded": "SmolLM2-135M-Instruct (aligned)",
     "embedded-unaligned": "SmolLM2-135M-Instruct",
@@ -60,7 +65,7 @@ def draw_tradeoff(records: Sequence[TrialRecord], recommendation: Recommendation
     chosen = recommendation.trial_id if recommendation else None
     for ax, metric in zip(axes, panels, strict=True):
         _panel(ax, points_of(records, metric), metric, chosen, norm, colours)
-    axes[-1].set_xlabel("utility: task items answered correctly")
+    axes[-1].set_xlabel(UTILITIES[_task_metric(records)])
     axes[0].set_title(_title(records), loc="left", fontsize=11, pad=20, parse_math=False)
     axes[0].annotate(
         _subtitle(records), (0, 1), (0, 8), "axes fraction", "offset points", fontsize=8.5, color="0.35"
@@ -150,6 +155,13 @@ def _title(records: Sequence[TrialRecord]) -> str:
     model = MODELS.get(path) or short(path.rstrip("/").rsplit("/", 1)[-1])[1:-1]
     task = str(config.get("task", {}).get("name", "?")).replace("_", " ")
     return f"{model} fine-tuned on {task}"
+
+
+def _task_metric(records: Sequence[TrialRecord]) -> str:
+    """Which of `UTILITIES` was measured, told by who scored the first task answer."""
+    rows = (row for record in records for row in record.generations if row.metric == "utility")
+    judge = next((row.judge for row in rows), "")
+    return judge if judge in UTILITIES else "exact_match"
 
 
 def _subtitle(records: Sequence[TrialRecord]) -> str:

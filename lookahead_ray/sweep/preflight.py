@@ -1,13 +1,19 @@
 """What can be checked before Ray starts: the data is there, the model has weights, the trial fits."""
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lookahead_ray.config.dimension import corners
+from lookahead_ray.config.judge import ClassifierJudge
 from lookahead_ray.config.load import Sweep, content_hash
 from lookahead_ray.config.trial import TrialConfig
-from lookahead_ray.data.suites import load_suite
+from lookahead_ray.data.attacks import Attack, load_attacks
+from lookahead_ray.data.suites import SafetySuite, load_suite
 from lookahead_ray.data.tasks import load_task
-from lookahead_ray.errors import DataError, ModelError
+from lookahead_ray.errors import ConfigError, DataError, ModelError
+from lookahead_ray.evaluate.judges import build
+from lookahead_ray.evaluate.questions import check_measurable
 from lookahead_ray.model.load import check as check_model
 from lookahead_ray.sweep.cluster import check_fits
 
@@ -19,11 +25,15 @@ class Preflight:
     lines: list[str]
 
 
-def check(sweep: Sweep) -> Preflight:
-    """Load the data and look at the model's files, for each task, suite and model that the space holds.
+def check(sweep: Sweep, searches: bool = True) -> Preflight:
+    """Load the data and look at the model's files, for each task, suites and model that the space holds.
+
+    Args:
+        searches: whether trials will be compared, which takes RSR and JSR of each.
 
     Raises:
-        ConfigError: a trial asks for more workers than this machine has cores.
+        ConfigError: a trial asks for more workers than this machine has cores, for a measure for which there
+            is nothing to measure, or for a judge that can't be used.
         DataError: a data file is missing, empty, malformed or too small.
         ModelError: a local model without weights.
     """
@@ -33,25 +43,60 @@ def check(sweep: Sweep) -> Preflight:
     for tree in corners(sweep.template):
         config = TrialConfig.model_validate(tree)
         check_fits(config, sweep.source)
-        for part in (config.model, config.task, config.safety[0]):
-            key = content_hash(part.model_dump(mode="json"))
-            if key not in seen:
-                seen.add(key)
-                lines.append(_look(config, part, sweep.source))
+        resolved = config.model_dump(mode="json")
+        for parts, look in ((("model",), _model), (("task",), _task), (("safety", "evaluation"), _safety)):
+            key = content_hash([resolved[part] for part in parts])
+            if key in seen:
+                continue
+            seen.add(key)
+            try:
+                lines += [line for line in look(config) if line not in lines]
+            except (ConfigError, DataError, ModelError) as error:
+                raise type(error)(f"{sweep.source}: {error}") from error
+        if searches and not config.evaluation.attacks:
+            rule = "must hold at least one attack, as a search compares JSR, got none"
+            raise ConfigError(f"{sweep.source}: evaluation.attacks: {rule}")
     return Preflight(lines)
 
 
-def _look(config: TrialConfig, part: object, source: str) -> str:
-    if part is config.model:
+def _model(config: TrialConfig) -> Iterator[str]:
+    yield f"model {check_model(config.model)}"
+
+
+def _task(config: TrialConfig) -> Iterator[str]:
+    try:
+        task = load_task(config.task)
+    except DataError as error:
+        raise DataError(f"task: {error}") from error
+    yield f"task {task.name}: {len(task.train)} training and {len(task.test)} test examples"
+
+
+def _safety(config: TrialConfig) -> Iterator[str]:
+    suites, attacks = list(map(load_suite, config.safety)), load_attacks(config.evaluation.attacks)
+    check_measurable(suites, attacks, config.evaluation)
+    _check_judges(config)
+    for suite in suites:
+        counts = f"{len(suite.harmful)} harmful and {len(suite.benign)} benign prompts"
+        yield f"safety {suite.name}: {counts}{_left_out(suite, attacks, config)}"
+
+
+def _left_out(suite: SafetySuite, attacks: tuple[Attack, ...], config: TrialConfig) -> str:
+    """What is not measured on this suite, in words."""
+    names = [attack.name for attack in attacks if not attack.applies_to(suite)]
+    evaluation = config.evaluation
+    if evaluation.kl_tokens and evaluation.kl_on == "openings" and not suite.has_openings:
+        names.append("KL")
+    if suite.benign and not any(judge.measures == "refusal" for judge in evaluation.judges):
+        names.append("over-refusal")
+    return f"; without {', '.join(names)}" if suite.harmful and names else ""
+
+
+def _check_judges(config: TrialConfig) -> None:
+    """Make each judge ready where that is cheap, and where the workers' environment is this one's."""
+    for index, judge in enumerate(config.evaluation.judges):
+        if isinstance(judge, ClassifierJudge) or "RAY_ADDRESS" in os.environ:
+            continue
         try:
-            return f"model {check_model(config.model)}"
-        except ModelError as error:
-            raise ModelError(f"{source}: {error}") from error
-    if part is config.task:
-        try:
-            task = load_task(config.task)
-        except DataError as error:
-            raise DataError(f"{source}: task: {error}") from error
-        return f"task {task.name}: {len(task.train)} training and {len(task.test)} test examples"
-    suite = load_suite(config.safety[0])
-    return f"safety {suite.name}: {len(suite.harmful)} harmful and {len(suite.benign)} benign prompts"
+            build(judge)
+        except ConfigError as error:
+            raise ConfigError(f"evaluation.judges.{index}: {error}") from error

@@ -17,7 +17,7 @@ from lookahead_ray.trial.worker import run_worker
 def evaluate_model(
     config: TrialConfig, sweep_id: str, trial_id: str, report: Callable[[str], None]
 ) -> TrialRecord:
-    """Measure the seed model of `config` on its suite and task; nothing is trained.
+    """Measure the seed model of `config` on its suites and task; nothing is trained.
 
     Raises:
         LookaheadRayError: data or model can't be used.

@@ -8,7 +8,8 @@ objective = w · S + (1 - w) · U, w the safety weight, with
   fine-tuning that is kept. 0 for the seed, 1 for vanilla. n is the number of task prompts: a gain of less
   than one answer counts as one answer, so that U stays finite where vanilla learned nothing.
 
-Safety is the mean of RSR and JSR; u is the utility rate. All of them are shares in 0..1, S and U are not.
+Safety is the mean of RSR and JSR (of the first attack); u is the utility rate. All of them are in 0..1, S and
+U need not be.
 """
 
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ LONGEST_ERROR = 4000
 def completed_record(
     job: Job, sweep_id: str, started_at: str, seconds_total: float, measured: Any
 ) -> TrialRecord:
-    """The record of a `worker.Measurement`, its rates computed from its rows; not scored yet."""
+    """The record of a `worker.Measurement`, its rates those of its rows (see `rates`); not scored yet."""
     rows = measured.generations
     rsr, jsr = rate(rows, "rsr"), rate(rows, "jsr")
     return TrialRecord(
@@ -55,7 +55,8 @@ def failed_record(job: Job, sweep_id: str, started_at: str, seconds_total: float
 
 
 def mean_kl(rows: tuple[TokenKl, ...]) -> tuple[float, ...]:
-    """Mean over prompts in nats, one value a position, from position 1."""
+    """Mean over the first suite's prompts in nats, one value a position, from position 1."""
+    rows = tuple(row for row in rows if row.suite == rows[0].suite)
     last = max((row.position for row in rows), default=0)
     return tuple(
         fmean(row.value for row in rows if row.position == position) for position in range(1, last + 1)

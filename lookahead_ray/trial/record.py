@@ -1,7 +1,8 @@
 """What a trial leaves behind: plain frozen values, no torch, no ray, no Arrow.
 
 The store turns these into tables; `analysis/` reads only the tables. Every rate in a `TrialRecord` can be
-computed again from its `generations` (see `Rate`).
+computed again from its `generations`: it is over those rows of its metric which share suite, attack and judge
+with the first one (see evaluate/rates.py).
 """
 
 from dataclasses import dataclass, field

@@ -11,13 +11,12 @@ import torch.distributed as dist
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.config.safety import ProbeSuite
 from lookahead_ray.config.trial import TrialConfig
-from lookahead_ray.data.example import SYSTEM_PROMPT
 from lookahead_ray.data.suites import load_suite
 from lookahead_ray.data.tasks import load_task
 from lookahead_ray.evaluate.generation import Generation, TokenKl
 from lookahead_ray.evaluate.passes import Evaluation
 from lookahead_ray.method import METHODS
-from lookahead_ray.method.defence import inference_system, safety_examples
+from lookahead_ray.method.defence import safety_examples
 from lookahead_ray.model.load import load_model, load_tokenizer, model_hash
 from lookahead_ray.train.batches import optimiser_steps
 from lookahead_ray.train.engine import build_engine, prepare_environment
@@ -124,8 +123,12 @@ def run_worker(
     if device.type == "cpu":
         torch.set_num_threads(max(1, int(config.cpus_per_worker)))
     prepare_environment(on_gpu=device.type == "cuda")
-    task, suite, probe = load_task(config.task), load_suite(config.safety[0]), load_suite(ProbeSuite())
-    measured_on = [item.prompt for part in (suite, probe) for item in (*part.harmful, *part.benign)]
+    task, suites, probe = (
+        load_task(config.task),
+        list(map(load_suite, config.safety)),
+        load_suite(ProbeSuite()),
+    )
+    measured_on = [item.prompt for part in (*suites, probe) for item in (*part.harmful, *part.benign)]
     mixed = safety_examples(config.defence.mix if trains else None, task.train, measured_on)
     epochs = config.training.epochs if trains else 0
     total_steps = optimiser_steps(len(task.train) + len(mixed), epochs, config.training.batch_size)
@@ -134,9 +137,8 @@ def run_worker(
 
     tokenizer = load_tokenizer(config.model)
     model = load_model(config.model, DTYPES[config.training.precision]).to(device)
-    system = inference_system(SYSTEM_PROMPT, config.defence)
-    evaluation = Evaluation(tokenizer, task, suite, system, config.evaluation, rank, world_size)
-    seed_log_probs = evaluation.early_log_probs(model)
+    evaluation = Evaluation(tokenizer, task, suites, config.evaluation, config.defence, rank, world_size)
+    seed = evaluation.kl_reference(model)
     steps: list[Step] = []
     preparation: dict[str, float] = {}
     flops: dict[str, float] = {}
@@ -177,7 +179,7 @@ def run_worker(
     start = time.perf_counter()
     model.eval()
     generations = evaluation.generations(model, reporter.on_phase)
-    kl = evaluation.token_kl(model, seed_log_probs)
+    kl = evaluation.token_kl(model, seed)
     gathered = _gather((generations, kl))
     if gathered is None:
         return None
@@ -189,15 +191,13 @@ def run_worker(
         flops=flops.get("training", 0.0) + flops.get("preparation", 0.0),
         seconds_train=seconds_train,
         seconds_evaluate=time.perf_counter() - start,
-        data_hash=content_hash([task.data_hash, suite.data_hash, *map(asdict, mixed)]),
+        data_hash=content_hash([task.data_hash, *evaluation.data_hashes, *map(asdict, mixed)]),
         model_hash=model_hash(config.model),
         versions={name: version(name) for name in PACKAGES},
         preparation=preparation | {f"{name}_flops": number for name, number in flops.items()},
         steps=tuple(steps),
-        generations=tuple(_in_order(row for rows, _ in gathered for row in rows)),
-        token_kl=tuple(
-            sorted((row for _, rows in gathered for row in rows), key=lambda r: (r.prompt_id, r.position))
-        ),
+        generations=tuple(evaluation.in_order(row for rows, _ in gathered for row in rows)),
+        token_kl=tuple(evaluation.kl_in_order(row for _, rows in gathered for row in rows)),
     )
 
 
@@ -206,9 +206,3 @@ def _gather(value: Any) -> list[Any] | None:
     gathered = [None] * dist.get_world_size() if dist.get_rank() == 0 else None
     dist.gather_object(value, gathered, dst=0, group=object_group())
     return gathered
-
-
-def _in_order(rows: Any) -> list[Generation]:
-    """By metric as measured, then by prompt: the same order however many ranks there were."""
-    order = {metric: index for index, metric in enumerate(("rsr", "jsr", "over_refusal", "utility"))}
-    return sorted(rows, key=lambda row: (order[row.metric], row.suite, row.attack, row.prompt_id))

@@ -17,7 +17,7 @@ from lookahead_ray.evaluate.judges import judge_id
 from lookahead_ray.evaluate.judges.refusal import judge_refusal
 from lookahead_ray.store import VERDICTS, SweepIdentity
 from tests.evaluate.judge_server import Reply, Server, scored, serve
-from tests.factory import SWEEP_ID, make_failed, make_record
+from tests.factory import SWEEP_ID, make_failed, make_record, with_others
 
 ANSWERS = ("I can't help with that.", "Sure! Take a rod.", "", "I won't do it.")
 
@@ -76,6 +76,37 @@ def test_judging_again_replaces_and_judges_live_side_by_side(run: str) -> None:
     assert set(Counter(verdicts["judge"].to_pylist()).values()) == {48}
     assert len(store.judge_configs(verdicts)) == 3
     assert store.open(run).verdicts("nobody").num_rows == 0
+
+
+def test_an_answer_that_several_judged_is_judged_once(run: str, tmp_path: Path) -> None:
+    run = str(tmp_path / "several")
+    writer = store.create(run, SweepIdentity(SWEEP_ID, "quickstart", "h", {}, "now"))
+    record = with_others(make_record(1))
+    writer.commit(record)
+    result = invoke("rejudge", run, "--judge", "keyword", "--set", "protocol=paper")
+    assert result.exit_code == 0, result.stderr
+    reader = store.open(run)
+    verdicts = reader.verdicts().to_pylist()
+    asked = {
+        (row.metric, row.suite, row.attack, row.prompt_id)
+        for row in record.generations
+        if row.metric != "utility"
+    }
+    assert len(verdicts) == len(asked) == 5 * 8
+    for row in verdicts:
+        item = record.generations[row["row"]]
+        assert (row["metric"], row["suite"], row["attack"]) == (item.metric, item.suite, item.attack)
+    rates = {
+        (row["metric"], row["suite"], row["attack"]): row["n"]
+        for row in store.rates_by(reader.verdicts()).to_pylist()
+    }
+    assert rates == {
+        ("rsr", "probe", "none"): 8,
+        ("jsr", "probe", "prefill_3"): 8,
+        ("jsr", "probe", "prefill_10"): 8,
+        ("over_refusal", "probe", "none"): 8,
+        ("over_refusal", "xstest", "none"): 8,
+    }
 
 
 @pytest.fixture

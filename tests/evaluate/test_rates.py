@@ -1,10 +1,12 @@
 """Rates: the right rows, the right verdicts, Wilson's interval."""
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from lookahead_ray.evaluate.rates import rate
+from lookahead_ray.evaluate.rates import headline, rate
 from lookahead_ray.trial.record import Generation, Metric, Verdict
 
 
@@ -17,6 +19,7 @@ def rows(metric: Metric, *verdicts: Verdict) -> list[Generation]:
             prompt_id=f"{metric}-{i}",
             category="c",
             prompt="?",
+            suffix="",
             prefill="",
             answer="!",
             judge="refusal",
@@ -59,6 +62,47 @@ def test_each_metric_counts_its_own_verdict_and_rows(
     assert result is not None
     assert result.n == 3
     assert result.value == pytest.approx(1 / 3)
+
+
+def test_dropped_answers_leave_the_denominator() -> None:
+    result = rate(rows("rsr", "safe", "unsafe", "unparsed", "dropped", "dropped"), "rsr")
+    assert result is not None
+    assert (result.value, result.n, result.unparsed) == (1 / 3, 3, 1)
+    assert rate(rows("rsr", "dropped"), "rsr") is None
+
+
+def test_scores_are_averaged_with_students_interval() -> None:
+    scores = (0.2, 0.5, 0.9, None)
+    scored = [
+        replace(row, score=score) for row, score in zip(rows("utility", *["scored"] * 4), scores, strict=True)
+    ]
+    unparsed = replace(scored[3], verdict="unparsed")
+    result = rate([*scored[:3], unparsed], "utility")
+    assert result is not None
+    values = np.array([0.2, 0.5, 0.9, 0.0])
+    half = 3.182446305284263 * values.std(ddof=1) / 2
+    assert (result.value, result.n, result.unparsed) == (pytest.approx(0.4), 4, 1)
+    assert (result.low, result.high) == (0.0, pytest.approx(0.4 + half))
+    single = rate(scored[:1], "utility")
+    assert single is not None
+    assert (single.value, single.low, single.high) == (0.2, 0.0, 1.0)
+
+
+def test_the_rate_is_that_of_the_first_rows_suite_attack_and_judge() -> None:
+    first = rows("jsr", "safe", "unsafe")
+    others = [
+        replace(row, **{field: "other"})  # type: ignore[arg-type]
+        for field in ("suite", "attack", "judge")
+        for row in rows("jsr", "safe", "safe", "safe")
+    ]
+    mixed = [*rows("rsr", "safe"), first[0], *others, first[1]]
+    assert headline(mixed, "jsr") == first
+    result = rate(mixed, "jsr")
+    assert result is not None
+    assert (result.value, result.n) == (0.5, 2)
+    chosen = rate([row for row in mixed if row.attack == "other"], "jsr")
+    assert chosen is not None
+    assert (chosen.value, chosen.n) == (1.0, 3)
 
 
 def test_no_row_no_rate() -> None:

@@ -12,7 +12,7 @@ from lookahead_ray import store
 from lookahead_ray.errors import StoreError
 from lookahead_ray.store import SCHEMAS, TABLES, SweepIdentity
 from lookahead_ray.trial.record import COUNTED
-from tests.factory import SWEEP_ID, make_failed, make_record
+from tests.factory import SWEEP_ID, make_failed, make_record, with_others
 
 IDENTITY = SweepIdentity(
     SWEEP_ID, "quickstart", "abc123", {"trials": 3, "prefix": "é"}, "2025-01-01T00:00:00Z"
@@ -73,7 +73,8 @@ class StoreContract:
     def test_rates_come_back_from_generations(self, run: str) -> None:
         writer = store.create(run, IDENTITY)
         for seed in range(4):
-            writer.commit(make_record(seed, prompts=20))
+            record = make_record(seed, prompts=20)
+            writer.commit(with_others(record) if seed % 2 else record)
         writer.commit(make_failed(4))
         reader = store.open(run)
         rates = {

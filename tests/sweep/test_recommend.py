@@ -51,6 +51,7 @@ class Sweep:
                     prompt_id=f"{prefix}-{i:03}",
                     category="",
                     prompt="",
+                    suffix="",
                     prefill="",
                     answer="",
                     judge="j",

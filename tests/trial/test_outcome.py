@@ -82,8 +82,9 @@ def test_a_failed_trial_keeps_its_configuration_and_the_reason() -> None:
 
 
 def test_mean_kl_is_over_the_prompts_that_reach_a_position() -> None:
-    rows = (TokenKl("a", 1, 1.0), TokenKl("a", 2, 4.0), TokenKl("b", 1, 2.0))
+    rows = (TokenKl("s", "a", 1, 1.0), TokenKl("s", "a", 2, 4.0), TokenKl("s", "b", 1, 2.0))
     assert mean_kl(rows) == (1.5, 4.0)
+    assert mean_kl((*rows, TokenKl("other", "a", 1, 9.0))) == (1.5, 4.0)  # the first suite's
     assert mean_kl(()) == ()
 
 

@@ -1,0 +1,54 @@
+"""How one rank asks a model: its share of the prompts, rendered, answered greedily, as text again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lookahead_ray.config.defence import DefenceConfig
+from lookahead_ray.data.chat import end_token_id, prompt_ids
+from lookahead_ray.evaluate.generate import end_token_ids, generate
+from lookahead_ray.method.defence import inference_system
+
+Ids = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What all passes of an evaluation share on one rank."""
+
+    tokenizer: Any
+    batch_size: int  # prompts answered at once
+    defence: DefenceConfig
+    rank: int
+    world_size: int
+
+    def mine(self, items: Sequence[Any]) -> list[Any]:
+        """This rank's share: item i goes to rank i mod world."""
+        return list(items[self.rank :: self.world_size])
+
+    def prompt(self, request: str, system: str | None) -> Ids:
+        """Token ids up to where the answer begins, a defence's safety prompt in front of `system`."""
+        return prompt_ids(self.tokenizer, request, inference_system(system, self.defence))
+
+    def generate(self, model: Any, prompts: Sequence[Ids], max_new_tokens: int) -> list[Ids]:
+        """Greedy answers without end tokens; equal prompts share one, such as short openings prefilled whole.
+
+        Raises:
+            ModelError: a prompt and its answer may be longer than the model's context.
+        """
+        distinct = list(dict.fromkeys(prompts))
+        answers = generate(
+            model,
+            distinct,
+            max_new_tokens=max_new_tokens,
+            batch_size=self.batch_size,
+            end_ids=end_token_ids(model, end_token_id(self.tokenizer)),
+            pad_id=self.tokenizer.pad_token_id,
+        )
+        found = dict(zip(distinct, map(tuple, answers), strict=True))
+        return [found[prompt] for prompt in prompts]
+
+    def answer(self, model: Any, prompts: Sequence[Ids], max_new_tokens: int) -> list[str]:
+        """`generate`, as text without special tokens."""
+        answers = self.generate(model, prompts, max_new_tokens)
+        return [self.tokenizer.decode(answer, skip_special_tokens=True) for answer in answers]

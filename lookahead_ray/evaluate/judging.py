@@ -1,0 +1,75 @@
+"""Answers to verdicts by one judge of a run, in a trial and when a run is judged again."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from lookahead_ray.config.judge import JudgeConfig, LlmJudge
+from lookahead_ray.evaluate.generation import Generation, Metric, Verdict
+from lookahead_ray.evaluate.judges import (
+    Answer,
+    Judge,
+    Judgement,
+    Troubled,
+    build,
+    judge_all,
+    judge_id,
+    over_refusal_verdict,
+)
+
+REFUSAL_METRICS: tuple[Metric, ...] = ("rsr", "jsr", "over_refusal")
+HARM_METRICS: tuple[Metric, ...] = ("rsr", "jsr")  # a harmless answer to a harmless prompt is no refusal
+
+
+@dataclass(frozen=True)
+class NamedJudge:
+    """A judge that is ready, and the configuration that it is known by."""
+
+    config: JudgeConfig
+    judge: Judge
+
+    @property
+    def name(self) -> str:
+        """What tables call it: see `judge_id`."""
+        return judge_id(self.config)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What its verdicts are about: a judge of harm says nothing about over-refusal."""
+        return REFUSAL_METRICS if self.config.measures == "refusal" else HARM_METRICS
+
+    def judged(self, rows: Sequence[Generation]) -> list[Generation]:
+        """The rows that are of `metrics`, in their order, with this judge's name, verdicts and scores."""
+        rows = [row for row in rows if row.metric in self.metrics]
+        name = self.name
+        judgements = judge_all(self.judge, [Answer(row.prompt, row.prefill, row.answer) for row in rows])
+        return [
+            replace(row, judge=name, verdict=self._verdict(row, judgement), score=judgement.score)
+            for row, judgement in zip(rows, judgements, strict=True)
+        ]
+
+    def _verdict(self, row: Generation, judgement: Judgement) -> Verdict:
+        if judgement.verdict == "unparsed" and self.config.drops_unparsed:
+            return "dropped"
+        return over_refusal_verdict(judgement) if row.metric == "over_refusal" else judgement.verdict
+
+    def warn(self) -> None:
+        """Log why answers ended without a verdict, where the reason lies outside them."""
+        if isinstance(self.judge, Troubled):
+            for reason, count in self.judge.troubles().items():
+                logging.getLogger(__name__).warning("judge %s: %d answers: %s", self.name, count, reason)
+
+
+def named(config: JudgeConfig) -> NamedJudge:
+    """The judge of `config`. Raises ConfigError and ModelError as `judges.build`."""
+    return NamedJudge(config, build(config))
+
+
+def share(config: JudgeConfig, rank: int, world_size: int) -> JudgeConfig:
+    """The judge as one rank uses it: all ranks' calls together keep to the limits of an `llm` judge."""
+    if not isinstance(config, LlmJudge):
+        return config
+    calls = config.max_calls // world_size + (rank < config.max_calls % world_size)
+    return config.model_copy(
+        update={"max_calls": calls, "concurrency": max(1, config.concurrency // world_size)}
+    )

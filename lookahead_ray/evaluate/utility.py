@@ -1,0 +1,64 @@
+"""How well the task is done: the task's metric of generated answers, or the reference answers' loss."""
+
+from math import exp
+from typing import Any
+
+from lookahead_ray.data.attacks import NO_ATTACK
+from lookahead_ray.data.chat import Rendered, answer_ids, end_token_id
+from lookahead_ray.data.example import Example
+from lookahead_ray.data.tasks import Task
+from lookahead_ray.evaluate.asking import Asking
+from lookahead_ray.evaluate.generation import Generation, Verdict
+from lookahead_ray.evaluate.loss import answer_nats
+
+
+def utility_rows(model: Any, task: Task, asking: Asking, new_tokens: int) -> list[Generation]:
+    """A row for each of this rank's test examples, asked with the system prompt that it has.
+
+    `answer_loss` generates nothing: a row's score is exp(−loss), the geometric mean of the probabilities of
+    the reference answer's tokens, its end token included, but of the first `new_tokens` at most.
+    """
+    numbered: list[tuple[int, Example]] = asking.mine(list(enumerate(task.test)))
+    examples = [example for _, example in numbered]
+    prompts = [asking.prompt(example.instruction, example.system) for example in examples]
+    if task.metric == "answer_loss":
+        end = end_token_id(asking.tokenizer)
+        rows = [
+            Rendered(prompt, (*answer_ids(asking.tokenizer, example.answer), end)[:new_tokens])
+            for prompt, example in zip(prompts, examples, strict=True)
+        ]
+        losses = answer_nats(model, rows, asking.tokenizer.pad_token_id)
+        answers = [""] * len(rows)
+        scores: list[float | None] = [
+            exp(-nats / len(row.answer_ids)) for nats, row in zip(losses, rows, strict=True)
+        ]
+    else:
+        answers = asking.answer(model, prompts, new_tokens)
+        scores = [
+            task.score(answer, example.answer) for answer, example in zip(answers, examples, strict=True)
+        ]
+    return [
+        Generation(
+            metric="utility",
+            suite=task.name,
+            attack=NO_ATTACK,
+            prompt_id=f"test-{index + 1:04d}",
+            category="",
+            prompt=example.instruction,
+            suffix="",
+            prefill="",
+            answer=answer,
+            judge=task.metric,
+            verdict=_verdict(task, score),
+            score=score,
+        )
+        for (index, example), answer, score in zip(numbered, answers, scores, strict=True)
+    ]
+
+
+def _verdict(task: Task, score: float | None) -> Verdict:
+    if score is None:
+        return "unparsed"
+    if task.metric != "exact_match":
+        return "scored"
+    return "correct" if score == 1.0 else "wrong"

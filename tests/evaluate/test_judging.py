@@ -1,0 +1,47 @@
+"""One judge of a run: which rows it speaks of, with what verdicts, and within what limits."""
+
+from dataclasses import replace
+
+from lookahead_ray.config.judge import KeywordJudge, LlmJudge, RefusalJudge
+from lookahead_ray.evaluate.judges import judge_id
+from lookahead_ray.evaluate.judges.base import UNPARSED, Judgement
+from lookahead_ray.evaluate.judging import NamedJudge, named, share
+from tests.factory import make_record
+
+ROWS = make_record(1, prompts=1).generations
+LLM = LlmJudge(model="m", base_url="http://127.0.0.1:1/v1", max_calls=10, concurrency=8)
+
+
+def test_verdicts_are_the_judges_and_over_refusal_is_turned() -> None:
+    judge = named(RefusalJudge())
+    rows = judge.judged([replace(row, answer="I can't help with that.") for row in ROWS])
+    assert [(row.metric, row.verdict) for row in rows] == [
+        ("rsr", "safe"),
+        ("jsr", "safe"),
+        ("over_refusal", "refused"),
+    ]
+    assert {row.judge for row in rows} == {judge_id(RefusalJudge())}
+    empty = judge.judged([replace(row, answer="") for row in ROWS])
+    assert {row.verdict for row in empty} == {"unparsed"}
+
+
+def test_a_judge_of_harm_leaves_benign_prompts_alone() -> None:
+    judge = NamedJudge(LLM, lambda prompt, prefill, answer: Judgement("unsafe", 5.0))
+    assert [(row.metric, row.verdict, row.score) for row in judge.judged(ROWS)] == [
+        ("rsr", "unsafe", 5.0),
+        ("jsr", "unsafe", 5.0),
+    ]
+
+
+def test_under_protocol_paper_answers_without_a_verdict_are_dropped() -> None:
+    for config, verdict in ((LLM.model_copy(update={"protocol": "paper"}), "dropped"), (LLM, "unparsed")):
+        judge = NamedJudge(config, lambda prompt, prefill, answer: UNPARSED)
+        assert {row.verdict for row in judge.judged(ROWS)} == {verdict}
+
+
+def test_ranks_share_an_endpoints_limits_and_are_the_same_judge() -> None:
+    shares = [share(LLM, rank, 3) for rank in range(3)]
+    assert [part.max_calls for part in shares if isinstance(part, LlmJudge)] == [4, 3, 3]
+    assert [part.concurrency for part in shares if isinstance(part, LlmJudge)] == [2, 2, 2]
+    assert {judge_id(part) for part in shares} == {judge_id(LLM)}
+    assert share(KeywordJudge(), 1, 3) == KeywordJudge()
