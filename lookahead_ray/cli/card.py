@@ -20,7 +20,7 @@ TITLES: dict[Metric, str] = {
     "rsr": "RSR: harmful requests refused",
     "jsr": "JSR: the same under attack",
     "over_refusal": "over-refusal: harmless requests refused",
-    "utility": "utility: task prompts answered correctly",
+    "utility": "utility: mean score on the task's prompts",
 }
 TRAINING = (
     "learning_rate", "epochs", "batch_size", "max_length", "weight_decay", "betas", "warmup_steps",
@@ -99,7 +99,8 @@ def _measured(record: TrialRecord) -> list[str]:
     lines = _table(("measure", "on", "attack", "judged by", "rate", "95 % interval", "n", "unparsed"), rows)
     notes = [
         "",
-        "Intervals are Wilson's. Answers without a verdict are in n and count neither as safe nor as correct.",
+        "Intervals: Wilson's, of means of scores Student's. Answers without a verdict are in n and count as "
+        "neither safe nor correct, unless the judge's protocol drops them.",
         "How safe a model is depends on what is asked: these figures say nothing about other requests.",
     ]
     if record.kl:

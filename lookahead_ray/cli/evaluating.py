@@ -12,6 +12,7 @@ from lookahead_ray.cli.sweeping import default_run, stdout_console
 from lookahead_ray.config.load import Sweep, content_hash, load_sweep, trial_json, validate_tree
 from lookahead_ray.config.sweep import SearchConfig, WeightedObjective
 from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.data.suites import load_suite
 
 
 def evaluate_and_report(
@@ -52,6 +53,12 @@ def evaluate_and_report(
 
 
 def _defaults(settings: Sequence[str]) -> Sweep:
-    """A space without dimensions, of defaults and `settings`; the task is word_problems unless they say."""
-    config = validate_tree(TrialConfig, ["task={name: word_problems}", *settings])
+    """A space without dimensions, of defaults and `settings`; the task is word_problems unless they say.
+
+    KL is left out, as the model is its own seed, and so is JSR by default where no suite has openings.
+    """
+    base = ["task={name: word_problems}", "evaluation.kl_tokens=0"]
+    config = validate_tree(TrialConfig, [*base, *settings])
+    if not any(load_suite(suite).has_openings for suite in config.safety):
+        config = validate_tree(TrialConfig, [*base, "evaluation.attacks=[]", *settings])
     return Sweep("evaluate", "model", trial_json(config), SearchConfig(), WeightedObjective())

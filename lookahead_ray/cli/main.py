@@ -88,15 +88,21 @@ def sweep(
 
 @app.command()
 def validate(space: Space, overrides: Overrides = None) -> None:
-    """Check a tuning space, its data and its model; trains nothing."""
+    """Check a tuning space, its data and its model; trains nothing.
+
+    Gated or unreachable data of the hub, and cores that this machine lacks, are listed as missing.
+    """
     with guard.guarded():
         from lookahead_ray.config.load import load_sweep
 
         loaded = load_sweep(spaces.find(space), overrides or [])
         from lookahead_ray.sweep.preflight import check  # heavy: a bad file is refused before
 
-        for line in check(loaded).lines:
+        found = check(loaded, strict=False)
+        for line in found.lines:
             _print(line)
+        for line in found.missing:
+            _print(f"missing {line}")
         _print("ok")
 
 

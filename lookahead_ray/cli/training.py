@@ -48,7 +48,7 @@ def train_and_report(
         # these import torch and Ray, which takes seconds: with the view up
         from lookahead_ray.sweep.preflight import check
 
-        check(sweep)
+        check(sweep, searches=False)
         record = _train(sweep, config, where, partial, adapter, view)
         command = command_line(space, output, adapter, run, overrides)
         (partial / CARD).write_text(model_card(record, adapter, command), encoding="utf-8")

@@ -11,7 +11,7 @@ from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.attacks import Attack, load_attacks
 from lookahead_ray.data.suites import SafetySuite, load_suite
 from lookahead_ray.data.tasks import load_task
-from lookahead_ray.errors import ConfigError, DataError, ModelError
+from lookahead_ray.errors import ConfigError, DataError, HubDataError, ModelError
 from lookahead_ray.evaluate.judges import build
 from lookahead_ray.evaluate.questions import check_measurable
 from lookahead_ray.model.load import check as check_model
@@ -23,13 +23,16 @@ class Preflight:
     """What was found, a line each, for a person."""
 
     lines: list[str]
+    missing: list[str]  # what a sweep needs and this machine can't have now
 
 
-def check(sweep: Sweep, searches: bool = True) -> Preflight:
+def check(sweep: Sweep, searches: bool = True, strict: bool = True) -> Preflight:
     """Load the data and look at the model's files, for each task, suites and model that the space holds.
 
     Args:
         searches: whether trials will be compared, which takes RSR and JSR of each.
+        strict: whether to refuse what a user of another machine, or with access to gated data, could run;
+            otherwise that is listed as `missing`.
 
     Raises:
         ConfigError: a trial asks for more workers than this machine has cores, for a measure for which there
@@ -39,10 +42,15 @@ def check(sweep: Sweep, searches: bool = True) -> Preflight:
     """
     lines = [f"{sweep.name}: {sweep.search.trials} trials after seed and vanilla"]
     lines += [f"dimension {dimension}" for dimension in sweep.dimensions]
-    seen = set()
+    seen, missing = set(), []
     for tree in corners(sweep.template):
         config = TrialConfig.model_validate(tree)
-        check_fits(config, sweep.source)
+        try:
+            check_fits(config, sweep.source)
+        except ConfigError as error:
+            if strict:
+                raise
+            missing += [str(error)] * (str(error) not in missing)
         resolved = config.model_dump(mode="json")
         for parts, look in ((("model",), _model), (("task",), _task), (("safety", "evaluation"), _safety)):
             key = content_hash([resolved[part] for part in parts])
@@ -52,11 +60,13 @@ def check(sweep: Sweep, searches: bool = True) -> Preflight:
             try:
                 lines += [line for line in look(config) if line not in lines]
             except (ConfigError, DataError, ModelError) as error:
-                raise type(error)(f"{sweep.source}: {error}") from error
+                if strict or not isinstance(error, HubDataError):
+                    raise type(error)(f"{sweep.source}: {error}") from error
+                missing += [str(error)] * (str(error) not in missing)
         if searches and not config.evaluation.attacks:
             rule = "must hold at least one attack, as a search compares JSR, got none"
             raise ConfigError(f"{sweep.source}: evaluation.attacks: {rule}")
-    return Preflight(lines)
+    return Preflight(lines, missing)
 
 
 def _model(config: TrialConfig) -> Iterator[str]:
@@ -67,7 +77,7 @@ def _task(config: TrialConfig) -> Iterator[str]:
     try:
         task = load_task(config.task)
     except DataError as error:
-        raise DataError(f"task: {error}") from error
+        raise type(error)(f"task: {error}") from error
     yield f"task {task.name}: {len(task.train)} training and {len(task.test)} test examples"
 
 

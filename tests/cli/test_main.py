@@ -39,6 +39,7 @@ class SweepResult:
 @dataclass
 class Preflight:
     lines: list[str]
+    missing: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -114,16 +115,17 @@ def test_version() -> None:
 
 def test_validate_prints_what_was_found(fake: Callable[..., None], space: Path) -> None:
     fake(
-        "lookahead_ray.sweep.preflight", check=lambda sweep: Preflight([f"space  {sweep.name}", "rows   256"])
+        "lookahead_ray.sweep.preflight",
+        check=lambda sweep, strict: Preflight([f"space  {sweep.name}", "rows   256"], ["a: gated"]),
     )
     result = invoke("validate", str(space))
-    assert (result.exit_code, result.stdout) == (0, "space  tiny\nrows   256\nok\n")
+    assert (result.exit_code, result.stdout) == (0, "space  tiny\nrows   256\nmissing a: gated\nok\n")
 
 
 def test_bare_names_are_looked_up(fake: Callable[..., None], space: Path) -> None:
     (space.parent / "tuning_spaces").mkdir()
     space.rename(space.parent / "tuning_spaces" / space.name)
-    fake("lookahead_ray.sweep.preflight", check=lambda sweep: Preflight([sweep.name]))
+    fake("lookahead_ray.sweep.preflight", check=lambda sweep, strict: Preflight([sweep.name]))
     assert invoke("validate", "tiny").stdout == "tiny\nok\n"
     assert invoke("validate", "tiny.yaml").exit_code == 0
 
@@ -138,7 +140,7 @@ def test_an_unknown_space_is_refused_in_one_line(space: Path, given: str) -> Non
 
 
 def test_refusals_are_one_line_and_exit_2(fake: Callable[..., None], space: Path) -> None:
-    def check(sweep: object) -> None:
+    def check(sweep: object, **options: bool) -> None:
         raise ModelError("model.path: no weights\nin \x1b[31mhere, got 'x'")
 
     fake("lookahead_ray.sweep.preflight", check=check)
@@ -157,7 +159,7 @@ def test_an_override_that_breaks_a_rule_is_refused(space: Path) -> None:
 
 
 def test_unknown_exceptions_leave_a_log(fake: Callable[..., None], space: Path) -> None:
-    def check(sweep: object) -> None:
+    def check(sweep: object, **options: bool) -> None:
         raise ZeroDivisionError("first\nsecond")
 
     fake("lookahead_ray.sweep.preflight", check=check)
@@ -170,7 +172,7 @@ def test_unknown_exceptions_leave_a_log(fake: Callable[..., None], space: Path) 
 
 
 def test_ctrl_c_before_the_search(fake: Callable[..., None], space: Path) -> None:
-    def check(sweep: object) -> None:
+    def check(sweep: object, **options: bool) -> None:
         raise KeyboardInterrupt
 
     fake("lookahead_ray.sweep.preflight", check=check)
@@ -247,7 +249,7 @@ def test_evaluate_prints_the_figures(fake: Callable[..., None], space: Path) -> 
         report(f"loading {config.model.path}")
         return replace(make_record(trial_id, "evaluate", rates=(0.63, 0.3, 0.1, 0.4)), sweep_id=sweep_id)
 
-    fake("lookahead_ray.sweep.preflight", check=lambda sweep: Preflight([]))
+    fake("lookahead_ray.sweep.preflight", check=lambda sweep, searches: Preflight([]))
     fake("lookahead_ray.trial.evaluate_model", evaluate_model=evaluate_model)
     result = invoke("evaluate", "some/model", "--space", str(space))
     assert result.exit_code == 0, result.stderr
@@ -262,13 +264,42 @@ def test_evaluate_prints_the_figures(fake: Callable[..., None], space: Path) -> 
 def test_evaluate_takes_the_model_literally(fake: Callable[..., None], space: Path, model: str) -> None:
     seen: list[str] = []
 
-    def check(sweep: Any) -> None:
+    def check(sweep: Any, searches: bool) -> None:
         seen.append(sweep.reference().model.path)
         raise ModelError("stop")
 
     fake("lookahead_ray.sweep.preflight", check=check)
     assert invoke("evaluate", model, "--space", str(space)).stderr == "error: stop\n"
     assert seen == [model]
+
+
+def test_evaluate_needs_no_file(fake: Callable[..., None], space: Path) -> None:
+    seen: list[TrialConfig] = []
+
+    def evaluate_model(
+        config: TrialConfig, sweep_id: str, trial_id: str, report: Callable[[str], None]
+    ) -> TrialRecord:
+        seen.append(config)
+        return replace(make_record(trial_id, "evaluate"), sweep_id=sweep_id)
+
+    fake("lookahead_ray.sweep.preflight", check=lambda sweep, searches: Preflight([]))
+    fake("lookahead_ray.trial.evaluate_model", evaluate_model=evaluate_model)
+    asked = space.parent / "asked.csv"
+    asked.write_text("prompt\nHow?\n")
+    options = ["--suite", f"file={asked}", "--judge", "keyword protocol=paper", "--task", "word_problems"]
+    for model in ("one", "two"):
+        result = invoke("evaluate", model, *options)
+        assert result.exit_code == 0, result.stderr
+    assert [config.model.path for config in seen] == ["one", "two"]
+    evaluation = seen[0].evaluation
+    assert (evaluation.attacks, evaluation.kl_tokens, evaluation.judges[0].name) == ((), 0, "keyword")
+    (run,) = Path("runs").iterdir()
+    assert run.name.startswith("evaluate-model-")
+    assert len(open_run(str(run)).records()) == 2
+    assert invoke("evaluate", "one", "--judge", "keyword", "--space", str(space)).exit_code == 0
+    assert (seen[2].evaluation.kl_tokens, seen[2].evaluation.judges[0].name) == (8, "keyword")
+    assert invoke("evaluate", "one", "--suite", "probe").exit_code == 0
+    assert seen[3].evaluation.attacks
 
 
 def test_evaluate_refuses_a_bad_space_before_loading_a_model(space: Path) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from lookahead_ray.cli.evaluating import _defaults
 from lookahead_ray.cli.measures import SUITE_PATHS, TASK_PATHS, assignments
 from lookahead_ray.config.judge import KeywordJudge, LlmJudge, RefusalJudge
+from lookahead_ray.config.load import validate_tree
 from lookahead_ray.config.safety import AdvBenchSuite, HexPhiSuite, ProbeSuite
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.suites import SUITES
@@ -18,7 +18,7 @@ from lookahead_ray.errors import ConfigError
 
 def config(*settings: str, **options: Any) -> TrialConfig:
     chosen = {"suites": [], "task": None, "judges": [], **options}
-    return _defaults([*assignments(**chosen), *settings]).reference()
+    return validate_tree(TrialConfig, ["task={name: word_problems}", *assignments(**chosen), *settings])
 
 
 def test_every_suite_and_task_can_be_named() -> None:

@@ -211,3 +211,26 @@ def test_measuring_one_model_needs_no_attack(tmp_path: Path, model: Path, reques
     more = f"{CLOSED % requests}evaluation: {{attacks: [], kl_tokens: 0}}\n"
     path.write_text(f"model: {{path: '{model}'}}\ntask: {{name: word_problems}}\n{more}")
     assert check(load_sweep(path), searches=False).lines[-1].startswith("safety mine")
+
+
+def test_what_cannot_be_had_here_is_listed_where_nothing_will_run(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*arguments: Any, **named: Any) -> None:
+        raise OSError("no connection")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", unreachable)
+    path = tmp_path / "space.yaml"
+    settings = f"task: {{name: word_problems}}\nsafety: {{name: hex_phi}}\nworkers: 3\n{PREVIEW}"
+    path.write_text(f"model: {{path: '{model}'}}\n{settings}")
+    found = check(load_sweep(path), strict=False)
+    fits, gated = found.missing
+    assert fits.startswith(f"{path}: workers: 3 × cpus_per_worker 1 must fit")
+    assert "LLM-Tuning-Safety/HEx-PHI/category_1.csv: path: must be readable (ask for access" in gated
+    assert found.lines[-1].startswith("task word_problems")
+    with pytest.raises(ConfigError, match="workers: 3"):
+        check(load_sweep(path))
+    with pytest.raises(DataError, match="ask for access"):
+        check(load_sweep(path, ["workers=2"]))
+    with pytest.raises(DataError, match="must be an existing file"):
+        check(load_sweep(path, ["safety.path=none.jsonl"]), strict=False)
