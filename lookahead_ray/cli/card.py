@@ -1,7 +1,7 @@
 """The model card of a trained model: what it was trained on, how, and how safe and useful it measured.
 
-Names, paths and phrases in it come from files and configurations: each is put on one line, and escaped so that
-neither Markdown nor HTML takes it for markup.
+Names, paths and phrases in it come from files and configurations: each is put on one line, and escaped so
+that neither Markdown nor HTML takes it for markup.
 """
 
 import html
@@ -125,7 +125,9 @@ def _origin(record: TrialRecord, command: str) -> list[str]:
 
 def _given(part: dict[str, Any]) -> str:
     """A part of the configuration, its name first and what is null left out."""
-    rest = {key: value for key, value in part.items() if value is not None and key not in ("name", "strategy")}
+    rest = {
+        key: value for key, value in part.items() if value is not None and key not in ("name", "strategy")
+    }
     name = part.get("name", part.get("strategy"))
     return ", ".join([*([str(name)] if name else []), *(f"{key} {value!r}" for key, value in rest.items())])
 

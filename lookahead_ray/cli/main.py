@@ -112,14 +112,17 @@ def train(
         str, typer.Argument(metavar="CONFIG", help="A YAML file, or a name in tuning_spaces/, of one trial.")
     ],
     output: Annotated[
-        Path, typer.Option("--output", metavar="DIR", help="Where the model goes: new, or an empty directory.")
+        Path,
+        typer.Option("--output", metavar="DIR", help="Where the model goes: new, or an empty directory."),
     ],
     adapter: Annotated[
         bool, typer.Option("--adapter", help="Write the LoRA adapter alone, not merged into the weights.")
     ] = False,
     run: Annotated[
         str | None,
-        typer.Option("--run", metavar="DIR", help="Directory or URL of the tables. [runs/train-<name>-<hash>]"),
+        typer.Option(
+            "--run", metavar="DIR", help="Directory or URL of the tables. [runs/train-<name>-<hash>]"
+        ),
     ] = None,
     overrides: Overrides = None,
 ) -> None:
@@ -152,7 +155,9 @@ def evaluate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Directory, hub name, or embedded.")],
     space: Annotated[
         str | None,
-        typer.Option("--space", metavar="SPACE", help="Tuning space that says what is measured. [quickstart]"),
+        typer.Option(
+            "--space", metavar="SPACE", help="Tuning space that says what is measured. [quickstart]"
+        ),
     ] = None,
     suite: Annotated[
         list[str] | None,

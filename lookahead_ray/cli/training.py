@@ -105,9 +105,7 @@ def new_directory(output: Path) -> Iterator[Path]:
         raise
 
 
-def command_line(
-    space: str, output: Path, adapter: bool, run: str | None, overrides: Sequence[str]
-) -> str:
+def command_line(space: str, output: Path, adapter: bool, run: str | None, overrides: Sequence[str]) -> str:
     """The command that trains this model again."""
     words = ["lookahead-ray", "train", space, "--output", str(output)]
     words += ["--adapter"] * adapter + (["--run", run] if run else [])

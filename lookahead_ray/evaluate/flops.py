@@ -26,7 +26,7 @@ class Costs:
 
 
 def count(model: Any, row_loss: RowLoss, rows: Sequence[Rendered]) -> tuple[Costs, Costs]:
-    """Costs of a forward pass, and of forward and backward passes together, counted on the micro-batch `rows`.
+    """Costs of a forward pass, and of forward and backward pass together, counted on the micro-batch `rows`.
 
     Matrix multiplications of layers with weights grow with the tokens, those of the head with the logits, and
     all others, which are attention's, with the pairs of tokens. What is no matrix multiplication is not

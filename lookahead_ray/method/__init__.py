@@ -14,9 +14,7 @@ __all__ = ["METHODS", "Context", "Forward", "Method", "Prepared", "RowLoss"]
 METHODS: dict[str, Method] = {
     "vanilla": Method(),
     "token_kl": Method(row_loss=token_level.against_seed(token_level.token_kl), asks_seed=True),
-    "constrained_sft": Method(
-        row_loss=token_level.against_seed(token_level.constrained_sft), asks_seed=True
-    ),
+    "constrained_sft": Method(row_loss=token_level.against_seed(token_level.constrained_sft), asks_seed=True),
     "sdft": Method(prepare=sdft.prepare),
 }
 """Every method, by the `name` of its configuration."""

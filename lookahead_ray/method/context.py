@@ -63,4 +63,6 @@ class Prepared:
 
     examples: list[Example]
     counts: dict[str, int] = field(default_factory=dict)
-    work: Work = Work()  # of the seed model, on all ranks together; the same if it was found in the cache
+    work: Work = field(
+        default_factory=Work
+    )  # of the seed model, on all ranks together; the same if it was found in the cache

@@ -151,7 +151,12 @@ def run_worker(
         method = METHODS[config.method.name]
         row_loss = method.row_loss(rows, config.method, replace(context, model=model))
         seconds = time.perf_counter() - start
-        preparation = {**counts, "training_examples": len(rows), "safety_examples": len(mixed), "seconds": seconds}
+        preparation = {
+            **counts,
+            "training_examples": len(rows),
+            "safety_examples": len(mixed),
+            "seconds": seconds,
+        }
         if rank == 0:
             flops = trial_flops(
                 model,

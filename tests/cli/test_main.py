@@ -87,7 +87,8 @@ def test_help_lists_the_commands() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["sweep", "validate", "train", "align", "evaluate", "tables", "rejudge", "judge-agreement", "preview"]
+    "command",
+    ["sweep", "validate", "train", "align", "evaluate", "tables", "rejudge", "judge-agreement", "preview"],
 )
 def test_every_command_explains_itself(command: str) -> None:
     assert invoke(command, "--help").exit_code == 0

@@ -56,7 +56,9 @@ class TestCount:
         assert 2 * forward.token < training.token < 3 * forward.token
 
     @pytest.mark.parametrize("training", TRAININGS)
-    @pytest.mark.parametrize("family", ["llama", "llama, tied", "gemma2, windows", "gpt2, absolute positions"])
+    @pytest.mark.parametrize(
+        "family", ["llama", "llama, tied", "gemma2, windows", "gpt2, absolute positions"]
+    )
     def test_a_micro_batch_tells_what_any_other_costs(self, family: str, training: str) -> None:
         assert family in FAMILIES
         model = prepare_model(make(family), TRAININGS[training])

@@ -89,5 +89,7 @@ def test_small_updates_survive_the_merge(source: ModelConfig) -> None:
 
 def test_a_directory_of_another_machine_is_refused(tmp_path: Path) -> None:
     check_directory(Saving(str(tmp_path), adapter=False))
-    with pytest.raises(TrialError, match=r"--output must be on a disk that all machines share; .* has no .*x"):
+    with pytest.raises(
+        TrialError, match=r"--output must be on a disk that all machines share; .* has no .*x"
+    ):
         check_directory(Saving(str(tmp_path / "x"), adapter=False))

@@ -84,7 +84,8 @@ def test_flops_are_those_of_training_and_of_what_the_seed_model_did_before(
         assert (flops["preparation_flops"] > 0) == (name in ("constrained_sft", "token_kl", "sdft"))
         assert 0.2 < flops["estimated_training_flops"] / flops["training_flops"] < 5
     assert (
-        measured["vanilla"].preparation["training_flops"] == measured["token_kl"].preparation["training_flops"]
+        measured["vanilla"].preparation["training_flops"]
+        == measured["token_kl"].preparation["training_flops"]
     )
 
 
