@@ -25,15 +25,21 @@ class Costs:
         return self.token * work.tokens + self.pair * work.pairs + self.logit * work.logits
 
 
-def count(model: Any, row_loss: RowLoss, rows: Sequence[Rendered]) -> tuple[Costs, Costs]:
+def count(
+    model: Any, row_loss: RowLoss, rows: Sequence[Rendered], *, recomputes: bool = False
+) -> tuple[Costs, Costs]:
     """Costs of a forward pass, and of forward and backward pass together, counted on the micro-batch `rows`.
 
-    Matrix multiplications of layers with weights grow with the tokens, those of the head with the logits, and
-    all others, which are attention's, with the pairs of tokens. What is no matrix multiplication is not
-    counted (see torch.utils.flop_counter). A multiplication and an addition are two FLOPs.
+    Multiplications by weights grow with the tokens, the head's with the logits, all others, which are
+    attention's, with the pairs of tokens. For `rows` the costs make what torch counted; so they do, in the
+    same model, for other shapes. What is no matrix multiplication is not counted (torch.utils.flop_counter).
+    A multiplication and an addition are two FLOPs.
 
     `model` is trained on as it stands (adapters, checkpointing), without an engine around it: no rank waits
     for another. Weights and the generator of random numbers are left as they were, gradients are cleared.
+
+    Args:
+        recomputes: whether the backward pass computes layers anew (gradient checkpointing).
     """
     work, was_training = teacher_forced(rows), model.training
     devices = [model.device] if model.device.type == "cuda" else []
@@ -41,13 +47,24 @@ def count(model: Any, row_loss: RowLoss, rows: Sequence[Rendered]) -> tuple[Cost
     try:
         with torch.random.fork_rng(devices), FlopCounterMode(display=False) as counter:
             loss = row_loss(model, rows)
-            forward = _costs(model, counter, work)
+            layers, head = _of_weights(model, counter)
+            attention = counter.get_total_flops() - layers - head
             loss.backward()
-            training = _costs(model, counter, work)
+            whole = counter.get_total_flops()
     finally:
         model.zero_grad(set_to_none=True)
         model.train(was_training)
-    return forward, training
+    # Each product has two gradients, but none for weights that are frozen; the rest of the whole is the layers'.
+    head_trained = head * (2 + model.get_output_embeddings().weight.requires_grad)
+    attention_trained = attention * (4 if recomputes else 3)
+    return (
+        Costs(layers / work.tokens, attention / work.pairs, head / work.logits),
+        Costs(
+            (whole - attention_trained - head_trained) / work.tokens,
+            attention_trained / work.pairs,
+            head_trained / work.logits,
+        ),
+    )
 
 
 def estimated_flops(model: Any, tokens: int) -> float:
@@ -60,15 +77,14 @@ def estimated_flops(model: Any, tokens: int) -> float:
     return 6.0 * parameters * tokens
 
 
-def _costs(model: Any, counter: FlopCounterMode, work: Work) -> Costs:
-    counts = {name: sum(by_op.values()) for name, by_op in counter.get_flop_counts().items()}
-    head, root = model.get_output_embeddings(), type(model).__name__
-    heads = layers = 0
+def _of_weights(model: Any, counter: FlopCounterMode) -> tuple[int, int]:
+    """FLOPs so far of layers with weights of their own, and of the head among them by itself."""
+    counts, root = counter.get_flop_counts(), type(model).__name__
+    layers = head = 0
     for name, module in model.named_modules():
-        found = counts.get(f"{root}.{name}", 0)
-        if module is head:
-            heads += found
+        found = sum(counts.get(f"{root}.{name}", {}).values())
+        if module is model.get_output_embeddings():
+            head = found
         elif any(True for _ in module.parameters(recurse=False)):
             layers += found
-    attention = counter.get_total_flops() - heads - layers
-    return Costs(layers / work.tokens, attention / work.pairs, heads / work.logits)
+    return layers, head

@@ -40,7 +40,8 @@ def trial_flops(
         seed=seed,
     )
     steps = [list(_micro_batches(batch, rows)) for batch in batches]
-    forward, training = count(model, row_loss, steps[0][len(steps[0]) // 2])
+    middle = steps[0][len(steps[0]) // 2]
+    forward, training = count(model, row_loss, middle, recomputes=config.gradient_checkpointing)
     if asks_seed:
         ordered = sorted(rows, key=lambda row: row.length)
         size = config.micro_batch_size
