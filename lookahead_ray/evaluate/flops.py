@@ -54,7 +54,7 @@ def count(
     finally:
         model.zero_grad(set_to_none=True)
         model.train(was_training)
-    # Each product has two gradients, but none for weights that are frozen; the rest of the whole is the layers'.
+    # Each product has two gradients, but frozen weights have none; the rest of the whole is the layers'.
     head_trained = head * (2 + model.get_output_embeddings().weight.requires_grad)
     attention_trained = attention * (4 if recomputes else 3)
     return (
