@@ -115,7 +115,7 @@ class Evaluation:
             answers += self._answered(model, self.asking.mine(part))
         on_phase(self.task.name, sum(work[:-1]) / sum(work))
         utility = utility_rows(model, self.task, self.asking, self.config.task_new_tokens)
-        rows = []
+        rows: list[Generation] = []
         for judge in self.judges:
             on_phase(f"judge {judge.config.name}", 1.0)
             rows += judge.judged(answers)

@@ -186,7 +186,7 @@ def test_every_judge_has_a_row_of_every_answer(model: Any) -> None:
     part = evaluation(judges=judges)
     rows = answers(model, part)
     keyword, refusal = (
-        [replace(row, judge="", verdict="unparsed") for row in rows if row.judge == judge.name]
+        [replace(row, judge="", verdict="unparsed", score=None) for row in rows if row.judge == judge.name]
         for judge in part.judges
     )
     assert keyword == refusal

@@ -66,12 +66,11 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> TrialRecord:
 
 def test_every_answer_is_there_once_for_each_judge(record: TrialRecord) -> None:
     attacked = [row for row in record.generations if row.metric == "jsr"]
-    found = {(row.suite, row.attack) for row in attacked}
-    assert found == {
+    (text,) = {row.attack for row in attacked if row.attack.startswith("prefill_text_")}
+    assert {(row.suite, row.attack) for row in attacked} == {
         ("probe", "prefill_1"),
         ("probe", "prefill_3"),
-        *((suite, attack) for suite in ("mine", "probe") for attack in (attacked[-1].attack, "suffix_x_1")),
-        *((row.suite, row.attack) for row in attacked if row.attack.startswith("prefill_text_")),
+        *((suite, attack) for suite in ("mine", "probe") for attack in (text, "suffix_x_1")),
     }
     assert len(attacked) == 2 * (4 + 4 + 7 + 7)
     assert sum(row.metric == "rsr" for row in record.generations) == 2 * 7
@@ -114,7 +113,8 @@ def test_the_store_computes_every_rate_again(record: TrialRecord, tmp_path: Path
     (trial,) = reader.trials().to_pylist()
     for metric in COUNTED:
         told = tuple(trial[name] for name in (metric, f"{metric}_n", f"{metric}_unparsed"))
-        assert told == tuple(again[metric][name] for name in ("value", "n", "unparsed"))
+        expected = tuple(again[metric][name] for name in ("value", "n", "unparsed"))
+        assert told == pytest.approx(expected, rel=1e-12)
     curve = store.rates_by(reader.generations()).to_pylist()
     assert {(row["attack"], row["judge"], row["n"]) for row in curve if row["suite"] == "probe"} >= {
         (attack, row.judge, 4)
