@@ -67,7 +67,13 @@ def _judge(given: str) -> dict[str, Any]:
         name, *fields = shlex.split(given)
     except ValueError:
         raise ConfigError(f"--judge must be NAME or 'NAME FIELD=VALUE ...', got {given!r}") from None
-    return judge_config(name, fields).model_dump(mode="json")
+    try:
+        return judge_config(name, fields).model_dump(mode="json")
+    except ConfigError as error:
+        message = str(error)
+        raise ConfigError(
+            message if message.startswith("--judge") else f"--judge {name}: {message}"
+        ) from error
 
 
 def _named(option: str, given: str, known: Any) -> tuple[str, str | None]:

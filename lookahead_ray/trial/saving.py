@@ -4,8 +4,6 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from transformers import GgufConfig
-
 from lookahead_ray.errors import TrialError
 from lookahead_ray.trial.job import Saving
 
@@ -41,6 +39,8 @@ def write_model(model: Any, tokenizer: Any, saving: Saving) -> None:
 
     ZeRO up to stage 2 leaves the weights whole on each rank, so there is nothing to gather.
     """
+    from transformers import GgufConfig  # the command line needs this module without torch
+
     if isinstance(getattr(model.config, "quantization_config", None), GgufConfig):
         # The weights were made dense when they were loaded; they can't be written as quantized ones.
         del model.config.quantization_config

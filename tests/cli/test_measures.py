@@ -74,7 +74,7 @@ def test_judges_with_fields() -> None:
         ({"judges": ["x"]}, "--judge must be one of keyword, refusal, llm, classifier, got 'x'"),
         ({"judges": [""]}, "--judge must be NAME or 'NAME FIELD=VALUE ...', got ''"),
         ({"judges": ["llm 'x"]}, "--judge must be NAME or"),
-        ({"judges": ["llm"]}, "model: required field is missing"),
+        ({"judges": ["llm"]}, "--judge llm: defaults: model: required field is missing"),
         ({"suites": ["probe", "probe"]}, "must be suites with labels that differ"),
     ],
 )
