@@ -53,14 +53,14 @@ class TrialRecord:
     workers: int | None = None  # ranks that really trained
     zero_stage: int | None = None  # stage that the DeepSpeed engine reports; None for untrained models
     train_tokens: int | None = None  # tokens seen in training, prompts included, padding not
-    flops: float | None = None  # training FLOPs
+    flops: float | None = None  # of training, and of the seed model for it before
     seconds_train: float | None = None
     seconds_evaluate: float | None = None
     seconds_total: float | None = None
     data_hash: str | None = None
     model_hash: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
-    preparation: dict[str, float] = field(default_factory=dict)  # counts of examples, and its seconds
+    preparation: dict[str, float] = field(default_factory=dict)  # counts of examples, seconds, parts of flops
     steps: tuple[Step, ...] = ()
     generations: tuple[Generation, ...] = ()
     token_kl: tuple[TokenKl, ...] = ()

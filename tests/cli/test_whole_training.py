@@ -1,0 +1,77 @@
+"""`train` and `evaluate` as a user starts them: a tiny model, two ranks under ZeRO-2, adapters merged."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from lookahead_ray import store
+from tests.tiny import make_model
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = (
+    "preview={strategy: true, length_tokens: 3}",
+    "training.lora={rank: 4}",
+    "training.learning_rate=1e-2",
+    "training.batch_size=8",
+    "training.micro_batch_size=2",
+    "task.train_examples=16",
+    "task.test_examples=4",
+    "safety.harmful_prompts=10",
+    "safety.benign_prompts=10",
+    "evaluation.safety_new_tokens=4",
+    "evaluation.task_new_tokens=4",
+)
+
+
+def lookahead_ray(folder: Path, *words: str) -> str:
+    """What the command printed, after asserting exit code 0."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-m", "lookahead_ray.cli.main", *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_trained_model_is_written_and_measures_the_same_again(tmp_path: Path) -> None:
+    seed = make_model(tmp_path / "seed")
+    words = [word for setting in (*SETTINGS, f"model.path={seed}") for word in ("--set", setting)]
+    text = lookahead_ray(tmp_path, "train", "quickstart", "--output", "out", "--run", "run", *words)
+    assert "finished: true, 3 tokens" in text
+    out = tmp_path / "out"
+    card = (out / "README.md").read_text()
+    assert "merged into the weights" in card
+    assert "| training examples | 16 |" in card
+    before, after = (AutoModelForCausalLM.from_pretrained(path).state_dict() for path in (seed, out))
+    assert before.keys() == after.keys()
+    assert any(not torch.equal(before[name].bfloat16(), after[name]) for name in before)
+    (trained,) = store.open(str(tmp_path / "run")).records()
+    assert (trained.workers, trained.zero_stage, trained.status) == (2, 2, "completed")
+    assert trained.flops == trained.preparation["training_flops"]
+
+    measured = [word for setting in SETTINGS[5:] for word in ("--set", setting)]
+    lookahead_ray(
+        tmp_path,
+        "evaluate",
+        "out",
+        "--suite",
+        "probe",
+        "--task",
+        "word_problems",
+        "--run",
+        "again",
+        *measured,
+    )
+    (again,) = store.open(str(tmp_path / "again")).records()
+    assert [row.answer for row in again.generations] == [row.answer for row in trained.generations]
