@@ -72,20 +72,20 @@ def test_dropped_answers_leave_the_denominator() -> None:
 
 
 def test_scores_are_averaged_with_students_interval() -> None:
-    scores = (0.2, 0.5, 0.9, None)
+    scores = (0.4, 0.5, 0.6, None)
     scored = [
         replace(row, score=score) for row, score in zip(rows("utility", *["scored"] * 4), scores, strict=True)
     ]
     unparsed = replace(scored[3], verdict="unparsed")
     result = rate([*scored[:3], unparsed], "utility")
     assert result is not None
-    values = np.array([0.2, 0.5, 0.9, 0.0])
+    values = np.array([0.4, 0.5, 0.6, 0.0])
     half = 3.182446305284263 * values.std(ddof=1) / 2
-    assert (result.value, result.n, result.unparsed) == (pytest.approx(0.4), 4, 1)
-    assert (result.low, result.high) == (0.0, pytest.approx(0.4 + half))
+    assert (result.value, result.n, result.unparsed) == (pytest.approx(0.375), 4, 1)
+    assert (result.low, result.high) == (0.0, pytest.approx(0.375 + half))
     single = rate(scored[:1], "utility")
     assert single is not None
-    assert (single.value, single.low, single.high) == (0.2, 0.0, 1.0)
+    assert (single.value, single.low, single.high) == (0.4, 0.0, 1.0)
 
 
 def test_the_rate_is_that_of_the_first_rows_suite_attack_and_judge() -> None:
