@@ -11,9 +11,9 @@ class AlignConfig(Config):
 
     training: TrainingConfig = TrainingConfig(
         learning_rate=8e-4,
-        epochs=2,
+        epochs=1,
         batch_size=32,
-        micro_batch_size=16,
+        micro_batch_size=32,
         warmup_steps=5,
         betas=(0.9, 0.999),
         lora=LoraConfig(rank=8, alpha=16.0),
@@ -32,7 +32,7 @@ class AlignConfig(Config):
     """Weight of the first answer tokens of benign rows, where it is decided whether the model refuses: more
     of it means fewer refusals, of benign and of harmful requests."""
 
-    scale: float = Field(0.8, gt=0, le=1)
+    scale: float = Field(0.905, gt=0, le=1)
     """Share of the trained update that is kept, by the adapter's alpha: less means fewer refusals, of harmful
     and of benign requests. Chosen on the probe: 1 refused too much that is harmless."""
 
