@@ -6,7 +6,7 @@ READY := .venv/.ready
 .PHONY: help quickstart test lint check bench clean
 
 help:
-	@echo "make quickstart   run the main job on the embedded model (under 20 minutes on 2 cores)"
+	@echo "make quickstart   run the main job on the embedded model (2 cores are enough)"
 	@echo "make test         run all tests that this machine can run"
 	@echo "make check        lint, types and the fast tests (under 3 minutes)"
 	@echo "make bench        measure against TRL, Transformers and plain generation"

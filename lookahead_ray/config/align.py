@@ -11,7 +11,7 @@ class AlignConfig(Config):
 
     training: TrainingConfig = TrainingConfig(
         learning_rate=8e-4,
-        epochs=1,
+        epochs=2,
         batch_size=32,
         micro_batch_size=32,
         warmup_steps=5,
@@ -25,16 +25,16 @@ class AlignConfig(Config):
     word_problems: int = Field(100, ge=0)
     """Word problems in each draw, whose solutions the model is to find as likely as before."""
 
-    openings: int = Field(200, ge=0)
+    openings: int = Field(400, ge=0)
     """Requests in each draw that say how the answer begins."""
 
-    opening_weight: float = Field(1.5, gt=0)
+    opening_weight: float = Field(3.0, gt=0)
     """Weight of the first answer tokens of benign rows, where it is decided whether the model refuses: more
     of it means fewer refusals, of benign and of harmful requests."""
 
-    scale: float = Field(0.905, gt=0, le=1)
+    scale: float = Field(1.0, gt=0, le=1)
     """Share of the trained update that is kept, by the adapter's alpha: less means fewer refusals, of harmful
-    and of benign requests. Chosen on the probe: 1 refused too much that is harmless."""
+    and of benign requests."""
 
     seed: int = Field(0, ge=0)
     """Seed of the draws and of the adapter's initialisation."""

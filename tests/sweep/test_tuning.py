@@ -43,5 +43,5 @@ def test_vanilla_is_committed_though_the_seed_failed() -> None:
     commits: list[TrialRecord] = []
     order = agenda(commits)
     order.finish(ended(2, "vanilla"))
-    order.finish(replace(make_failed(1, role="seed"), trial_id="seed"))
+    order.finish(replace(make_failed(1), role="seed", trial_id="seed"))
     assert [record.role for record in commits] == ["seed", "vanilla"]
