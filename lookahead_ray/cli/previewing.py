@@ -53,7 +53,7 @@ def preview_file(
     if isinstance(preview, TruePreview) and tokenizer is not None:
         from lookahead_ray.model.load import load_tokenizer
 
-        loaded = load_tokenizer(_made(ModelConfig, path=tokenizer))
+        loaded = load_tokenizer(_made(ModelConfig, path=tokenizer), chat=False)
     start = time.monotonic()
     with _progress(source) as report:
         rows = rewrite(source, target, preview, loaded, names, source_format, target_format, report)

@@ -49,7 +49,7 @@ def count(
             loss = row_loss(model, rows)
             layers, head = _of_weights(model, counter)
             attention = counter.get_total_flops() - layers - head
-            loss.backward()
+            torch.autograd.backward(loss)
             whole = counter.get_total_flops()
     finally:
         model.zero_grad(set_to_none=True)

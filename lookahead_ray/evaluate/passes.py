@@ -107,8 +107,8 @@ class Evaluation:
         """All passes over this rank's prompts, judged by every judge."""
         metrics = {metric for judge in self.judges for metric in judge.metrics}
         asked = [part for part in questions(self.suites, self.attacks, metrics) if part]
-        new_tokens = [self.config.safety_new_tokens] * len(asked) + [self.config.task_new_tokens]
-        work = [len(part) * count for part, count in zip([*asked, self.task.test], new_tokens, strict=True)]
+        work = [len(part) * self.config.safety_new_tokens for part in asked]
+        work.append(len(self.task.test) * self.config.task_new_tokens)
         answers: list[Generation] = []
         for index, part in enumerate(asked):
             on_phase(self._phase(part), sum(work[:index]) / sum(work))

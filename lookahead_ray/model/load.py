@@ -44,8 +44,11 @@ def resolve(config: ModelConfig) -> str:
     return str(Path(config.path).expanduser()) if _is_local(config.path) else config.path
 
 
-def load_tokenizer(config: ModelConfig) -> Any:
+def load_tokenizer(config: ModelConfig, *, chat: bool = True) -> Any:
     """The model's tokenizer, padding on the left; a directory that holds one needs no weights.
+
+    Args:
+        chat: whether a chat template is needed.
 
     Raises:
         ModelError: as `check`, or if it can't be loaded, or lacks a chat template or any special token.
@@ -64,7 +67,7 @@ def load_tokenizer(config: ModelConfig) -> Any:
         raise ModelError(
             f"model.path: the tokenizer of {config.path} can't be loaded: {_line(error)}"
         ) from error
-    if not tokenizer.chat_template:
+    if chat and not tokenizer.chat_template:
         raise ModelError(f"model.path: {config.path} has no chat template, so it is no chat model")
     if tokenizer.pad_token_id is None:
         # Padding is masked wherever it stands, so any token that is no text will do.

@@ -40,7 +40,9 @@ def direct(model: Any, rows: Any) -> float:
 class TestCount:
     @pytest.mark.parametrize("tied", [True, False])
     def test_full_weights_by_hand(self, tied: bool) -> None:
-        forward, training = count(toy_model(tie_word_embeddings=tied), LOSS, make_rows(5))
+        forward, training = count(
+            prepare_model(toy_model(tie_word_embeddings=tied), TrainingConfig()), LOSS, make_rows(5)
+        )
         assert forward.token == 2 * LAYERS * LINEAR
         assert forward.logit == 2 * HIDDEN * VOCAB
         assert forward.pair == pytest.approx(4 * HIDDEN * LAYERS, rel=5e-3)  # rotary angles come on top
