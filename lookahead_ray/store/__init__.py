@@ -7,7 +7,6 @@
 Write with `create`, read with `open`.
 """
 
-from lookahead_ray.store.files import beside
 from lookahead_ray.store.identity import SweepIdentity
 from lookahead_ray.store.rates import recompute_rates
 from lookahead_ray.store.reader import Run, open
@@ -22,7 +21,6 @@ __all__ = [
     "Store",
     "SweepIdentity",
     "TableName",
-    "beside",
     "create",
     "open",
     "recompute_rates",
