@@ -37,6 +37,7 @@ def evaluate_and_report(
     suffix = f"-{content_hash(measured)[:8]}" if chosen else ""
     where = run or default_run(f"evaluate-{sweep.name}{suffix}")
     from lookahead_ray import store
+    from lookahead_ray.sweep.places import beside
     from lookahead_ray.sweep.preflight import check
 
     check(sweep, searches=False)
@@ -44,7 +45,7 @@ def evaluate_and_report(
     opened = store.create(where, identity)
     from lookahead_ray.trial.evaluate_model import evaluate_model
 
-    with opened.lock(), chatter.into(store.beside(where, "evaluate.log", sweep.name)):
+    with opened.lock(), chatter.into(beside(where, "evaluate.log", sweep.name)):
         trial_id = f"evaluate-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
         record = evaluate_model(config, opened.identity.sweep_id, trial_id, report)
         opened.commit(record)

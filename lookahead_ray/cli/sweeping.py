@@ -51,8 +51,8 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
         print_trials(console, result.records, result.recommendation)
         print_recommendation(console, result.records, result.recommendation)
         # after the figures: they must not be lost, should drawing fail
-        from lookahead_ray.store import beside
         from lookahead_ray.sweep.picture import draw_tradeoff
+        from lookahead_ray.sweep.places import beside
 
         picture = beside(result.run, "tradeoff.png", sweep.name)
         draw_tradeoff(result.records, result.recommendation, picture)

@@ -8,7 +8,6 @@
 Write with `create`, read with `open`.
 """
 
-from lookahead_ray.store.files import beside
 from lookahead_ray.store.identity import SweepIdentity
 from lookahead_ray.store.rates import rates_by, recompute_rates
 from lookahead_ray.store.reader import Run, open
@@ -25,7 +24,6 @@ __all__ = [
     "Store",
     "SweepIdentity",
     "TableName",
-    "beside",
     "create",
     "judge_configs",
     "open",

@@ -19,12 +19,6 @@ from lookahead_ray.errors import StoreError
 PARALLEL_READS = 8
 
 
-def beside(run: str, file: str, name: str) -> Path:
-    """Where a file about a run goes that is written on this machine, not through the store: into the run's
-    directory, or under `runs/` here, with `name` in front, where the run is elsewhere."""
-    return Path("runs", f"{name}-{file}") if "://" in run else Path(run) / file
-
-
 class Files:
     """Files below one directory, named relative to it: `tables/steps/t1.parquet`.
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.errors import TrialError
-from lookahead_ray.store import beside
 from lookahead_ray.sweep.cluster import cluster, concurrency
 from lookahead_ray.sweep.ledger import Ledger
 from lookahead_ray.sweep.observer import Observer
+from lookahead_ray.sweep.places import beside
 from lookahead_ray.sweep.recommend import recommend
 from lookahead_ray.sweep.recommendation import Recommendation
 from lookahead_ray.sweep.search import Search, reference_jobs
