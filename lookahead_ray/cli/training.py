@@ -119,6 +119,7 @@ def _train(
 ) -> TrialRecord:
     """The trial's record, committed; its model is in `partial`."""
     from lookahead_ray import store
+    from lookahead_ray.sweep.places import beside
     from lookahead_ray.sweep.single import run_alone
     from lookahead_ray.trial.job import Job, Saving
     from lookahead_ray.trial.label import label
@@ -126,7 +127,7 @@ def _train(
     resolved = trial_json(config)
     identity = store.SweepIdentity.new(f"train {sweep.name}", content_hash(resolved), resolved)
     opened = store.create(where, identity)
-    log = store.beside(where, "train.log", sweep.name)
+    log = beside(where, "train.log", sweep.name)
     trial_id = f"train-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
     job = Job(trial_id, "search", resolved, {}, label(resolved), Saving(str(partial), adapter))
     with opened.lock():

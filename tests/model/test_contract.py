@@ -4,7 +4,6 @@ Each family is compared with a plain use of the same model: whole sequences, one
 cache.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from lookahead_ray.method import vanilla
 from lookahead_ray.model import load
 from lookahead_ray.train.loop import train
 from lookahead_ray.train.model import prepare_model, supervised
-from lookahead_ray.train.process_group import single_process_group
 from tests.model.families import CONTEXT, FAMILIES, TOKENIZER, make
 from tests.train.reference import loss_sum
 from tests.train.test_loop import PlainEngine
@@ -34,15 +32,12 @@ PROMPTS = [prompt_ids(TOKENIZER, text, None) for text in ("Hi", "What is the ans
 LORA = LoraConfig(rank=4)
 
 
+pytestmark = pytest.mark.usefixtures("group")
+
+
 @pytest.fixture(params=FAMILIES)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def group() -> Iterator[None]:
-    with single_process_group():
-        yield
 
 
 def saved(name: str, folder: Path) -> ModelConfig:

@@ -1,7 +1,6 @@
 """The training loop of one rank, with a plain optimiser in DeepSpeed's place."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,10 +12,11 @@ from lookahead_ray.method.vanilla import answer_loss
 from lookahead_ray.train.batches import accumulation_steps, collate, optimiser_steps
 from lookahead_ray.train.loop import train
 from lookahead_ray.train.model import answer_logits, supervised
-from lookahead_ray.train.process_group import single_process_group
 from lookahead_ray.train.step import Step
 from tests.toy import toy_model
 from tests.train.reference import loss_sum, make_rows, train_plainly
+
+pytestmark = pytest.mark.usefixtures("group")
 
 ROWS = make_rows(13)
 CONFIG = TrainingConfig(
@@ -67,12 +67,6 @@ class PlainEngine:
 
     def get_global_grad_norm(self) -> float | None:
         return self.grad_norm
-
-
-@pytest.fixture(autouse=True, scope="module")
-def group() -> Iterator[None]:
-    with single_process_group():
-        yield
 
 
 def run(model: Any, config: TrainingConfig = CONFIG, rows: Any = ROWS, seed: int = 0) -> list[Step]:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from lookahead_ray.config.trial import TrialConfig
-from lookahead_ray.train.process_group import single_process_group
 from lookahead_ray.trial.progress import TrialProgress
 from lookahead_ray.trial.worker import Measurement, run_worker
 from tests.tiny import make_model
@@ -24,17 +23,17 @@ def engines() -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("group")
 def test_a_process_that_runs_many_trials_repeats_their_results_and_keeps_nothing(tmp_path: Path) -> None:
     config = TrialConfig.model_validate({**CONFIG, "model": {"path": str(make_model(tmp_path))}})
     told: list[TrialProgress] = []
     measured: list[Measurement] = []
-    with single_process_group():
-        for _ in range(2):
-            found = run_worker(config, trains=True, send=told.append)
-            assert found is not None
-            measured.append(found)
-            gc.collect()
-            assert engines() == 0
+    for _ in range(2):
+        found = run_worker(config, trains=True, send=told.append)
+        assert found is not None
+        measured.append(found)
+        gc.collect()
+        assert engines() == 0
     assert [step.loss for step in measured[0].steps] == [step.loss for step in measured[1].steps]
     assert measured[0].generations == measured[1].generations
     assert measured[0].token_kl == measured[1].token_kl

@@ -10,7 +10,6 @@ from lookahead_ray import store
 from lookahead_ray.config.load import trial_json
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.evaluate.rates import rate
-from lookahead_ray.train.process_group import single_process_group
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.outcome import completed_record
 from lookahead_ray.trial.record import COUNTED, TrialRecord
@@ -19,7 +18,7 @@ from tests.tiny import make_model
 
 
 @pytest.fixture(scope="module")
-def record(tmp_path_factory: pytest.TempPathFactory) -> TrialRecord:
+def record(tmp_path_factory: pytest.TempPathFactory, group: None) -> TrialRecord:
     """The seed model, measured on two suites under four attacks by two judges."""
     folder = tmp_path_factory.mktemp("worker")
     requests, chats = folder / "requests.jsonl", folder / "chats.jsonl"
@@ -57,8 +56,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> TrialRecord:
         },
     }
     config = TrialConfig.model_validate(tree)
-    with single_process_group():
-        measured = run_worker(config, trains=False, send=lambda progress: None)
+    measured = run_worker(config, trains=False, send=lambda progress: None)
     assert measured is not None
     job = Job("seed", "seed", trial_json(config), {}, "seed model")
     return completed_record(job, "s", "2026-01-01T00:00:00+00:00", 1.0, measured)

@@ -6,7 +6,6 @@ import pytest
 
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.method.sdft import REASONS
-from lookahead_ray.train.process_group import single_process_group
 from lookahead_ray.trial.worker import Measurement, run_worker
 from tests.tiny import make_model
 
@@ -28,7 +27,7 @@ TREE: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Measurement]:
+def measured(tmp_path_factory: pytest.TempPathFactory, group: None) -> dict[str, Measurement]:
     """A measurement for each method and one with both defences; all share one cache."""
     folder = tmp_path_factory.mktemp("worker")
     model = {"path": str(make_model(folder / "model"))}
@@ -40,7 +39,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Measurement]
         "defended": {"defence": {"mix": {"share": 0.25}, "prompt": "Refuse what is harmful."}},
     }
     found = {}
-    with pytest.MonkeyPatch.context() as patch, single_process_group():
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOOKAHEAD_RAY_CACHE", str(folder / "cache"))
         for name, tree in trees.items():
             config = TrialConfig.model_validate({**TREE, "model": model, **tree})
