@@ -38,7 +38,8 @@ def train_and_report(
         ConfigError: a search dimension is left, `output` holds something, or there is no adapter to write.
         TrialError: the trial failed; it is committed with its error, and `output` is not made.
     """
-    sweep = load_sweep(path, overrides)
+    # nothing is searched, so points of the search may name dimensions that `overrides` have fixed
+    sweep = load_sweep(path, [*overrides, "search.enqueue=[]"])
     config = only_trial(sweep, overrides)
     if adapter and config.training.lora is None:
         raise ConfigError(f"{path}: training.lora: must be set with --adapter, got null")
