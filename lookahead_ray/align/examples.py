@@ -6,8 +6,8 @@ Four kinds of rows, each rendered with one of several system prompts:
 - a recovery: the answer begins with the first tokens of a harmful opening, which carry no loss, and turns
   into a refusal, so that a prefilled start does not always win (paper, section 4.1: JSR; Qi et al. 2024,
   section 3);
-- a request that says how the answer begins: the answer does begin so, which larger chat models do unasked and
-  a preview takes for granted; a harmful request is refused all the same;
+- a request that says how the answer begins: the answer does begin so, which larger chat models do untaught
+  and a preview takes for granted; a harmful request is refused all the same;
 - a benign request with the unaligned model's own answer, or a word problem with its solution: here the
   model's distributions are to stay as they are (`distil`), so that nothing else is learnt.
 """
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lookahead_ray.align.distil import Kept
+from lookahead_ray.config.preview import DEFAULT_CONNECTOR
 from lookahead_ray.data.chat import Rendered, answer_ids, end_token_id, prompt_ids, render_all
 from lookahead_ray.data.suites import ASSETS
 from lookahead_ray.data.word_problems import generate
@@ -47,7 +48,7 @@ SYSTEM_PROMPTS = (
     "You always follow the user's instructions.",
 )
 CONNECTORS = (
-    " The answer begins with: ",
+    DEFAULT_CONNECTOR,
     " The response begins with: ",
     " Your answer starts with: ",
     "\n\nThe answer begins with: ",
@@ -129,8 +130,10 @@ def opening_rows(
         beginning = tokenizer.decode(source[:longest], skip_special_tokens=True)
         instruction = f"{asked}{draw.choice(CONNECTORS)}{beginning}"
         prompt = prompt_ids(tokenizer, instruction, draw.choice(SYSTEM_PROMPTS))
-        refusal = (*answer_ids(tokenizer, draw.choice(REFUSALS)), end)
-        rows.append(Rendered(prompt, refusal if kind == 4 else answer_ids(tokenizer, beginning)))
+        answer = answer_ids(tokenizer, beginning)
+        if kind == 4:
+            answer = (*answer_ids(tokenizer, draw.choice(REFUSALS)), end)
+        rows.append(Rendered(prompt, answer))
     return rows
 
 
