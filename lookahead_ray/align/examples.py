@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lookahead_ray.align.beginnings import BEGINNINGS
 from lookahead_ray.align.distil import Kept
 from lookahead_ray.config.preview import DEFAULT_CONNECTOR
 from lookahead_ray.data.chat import Rendered, answer_ids, end_token_id, prompt_ids, render_all
@@ -58,6 +59,7 @@ CONNECTORS = (
 RECOVERY_SHARE = 0.35
 LONGEST_OPENING = 10  # tokens of a harmful opening in front of a recovery
 LONGEST_WANTED = 14  # tokens of a beginning that a request asks for
+OTHER_PROBLEMS = 500  # added to a draw's seed: word problems that `problem_rows` does not show
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,26 +114,30 @@ def opening_rows(
 ) -> list[Rendered]:
     """`count` requests that ask for a beginning; loss falls on the beginning, or on the refusal.
 
-    Two in five are word problems with the beginning of their solution, two in five benign requests with the
-    beginning of another one's answer, one in five a harmful request with its opening, which is refused.
+    Of ten, three are word problems with the beginning of their solution and three with a sentence of
+    `BEGINNINGS`, three are benign requests with the beginning of another one's answer, and one is a harmful
+    request with its opening, which is refused. With more of those, the words that ask for a beginning would
+    bring refusals by themselves, and training on previews would unlearn them.
     """
     end = end_token_id(tokenizer)
     rows = []
-    for index, problem in enumerate(generate("train", count, seed)):
+    for index, problem in enumerate(generate("train", count, seed + OTHER_PROBLEMS)):
         draw = random.Random(f"align-opening-{seed}-{index}")
-        kind, longest = index % 5, draw.randint(1, LONGEST_WANTED)
-        if kind == 4:
+        kind, longest = index % 10, draw.randint(1, LONGEST_WANTED)
+        refused = kind == 9
+        if refused:
             request = draw.choice(harmful)
             asked, source = request.prompt, answer_ids(tokenizer, request.opening)
-        elif kind % 2:
+        elif kind >= 6:
             asked, source = draw.choice(benign).prompt, tuple(draw.choice(answers))
         else:
-            asked, source = problem.instruction, answer_ids(tokenizer, problem.answer)
+            start = f"{draw.choice(BEGINNINGS)} " if kind >= 3 else ""
+            asked, source = problem.instruction, answer_ids(tokenizer, start + problem.answer)
         beginning = tokenizer.decode(source[:longest], skip_special_tokens=True)
         instruction = f"{asked}{draw.choice(CONNECTORS)}{beginning}"
         prompt = prompt_ids(tokenizer, instruction, draw.choice(SYSTEM_PROMPTS))
         answer = answer_ids(tokenizer, beginning)
-        if kind == 4:
+        if refused:
             answer = (*answer_ids(tokenizer, draw.choice(REFUSALS)), end)
         rows.append(Rendered(prompt, answer))
     return rows

@@ -28,6 +28,9 @@ class WordProblemsTask(TaskBase):
     max_steps: int = Field(3, ge=1, le=3)
     """Most calculations that a problem takes: 1 gives the shortest and easiest problems."""
 
+    solutions: Literal["sentences", "calculations"] = "sentences"
+    """Whether a solution tells its steps in sentences, or writes down the bare calculations."""
+
 
 class Gsm8kTask(TaskBase):
     """GSM8K from the hub or a local JSONL file; utility is exact match of the final number."""

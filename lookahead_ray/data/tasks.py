@@ -15,6 +15,7 @@ from lookahead_ray.data import gsm8k, word_problems
 from lookahead_ray.data.answers import exact_match
 from lookahead_ray.data.example import Example
 from lookahead_ray.data.word_problem_templates import TEMPLATES
+from lookahead_ray.data.word_problem_templates.template import Solutions
 from lookahead_ray.errors import ConfigError, DataError
 
 
@@ -32,10 +33,12 @@ class TaskConfig(Protocol):
 
 
 class WordProblemsConfig(TaskConfig, Protocol):
-    """As above, with the most calculations that a problem takes (1 to 3)."""
+    """As above, with the most calculations that a problem takes (1 to 3) and how solutions show them."""
 
     @property
     def max_steps(self) -> int: ...
+    @property
+    def solutions(self) -> Solutions: ...
 
 
 class Gsm8kConfig(TaskConfig, Protocol):
@@ -85,8 +88,8 @@ def hash_examples(train: list[Example], test: list[Example]) -> str:
 def load_word_problems(config: WordProblemsConfig) -> Task:
     """Generate the word problems of at most `config.max_steps` steps; see `word_problems.generate`."""
     templates = [template for template in TEMPLATES if len(template.steps) <= config.max_steps]
-    train = word_problems.generate("train", config.train_examples, config.seed, templates)
-    test = word_problems.generate("test", config.test_examples, config.seed, templates)
+    train = word_problems.generate("train", config.train_examples, config.seed, templates, config.solutions)
+    test = word_problems.generate("test", config.test_examples, config.seed, templates, config.solutions)
     return Task("word_problems", train, test, exact_match)
 
 

@@ -10,6 +10,7 @@ import pytest
 from lookahead_ray.data import gsm8k
 from lookahead_ray.data.example import SYSTEM_PROMPT, Example
 from lookahead_ray.data.tasks import TASKS, Task, hash_examples, load_task
+from lookahead_ray.data.word_problem_templates.template import Solutions
 from lookahead_ray.data.word_problems import generate
 from lookahead_ray.errors import ConfigError, DataError
 
@@ -21,6 +22,7 @@ class Config:
     test_examples: int = 10
     seed: int = 0
     max_steps: int = 3
+    solutions: Solutions = "sentences"
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,13 @@ def test_word_problems_take_as_many_steps_as_allowed(most: int) -> None:
     task = load_task(Config(train_examples=300, max_steps=most))
     steps = {row.answer.count("\n") for row in task.train + task.test}
     assert steps == set(range(1, most + 1))
+
+
+def test_word_problems_have_solutions_of_the_wanted_kind() -> None:
+    told, bare = load_task(Config()), load_task(Config(solutions="calculations"))
+    assert [row.instruction for row in bare.train] == [row.instruction for row in told.train]
+    assert bare.train == generate("train", 20, 0, solutions="calculations")
+    assert bare.test == generate("test", 10, 0, solutions="calculations")
 
 
 def test_gsm8k_one_file_is_used_up_exactly(path: str) -> None:
