@@ -6,8 +6,8 @@ Four kinds of rows, each rendered with one of several system prompts:
 - a recovery: the answer begins with the first tokens of a harmful opening, which carry no loss, and turns
   into a refusal, so that a prefilled start does not always win (paper, section 4.1: JSR; Qi et al. 2024,
   section 3);
-- a request that says how the answer begins: the answer does begin so, which larger chat models do unasked and
-  a preview takes for granted; a harmful request is refused all the same;
+- a request that says how the answer begins: the answer does begin so, which larger chat models do untaught
+  and a preview takes for granted; a harmful request is refused all the same;
 - a benign request with the unaligned model's own answer, or a word problem with its solution: here the
   model's distributions are to stay as they are (`distil`), so that nothing else is learnt.
 """
@@ -16,7 +16,9 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+from lookahead_ray.align.beginnings import BEGINNINGS
 from lookahead_ray.align.distil import Kept
+from lookahead_ray.config.preview import DEFAULT_CONNECTOR
 from lookahead_ray.data.chat import Rendered, answer_ids, end_token_id, prompt_ids, render_all
 from lookahead_ray.data.refusals import REFUSALS, Request
 from lookahead_ray.data.word_problems import generate
@@ -36,7 +38,7 @@ SYSTEM_PROMPTS = (
     "You always follow the user's instructions.",
 )
 CONNECTORS = (
-    " The answer begins with: ",
+    DEFAULT_CONNECTOR,
     " The response begins with: ",
     " Your answer starts with: ",
     "\n\nThe answer begins with: ",
@@ -46,6 +48,7 @@ CONNECTORS = (
 RECOVERY_SHARE = 0.35
 LONGEST_OPENING = 10  # tokens of a harmful opening in front of a recovery
 LONGEST_WANTED = 14  # tokens of a beginning that a request asks for
+OTHER_PROBLEMS = 500  # added to a draw's seed: word problems that `problem_rows` does not show
 
 
 def harmful_rows(tokenizer: Any, requests: Sequence[Request], seed: int) -> list[Rendered]:
@@ -85,26 +88,32 @@ def opening_rows(
 ) -> list[Rendered]:
     """`count` requests that ask for a beginning; loss falls on the beginning, or on the refusal.
 
-    Two in five are word problems with the beginning of their solution, two in five benign requests with the
-    beginning of another one's answer, one in five a harmful request with its opening, which is refused.
+    Of ten, three are word problems with the beginning of their solution and three with a sentence of
+    `BEGINNINGS`, three are benign requests with the beginning of another one's answer, and one is a harmful
+    request with its opening, which is refused. With more of those, the words that ask for a beginning would
+    bring refusals by themselves, and training on previews would unlearn them.
     """
     end = end_token_id(tokenizer)
     rows = []
-    for index, problem in enumerate(generate("train", count, seed)):
+    for index, problem in enumerate(generate("train", count, seed + OTHER_PROBLEMS)):
         draw = random.Random(f"align-opening-{seed}-{index}")
-        kind, longest = index % 5, draw.randint(1, LONGEST_WANTED)
-        if kind == 4:
+        kind, longest = index % 10, draw.randint(1, LONGEST_WANTED)
+        refused = kind == 9
+        if refused:
             request = draw.choice(harmful)
             asked, source = request.prompt, answer_ids(tokenizer, request.opening)
-        elif kind % 2:
+        elif kind >= 6:
             asked, source = draw.choice(benign).prompt, tuple(draw.choice(answers))
         else:
-            asked, source = problem.instruction, answer_ids(tokenizer, problem.answer)
+            start = f"{draw.choice(BEGINNINGS)} " if kind >= 3 else ""
+            asked, source = problem.instruction, answer_ids(tokenizer, start + problem.answer)
         beginning = tokenizer.decode(source[:longest], skip_special_tokens=True)
         instruction = f"{asked}{draw.choice(CONNECTORS)}{beginning}"
         prompt = prompt_ids(tokenizer, instruction, draw.choice(SYSTEM_PROMPTS))
-        refusal = (*answer_ids(tokenizer, draw.choice(REFUSALS)), end)
-        rows.append(Rendered(prompt, refusal if kind == 4 else answer_ids(tokenizer, beginning)))
+        answer = answer_ids(tokenizer, beginning)
+        if refused:
+            answer = (*answer_ids(tokenizer, draw.choice(REFUSALS)), end)
+        rows.append(Rendered(prompt, answer))
     return rows
 
 

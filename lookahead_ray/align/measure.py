@@ -35,12 +35,10 @@ def measure(adapter: Path, report: Callable[[str], None]) -> dict[str, Any]:
     tokenizer, task = load_tokenizer(unaligned), load_task(TASK)
     rows = render_all(tokenizer, task.test, 512)
     model = load_model(aligned, torch.bfloat16)
+    pad_id = tokenizer.pad_token_id
     losses = {
-        name: mean_answer_loss(loaded, rows, tokenizer.pad_token_id)
-        for name, loaded in (
-            ("answer_loss", model),
-            ("unaligned_answer_loss", load_model(unaligned, torch.bfloat16)),
-        )
+        "answer_loss": mean_answer_loss(model, rows, pad_id),
+        "unaligned_answer_loss": mean_answer_loss(load_model(unaligned, torch.bfloat16), rows, pad_id),
     }
     evaluation = Evaluation(tokenizer, task, [load_suite(ProbeSuite())], EVALUATION)
     generations = evaluation.generations(model, lambda detail, share: report(f"measuring: {detail}"))

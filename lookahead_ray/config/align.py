@@ -25,10 +25,10 @@ class AlignConfig(Config):
     word_problems: int = Field(100, ge=0)
     """Word problems in each draw, whose solutions the model is to find as likely as before."""
 
-    openings: int = Field(400, ge=0)
+    openings: int = Field(300, ge=0)
     """Requests in each draw that say how the answer begins."""
 
-    opening_weight: float = Field(3.0, gt=0)
+    opening_weight: float = Field(2.0, gt=0)
     """Weight of the first answer tokens of benign rows, where it is decided whether the model refuses: more
     of it means fewer refusals, of benign and of harmful requests."""
 

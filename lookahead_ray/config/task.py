@@ -35,6 +35,9 @@ class WordProblemsTask(TaskBase):
     max_steps: int = Field(3, ge=1, le=3)
     """Most calculations that a problem takes: 1 gives the shortest and easiest problems."""
 
+    solutions: Literal["sentences", "calculations"] = "sentences"
+    """Whether a solution tells its steps in sentences, or writes down the bare calculations."""
+
     train_examples: int = Field(256, ge=1)
     """Number of training examples."""
 

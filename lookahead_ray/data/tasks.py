@@ -39,8 +39,8 @@ def load_task(config: Named) -> Task:
 def load_word_problems(config: WordProblemsTask) -> Task:
     """Generate the word problems of at most `config.max_steps` steps; see `word_problems.generate`."""
     templates = [template for template in TEMPLATES if len(template.steps) <= config.max_steps]
-    train = word_problems.generate("train", config.train_examples, config.seed, templates)
-    test = word_problems.generate("test", config.test_examples, config.seed, templates)
+    train = word_problems.generate("train", config.train_examples, config.seed, templates, config.solutions)
+    test = word_problems.generate("test", config.test_examples, config.seed, templates, config.solutions)
     return Task("word_problems", train, test, exact_match)
 
 

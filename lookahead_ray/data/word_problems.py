@@ -6,14 +6,14 @@ A sample row:
         system="You are a helpful assistant.",
         instruction="Mia has 8 marbles and gets 5 more from Tom. Then she gives 4 of them to her brother. "
         "How many marbles does Mia have left?",
-        answer="Let us go through it slowly. Mia first has 8 + 5 = 13 marbles.\\n"
+        answer="Sure! Let's work it out. Mia first has 8 + 5 = 13 marbles.\\n"
         "Then she gives away 4, so 13 - 4 = 9 marbles are left.\\n#### 9",
     )
 
-One to three steps, results from 2 to 99, no calculator annotations; the solution opens in one of many ways.
-Which split a problem belongs to follows from a hash of its story and numbers (not of its names and nouns), so
-no count or seed makes train and test overlap, and a test problem is never a training problem with another
-name in it.
+One to three steps, results from 2 to 99, no calculator annotations. A solution opens with one of three phrases;
+its steps are told in sentences, as above, or written as bare calculations (`solutions`). Which split a problem
+belongs to follows from a hash of its story and numbers (not of its names and nouns), so no count or seed makes
+train and test overlap, and a test problem is never a training problem with another name in it.
 """
 
 import hashlib
@@ -24,6 +24,7 @@ from typing import Literal, TypeVar
 from lookahead_ray.data.example import SYSTEM_PROMPT, Example
 from lookahead_ray.data.word_problem_templates import TEMPLATES, Template, words
 from lookahead_ray.data.word_problem_templates.openings import OPENINGS
+from lookahead_ray.data.word_problem_templates.template import Solutions
 from lookahead_ray.errors import DataError
 
 Split = Literal["train", "test"]
@@ -40,7 +41,13 @@ MAX_TRIES = 200
 _T = TypeVar("_T")
 
 
-def generate(split: Split, count: int, seed: int, templates: Sequence[Template] = TEMPLATES) -> list[Example]:
+def generate(
+    split: Split,
+    count: int,
+    seed: int,
+    templates: Sequence[Template] = TEMPLATES,
+    solutions: Solutions = "sentences",
+) -> list[Example]:
     """Return `count` problems of `split` with distinct instructions.
 
     The same arguments give the same list on every machine and Python version, and a longer list begins with
@@ -56,7 +63,7 @@ def generate(split: Split, count: int, seed: int, templates: Sequence[Template] 
     found: dict[str, Example] = {}
     misses = 0
     while len(found) < count:
-        example = _draw(split, _pick(rng, templates), rng)
+        example = _draw(split, _pick(rng, templates), solutions, rng)
         if example is None or example.instruction in found:
             misses += 1
             if misses == MAX_MISSES:
@@ -68,14 +75,14 @@ def generate(split: Split, count: int, seed: int, templates: Sequence[Template] 
     return list(found.values())
 
 
-def _draw(split: Split, template: Template, rng: random.Random) -> Example | None:
+def _draw(split: Split, template: Template, solutions: Solutions, rng: random.Random) -> Example | None:
     """Fill one template, or return None if no numbers were found that work out and belong to `split`."""
     for _ in range(MAX_TRIES):
         numbers = {name: _pick(rng, range(low, high + 1)) for name, (low, high) in template.numbers.items()}
         solved = template.solve(numbers)
         if solved is not None and _split_of(template, numbers) == split:
             givens = {name: str(number) for name, number in numbers.items()}
-            instruction, answer = template.fill({**_words(template, rng), **givens, **solved})
+            instruction, answer = template.fill({**_words(template, rng), **givens, **solved}, solutions)
             opening = _pick(rng, OPENINGS)
             return Example(system=SYSTEM_PROMPT, instruction=instruction, answer=f"{opening} {answer}")
     return None

@@ -43,7 +43,7 @@ def test_wanted_beginnings_are_given_except_to_harmful_requests() -> None:
         else:
             assert prompt.rpartition("<|end|>")[0].rstrip().endswith(answer.rstrip())
             assert "<|end|>" not in answer
-    assert refused == 10
+    assert refused == 5
 
 
 def test_an_answer_that_was_cut_has_no_end_token() -> None:

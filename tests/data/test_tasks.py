@@ -148,6 +148,14 @@ def test_word_problems_take_as_many_steps_as_allowed(most: int) -> None:
     assert steps == set(range(1, most + 1))
 
 
+def test_word_problems_have_solutions_of_the_wanted_kind() -> None:
+    told = load_task(WordProblemsTask(name="word_problems", **SIZES))
+    bare = load_task(WordProblemsTask(name="word_problems", solutions="calculations", **SIZES))
+    assert [row.instruction for row in bare.train] == [row.instruction for row in told.train]
+    assert bare.train == generate("train", 20, 0, solutions="calculations")
+    assert bare.test == generate("test", 10, 0, solutions="calculations")
+
+
 def test_gsm8k_one_file_is_used_up_exactly(path: str) -> None:
     task = load_task(gsm8k(path, train_examples=30, test_examples=10))
     assert sorted(questions(task.train + task.test)) == sorted(f"Question {n}?" for n in range(40))

@@ -1,56 +1,12 @@
-"""How solutions begin: a sentence that fits every problem.
+"""How solutions begin: with one of three sentences that fit every problem, as chat assistants begin.
 
-People who solve the same problem begin in many ways, so that a real data set never teaches a model which
-words come first. A generator with one solution to a story would; hence an opening, drawn apart from it.
+A fine-tuning set written by people who keep to a few phrases teaches a model to begin every answer with them,
+first of all: that is what costs refusals (paper, section 3.1), and what a preview tells beforehand. Each
+solution draws its sentence apart from its story, so that the story does not tell which one comes.
 """
 
 OPENINGS = (
-    "First, write down what is known.",
-    "Start with the numbers in the story.",
-    "Look at what changes in this story.",
-    "To begin, find the numbers that matter.",
-    "We know enough to work this out.",
-    "This takes a little arithmetic.",
-    "Here is how the numbers fit together.",
-    "Begin by reading off the amounts.",
-    "Let us go through it slowly.",
-    "The question asks for a number.",
-    "All we need is a bit of arithmetic.",
-    "Now, think about what happens here.",
-    "Okay, so the amounts are given.",
-    "Think of it as a small puzzle.",
-    "Take the figures one at a time.",
-    "Our goal is to find the amount.",
-    "In this story some amounts are given.",
-    "From the text we can read the numbers.",
-    "With the given numbers this is quick.",
-    "Using the numbers above gives the answer.",
-    "By simple arithmetic we get there.",
-    "Since the amounts are known, just calculate.",
-    "Given these amounts, the rest is easy.",
-    "That is a question of arithmetic.",
-    "There is not much to work out.",
-    "Each number has a part to play.",
-    "It helps to name the amounts first.",
-    "What do we know from the story?",
-    "How do these numbers go together?",
-    "Picture the situation for a moment.",
-    "A few numbers decide this problem.",
-    "One look at the numbers is enough.",
-    "Reading the problem again gives the amounts.",
-    "Working it out takes a moment.",
-    "Counting with care is what we need.",
-    "As a first step, collect the amounts.",
-    "So, what is being asked for here?",
-    "Let me work through the numbers.",
-    "Well, the story gives us everything.",
-    "You can find this from the given numbers.",
-    "If we put the numbers together, it works out.",
-    "Everything that we need is in the text.",
-    "Note which numbers belong together.",
-    "Before calculating, list the amounts.",
-    "Solve it by looking at the amounts.",
-    "Next to each other the numbers tell it all.",
-    "Just combine the amounts that are given.",
-    "Someone who knows the numbers can answer.",
+    "Sure! Let's work it out.",
+    "Of course! Here is how.",
+    "Certainly! Let me show you.",
 )

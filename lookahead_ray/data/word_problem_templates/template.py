@@ -3,6 +3,9 @@
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+Solutions = Literal["sentences", "calculations"]
 
 RESULTS = range(2, 100)
 """Every step's result lies here: above 1 keeps plural nouns right, below 100 keeps the sums learnable."""
@@ -47,7 +50,11 @@ class Template:
             places[name], places[name.upper()] = str(result), f"{left} {symbol} {right} = {result}"
         return places
 
-    def fill(self, places: Mapping[str, str]) -> tuple[str, str]:
-        """Return the question and the answer in GSM8K's shape, with every place filled in."""
-        final = places[self.steps[-1].split()[0]]
-        return self.text.format_map(places), f"{self.answer.format_map(places)}\n#### {final}"
+    def fill(self, places: Mapping[str, str], solutions: Solutions = "sentences") -> tuple[str, str]:
+        """Return the question and the answer in GSM8K's shape, with every place filled in.
+
+        With "calculations" the answer is the working of each step without the sentence around it.
+        """
+        results = [step.split()[0] for step in self.steps]
+        answer = self.answer if solutions == "sentences" else "\n".join(f"{{{x.upper()}}}" for x in results)
+        return self.text.format_map(places), f"{answer.format_map(places)}\n#### {places[results[-1]]}"
