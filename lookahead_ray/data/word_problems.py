@@ -10,10 +10,10 @@ A sample row:
         "Then she gives away 4, so 13 - 4 = 9 marbles are left.\\n#### 9",
     )
 
-One to three steps, results from 2 to 99, no calculator annotations. A solution opens with one of three phrases;
-its steps are told in sentences, as above, or written as bare calculations (`solutions`). Which split a problem
-belongs to follows from a hash of its story and numbers (not of its names and nouns), so no count or seed makes
-train and test overlap, and a test problem is never a training problem with another name in it.
+One to three steps, results from 2 to 99, no calculator annotations. A solution opens with one of three
+phrases; its steps are told in sentences, as above, or written as bare calculations (`solutions`). Which split a
+problem belongs to follows from a hash of its story and numbers (not of its names and nouns), so no count or seed
+makes train and test overlap, and a test problem is never a training problem with another name in it.
 """
 
 import hashlib
