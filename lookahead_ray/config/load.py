@@ -133,15 +133,11 @@ def _without_left_variants(tree: dict[str, Any], told: Mapping[str, Any], source
     So `task.name=gsm8k` needs no second override for each field that only word problems have.
     """
     result = dict(tree)
-    for field, part in tree.items():
-        before = told.get(field)
-        if (
-            not isinstance(part, dict)
-            or not isinstance(before, dict)
-            or field not in TrialConfig.model_fields
-        ):
+    for field, known in TrialConfig.model_fields.items():
+        part, before = tree.get(field), told.get(field)
+        if not isinstance(part, dict) or not isinstance(before, dict):
             continue
-        for variant in get_args(TrialConfig.model_fields[field].annotation):
+        for variant in get_args(known.annotation):
             tag = next((tag for tag in TAGS if tag in getattr(variant, "model_fields", {})), None)
             if tag is None or part.get(tag) == before.get(tag):
                 continue
