@@ -17,7 +17,7 @@ from lookahead_ray.text import clean
 from lookahead_ray.trial.label import label as label_of
 from lookahead_ray.trial.record import Metric, Rate, TrialRecord
 
-WIDE = 110  # columns from which on one table holds everything; below, the comparison gets a table of its own
+WIDE = 130  # columns from which on one table holds everything; below, the comparison gets a table of its own
 LONGEST_LABEL = 40  # characters in tables
 METRICS: dict[Metric, str] = {
     "rsr": "RSR",

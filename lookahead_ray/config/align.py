@@ -32,7 +32,7 @@ class AlignConfig(Config):
     """Weight of the first answer tokens of benign rows, where it is decided whether the model refuses: more
     of it means fewer refusals, of benign and of harmful requests."""
 
-    scale: float = Field(1.0, gt=0, le=1)
+    scale: float = Field(0.9, gt=0, le=1)
     """Share of the trained update that is kept, by the adapter's alpha: less means fewer refusals, of harmful
     and of benign requests."""
 

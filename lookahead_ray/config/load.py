@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -17,6 +17,7 @@ from lookahead_ray.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
 SWEEP_FIELDS = ("name", "search", "objective")
+TAGS = ("name", "strategy")  # fields that tell which variant of a union it is
 VANILLA = {"preview": {"strategy": "none"}, "method": {"name": "vanilla"}, "defence": {}}
 """What of a trial's tree makes it vanilla fine-tuning."""
 
@@ -73,8 +74,9 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
     Raises:
         ConfigError: one line that names the file, the field, the rule and the value.
     """
-    tree = override(read(path), overrides)
+    told = read(path)
     source = _Source(str(path), tuple(overrides))
+    tree = _without_left_variants(override(told, overrides), told, source)
     unknown = [key for key in tree if key not in SWEEP_FIELDS and key not in TrialConfig.model_fields]
     if unknown:
         known = ", ".join([*SWEEP_FIELDS, *TrialConfig.model_fields])
@@ -123,6 +125,29 @@ class _Source:
             if field == path or field.startswith(f"{path}.") or path.startswith(f"{field}."):
                 return f"--set {assignment}"
         return self.file
+
+
+def _without_left_variants(tree: dict[str, Any], told: Mapping[str, Any], source: _Source) -> dict[str, Any]:
+    """`tree` without the fields in the file `told` of a variant that an override has left.
+
+    So `task.name=gsm8k` needs no second override for each field that only word problems have.
+    """
+    result = dict(tree)
+    for field, known in TrialConfig.model_fields.items():
+        part, before = tree.get(field), told.get(field)
+        if not isinstance(part, dict) or not isinstance(before, dict):
+            continue
+        for variant in get_args(known.annotation):
+            tag = next((tag for tag in TAGS if tag in getattr(variant, "model_fields", {})), None)
+            if tag is None or part.get(tag) == before.get(tag):
+                continue
+            if part.get(tag) in get_args(variant.model_fields[tag].annotation):
+                result[field] = {
+                    key: value
+                    for key, value in part.items()
+                    if key in variant.model_fields or source.of(f"{field}.{key}") != source.file
+                }
+    return result
 
 
 def _check_space(sweep: Sweep, source: _Source) -> None:

@@ -11,9 +11,10 @@ A sample row:
     )
 
 One to three steps, results from 2 to 99, no calculator annotations. A solution opens with one of three
-phrases; its steps are told in sentences, as above, or written as bare calculations (`solutions`). Which split a
-problem belongs to follows from a hash of its story and numbers (not of its names and nouns), so no count or seed
-makes train and test overlap, and a test problem is never a training problem with another name in it.
+phrases; its steps are told in sentences, as above, or written as bare calculations (`solutions`). Which
+split a problem belongs to follows from a hash of its story and numbers (not of its names and nouns), so no
+count or seed makes train and test overlap, and a test problem is never a training problem with another name
+in it.
 """
 
 import hashlib

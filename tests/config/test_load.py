@@ -150,6 +150,21 @@ class TestOverrides:
         message = refusal(tmp_path, SPACE, assignment)
         assert message.startswith(f"--set {assignment}: {rule}")
 
+    def test_another_variant_leaves_the_fields_of_the_one_before(self, tmp_path: Path) -> None:
+        space = "task: {name: word_problems, max_steps: 1, test_examples: 7}\n"
+        task = load(tmp_path, space, "task.name=gsm8k", "task.path=x.jsonl").reference().task
+        assert task.model_dump(include={"name", "train_path", "test_examples"}) == {
+            "name": "gsm8k",
+            "train_path": "x.jsonl",
+            "test_examples": 7,
+        }
+        message = refusal(tmp_path, space, "task.name=gsm8k", "task.max_steps=2")
+        assert message.startswith("--set task.max_steps=2: task.max_steps: unknown field")
+        message = refusal(tmp_path, space.replace("word_problems", "gsm8k"))
+        assert message.startswith("space.yaml: task.max_steps: unknown field")
+        message = refusal(tmp_path, space, "task.name=poems")
+        assert "'name' must be one of" in message
+
     def test_the_file_is_named_for_what_the_file_breaks(self, tmp_path: Path) -> None:
         message = refusal(tmp_path, SPACE + "seed: -1\n", "training.epochs=2")
         assert message == "space.yaml: seed: input should be greater than or equal to 0, got -1"

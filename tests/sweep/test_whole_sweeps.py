@@ -14,7 +14,8 @@ from tests.tiny import make_model
 
 pytestmark = pytest.mark.slow
 LONG = ("training.epochs=40", "task.train_examples=64")  # some seconds of training, to be killed in
-TRAINER, TRIAL = "ray::RayTrainWorker", "ray::TuneTrial"
+# how Ray names the processes; Tune wraps a trainable that asks for resources
+TRAINER, TRIAL = "ray::RayTrainWorker", "ray::ResourceTrainable"
 Start = Callable[..., SweepProcess]
 
 
