@@ -17,7 +17,6 @@ from lookahead_ray.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
 SWEEP_FIELDS = ("name", "search", "objective")
-TAGS = ("name", "strategy")  # fields that tell which variant of a union it is
 VANILLA = {"preview": {"strategy": "none"}, "method": {"name": "vanilla"}, "defence": {}}
 """What of a trial's tree makes it vanilla fine-tuning."""
 
@@ -134,13 +133,12 @@ def _without_left_variants(tree: dict[str, Any], told: Mapping[str, Any], source
     """
     result = dict(tree)
     for field, known in TrialConfig.model_fields.items():
-        part, before = tree.get(field), told.get(field)
-        if not isinstance(part, dict) or not isinstance(before, dict):
+        part, before, tag = tree.get(field), told.get(field), known.discriminator
+        if not isinstance(part, dict) or not isinstance(before, dict) or not isinstance(tag, str):
+            continue
+        if part.get(tag) == before.get(tag):
             continue
         for variant in get_args(known.annotation):
-            tag = next((tag for tag in TAGS if tag in getattr(variant, "model_fields", {})), None)
-            if tag is None or part.get(tag) == before.get(tag):
-                continue
             if part.get(tag) in get_args(variant.model_fields[tag].annotation):
                 result[field] = {
                     key: value
