@@ -5,13 +5,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
 from lookahead_ray.config.dimension import Choice, Dimension, Suggest, Value, corners, dimensions, substitute
 from lookahead_ray.config.sweep import SearchConfig, WeightedObjective
 from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.config.variants import without_left_variants
 from lookahead_ray.config.yaml_file import override, read
 from lookahead_ray.errors import ConfigError
 
@@ -75,7 +76,9 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
     """
     told = read(path)
     source = _Source(str(path), tuple(overrides))
-    tree = _without_left_variants(override(told, overrides), told, source)
+    tree = without_left_variants(
+        override(told, overrides), told, lambda field: source.of(field) != source.file
+    )
     unknown = [key for key in tree if key not in SWEEP_FIELDS and key not in TrialConfig.model_fields]
     if unknown:
         known = ", ".join([*SWEEP_FIELDS, *TrialConfig.model_fields])
@@ -124,28 +127,6 @@ class _Source:
             if field == path or field.startswith(f"{path}.") or path.startswith(f"{field}."):
                 return f"--set {assignment}"
         return self.file
-
-
-def _without_left_variants(tree: dict[str, Any], told: Mapping[str, Any], source: _Source) -> dict[str, Any]:
-    """`tree` without the fields in the file `told` of a variant that an override has left.
-
-    So `task.name=gsm8k` needs no second override for each field that only word problems have.
-    """
-    result = dict(tree)
-    for field, known in TrialConfig.model_fields.items():
-        part, before, tag = tree.get(field), told.get(field), known.discriminator
-        if not isinstance(part, dict) or not isinstance(before, dict) or not isinstance(tag, str):
-            continue
-        if part.get(tag) == before.get(tag):
-            continue
-        for variant in get_args(known.annotation):
-            if part.get(tag) in get_args(variant.model_fields[tag].annotation):
-                result[field] = {
-                    key: value
-                    for key, value in part.items()
-                    if key in variant.model_fields or source.of(f"{field}.{key}") != source.file
-                }
-    return result
 
 
 def _check_space(sweep: Sweep, source: _Source) -> None:
