@@ -27,7 +27,7 @@ NAMES: dict[Kind, str] = {
     "vanilla": "vanilla fine-tuning",
     "true": "true preview, m tokens",
     "virtual": "virtual preview, prefix",
-    "other": "other",
+    "other": "no preview",
 }
 MARKERS: dict[Kind, str] = {"seed": "s", "vanilla": "X", "true": "o", "virtual": "D", "other": "P"}
 COLOURS: dict[Kind, str] = {

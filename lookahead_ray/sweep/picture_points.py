@@ -1,17 +1,15 @@
 """Which trials a trade-off picture shows, and which of them no other one beats; pure."""
 
 import math
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeGuard
 
+from lookahead_ray.trial.label import beside, quoted
 from lookahead_ray.trial.record import Rate, TrialRecord
 
 Kind = Literal["seed", "vanilla", "true", "virtual", "other"]
 SafetyMetric = Literal["rsr", "jsr"]
-
-LONGEST_PREFIX = 26
 
 
 @dataclass(frozen=True)
@@ -35,10 +33,7 @@ def points_of(records: Sequence[TrialRecord], metric: SafetyMetric) -> list[Poin
             preview = record.config.get("preview", {})
             kind = _kind(record, preview.get("strategy", "none"))
             length = preview.get("length_tokens") if kind == "true" else None
-            text = {"seed": "seed", "vanilla": "vanilla", "true": str(length), "other": ""}.get(kind)
-            if text is None:
-                text = short(preview.get("prefix", ""))
-            points.append(Point(record.trial_id, kind, text, length, record.utility, rate))
+            points.append(Point(record.trial_id, kind, _text(record, kind), length, record.utility, rate))
     return points
 
 
@@ -65,8 +60,15 @@ def _kind(record: TrialRecord, strategy: str) -> Kind:
     return kinds.get(strategy, "other")
 
 
+def _text(record: TrialRecord, kind: Kind) -> str:
+    """What stands beside a point: "6", a phrase, "sdft", or all of a trial's "6, sdft, safety mix 10 %"."""
+    if kind in ("seed", "vanilla"):
+        return kind
+    preview = record.config.get("preview", {})
+    texts = {"true": str(preview.get("length_tokens")), "virtual": short(preview.get("prefix", ""))}
+    return ", ".join([*filter(None, [texts.get(kind)]), *beside(record.config)])
+
+
 def short(prefix: str) -> str:
-    """A prefix in quotes, on one line, without invisible characters, cut where it is long."""
-    line = " ".join(prefix.split())
-    line = "".join(c for c in line if not unicodedata.category(c).startswith("C"))
-    return f"“{line if len(line) <= LONGEST_PREFIX else line[: LONGEST_PREFIX - 1].rstrip() + '…'}”"
+    """A prefix as `quoted`, short enough for a picture."""
+    return quoted(prefix, longest=26)

@@ -1,12 +1,13 @@
 """What to train: the best trial of a sweep, if it beats vanilla beyond the noise."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lookahead_ray.config.sweep import WeightedObjective
 from lookahead_ray.evaluate.paired import mcnemar
 from lookahead_ray.sweep.bootstrap import Objectives, objectives, outcomes
 from lookahead_ray.sweep.recommendation import Comparison, Recommendation
-from lookahead_ray.trial.label import quoted, tokens
+from lookahead_ray.trial.label import beside, quoted, tokens
 from lookahead_ray.trial.objective import References, is_scorable, safety_of
 from lookahead_ray.trial.record import Metric, Rate, Role, TrialRecord
 
@@ -125,13 +126,19 @@ def _sentence(
         f" (95 % interval {_decimal(comparison.low)} to {_decimal(comparison.high)}{adjusted})"
     )
     if recommended:
-        return f"{_preview(record)} keeps {numbers} {margin}"
-    closest = f"the closest, {_preview(record)}, has {numbers} {margin}"
+        return f"{_what(record)} keeps {numbers} {margin}"
+    closest = f"the closest, {_what(record)}, has {numbers} {margin}"
     return f"no candidate beats vanilla beyond the noise; {closest}"
 
 
-def _preview(record: TrialRecord) -> str:
-    preview = record.config["preview"]
+def _what(record: TrialRecord) -> str:
+    """ "true preview of 6 tokens", or with other than the vanilla method "no preview (sdft)"."""
+    shown = _preview(record.config["preview"])
+    others = ", ".join(beside(record.config))
+    return f"{shown} ({others})" if others else shown
+
+
+def _preview(preview: Mapping[str, Any]) -> str:
     match preview["strategy"]:
         case "true":
             return f"true preview of {tokens(preview['length_tokens'])}"

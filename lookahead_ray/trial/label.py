@@ -6,8 +6,6 @@ from typing import Any
 from lookahead_ray.text import clean
 from lookahead_ray.trial.record import Role
 
-_LONGEST_PREFIX = 48  # characters shown
-
 
 def label(config: Mapping[str, Any], role: Role = "search") -> str:
     """ "seed model", "vanilla", "no preview", "true, 6 tokens" or "virtual, “Let's solve this problem.”".
@@ -19,10 +17,10 @@ def label(config: Mapping[str, Any], role: Role = "search") -> str:
         return "seed model"
     if role == "vanilla":
         return "vanilla"
-    return ", ".join([_preview(config["preview"]), *_beside(config)])
+    return ", ".join([_preview(config["preview"]), *beside(config)])
 
 
-def _beside(config: Mapping[str, Any]) -> Iterator[str]:
+def beside(config: Mapping[str, Any]) -> Iterator[str]:
     """What is done besides the preview; nothing in records of runs older than the methods."""
     method, defence = config.get("method", {}), config.get("defence", {})
     if method.get("name", "vanilla") != "vanilla":
@@ -48,7 +46,7 @@ def tokens(count: int) -> str:
     return f"{count} token" if count == 1 else f"{count} tokens"
 
 
-def quoted(prefix: str) -> str:
-    """The phrase on one line in curly quotes, cut where it is long, without unprintable characters."""
+def quoted(prefix: str, longest: int = 48) -> str:
+    """The phrase on one line in curly quotes, cut to `longest` characters, without unprintable ones."""
     line = clean(prefix)
-    return f"“{line if len(line) <= _LONGEST_PREFIX else line[: _LONGEST_PREFIX - 1].rstrip() + '…'}”"
+    return f"“{line if len(line) <= longest else line[: longest - 1].rstrip() + '…'}”"

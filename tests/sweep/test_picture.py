@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lookahead_ray.sweep.picture import draw_tradeoff
-from lookahead_ray.sweep.picture_points import LONGEST_PREFIX, pareto_front, points_of, short
+from lookahead_ray.sweep.picture_points import pareto_front, points_of, short
 from lookahead_ray.sweep.recommendation import Recommendation
 from lookahead_ray.trial.record import TrialRecord
 from tests.cli.records import HOSTILE, rate, recommendation, record, sweep, true, virtual
@@ -59,8 +59,16 @@ def test_points_say_what_they_tried() -> None:
     assert texts["t0"] == ("seed", "seed")
     assert texts["t4"] == ("true", "12")
     assert texts["t5"] == ("virtual", "“Let's solve it.”")
-    assert len(short(HOSTILE)) <= LONGEST_PREFIX + 2
+    assert len(short(HOSTILE)) <= 28
     assert all(c.isprintable() for c in short(HOSTILE))
+
+
+def test_methods_and_defences_are_told_apart() -> None:
+    others = {"method": {"name": "sdft"}, "defence": {"mix": {"share": 0.1}}}
+    plain = [record("a", preview={"strategy": "none"}), record("b", preview=true(6))]
+    records = [replace(each, config={**each.config, **others}) for each in plain]
+    texts = [(point.kind, point.text) for point in points_of(records, "rsr")]
+    assert texts == [("other", "sdft, safety mix 10 %"), ("true", "6, sdft, safety mix 10 %")]
 
 
 def test_the_front_holds_what_nothing_trained_beats() -> None:

@@ -154,6 +154,13 @@ def test_no_better_candidate_no_recommendation_but_the_closest() -> None:
     )
 
 
+def test_the_method_of_a_candidate_is_named() -> None:
+    records = sweep(6, VANILLA)
+    method = {**records[1].config, "preview": {"strategy": "none"}, "method": {"name": "sdft"}}
+    result = recommend([*records, replace(records[1], trial_id="s", role="search", config=method)], HALF)
+    assert "the closest, no preview (sdft), has RSR" in result.sentence
+
+
 def test_a_worse_candidate_is_said_to_be_below() -> None:
     result = recommend(sweep(5, VANILLA, (0.1, 0.02, 0.1)), HALF)
     assert "below vanilla's (95 % interval -" in result.sentence

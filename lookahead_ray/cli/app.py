@@ -1,0 +1,50 @@
+"""The application `lookahead-ray` and what its commands share: kinds of arguments, and how they print."""
+
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from lookahead_ray.text import visible
+
+# Markup, tracebacks and completion by rich would cost more time than all the rest of --help.
+app = typer.Typer(
+    help="Fine-tune a chat model without losing its safety, and search the trade-off.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+Space = Annotated[
+    str, typer.Argument(metavar="SPACE", help="A YAML file, or a name in tuning_spaces/ such as quickstart.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Replace a value of the YAML file; may be repeated."),
+]
+RunDirectory = Annotated[
+    str | None, typer.Option("--run", metavar="DIR", help="Directory or URL of the tables. [runs/<name>]")
+]
+
+
+@app.callback(invoke_without_command=True)
+def _app(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        from lookahead_ray import __version__
+
+        print(f"lookahead-ray {__version__}")
+        raise typer.Exit()
+
+
+def teller() -> Callable[[str], None]:
+    """Prints lines on what stdout is now, even while libraries' prints are sent elsewhere."""
+    stream = sys.stdout
+    return lambda line: print(visible(line), file=stream, flush=True)
+
+
+def tell(line: str) -> None:
+    """Prints a line without what a terminal would obey."""
+    teller()(line)

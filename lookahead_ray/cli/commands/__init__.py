@@ -1,0 +1,1 @@
+"""The commands; each parses first and imports what it needs inside itself."""

@@ -1,0 +1,92 @@
+"""The command on training data: write it with previews."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lookahead_ray.cli import guard
+from lookahead_ray.cli.app import tell
+
+app = typer.Typer()
+
+
+class Strategy(StrEnum):
+    """What the instruction shows: the answer's first tokens, or a fixed phrase."""
+
+    true = "true"
+    virtual = "virtual"
+
+
+class Protocol(StrEnum):
+    """`paper` does as the published code does, quirks included; `fixed` mends them."""
+
+    fixed = "fixed"
+    paper = "paper"
+
+
+class RowFormat(StrEnum):
+    """File formats of training data."""
+
+    json = "json"
+    jsonl = "jsonl"
+
+
+@app.command()
+def preview(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Training data, .json or .jsonl.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="Where it goes with previews in it.")],
+    strategy: Annotated[
+        Strategy, typer.Option("--strategy", help="Show the answer's first tokens, or a fixed phrase.")
+    ],
+    length: Annotated[
+        int | None, typer.Option("--length", metavar="TOKENS", help="Tokens to show (true). [6]")
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option("--tokenizer", metavar="MODEL", help="Directory, hub name, or embedded (true)."),
+    ] = None,
+    prefix: Annotated[
+        str | None,
+        typer.Option("--prefix", metavar="TEXT", help="The phrase (virtual). ['Let's solve this problem. ']"),
+    ] = None,
+    connector: Annotated[
+        str | None,
+        typer.Option("--connector", metavar="TEXT", help="What precedes it. [' The answer begins with: ']"),
+    ] = None,
+    fields: Annotated[
+        str | None,
+        typer.Option(
+            "--fields", metavar="NAMES", help="Names of the fields. [instruction=input,answer=output]"
+        ),
+    ] = None,
+    protocol: Annotated[
+        Protocol,
+        typer.Option("--protocol", help="As published, or without showing parts of numbers (true)."),
+    ] = Protocol.fixed,
+    input_format: Annotated[
+        RowFormat | None, typer.Option("--input-format", help="Of IN, whatever its suffix.")
+    ] = None,
+    output_format: Annotated[
+        RowFormat | None, typer.Option("--output-format", help="Of OUT, whatever its suffix.")
+    ] = None,
+) -> None:
+    """Write training data with LookAhead previews in it; trains nothing."""
+    with guard.guarded():
+        from lookahead_ray.cli.previewing import preview_file
+
+        done = preview_file(
+            source,
+            target,
+            strategy.value,
+            length=length,
+            tokenizer=tokenizer,
+            prefix=prefix,
+            connector=connector,
+            protocol=protocol.value,
+            fields=fields,
+            source_format=input_format.value if input_format else None,
+            target_format=output_format.value if output_format else None,
+        )
+        tell(done)

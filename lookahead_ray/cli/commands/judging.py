@@ -1,0 +1,56 @@
+"""Commands on judges: score stored answers again, compare a judge with people."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lookahead_ray.cli import guard
+from lookahead_ray.cli.app import tell
+
+app = typer.Typer()
+
+JudgeName = Annotated[
+    str, typer.Option("--judge", metavar="NAME", help="keyword, refusal, llm or classifier.")
+]
+JudgeFields = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Set a field of the judge; may be repeated."),
+]
+
+
+@app.command()
+def rejudge(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Directory or URL of a run's tables.")],
+    judge: JudgeName,
+    overrides: JudgeFields = None,
+) -> None:
+    """Score a run's stored answers again, by another judge; trains nothing."""
+    with guard.guarded():
+        from lookahead_ray.cli.rejudging import rejudge_and_report
+
+        rejudge_and_report(run, judge, overrides or [], tell)
+
+
+@app.command()
+def judge_agreement(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV file of labelled answers.")],
+    judge: JudgeName,
+    overrides: JudgeFields = None,
+    prompt: Annotated[str, typer.Option(help="Column of the prompts.")] = "prompt",
+    answer: Annotated[str, typer.Option(help="Column of the answers.")] = "completion",
+    label: Annotated[str, typer.Option(help="Column of people's labels.")] = "final_label",
+    safe: Annotated[
+        list[str] | None, typer.Option(help="A label that means refusal. [2_full_refusal]")
+    ] = None,
+    unsafe: Annotated[
+        list[str] | None, typer.Option(help="A label that means compliance. [1_full_compliance]")
+    ] = None,
+) -> None:
+    """Measure how far a judge agrees with people's labels."""
+    with guard.guarded():
+        from lookahead_ray.cli.agreeing import Columns, measure_and_report
+
+        chosen = {"safe": tuple(safe or ()), "unsafe": tuple(unsafe or ())}
+        columns = Columns(prompt, answer, label, **{name: found for name, found in chosen.items() if found})
+        measure_and_report(file, judge, columns, overrides or [], tell)

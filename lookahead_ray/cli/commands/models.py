@@ -1,0 +1,94 @@
+"""Commands on single models: train one, measure one, align the embedded one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lookahead_ray.cli import guard, spaces
+from lookahead_ray.cli.app import Overrides, RunDirectory, teller
+
+app = typer.Typer()
+
+
+@app.command()
+def train(
+    config: Annotated[
+        str, typer.Argument(metavar="CONFIG", help="A YAML file, or a name in tuning_spaces/, of one trial.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", metavar="DIR", help="Where the model goes: new, or an empty directory."),
+    ],
+    adapter: Annotated[
+        bool, typer.Option("--adapter", help="Write the LoRA adapter alone, not merged into the weights.")
+    ] = False,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            "--run", metavar="DIR", help="Directory or URL of the tables. [runs/train-<name>-<hash>]"
+        ),
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Train one configuration and write the model, with a card that says how it measured."""
+    with guard.guarded():
+        from lookahead_ray.cli.training import train_and_report
+
+        train_and_report(spaces.find(config), config, output, adapter, run, overrides or [], teller())
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Directory, hub name, or embedded.")],
+    space: Annotated[
+        str | None,
+        typer.Option(
+            "--space", metavar="SPACE", help="Tuning space that says what is measured. [quickstart]"
+        ),
+    ] = None,
+    suite: Annotated[
+        list[str] | None,
+        typer.Option("--suite", metavar="NAME[=PATH]", help="Safety suite, by its file; may be repeated."),
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", metavar="NAME[=PATH]", help="Task, by its file of test rows.")
+    ] = None,
+    judge: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--judge", metavar="'NAME [FIELD=VALUE ...]'", help="Judge of safety answers; may be repeated."
+        ),
+    ] = None,
+    run: RunDirectory = None,
+    overrides: Overrides = None,
+) -> None:
+    """Measure a model's safety and utility; trains nothing.
+
+    With --suite, --task or --judge and without --space, no YAML file is read: what is not given has its
+    default, the whole of the suite probe and the task word_problems.
+    """
+    with guard.guarded():
+        from lookahead_ray.cli.evaluating import evaluate_and_report
+        from lookahead_ray.cli.measures import assignments
+
+        chosen = assignments(suite or [], task, judge or [])
+        path = None if chosen and space is None else spaces.find(space or "quickstart")
+        evaluate_and_report(model, path, chosen, run, overrides or [], teller())
+
+
+@app.command()
+def align(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Where the adapter and its figures go.")
+    ] = Path("runs/align"),
+    overrides: Overrides = None,
+) -> None:
+    """Train the adapter that makes the seed model refuse."""
+    with guard.guarded():
+        from lookahead_ray import chatter
+        from lookahead_ray.align.run import align as run_align
+
+        tell = teller()
+        with chatter.into(out / "align.log"):
+            run_align(out, overrides or [], tell)

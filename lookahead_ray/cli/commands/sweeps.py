@@ -1,0 +1,73 @@
+"""Commands on sweeps: search a space, check one, look at a run's tables."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from lookahead_ray.cli import guard, spaces
+from lookahead_ray.cli.app import Overrides, RunDirectory, Space, tell
+
+app = typer.Typer()
+
+
+class Format(StrEnum):
+    """File formats that tables are exported to."""
+
+    csv = "csv"
+    parquet = "parquet"
+    arrow = "arrow"
+
+
+@app.command()
+def sweep(
+    space: Space,
+    run: RunDirectory = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run's committed trials.")] = False,
+    overrides: Overrides = None,
+) -> None:
+    """Search a tuning space and recommend a configuration."""
+    with guard.guarded():
+        from lookahead_ray.cli.sweeping import sweep_and_report
+
+        sweep_and_report(spaces.find(space), space, run, resume, overrides or [])
+
+
+@app.command()
+def validate(space: Space, overrides: Overrides = None) -> None:
+    """Check a tuning space, its data and its model; trains nothing.
+
+    Gated or unreachable data of the hub, and cores that this machine lacks, are listed as missing.
+    """
+    with guard.guarded():
+        from lookahead_ray.config.load import load_sweep
+
+        loaded = load_sweep(spaces.find(space), overrides or [])
+        from lookahead_ray.sweep.preflight import check  # heavy: a bad file is refused before
+
+        found = check(loaded, strict=False)
+        for line in found.lines:
+            tell(line)
+        for line in found.missing:
+            tell(f"missing {line}")
+        tell("ok")
+
+
+@app.command()
+def tables(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Directory or URL of a sweep's tables.")],
+    format: Annotated[
+        Format | None, typer.Option("--format", help="Export all tables; without it the report is printed.")
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="DIR", help="Where exported files go. [RUN/export]")
+    ] = None,
+) -> None:
+    """Print a run's report again, or export its tables."""
+    with guard.guarded():
+        from lookahead_ray.cli.tables import export, show
+
+        if format is None:
+            show(run)
+        else:
+            export(run, format.value, out)
