@@ -7,6 +7,7 @@ from pydantic import AfterValidator, AliasChoices, Field, model_validator
 from lookahead_ray.config import pattern, template
 from lookahead_ray.config.base import Config
 
+Solutions = Literal["sentences", "calculations"]
 DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
 
 
@@ -35,7 +36,7 @@ class WordProblemsTask(TaskBase):
     max_steps: int = Field(3, ge=1, le=3)
     """Most calculations that a problem takes: 1 gives the shortest and easiest problems."""
 
-    solutions: Literal["sentences", "calculations"] = "sentences"
+    solutions: Solutions = "sentences"
     """Whether a solution tells its steps in sentences, or writes down the bare calculations."""
 
     train_examples: int = Field(256, ge=1)

@@ -22,10 +22,10 @@ import random
 from collections.abc import Sequence
 from typing import Literal, TypeVar
 
+from lookahead_ray.config.task import Solutions
 from lookahead_ray.data.example import SYSTEM_PROMPT, Example
 from lookahead_ray.data.word_problem_templates import TEMPLATES, Template, words
 from lookahead_ray.data.word_problem_templates.openings import OPENINGS
-from lookahead_ray.data.word_problem_templates.template import Solutions
 from lookahead_ray.errors import DataError
 
 Split = Literal["train", "test"]

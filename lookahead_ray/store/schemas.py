@@ -76,7 +76,9 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
         Column("workers", INT, False, "ranks", "ranks that trained"),
         Column("zero_stage", INT, False, "", "ZeRO stage that the engine reported"),
         Column("train_tokens", INT, False, "tokens", "tokens seen in training, prompts included"),
-        Column("flops", REAL, False, "FLOPs", "training FLOPs"),
+        Column(
+            "flops", REAL, False, "FLOPs", "of training and of the method's asking of the seed model, counted"
+        ),
         Column("seconds_train", REAL, False, "s", "time of training"),
         Column("seconds_evaluate", REAL, False, "s", "time of evaluation"),
         Column("seconds_total", REAL, False, "s", "time of the whole trial"),
@@ -91,7 +93,7 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
             TEXT,
             True,
             "JSON",
-            "before training: rewritten, rejected_… and safety examples, seconds",
+            "before training: rewritten, rejected_… and safety examples, seconds; FLOPs by part, and estimated",
         ),
         Column("started_at", TEXT, True, "ISO 8601 UTC", "start of the trial"),
     ),

@@ -3,9 +3,8 @@
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-Solutions = Literal["sentences", "calculations"]
+from lookahead_ray.config.task import Solutions
 
 RESULTS = range(2, 100)
 """Every step's result lies here: above 1 keeps plural nouns right, below 100 keeps the sums learnable."""
