@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from lookahead_ray.cli.text import duration
+from lookahead_ray.config.base import Protocol
 from lookahead_ray.config.model import ModelConfig
-from lookahead_ray.config.preview import Protocol, TruePreview, VirtualPreview
+from lookahead_ray.config.preview import TruePreview, VirtualPreview
 from lookahead_ray.data.json_rows import Format
 from lookahead_ray.errors import ConfigError, DataError
 from lookahead_ray.preview.rewrite import Fields, rewrite

@@ -1,6 +1,11 @@
 """What every configuration model shares: frozen, strict, unknown keys refused."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
+
+Protocol = Literal["fixed", "paper"]
+"""`paper` does as the published code does, quirks included; `fixed` mends them."""
 
 
 class Config(BaseModel):

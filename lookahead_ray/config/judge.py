@@ -6,9 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator
 
-from lookahead_ray.config.base import Config
+from lookahead_ray.config.base import Config, Protocol
 
-Protocol = Literal["paper", "fixed"]
 Measures = Literal["refusal", "harm"]
 
 ENVIRONMENT_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")

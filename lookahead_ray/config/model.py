@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from lookahead_ray.config.base import Config
+from lookahead_ray.config.base import Config, Protocol
 
 EMBEDDED = "embedded"
 EMBEDDED_UNALIGNED = "embedded-unaligned"
@@ -17,3 +17,7 @@ class ModelConfig(Config):
 
     revision: str | None = None
     """Hub revision (branch, tag or commit); only for hub names."""
+
+    protocol: Protocol = "fixed"
+    """`paper` writes Llama-2's chats as the published code does, with two spaces behind `[/INST]` in training
+    and one at inference; `fixed` follows the tokenizer's own chat template."""

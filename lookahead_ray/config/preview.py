@@ -4,13 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lookahead_ray.config.base import Config
+from lookahead_ray.config.base import Config, Protocol
 
 DEFAULT_CONNECTOR = " The answer begins with: "
 DEFAULT_PREFIX = "Let's solve this problem. "
-
-Protocol = Literal["fixed", "paper"]
-"""`paper` does as the published code does, quirks included; `fixed` mends them."""
 
 
 class NoPreview(Config):

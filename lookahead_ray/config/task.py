@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
 from lookahead_ray.config import pattern, template
-from lookahead_ray.config.base import Config
+from lookahead_ray.config.base import Config, Protocol
 
 Solutions = Literal["sentences", "calculations"]
 DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
@@ -88,7 +88,7 @@ class Gsm8kTask(SampledTask):
 
     name: Literal["gsm8k"]
 
-    protocol: Literal["paper", "fixed"] = "fixed"
+    protocol: Protocol = "fixed"
     """How an answer is read: `paper` takes the text after the last `####` and compares strings, `fixed`
     compares numbers and takes the last one where no `####` stands."""
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lookahead_ray.config.base import Config
+from lookahead_ray.config.base import Config, Protocol
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
@@ -39,6 +39,10 @@ class TrainingConfig(Config):
 
     max_length: int = Field(512, ge=16)
     """Longest rendered example in tokens; longer answers are cut at the end."""
+
+    protocol: Protocol = "fixed"
+    """`paper` takes the mean loss over the answer tokens of each device's micro-batch, and of these the mean
+    over devices; `fixed` that over the answer tokens of the global batch, however many devices share it."""
 
     weight_decay: float = Field(0.0, ge=0)
     """AdamW's decoupled weight decay."""

@@ -7,6 +7,7 @@ from typing import Any
 from lookahead_ray.config.model import EMBEDDED, EMBEDDED_UNALIGNED, ModelConfig
 from lookahead_ray.errors import ModelError
 from lookahead_ray.model import embedded
+from lookahead_ray.model.llama2 import published_template
 
 WEIGHTS = ("*.safetensors", "*.gguf")
 LARGEST_ROUNDING = 0.02  # of the largest logit; between rows of a batch bf16 rounds by less
@@ -51,7 +52,8 @@ def load_tokenizer(config: ModelConfig, *, chat: bool = True) -> Any:
         chat: whether a chat template is needed.
 
     Raises:
-        ModelError: as `check`, or if it can't be loaded, or lacks a chat template or any special token.
+        ModelError: as `check`, or if it can't be loaded, or lacks a chat template or any special token, or
+            if `model.protocol` is `paper` and its chats are not Llama-2's.
     """
     from transformers import AutoTokenizer
 
@@ -69,6 +71,8 @@ def load_tokenizer(config: ModelConfig, *, chat: bool = True) -> Any:
         ) from error
     if chat and not tokenizer.chat_template:
         raise ModelError(f"model.path: {config.path} has no chat template, so it is no chat model")
+    if config.protocol == "paper":
+        tokenizer.chat_template = published_template(tokenizer.chat_template, config.path)
     if tokenizer.pad_token_id is None:
         # Padding is masked wherever it stands, so any token that is no text will do.
         special = [tokenizer.eos_token, *tokenizer.all_special_tokens]

@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from lookahead_ray.config.preview import Protocol
+from lookahead_ray.config.base import Protocol
 from lookahead_ray.errors import ModelError
 from lookahead_ray.preview.beginning import beginning, may_cut, words
 

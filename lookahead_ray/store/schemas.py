@@ -93,7 +93,7 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
             TEXT,
             True,
             "JSON",
-            "before training: rewritten, rejected_… and safety examples, seconds; FLOPs by part, and estimated",
+            "before training: rewritten, rejected_… and safety examples, seconds; FLOPs by part",
         ),
         Column("started_at", TEXT, True, "ISO 8601 UTC", "start of the trial"),
     ),

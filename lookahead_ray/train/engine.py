@@ -23,7 +23,7 @@ def build_engine(model: Any, config: TrainingConfig, *, world_size: int, total_s
     """A DeepSpeed engine over an initialised process group: ZeRO, AdamW, linear decay (after a warm-up).
 
     The loss handed to `engine.backward` is divided by the accumulation steps and averaged over ranks; `loop`
-    scales it so that the gradient is the mean over the answer tokens of the whole global batch.
+    scales it so that the gradient is the mean that `training.protocol` asks for.
     """
     import deepspeed
     import torch

@@ -26,7 +26,8 @@ def train(
     """Train `engine` on `rows`; every rank calls this with the same arguments and gets the same steps.
 
     The gradient of a step is that of the mean loss over all answer tokens of the global batch, however these
-    are spread over ranks and accumulation steps.
+    are spread over ranks and accumulation steps; under `protocol: paper` it is the mean over micro-batches of
+    their mean losses (the published trainer's; fb1749e). A step's `loss` is the former in both.
 
     Raises:
         FloatingPointError: the loss is no longer a finite number.
@@ -55,7 +56,11 @@ def train(
             # A rank without examples still takes part in the backward pass, with a loss of 0.
             loss = row_loss(engine, [rows[index] for index in share or examples[:1]]) * bool(share)
             total += loss.detach()
-            engine.backward(loss * (len(batch.micro) * world_size / answer_tokens))
+            # the engine divides by micro-batches and averages over ranks
+            if config.protocol == "paper":
+                engine.backward(loss / max(1, sum(len(rows[index].answer_ids) for index in share)))
+            else:
+                engine.backward(loss * (len(batch.micro) * world_size / answer_tokens))
             engine.step()
         dist.all_reduce(total)
         mean = total.item() / answer_tokens

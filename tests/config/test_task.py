@@ -62,7 +62,7 @@ def test_defaults() -> None:
 @pytest.mark.parametrize(
     ("task", "rule"),
     [
-        ("name: gsm8k, protocol: old", "task.protocol: input should be 'paper' or 'fixed', got 'old'"),
+        ("name: gsm8k, protocol: old", "task.protocol: input should be 'fixed' or 'paper', got 'old'"),
         ("name: word_problems, train_examples: null", "task.train_examples: input should be a valid integer"),
         (
             "name: gsm8k, test_path: x, held_out_share: 0.1",

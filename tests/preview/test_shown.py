@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lookahead_ray.config.preview import Protocol
+from lookahead_ray.config.base import Protocol
 from lookahead_ray.errors import ModelError
 from lookahead_ray.preview import shown
 from lookahead_ray.preview.beginning import beginning, may_cut, words

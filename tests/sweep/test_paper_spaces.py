@@ -30,7 +30,7 @@ def test_six_rows(name: str) -> None:
     assert getattr(configs[3].preview, "prefix", None) == "Let's solve this problem. "
     for config in (*configs, sweep.reference()):
         published = name != "paper_small" and config.method.name == "sdft"
-        rate = 1e-4 if published or name == "paper_small" else 2e-5
+        rate = 1.5e-4 if name == "paper_small" else 1e-4 if published else 2e-5
         assert (config.training.learning_rate, config.training.lora is not None) == (rate, published)
 
 
@@ -38,6 +38,7 @@ def test_six_rows(name: str) -> None:
 def test_full_size_is_the_papers(name: str) -> None:
     config = load_sweep(FOLDER / f"{name}.yaml").reference()
     training = config.training
+    assert (config.model.protocol, training.protocol) == ("paper", "paper")
     assert (config.workers, config.gpus_per_worker, training.zero_stage) == (4, 1, 2)
     assert (training.epochs, training.batch_size, training.micro_batch_size) == (3, 64, 16)
     assert (training.betas, training.weight_decay, training.warmup_steps) == ((0.5, 0.999), 0, 0)

@@ -36,8 +36,16 @@ def loss_sum(model: Any, rows: Sequence[Rendered]) -> torch.Tensor:
     return torch.stack(losses).sum()
 
 
+def mean_loss(model: Any, rows: Sequence[Rendered]) -> torch.Tensor:
+    """`loss_sum` an answer token; 0 without rows."""
+    return loss_sum(model, rows) / sum(len(row.answer_ids) for row in rows) if rows else torch.zeros(())
+
+
 def train_plainly(model: Any, rows: Sequence[Rendered], config: TrainingConfig, seed: int) -> list[float]:
-    """AdamW on the mean over all answer tokens of each global batch; the losses before each step."""
+    """AdamW on the mean over all answer tokens of each global batch; the losses before each step.
+
+    Under `protocol: paper` on the mean of the means over each micro-batch.
+    """
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
     )
@@ -46,7 +54,7 @@ def train_plainly(model: Any, rows: Sequence[Rendered], config: TrainingConfig, 
         [len(row.prompt_ids) + len(row.answer_ids) for row in rows],
         epochs=config.epochs,
         batch_size=config.batch_size,
-        micro_batch_size=config.batch_size,
+        micro_batch_size=config.micro_batch_size,
         world_size=1,
         seed=seed,
     )
@@ -54,8 +62,11 @@ def train_plainly(model: Any, rows: Sequence[Rendered], config: TrainingConfig, 
     losses = []
     for step, batch in enumerate(batches):
         chosen = [rows[index] for index in batch.examples]
-        loss = loss_sum(model, chosen) / sum(len(row.answer_ids) for row in chosen)
+        loss = mean_loss(model, chosen)
         losses.append(loss.item())
+        if config.protocol == "paper":
+            parts = [[rows[index] for index in share] for micro in batch.micro for share in micro]
+            loss = torch.stack([mean_loss(model, part) for part in parts]).mean()
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)

@@ -77,10 +77,12 @@ def run(model: Any, config: TrainingConfig = CONFIG, rows: Any = ROWS, seed: int
     return steps
 
 
-def test_equals_a_plain_loop_over_whole_batches() -> None:
+@pytest.mark.parametrize("protocol", ["fixed", "paper"])
+def test_equals_a_plain_loop_over_whole_batches(protocol: str) -> None:
     model, reference = toy_model(), toy_model()
-    expected = train_plainly(reference, ROWS, CONFIG, seed=0)
-    steps = run(model)
+    config = CONFIG.model_copy(update={"protocol": protocol})
+    expected = train_plainly(reference, ROWS, config, seed=0)
+    steps = run(model, config)
     assert [step.loss for step in steps] == pytest.approx(expected, rel=1e-5)
     assert steps[-1].loss < 0.8 * steps[0].loss
     for weight, other in zip(model.parameters(), reference.parameters(), strict=True):
@@ -93,6 +95,13 @@ def test_micro_batches_do_not_change_the_losses() -> None:
     for micro in (1, 3, 5, 64):
         config = CONFIG.model_copy(update={"micro_batch_size": micro})
         assert [step.loss for step in run(toy_model(), config)] == pytest.approx(alone, rel=1e-4)
+
+
+def test_under_the_published_loss_they_do() -> None:
+    paper = CONFIG.model_copy(update={"protocol": "paper"})
+    whole = paper.model_copy(update={"micro_batch_size": 5})
+    assert run(toy_model(), whole)[-1].loss == pytest.approx(run(toy_model())[-1].loss, rel=1e-4)
+    assert run(toy_model(), paper)[-1].loss != pytest.approx(run(toy_model())[-1].loss, rel=1e-4)
 
 
 def test_steps_say_what_was_done() -> None:

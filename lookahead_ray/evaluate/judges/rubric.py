@@ -9,7 +9,7 @@ out; and a score is read from the last score line of the judge's own reply alone
 import hashlib
 import re
 
-from lookahead_ray.config.judge import Protocol
+from lookahead_ray.config.base import Protocol
 from lookahead_ray.evaluate.judges.text import MAX_CHARACTERS, utf8
 
 POLICIES = (

@@ -1,0 +1,34 @@
+"""Llama-2's chat format as the published code writes it (Unispac/shallow-vs-deep-alignment at fb1749e)."""
+
+from lookahead_ray.errors import ModelError
+
+MARK = "[/INST]"
+
+TEMPLATE = (
+    "{%- set ns = namespace(system='') -%}"
+    "{%- for turn in messages -%}"
+    "{%- if turn.role == 'system' -%}"
+    "{%- set ns.system = '<<SYS>>\\n' + turn.content + '\\n<</SYS>>\\n\\n' -%}"
+    "{%- elif turn.role == 'user' -%}"
+    "{{- bos_token + '[INST] ' + ns.system + turn.content + ' [/INST] ' -}}"
+    "{%- set ns.system = '' -%}"
+    "{%- else -%}"
+    "{{- turn.content + ' ' + eos_token -}}"
+    "{%- endif -%}"
+    "{%- endfor -%}"
+)
+"""Nothing is stripped, and a prompt ends in one space behind `[/INST]`. In training there are two of them:
+Llama-2's tokenizer puts one in front of the answer, which is tokenised apart."""
+
+
+def published_template(own: str | None, path: str) -> str:
+    """`TEMPLATE`, for a tokenizer whose `own` chat template is of Llama-2's format.
+
+    Raises:
+        ModelError: it is of another.
+    """
+    if MARK not in (own or ""):
+        raise ModelError(
+            f"model.protocol: paper writes Llama-2's chats, but {path} has another chat template: use fixed"
+        )
+    return TEMPLATE
