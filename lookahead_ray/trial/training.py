@@ -1,0 +1,88 @@
+"""A trial's training on one rank: prepare the rows, count the work, train under DeepSpeed."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.data.example import Example
+from lookahead_ray.method import METHODS
+from lookahead_ray.train.engine import build_engine
+from lookahead_ray.train.loop import train
+from lookahead_ray.train.model import prepare_model
+from lookahead_ray.train.step import Step
+from lookahead_ray.trial.flops import trial_flops
+from lookahead_ray.trial.preparation import method_context, training_rows
+from lookahead_ray.trial.reporter import Reporter
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model after its training, and what was done; without training, the seed model."""
+
+    model: Any
+    zero_stage: int | None = None
+    steps: tuple[Step, ...] = ()
+    preparation: dict[str, float] = field(default_factory=dict)  # counts, seconds, and FLOPs by part
+    flops: float = 0.0  # of training and preparation, of all ranks together; 0 on ranks but the first
+    seconds: float = 0.0  # of the optimiser steps
+
+
+def fine_tuned(
+    config: TrialConfig,
+    model: Any,
+    tokenizer: Any,
+    examples: Sequence[Example],
+    mixed: Sequence[Example],
+    reporter: Reporter,
+) -> Trained:
+    """Fine-tune `model` on `examples` and the safety examples `mixed`; the process group is initialised.
+
+    Raises:
+        LookaheadRayError: data or model can't be used.
+        FloatingPointError: training diverged.
+    """
+    start = time.perf_counter()
+    world_size = dist.get_world_size()
+    context = method_context(config, model, tokenizer, lambda detail: reporter.tell(detail=detail))
+    rows, counts, work = training_rows(config, examples, mixed, context)
+    torch.manual_seed(config.seed)
+    model = prepare_model(model, config.training)
+    method = METHODS[config.method.name]
+    row_loss = method.row_loss(rows, config.method, replace(context, model=model))
+    preparation: dict[str, float] = {
+        **counts,
+        "training_examples": len(rows),
+        "safety_examples": len(mixed),
+        "seconds": time.perf_counter() - start,
+    }
+    flops: dict[str, float] = {}
+    if dist.get_rank() == 0:
+        flops = trial_flops(
+            model,
+            row_loss,
+            rows,
+            config.training,
+            seed=config.seed,
+            world_size=world_size,
+            prepared=work,
+            asks_seed=method.asks_seed,
+        )
+    engine = build_engine(model, config.training, world_size=world_size, total_steps=reporter.total_steps)
+    zero_stage = engine.zero_optimization_stage()
+    start = time.perf_counter()
+    steps = train(engine, rows, row_loss, config.training, seed=config.seed, on_step=reporter.on_step)
+    seconds = time.perf_counter() - start
+    engine.destroy()  # its hooks would keep weights and optimiser alive for as long as the process
+    return Trained(
+        model=model,
+        zero_stage=zero_stage,
+        steps=tuple(steps),
+        preparation=preparation | {f"{name}_flops": number for name, number in flops.items()},
+        flops=flops.get("training", 0.0) + flops.get("preparation", 0.0),
+        seconds=seconds,
+    )
