@@ -23,8 +23,8 @@ TITLES: dict[Metric, str] = {
     "utility": "utility: mean score on the task's prompts",
 }
 TRAINING = (
-    "learning_rate", "epochs", "batch_size", "max_length", "weight_decay", "betas", "warmup_steps",
-    "max_grad_norm", "precision", "lora",
+    "protocol", "learning_rate", "epochs", "batch_size", "max_length", "weight_decay", "betas",
+    "warmup_steps", "max_grad_norm", "precision", "lora",
 )  # fmt: skip
 MARKUP = re.compile(r"[\\`*_\[\]|~$#!@]|:(?=//)|(?<=www)\.")
 

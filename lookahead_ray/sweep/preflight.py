@@ -3,7 +3,9 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+from lookahead_ray import chatter
 from lookahead_ray.config.dimension import corners
 from lookahead_ray.config.judge import ClassifierJudge
 from lookahead_ray.config.load import Sweep, content_hash
@@ -42,7 +44,15 @@ def check(sweep: Sweep, searches: bool = True, strict: bool = True) -> Preflight
     """
     lines = [f"{sweep.name}: {sweep.search.trials} trials after seed and vanilla"]
     lines += [f"dimension {dimension}" for dimension in sweep.dimensions]
-    seen, missing = set(), []
+    found = Preflight(lines, [])
+    with chatter.into(Path(os.devnull)):  # of retries and downloads; what went wrong is in the error
+        _look_at_corners(sweep, found, searches, strict)
+    return found
+
+
+def _look_at_corners(sweep: Sweep, found: Preflight, searches: bool, strict: bool) -> None:
+    lines, missing = found.lines, found.missing
+    seen = set()
     for tree in corners(sweep.template):
         config = TrialConfig.model_validate(tree)
         try:
@@ -66,7 +76,6 @@ def check(sweep: Sweep, searches: bool = True, strict: bool = True) -> Preflight
         if searches and not config.evaluation.attacks:
             rule = "must hold at least one attack, as a search compares JSR, got none"
             raise ConfigError(f"{sweep.source}: evaluation.attacks: {rule}")
-    return Preflight(lines, missing)
 
 
 def _model(config: TrialConfig) -> Iterator[str]:

@@ -45,6 +45,7 @@ def validate(space: Space, overrides: Overrides = None) -> None:
         loaded = load_sweep(spaces.find(space), overrides or [])
         from lookahead_ray.sweep.preflight import check  # heavy: a bad file is refused before
 
+        tell(f"{loaded.source}: looking for its data and models …")
         found = check(loaded, strict=False)
         for line in found.lines:
             tell(line)
