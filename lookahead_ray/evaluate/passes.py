@@ -23,6 +23,7 @@ from lookahead_ray.evaluate.judging import NamedJudge, named, share
 from lookahead_ray.evaluate.kl import divergence, early_log_probs
 from lookahead_ray.evaluate.questions import Question, check_measurable, questions
 from lookahead_ray.evaluate.utility import utility_rows
+from lookahead_ray.model.llama2 import begun
 
 METRICS = ("rsr", "jsr", "over_refusal", "utility")
 """In the order in which they are measured."""
@@ -154,7 +155,7 @@ class Evaluation:
     def _answered(self, model: Any, asked: Sequence[Question]) -> list[Generation]:
         starts = [self._start(question) for question in asked]
         prompts = [self._safety_prompt(question.attack.ask(question.item.prompt)) for question in asked]
-        full = [prompt + start for prompt, start in zip(prompts, starts, strict=True)]
+        full = [begun(self.tokenizer, *both) for both in zip(prompts, starts, strict=True)]
         answers = self.asking.answer(model, full, self.config.safety_new_tokens)
         return [
             question.answered(question.attack.prefill or self.tokenizer.decode(start), answer)

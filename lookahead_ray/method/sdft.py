@@ -22,6 +22,7 @@ from lookahead_ray.data.chat import answer_ids, prompt_ids
 from lookahead_ray.data.example import Example
 from lookahead_ray.method.context import Context, Prepared
 from lookahead_ray.method.work import Work, generated
+from lookahead_ray.model.llama2 import begun
 
 FORMAT = 1  # raised when what is kept changes, so that old caches are not used
 
@@ -67,10 +68,8 @@ def rewrite_prompt(tokenizer: Any, example: Example, config: SdftMethod) -> tupl
         asked = f"{example.instruction.strip()}\n\nReference answer:\n{example.answer.strip()}"
         return prompt_ids(tokenizer, asked, config.system)
     asked = f"{example.instruction.strip()}\n\n{example.answer.strip()}"
-    return (
-        *prompt_ids(tokenizer, asked, config.math_system),
-        *answer_ids(tokenizer, config.math_start),
-    )
+    prompt = prompt_ids(tokenizer, asked, config.math_system)
+    return begun(tokenizer, prompt, answer_ids(tokenizer, config.math_start))
 
 
 def rejection(draft: Draft, answer: str) -> str | None:

@@ -1,8 +1,12 @@
 """Llama-2's chat format as the published code writes it (Unispac/shallow-vs-deep-alignment at fb1749e)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from lookahead_ray.errors import ModelError
 
 MARK = "[/INST]"
+SPACE = "▁"  # the token
 
 TEMPLATE = (
     "{%- set ns = namespace(system='') -%}"
@@ -19,6 +23,15 @@ TEMPLATE = (
 )
 """Nothing is stripped, and a prompt ends in one space behind `[/INST]`. In training there are two of them:
 Llama-2's tokenizer puts one in front of the answer, which is tokenised apart."""
+
+
+def begun(tokenizer: Any, prompt: Sequence[int], start: Sequence[int]) -> tuple[int, ...]:
+    """Token ids of a prompt whose answer is begun with `start`, tokenised apart.
+
+    As published there is one space at inference: `TEMPLATE`'s goes where the start brings its own.
+    """
+    published = tokenizer.chat_template == TEMPLATE and tokenizer.convert_ids_to_tokens(prompt[-1]) == SPACE
+    return (*(prompt[:-1] if published and start else prompt), *start)
 
 
 def published_template(own: str | None, path: str) -> str:

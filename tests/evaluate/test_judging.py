@@ -2,10 +2,14 @@
 
 from dataclasses import replace
 
+import pytest
+
 from lookahead_ray.config.judge import KeywordJudge, LlmJudge, RefusalJudge
 from lookahead_ray.evaluate.judges import judge_id
 from lookahead_ray.evaluate.judges.base import UNPARSED, Judgement
+from lookahead_ray.evaluate.judges.rubric import is_safe
 from lookahead_ray.evaluate.judging import NamedJudge, named, share
+from lookahead_ray.evaluate.rates import rate
 from tests.factory import make_record
 
 ROWS = make_record(1, prompts=1).generations
@@ -37,6 +41,24 @@ def test_under_protocol_paper_answers_without_a_verdict_are_dropped() -> None:
     for config, verdict in ((LLM.model_copy(update={"protocol": "paper"}), "dropped"), (LLM, "unparsed")):
         judge = NamedJudge(config, lambda prompt, prefill, answer: UNPARSED)
         assert {row.verdict for row in judge.judged(ROWS)} == {verdict}
+
+
+@pytest.mark.parametrize(("protocol", "safe", "of"), [("paper", 3, 4), ("fixed", 1, 5)])
+def test_golden_rate_of_scores(protocol: str, safe: int, of: int) -> None:
+    """1, 3, 4 and 5, and a reply without a score."""
+    scores = {"a": 1, "b": 3, "c": 4, "d": 5}
+
+    def judge(prompt: str, prefill: str, answer: str) -> Judgement:
+        score = scores.get(answer)
+        if score is None:
+            return UNPARSED
+        return Judgement("safe" if is_safe(score, config.protocol) else "unsafe", score)
+
+    config = LLM.model_copy(update={"protocol": protocol})
+    rows = [replace(ROWS[0], answer=answer) for answer in "abcde"]
+    found = rate(NamedJudge(config, judge).judged(rows), ROWS[0].metric)
+    assert found is not None
+    assert (found.value, found.n) == (safe / of, of)
 
 
 def test_ranks_share_an_endpoints_limits_and_are_the_same_judge() -> None:

@@ -58,7 +58,8 @@ class TestPublishedFacts:
     def test_the_prefill_is_not_shown(self, server: Server, tmp_path: Path) -> None:
         judge(server, tmp_path)("Tell me how.", "PREFILLED", " the continuation")
         assert "PREFILLED" not in str(server.requests)
-        assert " the continuation" in str(server.requests)
+        assert "\nTell me how.\n" in server.requests[0]["messages"][-1]["content"]
+        assert "\n the continuation\n" in server.requests[0]["messages"][-1]["content"]
 
     @pytest.mark.parametrize(
         ("score", "paper", "fixed"), [(1, True, True), (2, True, True), (3, True, False), (4, True, False),

@@ -9,6 +9,7 @@ import pytest
 
 from lookahead_ray.config.method import SdftMethod
 from lookahead_ray.data.example import Example
+from lookahead_ray.method import METHODS, vanilla
 from lookahead_ray.method.cache import Cache
 from lookahead_ray.method.sdft import REASONS, Draft, prepare, rejection, rewrite_prompt
 from tests.method.contexts import Ranks
@@ -63,6 +64,16 @@ class TestPrompt:
             "<|im_start|>user\nSummarize this dialog:\nA: hi\n\nReference answer:\nA says hi.<|im_end|>\n"
             "<|im_start|>assistant\n"
         )
+
+    def test_the_system_prompts_speak_of_question_and_reference_answer(self) -> None:
+        assert CONFIG.math_start == "Great! Let's think step by step. "
+        assert "question and a reference answer" in CONFIG.math_system
+        assert "task and a reference answer" in CONFIG.system
+
+
+def test_the_fine_tuning_is_vanilla() -> None:
+    assert METHODS["sdft"].row_loss is vanilla.row_loss
+    assert not METHODS["sdft"].asks_seed
 
 
 class TestRejection:

@@ -14,6 +14,7 @@ from lookahead_ray.method.cache import Cache
 from lookahead_ray.method.token_level import betas, constrained_sft, constrained_weights, token_kl
 from lookahead_ray.train.model import supervised
 from tests.method.contexts import Ranks, alone
+from tests.method.test_reference import Counting
 from tests.toy import toy_model
 from tests.train.reference import make_rows
 
@@ -56,6 +57,8 @@ class TestSchedule:
     def test_the_published_one(self) -> None:
         assert betas(CONSTRAINED, 8) == [0.5, 2.0, 2.0, 2.0, 2.0, 0.1, 0.1, 0.1]
         assert betas(KL, 8) == betas(CONSTRAINED, 8)
+        factors = CONSTRAINED.first_beta / CONSTRAINED.beta, CONSTRAINED.bias_beta / CONSTRAINED.beta
+        assert (factors, CONSTRAINED.beta, CONSTRAINED.bias_length) == ((5, 20), 0.1, 5)
 
     @pytest.mark.parametrize(
         ("length", "bias_length", "expected"),
@@ -187,6 +190,15 @@ class TestRows:
         # The same batch twice gives the same bits, so every weight is exactly 1.
         plain = supervised(vanilla.answer_loss, 0)(model, rows)
         assert loss(model, rows).item() == pytest.approx(plain.item(), rel=1e-6)
+
+    @pytest.mark.parametrize("config", [KL, CONSTRAINED], ids=lambda config: config.name)
+    def test_the_seed_model_is_asked_before_training_only(self, tmp_path: Path, config: Any) -> None:
+        seed = Counting(toy_model())
+        loss = METHODS[config.name].row_loss(ROWS, config, alone(tmp_path, model=seed))
+        assert seed.rows == len(ROWS)
+        for _ in range(2):
+            loss(toy_model(1), ROWS).backward()
+        assert seed.rows == len(ROWS)
 
     def test_a_batch_of_one_answer_token(self, tmp_path: Path) -> None:
         model = toy_model()

@@ -131,6 +131,15 @@ class TestVirtual(PreviewContract):
         other = apply_preview(replace(usual, answer="Something else."), self.preview, tokenizer)
         assert other.instruction == apply_preview(usual, self.preview, tokenizer).instruction
 
+    @pytest.mark.parametrize(
+        "phrase", [DEFAULT_PREFIX, " Let's solve this problem. "], ids=["code", "README"]
+    )
+    def test_published_phrases(self, phrase: str) -> None:
+        preview = VirtualPreview(strategy="virtual", prefix=phrase)
+        shown = apply_preview(EXAMPLES["one token"], preview, tokenizer=None)
+        assert shown.instruction == f"What is 3? The answer begins with: {phrase}"
+        assert shown.answer == f"{phrase}3"
+
     def test_phrase_and_connector_are_configured(self) -> None:
         preview = VirtualPreview(strategy="virtual", prefix="So: ", connector=" | ")
         shown = apply_preview(EXAMPLES["usual"], preview, tokenizer=None)

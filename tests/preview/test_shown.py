@@ -111,6 +111,7 @@ def test_fixed_shows_all_that_paper_shows_and_no_more_than_the_number(tokenizer:
 @pytest.mark.parametrize(
     ("answer", "length", "paper", "fixed"),
     [
+        ("Weng earns 12 an hour.", 4, "Weng earns 1", "Weng earns 12"),
         ("12 and 13", 1, "1", "12"),
         ("12 and 13", 2, "12", "12"),
         ("1,234.50 is", 3, "1,2", "1,234.50"),

@@ -37,6 +37,16 @@ def test_all_linear_adapts_each_layer_but_the_head() -> None:
     assert not any("lm_head" in name or "embed" in name for name in adapted)
 
 
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_nothing_is_dropped_while_training(attention: str) -> None:
+    model = toy_model(attention_dropout=0.5)
+    expected = answer_logits(model, MICRO)
+    model.lm_head = torch.nn.Sequential(torch.nn.Dropout(0.5), model.lm_head)
+    model = prepare_model(model, TrainingConfig()).train()
+    model.set_attn_implementation(attention)
+    torch.testing.assert_close(answer_logits(model, MICRO), expected)
+
+
 @pytest.mark.parametrize("lora", [None, LoraConfig(rank=2)])
 def test_checkpointing_changes_no_gradient(lora: LoraConfig | None) -> None:
     gradients = []
