@@ -49,9 +49,9 @@ def print_trials(
         console.print(_rates(records, more, cells, chosen))
     else:
         console.print(_rates(records, [], lambda record: [], chosen))
-        table = _table(*more)
+        table = figures_table(*more)
         for record in ordered(scored):
-            table.add_row(_name(record, chosen), *cells(record))
+            table.add_row(trial_name(record, chosen), *cells(record))
         console.print(Text(), table)
     console.print()
     for line in _notes(records, recommendation):
@@ -126,21 +126,25 @@ def ordered(records: Iterable[TrialRecord]) -> list[TrialRecord]:
 def _rates(records: Sequence[TrialRecord], more: Sequence[Column], cells: Cells, chosen: str | None) -> Table:
     """The metrics' columns, and whatever `more` columns `cells` fills for a record."""
     metrics = [metric for metric in METRICS if any(_rate(record, metric) for record in records)]
-    table = _table(*(Column(f"{METRICS[m]}\n{_n(records, m)}", justify="right") for m in metrics), *more)
+    table = figures_table(
+        *(Column(f"{METRICS[m]}\n{_n(records, m)}", justify="right") for m in metrics), *more
+    )
     for record in ordered(records):
         rates = [_interval(_rate(record, metric)) for metric in metrics]
-        table.add_row(_name(record, chosen), *rates, *cells(record))
+        table.add_row(trial_name(record, chosen), *rates, *cells(record))
     return table
 
 
-def _table(*columns: Column) -> Table:
+def figures_table(*columns: Column) -> Table:
+    """A table whose first column is the trial's name."""
     for column in columns:
         column.no_wrap = True
     first = Column("trial", overflow="fold", ratio=1)
     return Table(first, *columns, box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
 
 
-def _name(record: TrialRecord, chosen: str | None) -> Text:
+def trial_name(record: TrialRecord, chosen: str | None = None) -> Text:
+    """What a trial is, in a table's first column; the `chosen` one is marked."""
     name = shorten(_label(record), LONGEST_LABEL)
     if record.status != "completed":
         return Text(f"{name} ({record.status})", style="red" if record.status == "failed" else "dim")

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from lookahead_ray.cli import guard
 from lookahead_ray.cli.live import LiveView
+from lookahead_ray.cli.mechanism import print_mechanism
 from lookahead_ray.cli.progress import SweepProgress
 from lookahead_ray.cli.report import print_places, print_recommendation, print_trials
 from lookahead_ray.config.load import Sweep, load_sweep
@@ -49,6 +50,7 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
                 print_trials(console, result.records, None)
             raise KeyboardInterrupt
         print_trials(console, result.records, result.recommendation)
+        print_mechanism(console, result.records)
         print_recommendation(console, result.records, result.recommendation)
         # after the figures: they must not be lost, should drawing fail
         from lookahead_ray.sweep.picture import draw_tradeoff

@@ -2,6 +2,7 @@
 
 from rich.text import Text
 
+from lookahead_ray.cli.mechanism import print_mechanism
 from lookahead_ray.cli.report import export_command, print_recommendation, print_trials
 from lookahead_ray.cli.sweeping import stdout_console
 from lookahead_ray.config.sweep import WeightedObjective
@@ -24,6 +25,7 @@ def show(run: str) -> None:
     console = stdout_console()
     recommendation = _recommendation(opened, records)
     print_trials(console, records, recommendation)
+    print_mechanism(console, records)
     if recommendation:
         print_recommendation(console, records, recommendation)
     counts = ", ".join(f"{name} {opened.table(name).num_rows:,}" for name in TABLES)
