@@ -83,10 +83,15 @@ def draw_tradeoff(records: Sequence[TrialRecord], recommendation: Recommendation
 
 
 def _length_colours(records: Sequence[TrialRecord]) -> tuple[Normalize, Colormap]:
-    """Viridis without its palest end, which white paper swallows; logarithmic, as lengths matter by ratio."""
+    """Viridis without its palest end, which white paper swallows; logarithmic, as lengths matter by ratio.
+
+    A single length has the legend's colour.
+    """
     lengths = [p.length_tokens for p in points_of(records, "rsr") if p.length_tokens] or [1]
+    if len(set(lengths)) == 1:
+        return Normalize(0, 1), ListedColormap([COLOURS["true"]])
     colours = ListedColormap(colormaps["viridis"].resampled(256)(range(226)))
-    return LogNorm(min(lengths), max(max(lengths), min(lengths) + 1)), colours
+    return LogNorm(min(lengths), max(lengths)), colours
 
 
 def _panel(
