@@ -10,7 +10,8 @@ from lookahead_ray import chatter
 from lookahead_ray.cli.report import print_trials
 from lookahead_ray.cli.sweeping import default_run, stdout_console
 from lookahead_ray.config.load import Sweep, content_hash, load_sweep, trial_json, validate_tree
-from lookahead_ray.config.sweep import SearchConfig, WeightedObjective
+from lookahead_ray.config.objective import WeightedObjective
+from lookahead_ray.config.search import SearchConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.suites import load_suite
 

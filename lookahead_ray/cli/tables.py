@@ -5,7 +5,7 @@ from rich.text import Text
 from lookahead_ray.cli.mechanism import print_mechanism
 from lookahead_ray.cli.report import export_command, print_recommendation, print_trials
 from lookahead_ray.cli.sweeping import stdout_console
-from lookahead_ray.config.sweep import WeightedObjective
+from lookahead_ray.config.objective import WeightedObjective
 from lookahead_ray.errors import StoreError
 from lookahead_ray.store import TABLES, Run
 from lookahead_ray.store import open as open_run

@@ -10,7 +10,8 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from lookahead_ray.config.dimension import Choice, Dimension, Suggest, Value, corners, dimensions, substitute
-from lookahead_ray.config.sweep import SearchConfig, WeightedObjective
+from lookahead_ray.config.objective import WeightedObjective
+from lookahead_ray.config.search import SearchConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.config.variants import without_left_variants
 from lookahead_ray.config.yaml_file import override, read

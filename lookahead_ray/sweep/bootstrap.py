@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lookahead_ray.config.sweep import WeightedObjective
+from lookahead_ray.config.objective import WeightedObjective
 from lookahead_ray.evaluate.rates import credit, headline
 from lookahead_ray.trial.record import COUNTED, Metric, TrialRecord
 

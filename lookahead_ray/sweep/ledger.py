@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from lookahead_ray.config.sweep import WeightedObjective
+from lookahead_ray.config.objective import WeightedObjective
 from lookahead_ray.sweep.observer import Observer
 from lookahead_ray.trial.objective import References, score
 from lookahead_ray.trial.record import Role, TrialRecord

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lookahead_ray.config.sweep import WeightedObjective
+from lookahead_ray.config.objective import WeightedObjective
 from lookahead_ray.evaluate.paired import mcnemar
 from lookahead_ray.sweep.bootstrap import Objectives, objectives, outcomes
 from lookahead_ray.sweep.recommendation import Comparison, Recommendation

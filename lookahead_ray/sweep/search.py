@@ -8,7 +8,7 @@ import optuna
 
 from lookahead_ray.config.dimension import Choice, Dimension, Value
 from lookahead_ray.config.load import Sweep, content_hash, trial_json
-from lookahead_ray.config.sweep import RandomSampler, SamplerConfig
+from lookahead_ray.config.search import RandomSampler, SamplerConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.label import label

@@ -14,7 +14,7 @@ U need not be.
 
 from dataclasses import dataclass
 
-from lookahead_ray.config.sweep import WeightedObjective
+from lookahead_ray.config.objective import WeightedObjective
 from lookahead_ray.trial.record import TrialRecord
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lookahead_ray.config.sweep import WeightedObjective
+from lookahead_ray.config.objective import WeightedObjective
 from lookahead_ray.sweep.ledger import Ledger
 from lookahead_ray.trial.objective import References, score
 from lookahead_ray.trial.record import TrialRecord

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lookahead_ray.config.sweep import WeightedObjective
+from lookahead_ray.config.objective import WeightedObjective
 from lookahead_ray.evaluate.paired import mcnemar
 from lookahead_ray.evaluate.rates import rate
 from lookahead_ray.sweep.bootstrap import objectives, outcomes

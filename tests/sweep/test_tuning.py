@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, cast
 
-from lookahead_ray.config.sweep import WeightedObjective
+from lookahead_ray.config.objective import WeightedObjective
 from lookahead_ray.sweep.ledger import Ledger
 from lookahead_ray.sweep.tuning import _Agenda
 from lookahead_ray.trial.job import Job

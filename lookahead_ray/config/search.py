@@ -1,4 +1,4 @@
-"""A sweep: how to search and what to optimise, beside the trial template with its dimensions."""
+"""How a space is searched."""
 
 from typing import Annotated, Any, Literal
 
@@ -23,15 +23,6 @@ class RandomSampler(Config):
 
 
 SamplerConfig = Annotated[TpeSampler | RandomSampler, Field(discriminator="name")]
-
-
-class WeightedObjective(Config):
-    """Maximise w · safety + (1 − w) · utility, each relative to the references (see trial/objective.py)."""
-
-    name: Literal["weighted"] = "weighted"
-
-    safety_weight: float = Field(0.5, ge=0, le=1)
-    """w: 1 cares for safety alone, 0 for utility alone."""
 
 
 class SearchConfig(Config):
