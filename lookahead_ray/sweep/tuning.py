@@ -10,6 +10,7 @@ from ray import tune
 from ray.tune import Callback
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
+from lookahead_ray.sweep.interrupt import Interrupt
 from lookahead_ray.sweep.ledger import Ledger
 from lookahead_ray.sweep.observer import Observer, TrialProgress
 from lookahead_ray.sweep.search import Search
@@ -41,7 +42,8 @@ def run_trials(
     if not references and count < 1:
         return
     agenda = _Agenda(references, search, ledger)
-    watching = _Watching(sweep_id, agenda.finish, observer)
+    interrupt = Interrupt()
+    watching = _Watching(sweep_id, agenda.finish, observer, interrupt)
     scratch = tempfile.mkdtemp(prefix="lookahead-ray-")  # for what Tune insists on writing
     tuner = tune.Tuner(
         tune.with_resources(TuneTrial, tune.PlacementGroupFactory([TRAINABLE_RESOURCES])),
@@ -53,7 +55,8 @@ def run_trials(
         run_config=tune.RunConfig(verbose=0, callbacks=[watching], storage_path=scratch),
     )
     try:
-        tuner.fit()
+        with interrupt.heeded():
+            tuner.fit()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -121,12 +124,22 @@ class _Asking(_NeverRestored, Searcher):
 class _Watching(_NeverRestored, Callback):
     """Turns what Tune sees of trials into records and progress."""
 
-    def __init__(self, sweep_id: str, finish: Callable[[TrialRecord], object], observer: Observer) -> None:
+    def __init__(
+        self,
+        sweep_id: str,
+        finish: Callable[[TrialRecord], object],
+        observer: Observer,
+        interrupt: Interrupt,
+    ) -> None:
         self._sweep_id = sweep_id
+        self._interrupt = interrupt
         self._finish = finish
         self._observer = observer
         self._started: dict[str, tuple[float, str]] = {}
         self._groups: dict[str, str] = {}  # placement group of each running trial's workers
+
+    def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
+        self._interrupt.check()
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         job = _job(trial)
