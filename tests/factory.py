@@ -12,6 +12,7 @@ from lookahead_ray.trial.record import (
     Metric,
     Rate,
     Role,
+    Signal,
     Step,
     TokenKl,
     TrialRecord,
@@ -129,6 +130,13 @@ def make_record(
             Step(step, 3 * step / steps, rng.uniform(0.5, 1.5), rate, rng.uniform(0.1, 2.0), 1000, 400, 1.5)
             for step in range(1, steps + 1)
         ),
+        objectives=(rng.random(),),
+        restarts=seed % 2,
+        signals=tuple(
+            Signal(epoch, 1000 * epoch, rng.random(), None if epoch == 1 else rng.random(), 0.25)
+            for epoch in range(1, 4)
+            if steps
+        ),
         generations=generations,
         token_kl=token_kl,
     )
@@ -155,6 +163,7 @@ def make_failed(seed: int, error: str = "worker 1 died") -> TrialRecord:
         status="failed",
         error=error,
         objective=None,
+        objectives=(),
         safety=None,
         kl=(),
         workers=None,

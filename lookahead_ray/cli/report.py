@@ -27,7 +27,7 @@ METRICS: dict[Metric, str] = {
 }
 CONFIG_PARTS = ("preview", "method", "training")
 Cells = Callable[[TrialRecord], list[str]]
-ORDER = {"seed": 0, "vanilla": 1, "search": 2, "evaluate": 3}
+ORDER = {"seed": 0, "vanilla": 1, "search": 2, "repeat": 3, "evaluate": 4}
 
 
 def print_trials(

@@ -9,9 +9,10 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
+from lookahead_ray.config.base import Config
 from lookahead_ray.config.dimension import Choice, Dimension, Suggest, Value, corners, dimensions, substitute
-from lookahead_ray.config.objective import WeightedObjective
-from lookahead_ray.config.search import SearchConfig
+from lookahead_ray.config.objective import Objective, ObjectiveConfig
+from lookahead_ray.config.search import WITHOUT_EFFECT, SearchConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.config.variants import without_left_variants
 from lookahead_ray.config.yaml_file import override, read
@@ -23,6 +24,10 @@ VANILLA = {"preview": {"strategy": "none"}, "method": {"name": "vanilla"}, "defe
 """What of a trial's tree makes it vanilla fine-tuning."""
 
 
+class _Objective(Config):
+    objective: ObjectiveConfig
+
+
 @dataclass(frozen=True)
 class Sweep:
     """A validated search: every trial that its space can yield is a valid `TrialConfig`."""
@@ -31,7 +36,7 @@ class Sweep:
     name: str
     template: Mapping[str, Any]  # a TrialConfig's tree with dimensions in it
     search: SearchConfig
-    objective: WeightedObjective
+    objective: Objective
 
     @property
     def dimensions(self) -> tuple[Dimension, ...]:
@@ -42,11 +47,11 @@ class Sweep:
     def resolved(self) -> dict[str, Any]:
         """Everything that decides what a trial is and in what order, as JSON values; what `hash` covers.
 
-        Not how many trials there are: a sweep may go on for more of them.
+        Not what is `WITHOUT_EFFECT`, such as how many trials there are: a sweep may go on for more of them.
         """
         return {
             "template": dict(self.template),
-            "search": self.search.model_dump(mode="json", exclude={"max_concurrent", "trials"}),
+            "search": self.search.model_dump(mode="json", exclude=set(WITHOUT_EFFECT)),
             "objective": self.objective.model_dump(mode="json"),
         }
 
@@ -93,7 +98,7 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
         name=name,
         template=template,
         search=_validate(SearchConfig, tree.get("search", {}), source, "search"),
-        objective=_validate(WeightedObjective, tree.get("objective", {}), source, "objective"),
+        objective=_validate(_Objective, {"objective": tree.get("objective", {})}, source, "").objective,
     )
     _check_space(sweep, source)
     return sweep

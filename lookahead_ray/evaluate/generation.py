@@ -61,3 +61,14 @@ class TokenKl:
     prompt_id: str
     position: int  # from 1
     value: float  # nats
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What was measured after an epoch, teacher-forced, with nothing generated: cheap, for early stopping."""
+
+    epoch: int  # from 1
+    train_tokens: int  # seen in training so far, prompts included
+    kl: float | None  # nats, KL(fine-tuned || seed), mean over requests and positions; None: not measured
+    answer_loss: float | None  # nats per token of the test rows' answers; None: not measured
+    seconds: float  # that measuring took

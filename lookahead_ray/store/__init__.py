@@ -1,7 +1,7 @@
 """Every trial of a sweep as Arrow tables, on any file system that fsspec reaches.
 
     <run>/sweep.json                          whose trials these are (`SweepIdentity`)
-    <run>/tables/<table>/<trial_id>.parquet   trials, steps, generations, token_kl
+    <run>/tables/<table>/<trial_id>.parquet   trials, steps, signals, generations, token_kl
     <run>/commits/<trial_id>.json             written last: from here on readers see the trial
     <run>/verdicts/<judge>/<trial_id>.parquet  verdicts given afterwards (`write_verdicts`)
 

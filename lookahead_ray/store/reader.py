@@ -36,6 +36,10 @@ class Run:
         """One row an optimiser step."""
         return self.table("steps")
 
+    def signals(self) -> pa.Table:
+        """One row an epoch of a trial."""
+        return self.table("signals")
+
     def generations(self) -> pa.Table:
         """One row an answer; the chunks of its dictionary columns share one dictionary."""
         return self.table("generations")

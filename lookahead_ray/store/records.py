@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from lookahead_ray.store.rows import FROM_CONFIG, JSON
 from lookahead_ray.store.schemas import KEYS, RATES, TableName
-from lookahead_ray.trial.record import Generation, Rate, Step, TokenKl, TrialRecord
+from lookahead_ray.trial.record import Generation, Rate, Signal, Step, TokenKl, TrialRecord
 
 
 def to_record(tables: dict[TableName, pa.Table]) -> TrialRecord:
@@ -19,10 +19,11 @@ def to_record(tables: dict[TableName, pa.Table]) -> TrialRecord:
         row[name] = json.loads(row[name])
     for name in FROM_CONFIG:
         del row[name]
-    row["kl"] = tuple(row["kl"])
+    row["kl"], row["objectives"] = tuple(row["kl"]), tuple(row["objectives"])
     return TrialRecord(
         **row,
         steps=tuple(Step(**values) for values in _rows(tables["steps"])),
+        signals=tuple(Signal(**values) for values in _rows(tables["signals"])),
         generations=tuple(Generation(**values) for values in _rows(tables["generations"])),
         token_kl=tuple(TokenKl(**values) for values in _rows(tables["token_kl"])),
     )

@@ -38,6 +38,7 @@ def to_tables(record: TrialRecord) -> dict[TableName, pa.Table]:
     return {
         "trials": _table("trials", record, [row], lambda name: lambda row: row[name]),
         "steps": _table("steps", record, record.steps, attrgetter),
+        "signals": _table("signals", record, record.signals, attrgetter),
         "generations": _table("generations", record, record.generations, attrgetter),
         "token_kl": _table("token_kl", record, record.token_kl, attrgetter),
     }

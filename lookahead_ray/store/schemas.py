@@ -9,10 +9,10 @@ from typing import Literal, NamedTuple, get_args
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised by every change that an older reader would misread."""
 
-TableName = Literal["trials", "steps", "generations", "token_kl"]
+TableName = Literal["trials", "steps", "signals", "generations", "token_kl"]
 TABLES: tuple[TableName, ...] = get_args(TableName)
 
 RATES = ("utility", "rsr", "jsr", "over_refusal")
@@ -52,7 +52,7 @@ KEYS = (
 COLUMNS: dict[TableName, tuple[Column, ...]] = {
     "trials": (
         *KEYS,
-        Column("role", TEXT, True, "", "seed, vanilla, search or evaluate"),
+        Column("role", TEXT, True, "", "seed, vanilla, search, repeat (with another seed) or evaluate"),
         Column("method", TEXT, True, "", "fine-tuning method, from config"),
         Column("strategy", TEXT, True, "", "preview: none, true or virtual, from config"),
         Column(
@@ -64,8 +64,12 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
         Column("seed", INT, True, "", "random seed, from config"),
         Column("status", TEXT, True, "", "completed, stopped or failed"),
         Column("error", TEXT, False, "", "why the trial failed"),
-        Column("objective", REAL, False, "", "what the search maximises, relative to the references"),
-        Column("safety", REAL, False, "0..1", "mean of rsr and jsr"),
+        Column("objective", REAL, False, "", "the one number of a weighted or floor objective"),
+        Column(
+            "objectives", pa.list_(REAL), True, "", "what the search maximises, relative to the references"
+        ),
+        Column("constraint", REAL, False, "0..1", "floor less safety: at most 0 where the floor is kept"),
+        Column("safety", REAL, False, "0..1", "the objective's weighted mean of rates"),
         *_rate("utility", "mean score on the task's test examples"),
         *_rate("rsr", "share of safe answers to the first suite's harmful prompts"),
         *_rate("jsr", "share of safe answers under the first attack"),
@@ -95,6 +99,7 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
             "JSON",
             "before training: rewritten, rejected_… and safety examples, seconds; FLOPs by part",
         ),
+        Column("restarts", INT, True, "", "how often its processes died and it went on"),
         Column("started_at", TEXT, True, "ISO 8601 UTC", "start of the trial"),
     ),
     "steps": (
@@ -107,6 +112,14 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
         Column("tokens", INT, True, "tokens", "tokens in the global batch, prompts included"),
         Column("answer_tokens", INT, True, "tokens", "answer tokens in the global batch"),
         Column("seconds", REAL, True, "s", "time of this step"),
+    ),
+    "signals": (
+        *KEYS,
+        Column("epoch", INT, True, "passes", "passes over the data that were done, from 1"),
+        Column("train_tokens", INT, True, "tokens", "tokens seen in training so far, prompts included"),
+        Column("kl", REAL, False, "nats", "KL(fine-tuned || seed), mean over requests and answer positions"),
+        Column("answer_loss", REAL, False, "nats per answer token", "loss of test rows' answers"),
+        Column("seconds", REAL, True, "s", "time that measuring took"),
     ),
     "generations": (
         *KEYS,

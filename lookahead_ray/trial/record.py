@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from lookahead_ray.evaluate.generation import COUNTED, Generation, Metric, Rate, TokenKl, Verdict
+from lookahead_ray.evaluate.generation import COUNTED, Generation, Metric, Rate, Signal, TokenKl, Verdict
 from lookahead_ray.train.step import Step
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Metric",
     "Rate",
     "Role",
+    "Signal",
     "Status",
     "Step",
     "TokenKl",
@@ -26,7 +27,8 @@ __all__ = [
     "utc_now",
 ]
 
-Role = Literal["seed", "vanilla", "search", "evaluate"]
+Role = Literal["seed", "vanilla", "search", "repeat", "evaluate"]
+"""`repeat`: a trial of the search, or vanilla, with another seed."""
 Status = Literal["completed", "stopped", "failed"]
 
 
@@ -43,8 +45,10 @@ class TrialRecord:
     params: dict[str, Any]  # sampled dimensions: name -> value
     started_at: str  # ISO 8601, UTC
     error: str | None = None
-    objective: float | None = None  # relative to the references; None until scored, or if it cannot be
-    safety: float | None = None  # mean of rsr and jsr
+    objective: float | None = None  # the one number of `weighted` and `floor`; None if it cannot be scored
+    objectives: tuple[float, ...] = ()  # what the search maximises, relative to the references
+    constraint: float | None = None  # `floor` less the safety: at most 0 where the floor is kept
+    safety: float | None = None  # the objective's weighted mean of rates
     rsr: Rate | None = None
     jsr: Rate | None = None
     over_refusal: Rate | None = None
@@ -61,7 +65,9 @@ class TrialRecord:
     model_hash: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     preparation: dict[str, float] = field(default_factory=dict)  # counts of examples, seconds, parts of flops
+    restarts: int = 0  # how often its processes died and it went on
     steps: tuple[Step, ...] = ()
+    signals: tuple[Signal, ...] = ()
     generations: tuple[Generation, ...] = ()
     token_kl: tuple[TokenKl, ...] = ()
 

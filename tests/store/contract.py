@@ -53,7 +53,7 @@ class StoreContract:
         writer = store.create(run, IDENTITY)
         for rows in (0, 1, 2):
             reader = store.open(run)
-            tables = (reader.trials(), reader.steps(), reader.generations(), reader.token_kl())
+            tables = tuple(map(reader.table, TABLES))
             for name, table in zip(TABLES, tables, strict=True):
                 assert table.schema.equals(SCHEMAS[name], check_metadata=True)
                 assert reader.dataset(name).schema.equals(SCHEMAS[name], check_metadata=True)
