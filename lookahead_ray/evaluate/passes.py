@@ -21,8 +21,9 @@ from lookahead_ray.evaluate.asking import Asking, Ids
 from lookahead_ray.evaluate.generation import Generation, TokenKl
 from lookahead_ray.evaluate.judging import NamedJudge, named, share
 from lookahead_ray.evaluate.kl import divergence, early_log_probs
+from lookahead_ray.evaluate.loss import answer_nats
 from lookahead_ray.evaluate.questions import Question, check_measurable, questions
-from lookahead_ray.evaluate.utility import utility_rows
+from lookahead_ray.evaluate.utility import reference_rows, utility_rows
 from lookahead_ray.model.llama2 import begun
 
 METRICS = ("rsr", "jsr", "over_refusal", "utility")
@@ -103,6 +104,14 @@ class Evaluation:
             for position, value in enumerate(row, start=1)
             if value == value  # beyond the end of a short text there is no distribution to compare
         ]
+
+    def answer_loss(self, model: Any) -> tuple[float, int]:
+        """Nats and number of tokens of the answers to this rank's share of the first `signal_examples` test
+        rows, teacher-forced."""
+        examples = self.asking.mine(self.task.test[: self.config.signal_examples])
+        rows = reference_rows(examples, self.asking, self.config.task_new_tokens)
+        nats = answer_nats(model, rows, self.tokenizer.pad_token_id)
+        return sum(nats), sum(len(row.answer_ids) for row in rows)
 
     def generations(self, model: Any, on_phase: OnPhase) -> list[Generation]:
         """All passes over this rank's prompts, judged by every judge."""

@@ -1,5 +1,6 @@
 """How well the task is done: the task's metric of generated answers, or the reference answers' loss."""
 
+from collections.abc import Sequence
 from math import exp
 from typing import Any
 
@@ -20,19 +21,15 @@ def utility_rows(model: Any, task: Task, asking: Asking, new_tokens: int) -> lis
     """
     numbered: list[tuple[int, Example]] = asking.mine(list(enumerate(task.test)))
     examples = [example for _, example in numbered]
-    prompts = [asking.prompt(example.instruction, example.system) for example in examples]
     if task.metric == "answer_loss":
-        end = end_token_id(asking.tokenizer)
-        rows = [
-            Rendered(prompt, (*answer_ids(asking.tokenizer, example.answer), end)[:new_tokens])
-            for prompt, example in zip(prompts, examples, strict=True)
-        ]
+        rows = reference_rows(examples, asking, new_tokens)
         losses = answer_nats(model, rows, asking.tokenizer.pad_token_id)
         answers = [""] * len(rows)
         scores: list[float | None] = [
             exp(-nats / len(row.answer_ids)) for nats, row in zip(losses, rows, strict=True)
         ]
     else:
+        prompts = [asking.prompt(example.instruction, example.system) for example in examples]
         answers = asking.answer(model, prompts, new_tokens)
         scores = [
             task.score(answer, example.answer) for answer, example in zip(answers, examples, strict=True)
@@ -53,6 +50,18 @@ def utility_rows(model: Any, task: Task, asking: Asking, new_tokens: int) -> lis
             score=score,
         )
         for (index, example), answer, score in zip(numbered, answers, scores, strict=True)
+    ]
+
+
+def reference_rows(examples: Sequence[Example], asking: Asking, new_tokens: int) -> list[Rendered]:
+    """The examples' prompts with their reference answers and end token, cut to `new_tokens` tokens."""
+    end = end_token_id(asking.tokenizer)
+    return [
+        Rendered(
+            asking.prompt(example.instruction, example.system),
+            (*answer_ids(asking.tokenizer, example.answer), end)[:new_tokens],
+        )
+        for example in examples
     ]
 
 

@@ -12,6 +12,7 @@ from lookahead_ray.sweep.recommend import recommend
 from lookahead_ray.sweep.recommendation import Recommendation
 from lookahead_ray.sweep.search import Search, reference_jobs
 from lookahead_ray.sweep.sink import Sink
+from lookahead_ray.sweep.stopping import Stopping
 from lookahead_ray.sweep.tuning import run_trials
 from lookahead_ray.trial.record import TrialRecord
 
@@ -55,6 +56,7 @@ def run_sweep(sweep: Sweep, sink: Sink, observer: Observer) -> SweepResult:
                     left,
                     sweep_id=sink.sweep_id,
                     at_once=at_once,
+                    stopping=Stopping(sweep, ledger.records, ledger.references),
                     ledger=ledger,
                     observer=observer,
                 )

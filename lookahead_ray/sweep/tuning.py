@@ -4,17 +4,21 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ray import tune
 from ray.tune import Callback
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
+from lookahead_ray.evaluate.generation import Signal
 from lookahead_ray.sweep.interrupt import Interrupt
 from lookahead_ray.sweep.ledger import Ledger
 from lookahead_ray.sweep.observer import Observer, TrialProgress
 from lookahead_ray.sweep.search import Search
-from lookahead_ray.trial.group import GROUP, MEASUREMENT, PROGRESS, release
+from lookahead_ray.sweep.stopping import Stopping
+from lookahead_ray.trial.decisions import Decisions
+from lookahead_ray.trial.group import GROUP, MEASUREMENT, PROGRESS, SIGNAL, release
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.launch import FAILURE, TuneTrial
 from lookahead_ray.trial.outcome import completed_record, failed_record
@@ -32,6 +36,7 @@ def run_trials(
     *,
     sweep_id: str,
     at_once: int,
+    stopping: Stopping,
     ledger: Ledger,
     observer: Observer,
 ) -> None:
@@ -41,14 +46,15 @@ def run_trials(
     """
     if not references and count < 1:
         return
-    agenda = _Agenda(references, search, ledger)
+    agenda = _Agenda(references, search, ledger, stopping)
     interrupt = Interrupt()
-    watching = _Watching(sweep_id, agenda.finish, observer, interrupt)
+    decisions = Decisions.remote()
+    watching = _Watching(sweep_id, agenda, decisions, observer, interrupt)
     scratch = tempfile.mkdtemp(prefix="lookahead-ray-")  # for what Tune insists on writing
     tuner = tune.Tuner(
         tune.with_resources(TuneTrial, tune.PlacementGroupFactory([TRAINABLE_RESOURCES])),
         tune_config=tune.TuneConfig(
-            search_alg=ConcurrencyLimiter(_Asking(agenda.ask), max_concurrent=at_once),
+            search_alg=ConcurrencyLimiter(_Asking(agenda.ask, decisions), max_concurrent=at_once),
             num_samples=len(references) + count,
             reuse_actors=True,
         ),
@@ -64,7 +70,8 @@ def run_trials(
 class _Agenda:
     """Which job comes next, and what becomes of finished ones."""
 
-    def __init__(self, references: Sequence[Job], search: Search, ledger: Ledger) -> None:
+    def __init__(self, references: Sequence[Job], search: Search, ledger: Ledger, stopping: Stopping) -> None:
+        self._stopping = stopping
         self._references = list(references)
         self._running = {job.role for job in references}
         self._held: list[TrialRecord] = []
@@ -78,7 +85,14 @@ class _Agenda:
         if self._ledger.references is None:
             return None if self._running else Searcher.FINISHED
         job = self._search.ask()
-        return Searcher.FINISHED if job is None else {"job": job}
+        return Searcher.FINISHED if job is None else {"job": replace(job, may_stop=self._stopping.stops)}
+
+    def goes_on(self, job: Job, signal: Signal) -> bool:
+        """Whether a running trial is trained further, after what was measured at an epoch's end."""
+        references = self._ledger.references
+        return references is None or self._stopping.goes_on(
+            job.trial_id, signal, job.config["training"]["epochs"], references
+        )
 
     def finish(self, record: TrialRecord) -> None:
         """Commit a trial; vanilla waits for the seed, without which it has no objective."""
@@ -88,6 +102,8 @@ class _Agenda:
             return
         for ended in sorted(self._held, key=lambda held: held.role != "seed"):
             scored = self._ledger.finish(ended)
+            if scored.role == "vanilla" and self._ledger.references:
+                self._stopping.learn([scored], self._ledger.references)
             if ended.role == "search":
                 self._search.tell(scored)
         self._held.clear()
@@ -104,12 +120,14 @@ class _NeverRestored:
 class _Asking(_NeverRestored, Searcher):
     """Tune's searcher interface over a function that suggests. `_Watching` sees the ends."""
 
-    def __init__(self, ask: Callable[[], Any]) -> None:
+    def __init__(self, ask: Callable[[], Any], decisions: Any) -> None:
         super().__init__()
         self._ask = ask
+        self._decisions = decisions
 
     def suggest(self, trial_id: str) -> Any:
-        return self._ask()
+        asked = self._ask()
+        return {**asked, "decisions": self._decisions} if isinstance(asked, dict) else asked
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         pass
@@ -127,13 +145,15 @@ class _Watching(_NeverRestored, Callback):
     def __init__(
         self,
         sweep_id: str,
-        finish: Callable[[TrialRecord], object],
+        agenda: _Agenda,
+        decisions: Any,
         observer: Observer,
         interrupt: Interrupt,
     ) -> None:
         self._sweep_id = sweep_id
         self._interrupt = interrupt
-        self._finish = finish
+        self._agenda = agenda
+        self._decisions = decisions
         self._observer = observer
         self._started: dict[str, tuple[float, str]] = {}
         self._groups: dict[str, str] = {}  # placement group of each running trial's workers
@@ -153,6 +173,11 @@ class _Watching(_NeverRestored, Callback):
             self._groups[_job(trial).trial_id] = result[GROUP]
             self._observer.trial_progress(_job(trial).trial_id, TrialProgress(**result[PROGRESS]))
 
+        if SIGNAL in result:
+            signal: Signal = result[SIGNAL]
+            goes_on = self._agenda.goes_on(_job(trial), signal)
+            self._decisions.make.remote(_job(trial).trial_id, signal.epoch, goes_on)
+
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         result = trial.last_result
         job, (start, started_at) = _job(trial), self._started.pop(_job(trial).trial_id)
@@ -164,7 +189,7 @@ class _Watching(_NeverRestored, Callback):
         else:
             error = result.get(FAILURE, "the trial ended without a result")
             record = failed_record(job, self._sweep_id, started_at, time.monotonic() - start, error)
-        self._finish(record)
+        self._agenda.finish(record)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         job = _job(trial)
@@ -172,7 +197,7 @@ class _Watching(_NeverRestored, Callback):
         start, started_at = self._started.pop(job.trial_id, (time.monotonic(), ""))
         error = trial.get_error()
         text = f"{type(error).__name__}: {error}" if error else "the trial's process died"
-        self._finish(failed_record(job, self._sweep_id, started_at, time.monotonic() - start, text))
+        self._agenda.finish(failed_record(job, self._sweep_id, started_at, time.monotonic() - start, text))
 
 
 def _job(trial: Any) -> Job:

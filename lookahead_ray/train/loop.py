@@ -22,8 +22,12 @@ def train(
     *,
     seed: int,
     on_step: Callable[[Step], None],
+    on_epoch: Callable[[list[Step]], bool] = lambda steps: True,
 ) -> list[Step]:
     """Train `engine` on `rows`; every rank calls this with the same arguments and gets the same steps.
+
+    `on_epoch` is called on every rank after each epoch with the steps so far; False, on all of them, ends the
+    training there.
 
     The gradient of a step is that of the mean loss over all answer tokens of the global batch, however these
     are spread over ranks and accumulation steps; under `protocol: paper` it is the mean over micro-batches of
@@ -34,13 +38,15 @@ def train(
     """
     rank, world_size = dist.get_rank(), dist.get_world_size()
     lengths = [row.length for row in rows]
-    batches = plan(
-        lengths,
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        micro_batch_size=config.micro_batch_size,
-        world_size=world_size,
-        seed=seed,
+    batches = list(
+        plan(
+            lengths,
+            epochs=config.epochs,
+            batch_size=config.batch_size,
+            micro_batch_size=config.micro_batch_size,
+            world_size=world_size,
+            seed=seed,
+        )
     )
     engine.train()
     steps: list[Step] = []
@@ -80,5 +86,9 @@ def train(
             )
         )
         on_step(steps[-1])
+        if number == len(batches) or batches[number].epoch > batch.epoch:
+            if not on_epoch(steps):
+                break
+            engine.train()
     engine.eval()
     return steps

@@ -20,11 +20,13 @@ from ray.util.queue import Empty, Queue
 
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import TrialError
+from lookahead_ray.evaluate.generation import Signal
 from lookahead_ray.trial.job import Job
-from lookahead_ray.trial.progress import TrialProgress
+from lookahead_ray.trial.progress import Decide, TrialProgress
 
-PROGRESS, GROUP, MEASUREMENT = "progress", "placement_group", "measurement"
-"""Keys of what a group reports: where a trial is and what holds its resources, or what it measured."""
+PROGRESS, GROUP, SIGNAL, MEASUREMENT = "progress", "placement_group", "signal", "measurement"
+"""Keys of what a group reports: where a trial is and what holds its resources, what it measured after an
+epoch, or in the end."""
 
 POLL_S = 1.0
 IDLE_S = 60.0  # well below the time after which waiting ranks give up on the process group
@@ -45,7 +47,9 @@ class WorkerGroup:
         # imports of torch and deepspeed on a busy machine take longer than Ray waits by default
         os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "300")
         self.shape = shape(config)
-        self._jobs, self._reports = (Queue(actor_options={"num_cpus": 0}) for _ in range(2))
+        self._queues = {
+            name: Queue(actor_options={"num_cpus": 0}) for name in ("jobs", "decisions", "reports")
+        }
         self._error: Exception | None = None
         self._holds = ""  # placement group of the ranks, as hexadecimal digits
         self._busy = False
@@ -57,18 +61,25 @@ class WorkerGroup:
         """Whether its ranks still take jobs."""
         return self._thread.is_alive()
 
-    def run(self, job: Job, report: Callable[[dict[str, Any]], None]) -> Any:
+    def run(
+        self,
+        job: Job,
+        report: Callable[[dict[str, Any]], None],
+        decide: Decide = lambda signal: True,
+    ) -> Any:
         """Run `job` to its end, telling `report` the progress; the `worker.Measurement` of rank 0.
+
+        `decide` is told the signal of each epoch; whether the job goes on counts where it `may_stop`.
 
         Raises:
             TrialError: a rank failed or died; the message says which and why. The group has ended.
         """
         self._busy = True
-        self._jobs.put(job)
+        self._queues["jobs"].put(job)
         while True:
             alive = self.alive  # before looking: what a rank said before its end is still in the queue
             try:
-                told = self._reports.get(timeout=POLL_S)
+                told = self._queues["reports"].get(timeout=POLL_S)
             except Empty:
                 if not alive:
                     # Ray Train gives it back, unless what would do so was killed too.
@@ -78,6 +89,9 @@ class WorkerGroup:
             if MEASUREMENT in told:
                 self._busy = False
                 return told[MEASUREMENT]
+            if SIGNAL in told:
+                self._queues["decisions"].put(decide(told[SIGNAL]))
+                continue
             self._holds = told[GROUP]
             report(told)
 
@@ -86,9 +100,9 @@ class WorkerGroup:
         if self.alive and self._busy:
             release(self._holds)
         elif self.alive:
-            self._jobs.put(None)
+            self._queues["jobs"].put(None)
             self._thread.join(STOP_S)
-        for queue in (self._jobs, self._reports):
+        for queue in self._queues.values():
             queue.shutdown()
 
     def _fit(self) -> None:
@@ -100,7 +114,7 @@ class WorkerGroup:
         try:
             trainer = TorchTrainer(
                 rank_main,
-                train_loop_config={"jobs": self._jobs, "reports": self._reports},
+                train_loop_config=self._queues,
                 torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
                 scaling_config=ScalingConfig(
                     num_workers=workers,
@@ -150,8 +164,18 @@ def rank_main(queues: dict[str, Any]) -> None:
         if leads:
             queues["reports"].put({PROGRESS: asdict(progress), GROUP: holds})
 
+    def decide_of(job: Job) -> Decide:
+        def decide(signal: Signal) -> bool:
+            if not job.may_stop:
+                return True
+            queues["reports"].put({SIGNAL: signal})
+            return bool(queues["decisions"].get())
+
+        return decide
+
     while (job := _next_job(queues["jobs"] if leads else None)) is not None:
-        measured = run_worker(TrialConfig.model_validate(job.config), job.trains, send, job.saving)
+        config = TrialConfig.model_validate(job.config)
+        measured = run_worker(config, job.trains, send, job.saving, decide_of(job))
         if leads:
             queues["reports"].put({MEASUREMENT: measured})
         del measured

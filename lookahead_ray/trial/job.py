@@ -24,6 +24,7 @@ class Job:
     params: dict[str, Any]  # sampled dimensions: name -> value
     label: str
     saving: Saving | None = None  # None: the trained weights are not kept
+    may_stop: bool = False  # whether it waits after each epoch for the driver to decide
 
     @property
     def trains(self) -> bool:

@@ -7,7 +7,9 @@ from ray.tune.trainable import FunctionTrainable
 
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import TrialError
-from lookahead_ray.trial.group import MEASUREMENT, WorkerGroup, shape
+from lookahead_ray.evaluate.generation import Signal
+from lookahead_ray.trial.decisions import wait_for
+from lookahead_ray.trial.group import MEASUREMENT, SIGNAL, WorkerGroup, shape
 from lookahead_ray.trial.job import Job
 
 FAILURE = "failure"
@@ -15,14 +17,22 @@ FAILURE = "failure"
 
 
 class TuneTrial(FunctionTrainable):
-    """Runs `config["job"]`; Tune uses the same actor for later trials, and so the same worker group."""
+    """Runs `config["job"]` as far as `config["decisions"]` lets it.
+
+    Tune uses the same actor for later trials, and so the same worker group.
+    """
 
     _group: WorkerGroup | None = None
 
     def _trainable_func(self, config: dict[str, Any]) -> None:
         job: Job = config["job"]
+
+        def decide(signal: Signal) -> bool:
+            tune.report({SIGNAL: signal})
+            return wait_for(config["decisions"], job.trial_id, signal.epoch)
+
         try:
-            tune.report({MEASUREMENT: self._fitting(job).run(job, tune.report)})
+            tune.report({MEASUREMENT: self._fitting(job).run(job, tune.report, decide)})
         except TrialError as error:
             tune.report({FAILURE: str(error)})
         tune.report({tune.result.RESULT_DUPLICATE: True})  # as Tune's own wrapper says that it has ended

@@ -20,7 +20,7 @@ def completed_record(
     rsr, jsr = rate(rows, "rsr"), rate(rows, "jsr")
     return TrialRecord(
         **_identity(job, sweep_id, started_at),
-        status="completed",
+        status="stopped" if measured.stopped else "completed",
         safety=(rsr.value + jsr.value) / 2 if rsr and jsr else None,
         rsr=rsr,
         jsr=jsr,
@@ -39,6 +39,7 @@ def completed_record(
         versions=measured.versions,
         preparation=measured.preparation,
         steps=measured.steps,
+        signals=measured.signals,
         generations=rows,
         token_kl=measured.token_kl,
     )

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from lookahead_ray.evaluate.generation import Signal
+
 Phase = Literal["starting", "training", "evaluating"]
 
 
@@ -21,3 +23,6 @@ class TrialProgress:
 
 
 OnProgress = Callable[[TrialProgress], None]
+
+Decide = Callable[[Signal], bool]
+"""Told what was measured after an epoch; whether training is to go on."""

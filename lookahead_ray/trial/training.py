@@ -18,6 +18,7 @@ from lookahead_ray.train.step import Step
 from lookahead_ray.trial.flops import trial_flops
 from lookahead_ray.trial.preparation import method_context, training_rows
 from lookahead_ray.trial.reporter import Reporter
+from lookahead_ray.trial.signals import Signals
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,11 @@ def fine_tuned(
     examples: Sequence[Example],
     mixed: Sequence[Example],
     reporter: Reporter,
+    signals: Signals,
 ) -> Trained:
     """Fine-tune `model` on `examples` and the safety examples `mixed`; the process group is initialised.
+
+    After each epoch `signals` are taken, which may end the training there.
 
     Raises:
         LookaheadRayError: data or model can't be used.
@@ -75,8 +79,25 @@ def fine_tuned(
     engine = build_engine(model, config.training, world_size=world_size, total_steps=reporter.total_steps)
     zero_stage = engine.zero_optimization_stage()
     start = time.perf_counter()
-    steps = train(engine, rows, row_loss, config.training, seed=config.seed, on_step=reporter.on_step)
-    seconds = time.perf_counter() - start
+    measuring = 0.0
+
+    def on_epoch(steps: list[Step]) -> bool:
+        nonlocal measuring
+        before = time.perf_counter()
+        goes_on = signals.after(model, steps)
+        measuring += time.perf_counter() - before
+        return goes_on
+
+    steps = train(
+        engine,
+        rows,
+        row_loss,
+        config.training,
+        seed=config.seed,
+        on_step=reporter.on_step,
+        on_epoch=on_epoch,
+    )
+    seconds = time.perf_counter() - start - measuring
     engine.destroy()  # its hooks would keep weights and optimiser alive for as long as the process
     return Trained(
         model=model,

@@ -13,7 +13,7 @@ from lookahead_ray.config.safety import ProbeSuite
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.suites import load_suite
 from lookahead_ray.data.tasks import load_task
-from lookahead_ray.evaluate.generation import Generation, TokenKl
+from lookahead_ray.evaluate.generation import Generation, Signal, TokenKl
 from lookahead_ray.evaluate.passes import Evaluation
 from lookahead_ray.method.defence import safety_examples
 from lookahead_ray.model.load import load_model, load_tokenizer, model_hash
@@ -22,9 +22,10 @@ from lookahead_ray.train.engine import prepare_environment
 from lookahead_ray.train.process_group import object_group
 from lookahead_ray.train.step import Step
 from lookahead_ray.trial.job import Saving
-from lookahead_ray.trial.progress import OnProgress
+from lookahead_ray.trial.progress import Decide, OnProgress
 from lookahead_ray.trial.reporter import Reporter
 from lookahead_ray.trial.saving import check_directory, merged, write_model
+from lookahead_ray.trial.signals import Signals
 from lookahead_ray.trial.training import Trained, fine_tuned
 
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
@@ -55,13 +56,19 @@ class Measurement:
     model_hash: str
     versions: dict[str, str]
     preparation: dict[str, float] = field(default_factory=dict)
+    stopped: bool = False  # before its last epoch, and so not evaluated
     steps: tuple[Step, ...] = ()
+    signals: tuple[Signal, ...] = ()
     generations: tuple[Generation, ...] = ()
     token_kl: tuple[TokenKl, ...] = ()
 
 
 def run_worker(
-    config: TrialConfig, trains: bool, send: OnProgress, saving: Saving | None = None
+    config: TrialConfig,
+    trains: bool,
+    send: OnProgress,
+    saving: Saving | None = None,
+    decide: Decide = lambda signal: True,
 ) -> Measurement | None:
     """Run one trial on this rank; the default process group is initialised. Rank 0 gets the measurement.
 
@@ -70,6 +77,7 @@ def run_worker(
         send: told the progress; only rank 0's is shown.
         saving: rank 0 writes the trained model before it is measured; adapters are merged first, if they are
             to be, so that what is measured is what is written.
+        decide: asked by rank 0 after each epoch whether to go on; a trial that doesn't is not evaluated.
 
     Raises:
         LookaheadRayError: data or model can't be used.
@@ -97,10 +105,14 @@ def run_worker(
     model = load_model(config.model, DTYPES[config.training.precision]).to(device)
     evaluation = Evaluation(tokenizer, task, suites, config.evaluation, config.defence, rank, world_size)
     seed = evaluation.kl_reference(model)
+    signals = Signals(evaluation, seed, epochs, decide)
     trained = Trained(model)
     if trains:
-        trained = fine_tuned(config, model, tokenizer, task.train, mixed, reporter)
+        trained = fine_tuned(config, model, tokenizer, task.train, mixed, reporter, signals)
+    else:
+        signals.after(model, ())
     model = trained.model
+    stopped = len(trained.steps) < total_steps
     if trains and saving:
         reporter.tell(detail="writing the model")
         model = model if saving.adapter else merged(model)
@@ -109,8 +121,8 @@ def run_worker(
 
     start = time.perf_counter()
     model.eval()
-    generations = evaluation.generations(model, reporter.on_phase)
-    kl = evaluation.token_kl(model, seed)
+    generations = [] if stopped else evaluation.generations(model, reporter.on_phase)
+    kl = evaluation.token_kl(model, seed) if saving else signals.token_kl
     gathered = _gather((generations, kl))
     if gathered is None:
         return None
@@ -125,7 +137,9 @@ def run_worker(
         model_hash=model_hash(config.model),
         versions={name: version(name) for name in PACKAGES},
         preparation=trained.preparation,
+        stopped=stopped,
         steps=trained.steps,
+        signals=tuple(signals.taken),
         generations=tuple(evaluation.in_order(row for rows, _ in gathered for row in rows)),
         token_kl=tuple(evaluation.kl_in_order(row for _, rows in gathered for row in rows)),
     )

@@ -3,12 +3,19 @@
 from dataclasses import replace
 from typing import Any, cast
 
+from lookahead_ray.config.load import Sweep
 from lookahead_ray.config.objective import WeightedObjective
+from lookahead_ray.config.search import SearchConfig
 from lookahead_ray.sweep.ledger import Ledger
+from lookahead_ray.sweep.stopping import Stopping
 from lookahead_ray.sweep.tuning import _Agenda
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.record import Role, TrialRecord
 from tests.factory import make_failed, make_record
+
+NO_STOPPING = Stopping(
+    Sweep("f", "s", {}, SearchConfig(), WeightedObjective()), committed=(), references=None
+)
 
 
 class Silent:
@@ -25,7 +32,7 @@ def ended(number: int, role: Role) -> TrialRecord:
 
 def agenda(commits: list[TrialRecord]) -> _Agenda:
     ledger = Ledger(WeightedObjective(), (), commits.append, cast(Any, Silent()))
-    return _Agenda([job("seed"), job("vanilla")], cast(Any, None), ledger)
+    return _Agenda([job("seed"), job("vanilla")], cast(Any, None), ledger, NO_STOPPING)
 
 
 def test_vanilla_that_ends_first_waits_for_the_seed_and_has_an_objective() -> None:

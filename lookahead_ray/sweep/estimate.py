@@ -1,0 +1,65 @@
+"""From a trial's cheap signals to what its safety and utility would be, on the references' scale.
+
+S is the share of the seed model's safety, U the share of vanilla's gain in utility (trial/objective.py). Two
+points of each are known: the seed has a KL of 0, its own answer loss, S = 1 and U = 0; vanilla after as many
+epochs has its KL and its loss, S as measured at its end and U = 1. What lies between or beyond is taken as
+linear, S in the KL and U in the loss. That is a guess for ranking, never a result.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lookahead_ray.config.objective import FloorObjective, Objective, WeightedObjective
+from lookahead_ray.evaluate.generation import Signal
+from lookahead_ray.trial.objective import References, safety_of
+
+LEAST = 1e-9
+BELOW_ALL = 1e6  # no utility is as small
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """S and U, guessed."""
+
+    safety: float
+    utility: float
+
+
+def estimated(signal: Signal, references: References) -> Estimate | None:
+    """What the trial of `signal` would end with; None where a signal of the three was not measured.
+
+    Vanilla is taken after as many epochs, or at its end where it had fewer.
+    """
+    seed, vanilla = _at(references.seed.signals, 0), _at(references.vanilla.signals, signal.epoch)
+    if seed is None or vanilla is None or not safety_of(references.seed):
+        return None
+    if signal.kl is None or vanilla.kl is None:
+        return None
+    if signal.answer_loss is None or seed.answer_loss is None or vanilla.answer_loss is None:
+        return None
+    lost = 1 - safety_of(references.vanilla) / safety_of(references.seed)
+    gained = seed.answer_loss - vanilla.answer_loss
+    return Estimate(
+        safety=1 - lost * signal.kl / max(vanilla.kl, LEAST),
+        utility=(seed.answer_loss - signal.answer_loss) / max(gained, LEAST),
+    )
+
+
+def aims(estimate: Estimate, references: References, objective: Objective) -> tuple[float, ...]:
+    """What `objective` would maximise, each value more being better.
+
+    Under a floor one number orders all: those that keep it by utility, the others below them by safety.
+    """
+    match objective:
+        case WeightedObjective(safety_weight=weight):
+            return (weight * estimate.safety + (1 - weight) * estimate.utility,)
+        case FloorObjective(floor=floor, relative_to=base):
+            scale = 1.0 if base == "seed" else safety_of(references.seed)
+            above = estimate.safety * scale - floor
+            return (estimate.utility if above >= 0 else above - BELOW_ALL,)
+        case _:
+            return estimate.safety, estimate.utility
+
+
+def _at(signals: Sequence[Signal], epoch: int) -> Signal | None:
+    return next((signal for signal in reversed(signals) if signal.epoch <= epoch), None)

@@ -1,0 +1,50 @@
+"""What a rank measures between epochs: KL at the first answer tokens and the answers' loss, no generation."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import fsum
+from typing import Any
+
+import torch.distributed as dist
+
+from lookahead_ray.evaluate.generation import Signal, TokenKl
+from lookahead_ray.evaluate.passes import Evaluation, KlReference
+from lookahead_ray.train.process_group import gather_everywhere
+from lookahead_ray.train.step import Step
+from lookahead_ray.trial.progress import Decide
+
+
+@dataclass
+class Signals:
+    """The signals of one trial; every rank takes them together."""
+
+    evaluation: Evaluation
+    seed: KlReference
+    epochs: int  # planned; after the last one there is nothing to decide
+    decide: Decide
+    taken: list[Signal] = field(default_factory=list)
+    token_kl: list[TokenKl] = field(default_factory=list)  # this rank's rows of the last signal
+
+    def after(self, model: Any, steps: Sequence[Step]) -> bool:
+        """Measure `model`, which is left in evaluation mode; whether training is to go on.
+
+        `steps` are those so far; none: the seed model as it is.
+        """
+        start = time.perf_counter()
+        model.eval()
+        self.token_kl = self.evaluation.token_kl(model, self.seed)
+        nats, tokens = self.evaluation.answer_loss(model)
+        moved = fsum(row.value for row in self.token_kl)
+        parts = gather_everywhere((moved, len(self.token_kl), nats, tokens))
+        moved, values, nats, tokens = (sum(column) for column in zip(*parts, strict=True))
+        signal = Signal(
+            epoch=round(steps[-1].epoch) if steps else 0,
+            train_tokens=sum(step.tokens for step in steps),
+            kl=moved / values if values else None,
+            answer_loss=nats / tokens if tokens else None,
+            seconds=time.perf_counter() - start,
+        )
+        self.taken.append(signal)
+        goes_on = self.decide(signal) if dist.get_rank() == 0 else None
+        return signal.epoch >= self.epochs or bool(gather_everywhere(goes_on)[0])
