@@ -32,8 +32,8 @@ class EvaluationConfig(Config):
     """How many harmful prompts of a suite KL is measured on, spread evenly over the areas; null uses all."""
 
     signal_examples: int = Field(32, ge=0)
-    """After each epoch the loss of so many test rows' answers is measured, beside the KL of `kl_prompts`:
-    what early stopping looks at. 0 measures no loss."""
+    """After each epoch the loss of so many test rows' answers, of their second halves, is measured beside the
+    KL of `kl_prompts`: what early stopping looks at. 0 measures no loss."""
 
     safety_system: str | None = Field(None, min_length=1)
     """System prompt of safety prompts; null takes the task's. The published code has one of its own: "You are

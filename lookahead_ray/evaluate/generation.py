@@ -70,5 +70,5 @@ class Signal:
     epoch: int  # from 1
     train_tokens: int  # seen in training so far, prompts included
     kl: float | None  # nats, KL(fine-tuned || seed), mean over requests and positions; None: not measured
-    answer_loss: float | None  # nats per token of the test rows' answers; None: not measured
+    answer_loss: float | None  # nats per token of the second half of test rows' answers; None: not measured
     seconds: float  # that measuring took

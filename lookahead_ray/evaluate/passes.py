@@ -23,7 +23,7 @@ from lookahead_ray.evaluate.judging import NamedJudge, named, share
 from lookahead_ray.evaluate.kl import divergence, early_log_probs
 from lookahead_ray.evaluate.loss import answer_nats
 from lookahead_ray.evaluate.questions import Question, check_measurable, questions
-from lookahead_ray.evaluate.utility import reference_rows, utility_rows
+from lookahead_ray.evaluate.utility import reference_rows, second_half, utility_rows
 from lookahead_ray.model.llama2 import begun
 
 METRICS = ("rsr", "jsr", "over_refusal", "utility")
@@ -106,10 +106,15 @@ class Evaluation:
         ]
 
     def answer_loss(self, model: Any) -> tuple[float, int]:
-        """Nats and number of tokens of the answers to this rank's share of the first `signal_examples` test
-        rows, teacher-forced."""
+        """Nats and tokens of this rank's share of the first `signal_examples` test rows, teacher-forced.
+
+        Of each answer the second half counts: how it opens is what previews change, on purpose, and what says
+        little about whether the task is learnt.
+        """
         examples = self.asking.mine(self.task.test[: self.config.signal_examples])
-        rows = reference_rows(examples, self.asking, self.config.task_new_tokens)
+        rows = [
+            second_half(row) for row in reference_rows(examples, self.asking, self.config.task_new_tokens)
+        ]
         nats = answer_nats(model, rows, self.tokenizer.pad_token_id)
         return sum(nats), sum(len(row.answer_ids) for row in rows)
 

@@ -65,6 +65,12 @@ def reference_rows(examples: Sequence[Example], asking: Asking, new_tokens: int)
     ]
 
 
+def second_half(row: Rendered) -> Rendered:
+    """The row with the first half of its answer, rounded down, as part of the prompt."""
+    middle = len(row.answer_ids) // 2
+    return Rendered((*row.prompt_ids, *row.answer_ids[:middle]), row.answer_ids[middle:])
+
+
 def _verdict(task: Task, score: float | None) -> Verdict:
     if score is None:
         return "unparsed"

@@ -118,7 +118,13 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
         Column("epoch", INT, True, "passes", "passes over the data that were done, from 1"),
         Column("train_tokens", INT, True, "tokens", "tokens seen in training so far, prompts included"),
         Column("kl", REAL, False, "nats", "KL(fine-tuned || seed), mean over requests and answer positions"),
-        Column("answer_loss", REAL, False, "nats per answer token", "loss of test rows' answers"),
+        Column(
+            "answer_loss",
+            REAL,
+            False,
+            "nats per answer token",
+            "loss of the second half of test rows' answers",
+        ),
         Column("seconds", REAL, True, "s", "time that measuring took"),
     ),
     "generations": (

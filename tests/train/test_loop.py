@@ -69,10 +69,12 @@ class PlainEngine:
         return self.grad_norm
 
 
-def run(model: Any, config: TrainingConfig = CONFIG, rows: Any = ROWS, seed: int = 0) -> list[Step]:
+def run(
+    model: Any, config: TrainingConfig = CONFIG, rows: Any = ROWS, seed: int = 0, **hooks: Any
+) -> list[Step]:
     told: list[Step] = []
-    engine = PlainEngine(model, config, len(rows))
-    steps = train(engine, rows, supervised(vanilla.answer_loss, 0), config, seed=seed, on_step=told.append)
+    engine, row_loss = PlainEngine(model, config, len(rows)), supervised(vanilla.answer_loss, 0)
+    steps = train(engine, rows, row_loss, config, seed=seed, on_step=told.append, **hooks)
     assert told == steps
     return steps
 
@@ -116,6 +118,18 @@ def test_steps_say_what_was_done() -> None:
     assert sum(step.tokens for step in steps) == 3 * sum(lengths)
     assert sum(step.answer_tokens for step in steps) == 3 * sum(answers)
     assert all(step.grad_norm > 0 and step.seconds > 0 for step in steps)
+
+
+def test_each_epochs_end_is_told_and_may_be_the_last() -> None:
+    seen: list[int] = []
+
+    def on_epoch(steps: list[Step]) -> bool:
+        seen.append(len(steps))
+        return len(steps) < 6
+
+    steps = run(toy_model(), on_epoch=on_epoch)
+    assert (len(steps), seen) == (6, [3, 6])
+    assert [step.loss for step in steps] == [step.loss for step in run(toy_model())[:6]]
 
 
 def test_the_seed_decides_the_order() -> None:

@@ -2,15 +2,18 @@
 
 import gc
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import pytest
 
 from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.evaluate.generation import Signal
 from lookahead_ray.trial.progress import TrialProgress
 from lookahead_ray.trial.worker import Measurement, run_worker
 from tests.tiny import make_model
 
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "task": {"name": "word_problems", "train_examples": 8, "test_examples": 2},
     "safety": {"harmful_prompts": 4, "benign_prompts": 2},
     "training": {"epochs": 1, "batch_size": 4, "micro_batch_size": 2},
@@ -38,3 +41,47 @@ def test_a_process_that_runs_many_trials_repeats_their_results_and_keeps_nothing
     assert measured[0].generations == measured[1].generations
     assert measured[0].token_kl == measured[1].token_kl
     assert told[-1].fraction > told[0].fraction
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("group")
+class TestSignals:
+    @pytest.fixture
+    def config(self, tmp_path: Path) -> TrialConfig:
+        training = {**CONFIG["training"], "epochs": 3, "learning_rate": 1e-2, "precision": "fp32"}
+        tree = {**CONFIG, "model": {"path": str(make_model(tmp_path))}, "training": training}
+        return TrialConfig.model_validate(tree)
+
+    def test_each_epoch_is_measured_and_measuring_changes_nothing(self, config: TrialConfig) -> None:
+        told: list[Signal] = []
+        measured = run_worker(config, True, lambda progress: None, decide=lambda s: not told.append(s))
+        assert measured is not None
+        assert measured.signals == tuple(told)
+        assert [signal.epoch for signal in told] == [1, 2, 3]
+        tokens = [sum(step.tokens for step in measured.steps[: 2 * epoch]) for epoch in (1, 2, 3)]
+        assert [signal.train_tokens for signal in told] == tokens
+        assert told[-1].kl == pytest.approx(fmean(row.value for row in measured.token_kl))
+        losses = [signal.answer_loss for signal in told]
+        assert None not in losses
+        unmeasured = config.model_copy(
+            update={"evaluation": config.evaluation.model_copy(update={"signal_examples": 0, "kl_tokens": 0})}
+        )
+        plain = run_worker(unmeasured, True, lambda progress: None)
+        assert plain is not None
+        assert [(signal.kl, signal.answer_loss) for signal in plain.signals] == [(None, None)] * 3
+        assert [step.loss for step in plain.steps] == [step.loss for step in measured.steps]
+
+    def test_a_stopped_trial_has_its_signals_and_no_answers(self, config: TrialConfig) -> None:
+        measured = run_worker(config, True, lambda progress: None, decide=lambda signal: signal.epoch < 2)
+        assert measured is not None
+        assert measured.stopped
+        assert (len(measured.steps), len(measured.signals), measured.generations) == (4, 2, ())
+        assert measured.token_kl
+
+    def test_the_seed_model_has_moved_nowhere(self, config: TrialConfig) -> None:
+        measured = run_worker(config, False, lambda progress: None)
+        assert measured is not None
+        (signal,) = measured.signals
+        assert (signal.epoch, signal.train_tokens, signal.kl) == (0, 0, 0.0)
+        assert signal.answer_loss is not None
+        assert not measured.stopped
