@@ -63,7 +63,7 @@ class SweepProgress:
         self.started = True
         self.run, self.log, self._trials = clean(run), clean(log), trials
         for record in committed:
-            label = clean(label_of(record.config, record.role))
+            label = clean(label_of(record.config, record.role, record.params))
             self.finished[record.trial_id] = FinishedTrial(label, record, record.seconds_total)
 
     def trial_started(self, trial_id: str, role: Role, label: str) -> RunningTrial:
@@ -82,7 +82,7 @@ class SweepProgress:
     def trial_finished(self, record: TrialRecord) -> FinishedTrial:
         """The trial is committed."""
         trial = self.running.pop(record.trial_id, None)
-        label = trial.label if trial else clean(label_of(record.config, record.role))
+        label = trial.label if trial else clean(label_of(record.config, record.role, record.params))
         seconds = self._clock() - trial.started_s if trial else record.seconds_total
         self.finished[record.trial_id] = FinishedTrial(label, record, seconds)
         return self.finished[record.trial_id]

@@ -154,7 +154,7 @@ def trial_name(record: TrialRecord, chosen: str | None = None) -> Text:
 
 
 def _label(record: TrialRecord) -> str:
-    return clean(label_of(record.config, record.role))
+    return clean(label_of(record.config, record.role, record.params))
 
 
 def _rate(record: TrialRecord, metric: str) -> Rate | None:

@@ -92,7 +92,9 @@ class Search:
 def make_job(trial_id: str, role: Role, config: TrialConfig, params: dict[str, Any]) -> Job:
     """A job with its configuration as JSON values and a few words that say what it tries."""
     resolved = trial_json(config)
-    return Job(trial_id=trial_id, role=role, config=resolved, params=params, label=label(resolved, role))
+    return Job(
+        trial_id=trial_id, role=role, config=resolved, params=params, label=label(resolved, role, params)
+    )
 
 
 def reference_jobs(sweep: Sweep, committed: Sequence[TrialRecord]) -> list[Job]:

@@ -1,23 +1,37 @@
 """What a configuration is, in a few words."""
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from lookahead_ray.text import clean
 from lookahead_ray.trial.record import Role
 
 
-def label(config: Mapping[str, Any], role: Role = "search") -> str:
+def label(
+    config: Mapping[str, Any], role: Role = "search", params: Mapping[str, Any] = MappingProxyType({})
+) -> str:
     """ "seed model", "vanilla", "no preview", "true, 6 tokens" or "virtual, “Let's solve this problem.”".
 
     `config` is a TrialConfig as JSON values; the two references are named by their role alone. Other methods
-    than vanilla and defences follow: "no preview, constrained_sft, safety mix 10 %, safety prompt".
+    than vanilla and defences follow: "no preview, constrained_sft, safety mix 10 %, safety prompt"; then what
+    else was searched, from the dimensions in `params`: "true, 6 tokens, learning rate 0.0004".
     """
     if role == "seed":
         return "seed model"
     if role == "vanilla":
         return "vanilla"
-    return ", ".join([_preview(config["preview"]), *beside(config)])
+    seed = [f"seed {config['seed']}"] if role == "repeat" else []
+    return ", ".join([_preview(config["preview"]), *beside(config), *searched(params), *seed])
+
+
+def searched(params: Mapping[str, Any]) -> Iterator[str]:
+    """The values of dimensions that neither the preview nor `beside` tells: "learning rate 0.0004"."""
+    for name, value in params.items():
+        first, _, rest = name.partition(".")
+        if first != "preview" and (rest or first not in ("method", "defence")):
+            shown = f"{value:g}" if isinstance(value, float) else clean(str(value))
+            yield f"{name.rpartition('.')[2].replace('_', ' ')} {shown}"
 
 
 def beside(config: Mapping[str, Any]) -> Iterator[str]:

@@ -44,3 +44,20 @@ def test_methods_and_defences_follow_the_preview() -> None:
     config["defence"] = {"mix": {"share": 0.125}, "prompt": "Be safe."}
     assert label(config) == "no preview, safety mix 12.5 %, safety prompt"
     assert label(config, "vanilla") == "vanilla"
+
+
+def test_what_else_was_searched_follows() -> None:
+    config: dict[str, Any] = {"preview": {"strategy": "true", "length_tokens": 6}, "seed": 3}
+    params = {
+        "preview": "true",
+        "preview.true.length_tokens": 6,
+        "method": "vanilla",
+        "method.sdft.new_tokens": 160,
+        "training.learning_rate": 4e-4,
+        "training.epochs": 2,
+        "training.lora.target_modules": "all\x1b[31m-linear",
+    }
+    shown = "true, 6 tokens, new tokens 160, learning rate 0.0004, epochs 2, target modules all-linear"
+    assert label(config, params=params) == shown
+    assert label(config, "repeat", params) == f"{shown}, seed 3"
+    assert label(config, "vanilla", params) == "vanilla"
