@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.errors import TrialError
+from lookahead_ray.sweep.agenda import Agenda
 from lookahead_ray.sweep.cluster import cluster, concurrency
 from lookahead_ray.sweep.ledger import Ledger
 from lookahead_ray.sweep.observer import Observer
@@ -47,19 +48,19 @@ def run_sweep(sweep: Sweep, sink: Sink, observer: Observer) -> SweepResult:
         search = Search(sweep, ledger.records)
         missing = reference_jobs(sweep, ledger.records)
         left = sweep.search.trials - sum(record.role == "search" for record in ledger.records)
+        agenda = Agenda(
+            missing,
+            search,
+            ledger,
+            Stopping(sweep, ledger.records, ledger.references),
+            ended=lambda searched: searched >= sweep.search.trials,
+            repeats=lambda: (),
+        )
         if missing or left > 0:
             with cluster(log):
                 at_once = concurrency(sweep.reference(), sweep.search.max_concurrent)
-                run_trials(
-                    missing,
-                    search,
-                    left,
-                    sweep_id=sink.sweep_id,
-                    at_once=at_once,
-                    stopping=Stopping(sweep, ledger.records, ledger.references),
-                    ledger=ledger,
-                    observer=observer,
-                )
+                most = len(missing) + max(left, 0)
+                run_trials(agenda, most, sweep_id=sink.sweep_id, at_once=at_once, observer=observer)
                 if ledger.references is None:
                     raise TrialError(
                         f"a reference failed, so no trial can be scored: {ledger.reference_error()}"
