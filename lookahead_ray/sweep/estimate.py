@@ -3,11 +3,12 @@
 S is the share of the seed model's safety, U the share of vanilla's gain in utility (trial/objective.py). Two
 points of each are known: the seed has a KL of 0, its own answer loss, S = 1 and U = 0; vanilla after as many
 epochs has its KL and its loss, S as measured at its end and U = 1. What lies between or beyond is taken as
-linear, S in the KL and U in the loss. That is a guess for ranking, never a result.
+linear, S in the KL and U in the likelihood exp(−loss). That is a guess for ranking, never a result.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import exp
 
 from lookahead_ray.config.objective import FloorObjective, Objective, WeightedObjective
 from lookahead_ray.evaluate.generation import Signal
@@ -35,13 +36,14 @@ def estimated(signal: Signal, references: References) -> Estimate | None:
         return None
     if signal.kl is None or vanilla.kl is None:
         return None
-    if signal.answer_loss is None or seed.answer_loss is None or vanilla.answer_loss is None:
+    losses = [each.answer_loss for each in (seed, signal, vanilla) if each.answer_loss is not None]
+    if len(losses) < 3:
         return None
+    begun, own, plain = (exp(-loss) for loss in losses)
     lost = 1 - safety_of(references.vanilla) / safety_of(references.seed)
-    gained = seed.answer_loss - vanilla.answer_loss
     return Estimate(
         safety=1 - lost * signal.kl / max(vanilla.kl, LEAST),
-        utility=(seed.answer_loss - signal.answer_loss) / max(gained, LEAST),
+        utility=(own - begun) / max(plain - begun, LEAST),
     )
 
 

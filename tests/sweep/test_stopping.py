@@ -1,6 +1,7 @@
 """From signals to decisions: the estimate, and what a sweep makes of it."""
 
 from dataclasses import replace
+from math import exp, log
 
 import pytest
 
@@ -42,8 +43,10 @@ class TestEstimate:
             assert estimated(each, REFERENCES) == Estimate(safety=pytest.approx(0.25), utility=1.0)
         assert estimated(signal(1, 0.0, 2.0), REFERENCES) == Estimate(1.0, 0.0)
 
-    def test_between_them_it_is_linear(self) -> None:
-        assert estimated(signal(1, 1.0, 1.75), REFERENCES) == Estimate(pytest.approx(0.625), 0.5)
+    def test_between_them_it_is_linear_in_kl_and_likelihood(self) -> None:
+        between = -log((exp(-2.0) + exp(-1.5)) / 2)
+        found = estimated(signal(1, 1.0, between), REFERENCES)
+        assert found == Estimate(pytest.approx(0.625), pytest.approx(0.5))
 
     def test_beyond_vanillas_end_its_last_epoch_counts(self) -> None:
         assert estimated(signal(5, 4.0, 1.0), REFERENCES) == Estimate(pytest.approx(0.25), 1.0)
