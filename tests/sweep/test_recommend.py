@@ -10,7 +10,9 @@ import pytest
 from lookahead_ray.config.objective import WeightedObjective
 from lookahead_ray.evaluate.paired import mcnemar
 from lookahead_ray.evaluate.rates import rate
-from lookahead_ray.sweep.bootstrap import objectives, outcomes
+from lookahead_ray.sweep.aims import aims
+from lookahead_ray.sweep.bootstrap import outcomes, resample
+from lookahead_ray.sweep.candidates import Candidate
 from lookahead_ray.sweep.recommend import recommend
 from lookahead_ray.trial.objective import References, score
 from lookahead_ray.trial.record import Generation, Metric, Role, TrialRecord, Verdict
@@ -113,11 +115,11 @@ def test_the_truly_better_candidate_is_recommended() -> None:
 def test_figures_are_those_of_the_objective_and_of_mcnemar() -> None:
     records = sweep(2, VANILLA, (0.7, 0.5, 0.35), (0.5, 0.2, 0.4))
     references = References(records[0], records[1])
-    vanilla = score(records[1], references, HALF)
+    vanilla = score(records[1], references, HALF).objective
     assert vanilla is not None
     for comparison in recommend(records, HALF).comparisons:
         record = next(record for record in records if record.trial_id == comparison.trial_id)
-        value = score(record, references, HALF)
+        value = score(record, references, HALF).objective
         assert value is not None
         assert comparison.objective == pytest.approx(value)
         assert comparison.difference == pytest.approx(value - vanilla)
@@ -249,8 +251,9 @@ def test_rsr_and_jsr_of_a_prompt_are_resampled_together() -> None:
             for row in record.generations
         )
         records[i] = replace(record, generations=rows)
-    values = objectives(records, 0, 1, WeightedObjective(safety_weight=1.0), seed=0, resamples=50)
-    assert values.resampled == pytest.approx(1.0)
+    models = [Candidate((record,)) for record in records]
+    values = aims(resample(models, HALF.safety, seed=0, resamples=50))
+    assert values.kept.resampled == pytest.approx(1.0)
 
 
 def false_positives(vanilla: Truth, sweeps: int, candidates: int) -> float:
