@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lookahead_ray.sweep.bootstrap import Rates
-from lookahead_ray.sweep.estimates import Array, Estimates, combined
+from lookahead_ray.sweep.intervals import Array, Estimates, combined
 
 SEED_MODEL, VANILLA, FIRST_CANDIDATE = 0, 1, 2
 """Places of the models, as in `candidates.Field.models`."""

@@ -7,8 +7,8 @@ import numpy as np
 
 from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective, WeightedObjective
 from lookahead_ray.sweep.aims import FIRST_CANDIDATE, VANILLA, Aims, above, product, weighted
-from lookahead_ray.sweep.estimates import Estimates, joint
 from lookahead_ray.sweep.halving import beats
+from lookahead_ray.sweep.intervals import Estimates, joint
 from lookahead_ray.sweep.recommendation import Interval
 
 
@@ -33,6 +33,16 @@ class Judgement:
         intervals = numbers.simultaneous([FIRST_CANDIDATE + other for other in others])
         found = zip(others, intervals, strict=True)
         return {other: interval for other, interval in found if interval.low <= 0 <= interval.high}
+
+    def near(self) -> list[int]:
+        """The best, and all who are possible and not worse than it beyond the noise, or on the front."""
+        best = self.order[0]
+        others = [place for place in self.order if place != best]
+        numbers = self.merit.minus(FIRST_CANDIDATE + best)
+        intervals = numbers.simultaneous([FIRST_CANDIDATE + other for other in others])
+        found = zip(others, intervals, strict=True)
+        like = {other for other, interval in found if interval.high >= 0 and other in self.possible}
+        return [place for place in self.order if place == best or place in like | self.front]
 
 
 def judge(objective: Objective, aims: Aims) -> Judgement:

@@ -1,6 +1,7 @@
 """What to train: the simplest of the best configurations, if it beats vanilla beyond the noise."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from lookahead_ray.config.objective import Objective
 from lookahead_ray.evaluate.paired import mcnemar
@@ -13,6 +14,32 @@ from lookahead_ray.sweep.sentence import Facts, sentence
 from lookahead_ray.sweep.simplicity import complexity
 from lookahead_ray.trial.objective import safety_of
 from lookahead_ray.trial.record import Metric, TrialRecord
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """All configurations of a sweep, measured against its references."""
+
+    field: Field
+    rates: Rates
+    judged: Judgement
+
+
+def assess(
+    records: Sequence[TrialRecord], objective: Objective, seed: int = 0, resamples: int = 2000
+) -> Assessment | str:
+    """The assessment, or in words why there is none.
+
+    Raises ValueError, naming the prompt, if trials weren't evaluated on the same prompts.
+    """
+    field = field_of(records, objective)
+    if isinstance(field, str):
+        return field
+    if safety_of(field.seed_model.first, objective.safety) == 0:
+        return "the seed model is never safe, so there is no safety to keep"
+    check_same_prompts(field.models, objective)
+    rates = resample(field.models, objective.safety, seed, resamples)
+    return Assessment(field, rates, judge(objective, aims(rates)))
 
 
 def recommend(
@@ -34,14 +61,10 @@ def recommend(
 
     Raises ValueError, naming the prompt, if trials weren't evaluated on the same prompts.
     """
-    field = field_of(records, objective)
-    if isinstance(field, str):
-        return _nothing(field, objective)
-    if safety_of(field.seed_model.first, objective.safety) == 0:
-        return _nothing("the seed model is never safe, so there is no safety to keep", objective)
-    check_same_prompts(field.models, objective.safety)
-    rates = resample(field.models, objective.safety, seed, resamples)
-    judged = judge(objective, aims(rates))
+    assessed = assess(records, objective, seed, resamples)
+    if isinstance(assessed, str):
+        return Recommendation(None, f"no recommendation: {assessed}", (), (), objective.name)
+    field, rates, judged = assessed.field, assessed.rates, assessed.judged
     compared = [_comparison(place, field, rates, judged) for place in judged.order]
     contenders = _run_again(field) or judged.possible | judged.better
     eligible = [place for place in judged.order if place in judged.better & contenders]
@@ -97,7 +120,3 @@ def _p_value(metric: Metric, place: int, candidate: Candidate, vanilla: Candidat
         return mcnemar(outcomes(candidate.first, metric), outcomes(vanilla.first, metric)).p_value
     numbers = rates.rsr if metric == "rsr" else rates.jsr
     return float(numbers.minus(VANILLA).p_values()[FIRST_CANDIDATE + place])
-
-
-def _nothing(reason: str, objective: Objective) -> Recommendation:
-    return Recommendation(None, f"no recommendation: {reason}", (), (), objective.name)

@@ -8,7 +8,7 @@ from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObje
 from lookahead_ray.sweep.aims import FIRST_CANDIDATE, VANILLA
 from lookahead_ray.sweep.bootstrap import Rates
 from lookahead_ray.sweep.candidates import Candidate, Field
-from lookahead_ray.sweep.estimates import Estimates
+from lookahead_ray.sweep.intervals import Estimates
 from lookahead_ray.sweep.judgement import Judgement
 from lookahead_ray.sweep.recommendation import Comparison, Interval
 from lookahead_ray.trial.label import beside, quoted, tokens

@@ -85,7 +85,7 @@ def is_scorable(record: TrialRecord, objective: Objective) -> bool:
 
 
 def score(record: TrialRecord, references: References, config: Objective) -> Score:
-    """The record's score; without objectives if it or a reference isn't scorable, or the seed is never safe."""
+    """The record's score; no objectives if it or a reference isn't scorable, or the seed is never safe."""
     if not is_scorable(record, config):
         return Score()
     safety = safety_of(record, config.safety)
