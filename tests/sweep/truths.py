@@ -32,7 +32,8 @@ class Sweep:
         generations: list[Generation] = []
         for (metric, good, bad), true_rate in zip(METRICS, truth, strict=True):
             size = self.sizes[metric]
-            true_rate += self.rng.normal(0, self.training) if role != "seed" else 0.0
+            if self.training and role != "seed":
+                true_rate += self.rng.normal(0, self.training)
             own = (
                 self.rng.random(size) < 0.5
             )  # half of the prompts are answered by chance, half by difficulty
@@ -73,9 +74,9 @@ class Sweep:
         return record
 
 
-def sweep(seed: int, vanilla: Truth, *candidates: Truth, **sizes: int) -> list[TrialRecord]:
+def sweep(seed: int, vanilla: Truth, *candidates: Truth, **sizes: float) -> list[TrialRecord]:
     """References and candidates c0, c1, … of these true rates."""
-    made = Sweep(seed, **sizes)
+    made = Sweep(seed, **sizes)  # type: ignore[arg-type]
     made.add("seed", (0.95, 0.75, 0.05), "seed")
     made.add("vanilla", vanilla, "vanilla")
     for i, truth in enumerate(candidates):
