@@ -45,7 +45,7 @@ class Sweep:
         Not what is `WITHOUT_EFFECT`, such as how many trials there are: a sweep may go on for more of them.
         """
         return {
-            "template": dict(self.template),
+            **self.template,
             "search": self.search.model_dump(mode="json", exclude=set(WITHOUT_EFFECT)),
             "objective": self.objective.model_dump(mode="json"),
         }
