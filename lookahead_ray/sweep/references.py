@@ -22,7 +22,8 @@ def vanilla_point(sweep: Sweep) -> Point:
     for key, vanilla in VANILLA.items():
         here = next(dimensions({key: sweep.template[key]}), None) if key in sweep.template else None
         if isinstance(here, Choice) and here.name == key:
-            point |= {key: label for label, option in _options(here) if _same(option, vanilla)}
+            found = (label for label, option in _options(here) if _same(option, vanilla))
+            point |= {here.name: label for label in found}
     return point
 
 

@@ -67,7 +67,6 @@ class Search:
         ids = [record.trial_id for record in committed if record.role == "search"]
         self._journal: Journal | None = None
         if journal is not None:
-            sweep_id = committed[0].sweep_id if committed else ""
             self._journal = open_journal(journal, sweep.name, names, distributions, ids)
         self._tried: set[str] = set()  # config hashes
         self._again: deque[Job] = deque()
@@ -102,8 +101,8 @@ class Search:
     def tell(self, record: TrialRecord, estimated: Sequence[float] = ()) -> None:
         """Hand a search trial's end to the sampler.
 
-        `estimated` is told of a trial that was stopped early: what the search maximises, and under a floor the
-        constraint after it. Without it, and for a trial that failed, the study holds a failure.
+        `estimated` is told of a trial that was stopped early: what the search maximises, and under a floor
+        the constraint after it. Without it, and for a trial that failed, the study holds a failure.
         """
         for log in self._studies:
             log.end(record.trial_id, outcome(record, estimated, self._constrained))
