@@ -22,13 +22,9 @@ def vanilla_point(sweep: Sweep) -> Point:
     for key, vanilla in VANILLA.items():
         here = next(dimensions({key: sweep.template[key]}), None) if key in sweep.template else None
         if isinstance(here, Choice) and here.name == key:
-            found = (label for label, option in _options(here) if _same(option, vanilla))
-            point |= {here.name: label for label in found}
+            options = zip(here.labels, here.options, strict=True)
+            point.update((key, label) for label, option in options if _same(option, vanilla))
     return point
-
-
-def _options(choice: Choice) -> list[tuple[Value, Any]]:
-    return list(zip(choice.labels, choice.options, strict=True))
 
 
 def _same(option: Any, vanilla: dict[str, str]) -> bool:

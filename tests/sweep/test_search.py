@@ -196,7 +196,8 @@ class TestGoingOn:
         sweep = load()
         references = [finished(job) for job in reference_jobs(sweep, [])]
         search = Search(sweep, references)
-        assert begun(search) == []
+        (vanilla,) = begun(search)
+        assert (vanilla.user_attrs["role"], vanilla.params) == ("vanilla", {})  # the space has no vanilla
         job = search.ask()
         assert job is not None
         assert job.trial_id == "search-001"
