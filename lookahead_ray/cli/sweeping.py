@@ -35,15 +35,14 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
     started_s = time.monotonic()
     view = LiveView(sweep.name, console)
     with guard.guarded(lambda: interrupted_line(view.progress, where, again)):
-        with view:
+        with held(where, resume), view:
             # these import torch and Ray, which takes seconds: with the view up
             from lookahead_ray.sweep.preflight import check
 
-            check(sweep)
-            with open_sink(sweep, where, resume) as sink:
-                from lookahead_ray.sweep.driver import run_sweep
+            sink = open_sink(sweep, where, check(sweep).hashes)
+            from lookahead_ray.sweep.driver import run_sweep
 
-                result = run_sweep(sweep, sink, view)
+            result = run_sweep(sweep, sink, view)
         seconds = time.monotonic() - started_s
         if result.interrupted:
             if result.records:
@@ -69,20 +68,34 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
 
 
 @contextmanager
-def open_sink(sweep: Sweep, run: str, resume: bool) -> Iterator["Sink"]:
-    """The run's store as a sink, locked for this process; `StoreError` if it may not be written to."""
+def held(run: str, resume: bool) -> Iterator[None]:
+    """Lock the run for this process, before anything that takes long.
+
+    `StoreError` if another process holds it, or if it has trials and is not to be resumed.
+    """
+    from lookahead_ray import store
+
+    with store.lock(run):
+        if not resume and (committed := store.trial_ids(run)):
+            raise StoreError(
+                f"{run}: already holds {len(committed)} trials of a sweep; go on with --resume, "
+                "or choose another --run"
+            )
+        yield
+
+
+def open_sink(sweep: Sweep, run: str, hashes: dict[str, str]) -> "Sink":
+    """The run's store as a sink; it is held meanwhile. `StoreError` naming what changed since it began.
+
+    Args:
+        hashes: of what the sweep's configuration points to, as the preflight found it.
+    """
     from lookahead_ray import store
     from lookahead_ray.sweep.sink import Sink
 
-    opened = store.create(run, store.SweepIdentity.new(sweep.name, sweep.hash, sweep.resolved))
-    with opened.lock():
-        committed = store.open(run).records()
-        if committed and not resume:
-            raise StoreError(
-                f"{run}: already holds {len(committed)} trials of this sweep; go on with --resume, "
-                "or choose another --run"
-            )
-        yield Sink(run, opened.identity.sweep_id, committed, opened.commit)
+    identity = store.SweepIdentity.new(sweep.name, sweep.hash, sweep.resolved, hashes)
+    opened = store.create(run, identity)
+    return Sink(run, opened.identity.sweep_id, store.open(run).records(), opened.commit)
 
 
 def default_run(name: str) -> str:
