@@ -54,10 +54,14 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
         # after the figures: they must not be lost, should drawing fail
         from lookahead_ray.sweep.picture import draw_tradeoff
         from lookahead_ray.sweep.places import beside
+        from lookahead_ray.sweep.recommended import FILE, save_recommended
 
+        config = beside(result.run, FILE, sweep.name)
+        told = result.records, result.recommendation
+        recommended = save_recommended(config, sweep.name, result.run, *told)
         picture = beside(result.run, "tradeoff.png", sweep.name)
-        draw_tradeoff(result.records, result.recommendation, picture)
-        print_places(console, result.run, picture, seconds, view.progress.log)
+        draw_tradeoff(*told, picture, sweep.objective)
+        print_places(console, result.run, picture, seconds, view.progress.log, recommended)
     if result.records and all(record.status == "failed" for record in result.records):
         guard.say("error: every trial failed")
         raise typer.Exit(guard.EXIT_UNKNOWN)

@@ -9,9 +9,8 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from lookahead_ray.config.base import Config
 from lookahead_ray.config.dimension import Choice, Dimension, Suggest, Value, corners, dimensions, substitute
-from lookahead_ray.config.objective import Objective, ObjectiveConfig
+from lookahead_ray.config.objective import HasObjective, Objective
 from lookahead_ray.config.search import WITHOUT_EFFECT, SearchConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.config.variants import without_left_variants
@@ -22,10 +21,6 @@ Model = TypeVar("Model", bound=BaseModel)
 SWEEP_FIELDS = ("name", "search", "objective")
 VANILLA = {"preview": {"strategy": "none"}, "method": {"name": "vanilla"}, "defence": {}}
 """What of a trial's tree makes it vanilla fine-tuning."""
-
-
-class _Objective(Config):
-    objective: ObjectiveConfig
 
 
 @dataclass(frozen=True)
@@ -98,7 +93,7 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
         name=name,
         template=template,
         search=_validate(SearchConfig, tree.get("search", {}), source, "search"),
-        objective=_validate(_Objective, {"objective": tree.get("objective", {})}, source, "").objective,
+        objective=_validate(HasObjective, {"objective": tree.get("objective", {})}, source, "").objective,
     )
     _check_space(sweep, source)
     return sweep

@@ -1,8 +1,9 @@
 """What can be checked before Ray starts: the data is there, the model has weights, the trial fits."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,13 +11,14 @@ from lookahead_ray import chatter
 from lookahead_ray.config.dimension import corners
 from lookahead_ray.config.judge import ClassifierJudge
 from lookahead_ray.config.load import Sweep, content_hash
+from lookahead_ray.config.objective import Objective, check_names
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.attacks import Attack, load_attacks
 from lookahead_ray.data.suites import SafetySuite, load_suite
 from lookahead_ray.data.tasks import load_task
 from lookahead_ray.errors import ConfigError, DataError, HubDataError, ModelError
 from lookahead_ray.evaluate.judges import build
-from lookahead_ray.evaluate.questions import check_measurable
+from lookahead_ray.evaluate.questions import check_measurable, check_parts
 from lookahead_ray.method.defence import read_mix
 from lookahead_ray.model.fingerprint import fingerprint
 from lookahead_ray.model.load import check as check_model
@@ -56,7 +58,8 @@ def check(sweep: Sweep, searches: bool = True, strict: bool = True) -> Preflight
 
     Raises:
         ConfigError: a trial asks for more workers than this machine has cores, for a measure for which there
-            is nothing to measure, or for a judge that can't be used.
+            is nothing to measure, or for a judge that can't be used; the objective for a rate that a trial
+            does not have.
         DataError: a data file is missing, empty, malformed or too small.
         ModelError: a local model without weights.
     """
@@ -79,13 +82,17 @@ def _look_at_corners(sweep: Sweep, found: Preflight, searches: bool, strict: boo
             if strict:
                 raise
             missing += [str(error)] * (str(error) not in missing)
+        objective = sweep.objective if searches else None
+        if objective:
+            _check_objective(objective, config, sweep.source)
         resolved = config.model_dump(mode="json")
-        for parts, look in (
+        looks: tuple[tuple[tuple[str, ...], Callable[[TrialConfig], Iterator[Seen]]], ...] = (
             (("model",), _model),
             (("task",), _task),
             (("defence",), _defence),
-            (("safety", "evaluation"), _safety),
-        ):
+            (("safety", "evaluation"), partial(_safety, objective=objective)),
+        )
+        for parts, look in looks:
             key = content_hash([resolved[part] for part in parts])
             if key in seen:
                 continue
@@ -98,9 +105,16 @@ def _look_at_corners(sweep: Sweep, found: Preflight, searches: bool, strict: boo
                 if strict or not isinstance(error, HubDataError):
                     raise type(error)(f"{sweep.source}: {error}") from error
                 missing += [str(error)] * (str(error) not in missing)
-        if searches and not config.evaluation.attacks:
-            rule = "must hold at least one attack, as a search compares JSR, got none"
-            raise ConfigError(f"{sweep.source}: evaluation.attacks: {rule}")
+
+
+def _check_objective(objective: Objective, config: TrialConfig, source: str) -> None:
+    if not config.evaluation.attacks:
+        rule = "must hold at least one attack, as a search compares JSR, got none"
+        raise ConfigError(f"{source}: evaluation.attacks: {rule}")
+    try:
+        check_names(objective, config.safety, config.evaluation.attacks)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from error
 
 
 def _model(config: TrialConfig) -> Iterator[Seen]:
@@ -125,9 +139,11 @@ def _defence(config: TrialConfig) -> Iterator[Seen]:
             raise DataError(f"defence.mix: {error}") from error
 
 
-def _safety(config: TrialConfig) -> Iterator[Seen]:
+def _safety(config: TrialConfig, objective: Objective | None) -> Iterator[Seen]:
     suites, attacks = list(map(load_suite, config.safety)), load_attacks(config.evaluation.attacks)
     check_measurable(suites, attacks, config.evaluation)
+    if objective:
+        check_parts(objective, suites, attacks, config.evaluation)
     _check_judges(config)
     for suite in suites:
         counts = f"{len(suite.harmful)} harmful and {len(suite.benign)} benign prompts"

@@ -57,34 +57,36 @@ def test_safety_is_the_mean_of_rsr_and_jsr() -> None:
     ],
 )
 def test_known_points(trial: TrialRecord, weight: float, expected: float) -> None:
-    assert score(trial, BOTH, WeightedObjective(safety_weight=weight)) == pytest.approx(expected)
+    assert score(trial, BOTH, WeightedObjective(safety_weight=weight)).objective == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("vanilla_utility", [0.02, 0.01, 0.025])
 def test_a_vanilla_that_learned_nothing_counts_as_one_answer(vanilla_utility: float) -> None:
     references = References(seed=SEED, vanilla=record(0.3, 0.1, vanilla_utility, "vanilla"))
-    value = score(record(0.9, 0.7, 0.05), references, WeightedObjective(safety_weight=0.0))
+    value = score(record(0.9, 0.7, 0.05), references, WeightedObjective(safety_weight=0.0)).objective
     assert value == pytest.approx(3.0)  # three answers of a hundred, in units of one answer
 
 
 def test_a_seed_that_is_never_safe_leaves_it_undefined() -> None:
     references = References(seed=record(0.0, 0.0, 0.1, "seed"), vanilla=VANILLA)
-    assert score(record(0.5, 0.5, 0.5), references, HALF) is None
+    assert score(record(0.5, 0.5, 0.5), references, HALF).objective is None
 
 
 @pytest.mark.parametrize("lacking", ["rsr", "jsr", "utility"])
 def test_none_without_a_rate(lacking: str) -> None:
     nothing: dict[str, Any] = {lacking: None}
-    assert score(replace(VANILLA, **nothing), BOTH, HALF) is None
-    assert score(VANILLA, References(replace(SEED, **nothing), VANILLA), HALF) is None
-    assert score(SEED, References(SEED, replace(VANILLA, **nothing)), HALF) is None
+    assert score(replace(VANILLA, **nothing), BOTH, HALF).objective is None
+    assert score(VANILLA, References(replace(SEED, **nothing), VANILLA), HALF).objective is None
+    assert score(SEED, References(SEED, replace(VANILLA, **nothing)), HALF).objective is None
 
 
 @pytest.mark.parametrize("status", ["stopped", "failed"])
 def test_none_unless_completed(status: str) -> None:
-    assert score(record(0.5, 0.5, 0.5, status=status), BOTH, HALF) is None
-    assert score(SEED, References(SEED, record(0.3, 0.1, 0.4, "vanilla", status=status)), HALF) is None
+    assert score(record(0.5, 0.5, 0.5, status=status), BOTH, HALF).objective is None
+    assert (
+        score(SEED, References(SEED, record(0.3, 0.1, 0.4, "vanilla", status=status)), HALF).objective is None
+    )
 
 
 def test_over_refusal_is_not_part_of_it() -> None:
-    assert score(replace(VANILLA, over_refusal=None), BOTH, HALF) is not None
+    assert score(replace(VANILLA, over_refusal=None), BOTH, HALF).objective is not None
