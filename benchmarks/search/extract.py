@@ -1,4 +1,4 @@
-"""`python -m benchmarks.search.extract RUN [--out FILE]`: from a sweep over a grid to one small Parquet file."""
+"""`python -m benchmarks.search.extract RUN [--out FILE]`: from a grid's run to one small Parquet file."""
 
 import json
 import sys

@@ -63,7 +63,8 @@ class Sweep:
         """Vanilla fine-tuning: no preview, method or defence, other dimensions at their reference values."""
         return TrialConfig.model_validate(_tree_of_reference(self))
 
-    def _reference_value(self, dimension: Dimension) -> Value:
+    def reference_value(self, dimension: Dimension) -> Value:
+        """The dimension's value in the references."""
         if dimension.name in self.search.reference:
             return cast(Value, self.search.reference[dimension.name])
         return dimension.labels[0] if isinstance(dimension, Choice) else dimension.middle
@@ -150,7 +151,7 @@ def _check_space(sweep: Sweep, source: _Source) -> None:
 
 
 def _tree_of_reference(sweep: Sweep) -> Any:
-    return {**substitute(sweep.template, sweep._reference_value), **VANILLA}
+    return {**substitute(sweep.template, sweep.reference_value), **VANILLA}
 
 
 def _check_point(

@@ -1,8 +1,8 @@
 """Grids in closed form with seeded noise, to test and to tune the replay without training anything.
 
-Training for e epochs at a relative rate d wears safety off and brings utility on, both exponentially; a preview
-protects a share of the safety and costs a share of the utility. Rates are binomial draws; KL and answer loss
-are what they should be, times log-normal noise.
+Training for e epochs at a relative rate d wears safety off and brings utility on, both exponentially; a
+preview protects a share of the safety and costs a share of the utility. Rates are binomial draws; KL and
+answer loss are what they should be, times log-normal noise.
 """
 
 import math

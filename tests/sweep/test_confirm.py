@@ -143,9 +143,8 @@ def test_under_a_floor_those_that_may_keep_it_are_confirmed() -> None:
 
 def test_the_pareto_front_is_confirmed() -> None:
     objective = ParetoObjective(name="pareto")
-    play = Play(
-        (0.9, 0.75, 0.1), (0.2, 0.2, 0.1), (0.5, 0.4, 0.6), objective=objective, candidates=3, seeds=1
-    )
+    truths: tuple[Truth, ...] = ((0.9, 0.75, 0.1), (0.2, 0.2, 0.1), (0.5, 0.4, 0.6))
+    play = Play(*truths, objective=objective, candidates=3, seeds=1)
     (names,) = [[name for name, _ in each] for each in play.rounds()]
     assert {"c0", "c2"} <= set(names)
     assert "c1" not in names

@@ -300,3 +300,52 @@ def test_a_bad_file_to_mix_in_is_refused(tmp_path: Path, model: Path) -> None:
     mix.write_text("{}")
     message = refusal(DataError, tmp_path, model, more=f"defence: {{mix: {{path: '{mix}'}}}}\n")
     assert f"defence.mix: {mix}: line 1: field prompt must be a text" in message
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (
+            "objective: {safety: [{metric: rsr}, {metric: jsr, attack: prefill_9}]}\n",
+            "objective.safety.1.attack: must be an attack of the trial (prefill_3), got 'prefill_9'",
+        ),
+        (
+            "objective: {safety: [{metric: rsr, suite: hex_phi}]}\n",
+            "objective.safety.0.suite: must be a suite of the trial (probe), got 'hex_phi'",
+        ),
+        (
+            "evaluation: {attacks: [{kind: suffix, path: SUFFIXES, label: gcg}]}\n"
+            "objective: {safety: [{metric: jsr, attack: suffix_gcg_3}]}\n",
+            "objective.safety.0: must be a rate that is measured (jsr probe suffix_gcg_1, jsr probe suffix_gcg_2),"
+            " got jsr suffix_gcg_3",
+        ),
+        (
+            "evaluation: {attacks: [{kind: suffix, path: SUFFIXES, label: gcg}]}\n"
+            "objective: {safety: [{metric: jsr, attack: suffix_other_1}]}\n",
+            "objective.safety.0.attack: must be an attack of the trial (suffix_gcg), got 'suffix_other_1'",
+        ),
+        (
+            "evaluation: {judges: [{name: llm, base_url: 'http://127.0.0.1:1/v1', model: m, api_key_env: null}]}\n"
+            "objective: {name: pareto, over_refusal: true}\n",
+            "objective.over_refusal: must be false without harmless requests and a judge that measures refusal,"
+            " got true",
+        ),
+    ],
+    ids=["attack", "suite", "number of a suffix", "label of suffixes", "over-refusal"],
+)
+def test_an_objective_needs_what_is_measured(tmp_path: Path, model: Path, more: str, told: str) -> None:
+    suffixes = tmp_path / "suffixes.txt"
+    suffixes.write_text("one\ntwo\n")
+    said = refusal(ConfigError, tmp_path, model, more=more.replace("SUFFIXES", str(suffixes)))
+    assert said == f"{tmp_path / 'space.yaml'}: {told}"
+
+
+def test_an_objective_of_several_attacks_and_suites_is_let_through(tmp_path: Path, model: Path) -> None:
+    suffixes = tmp_path / "suffixes.txt"
+    suffixes.write_text("one\ntwo\n")
+    attacks = f"[{{kind: prefill, tokens: [1, 5]}}, {{kind: suffix, path: {suffixes}, label: gcg}}]"
+    parts = (
+        "{metric: rsr, suite: probe}, {metric: jsr, attack: prefill_5}, {metric: jsr, attack: suffix_gcg_2}"
+    )
+    more = f"evaluation: {{attacks: {attacks}}}\nobjective: {{name: floor, floor: 0.8, safety: [{parts}]}}\n"
+    assert lines(tmp_path, model, more=more)
