@@ -112,6 +112,8 @@ def _standing(progress: SweepProgress) -> RenderableType:
     if progress.failures:
         failed = Text(f"{len(progress.failures)} failed", style="bold red")
         grid.add_row(Text("errors"), failed.append(f" · last: {progress.last_error}", style="red"))
+    if progress.budget:
+        grid.add_row(Text("budget"), Text(progress.budget))
     if progress.log:
         grid.add_row(Text("log", style="dim"), Text(progress.log, style="dim"))
     return grid

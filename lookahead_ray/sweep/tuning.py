@@ -29,14 +29,13 @@ TRAINABLE_RESOURCES = {"node:__internal_head__": 0.0001}
 
 def run_trials(
     agenda: Agenda,
-    most: int,
     *,
     sweep_id: str,
     at_once: int,
     observer: Observer,
     trainable: type[FunctionTrainable] = TuneTrial,
 ) -> None:
-    """Run the jobs of `agenda`, `most` at most, on the connected cluster, `at_once` at a time.
+    """Run the jobs of `agenda` on the connected cluster, `at_once` at a time, until it has no more.
 
     Raises:
         StoreError: a trial can't be committed; those that run are ended.
@@ -49,7 +48,7 @@ def run_trials(
         tune.with_resources(trainable, tune.PlacementGroupFactory([TRAINABLE_RESOURCES])),
         tune_config=tune.TuneConfig(
             search_alg=ConcurrencyLimiter(_Asking(agenda, decisions), max_concurrent=at_once),
-            num_samples=most,
+            num_samples=-1,  # the agenda says when it is over
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(verbose=0, callbacks=[watching], storage_path=scratch),
