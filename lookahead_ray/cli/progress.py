@@ -49,6 +49,7 @@ class SweepProgress:
         self.name = clean(name)
         self.run = ""
         self.log = ""
+        self.preparing = "starting"
         self.started = False
         self.ended = False
         self.running: dict[str, RunningTrial] = {}
