@@ -36,16 +36,16 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
     started_s = time.monotonic()
     view = LiveView(sweep.name, console)
     with guard.guarded(lambda: interrupted_line(view.progress, where, again)):
-        with view:
+        with held(where, resume), view:
             # these import torch and Ray, which takes seconds: with the view up
             from lookahead_ray.sweep.preflight import check
 
-            check(sweep)
+            hashes = check(sweep).hashes
             sweep = with_openings(sweep, path, overrides, view.preparing)
-            with open_sink(sweep, where, resume) as sink:
-                from lookahead_ray.sweep.driver import run_sweep
+            sink = open_sink(sweep, where, hashes)
+            from lookahead_ray.sweep.driver import run_sweep
 
-                result = run_sweep(sweep, sink, view)
+            result = run_sweep(sweep, sink, view)
         seconds = time.monotonic() - started_s
         if result.interrupted:
             if result.records:
@@ -57,10 +57,14 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
         # after the figures: they must not be lost, should drawing fail
         from lookahead_ray.sweep.picture import draw_tradeoff
         from lookahead_ray.sweep.places import beside
+        from lookahead_ray.sweep.recommended import FILE, save_recommended
 
+        config = beside(result.run, FILE, sweep.name)
+        told = result.records, result.recommendation
+        recommended = save_recommended(config, sweep.name, result.run, *told)
         picture = beside(result.run, "tradeoff.png", sweep.name)
-        draw_tradeoff(result.records, result.recommendation, picture)
-        print_places(console, result.run, picture, seconds, view.progress.log)
+        draw_tradeoff(*told, picture, sweep.objective)
+        print_places(console, result.run, picture, seconds, view.progress.log, recommended)
     if result.records and all(record.status == "failed" for record in result.records):
         guard.say("error: every trial failed")
         raise typer.Exit(guard.EXIT_UNKNOWN)
@@ -86,20 +90,34 @@ def with_openings(sweep: Sweep, path: Path, overrides: Sequence[str], say: Calla
 
 
 @contextmanager
-def open_sink(sweep: Sweep, run: str, resume: bool) -> Iterator["Sink"]:
-    """The run's store as a sink, locked for this process; `StoreError` if it may not be written to."""
+def held(run: str, resume: bool) -> Iterator[None]:
+    """Lock the run for this process, before anything that takes long.
+
+    `StoreError` if another process holds it, or if it has trials and is not to be resumed.
+    """
+    from lookahead_ray import store
+
+    with store.lock(run):
+        if not resume and (committed := store.trial_ids(run)):
+            raise StoreError(
+                f"{run}: already holds {len(committed)} trials of a sweep; go on with --resume, "
+                "or choose another --run"
+            )
+        yield
+
+
+def open_sink(sweep: Sweep, run: str, hashes: dict[str, str]) -> "Sink":
+    """The run's store as a sink; it is held meanwhile. `StoreError` naming what changed since it began.
+
+    Args:
+        hashes: of what the sweep's configuration points to, as the preflight found it.
+    """
     from lookahead_ray import store
     from lookahead_ray.sweep.sink import Sink
 
-    opened = store.create(run, store.SweepIdentity.new(sweep.name, sweep.hash, sweep.resolved))
-    with opened.lock():
-        committed = store.open(run).records()
-        if committed and not resume:
-            raise StoreError(
-                f"{run}: already holds {len(committed)} trials of this sweep; go on with --resume, "
-                "or choose another --run"
-            )
-        yield Sink(run, opened.identity.sweep_id, committed, opened.commit)
+    identity = store.SweepIdentity.new(sweep.name, sweep.hash, sweep.resolved, hashes)
+    opened = store.create(run, identity)
+    return Sink(run, opened.identity.sweep_id, store.open(run).records(), opened.commit)
 
 
 def default_run(name: str) -> str:

@@ -8,9 +8,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
-from lookahead_ray.config.base import Config
 from lookahead_ray.config.dimension import Choice, Dimension, Suggest, Value, corners, dimensions, substitute
-from lookahead_ray.config.objective import Objective, ObjectiveConfig
+from lookahead_ray.config.objective import HasObjective, Objective
 from lookahead_ray.config.phrases import PhraseSource, with_phrases
 from lookahead_ray.config.refusal import Model, Source, validated
 from lookahead_ray.config.search import WITHOUT_EFFECT, SearchConfig
@@ -22,10 +21,6 @@ from lookahead_ray.errors import ConfigError
 SWEEP_FIELDS = ("name", "search", "objective")
 VANILLA = {"preview": {"strategy": "none"}, "method": {"name": "vanilla"}, "defence": {}}
 """What of a trial's tree makes it vanilla fine-tuning."""
-
-
-class _Objective(Config):
-    objective: ObjectiveConfig
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ class Sweep:
         Not what is `WITHOUT_EFFECT`, such as how many trials there are: a sweep may go on for more of them.
         """
         return {
-            "template": dict(self.template),
+            **self.template,
             "search": self.search.model_dump(mode="json", exclude=set(WITHOUT_EFFECT)),
             "objective": self.objective.model_dump(mode="json"),
         }
@@ -70,7 +65,8 @@ class Sweep:
         """Vanilla fine-tuning: no preview, method or defence, other dimensions at their reference values."""
         return TrialConfig.model_validate(_tree_of_reference(self))
 
-    def _reference_value(self, dimension: Dimension) -> Value:
+    def reference_value(self, dimension: Dimension) -> Value:
+        """The dimension's value in the references."""
         if dimension.name in self.search.reference:
             return cast(Value, self.search.reference[dimension.name])
         return dimension.labels[0] if isinstance(dimension, Choice) else dimension.middle
@@ -106,7 +102,7 @@ def load_sweep(
         name=name,
         template=template,
         search=validated(SearchConfig, tree.get("search", {}), source, "search"),
-        objective=validated(_Objective, {"objective": tree.get("objective", {})}, source, "").objective,
+        objective=validated(HasObjective, {"objective": tree.get("objective", {})}, source, "").objective,
         asks=asks,
     )
     _check_space(sweep, source)
@@ -143,9 +139,9 @@ def _check_space(sweep: Sweep, source: Source) -> None:
     _check_asks(sweep, by_name, source)
     points = [("search.reference", sweep.search.reference)]
     points += [(f"search.enqueue[{index}]", point) for index, point in enumerate(sweep.search.enqueue)]
-    for field, point in points:
+    for where, point in points:
         for name, value in point.items():
-            _check_point(by_name, field, name, value, source)
+            _check_point(by_name, where, name, value, source)
     validated(TrialConfig, _tree_of_reference(sweep), source, "search.reference")
 
 
@@ -158,7 +154,7 @@ def _check_asks(sweep: Sweep, names: Iterable[str], source: Source) -> None:
 
 
 def _tree_of_reference(sweep: Sweep) -> Any:
-    return {**substitute(sweep.template, sweep._reference_value), **VANILLA}
+    return {**substitute(sweep.template, sweep.reference_value), **VANILLA}
 
 
 def _check_point(by_name: Mapping[str, Dimension], field: str, name: str, value: Any, source: Source) -> None:

@@ -85,8 +85,9 @@ class Agenda:
             return
         for ended in sorted(self._held, key=lambda held: held.role != "seed"):
             scored = self._ledger.finish(ended)
+            if scored.role == "search":
+                self._search.tell(scored, self._stopping.told(scored, self._ledger.references))
             if scored.role == "vanilla" and self._ledger.references:
                 self._stopping.learn([scored], self._ledger.references)
-            if ended.role == "search":
-                self._search.tell(scored)
+                self._search.learn_vanilla(scored)
         self._held.clear()

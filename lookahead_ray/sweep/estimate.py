@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
 
-from lookahead_ray.config.objective import FloorObjective, Objective, WeightedObjective
+from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective, WeightedObjective
 from lookahead_ray.evaluate.generation import Signal
 from lookahead_ray.trial.objective import References, safety_of
 
@@ -47,20 +47,33 @@ def estimated(signal: Signal, references: References) -> Estimate | None:
     )
 
 
-def aims(estimate: Estimate, references: References, objective: Objective) -> tuple[float, ...]:
-    """What `objective` would maximise, each value more being better.
+def guess(estimate: Estimate, references: References, objective: Objective) -> tuple[float, ...]:
+    """What the trial's objectives would be, under a floor the constraint after them.
 
-    Under a floor one number orders all: those that keep it by utility, the others below them by safety.
+    Nothing where over-refusal counts: no signal tells of it.
     """
     match objective:
         case WeightedObjective(safety_weight=weight):
             return (weight * estimate.safety + (1 - weight) * estimate.utility,)
         case FloorObjective(floor=floor, relative_to=base):
-            scale = 1.0 if base == "seed" else safety_of(references.seed)
-            above = estimate.safety * scale - floor
-            return (estimate.utility if above >= 0 else above - BELOW_ALL,)
-        case _:
-            return estimate.safety, estimate.utility
+            scale = 1.0 if base == "seed" else safety_of(references.seed, objective.safety)
+            return estimate.utility, floor - estimate.safety * scale
+        case ParetoObjective(over_refusal=third):
+            return () if third else (estimate.safety, estimate.utility)
+
+
+def aims(estimate: Estimate, references: References, objective: Objective) -> tuple[float, ...]:
+    """What trials are compared by, each value more being better.
+
+    Under a floor one number orders all: those that keep it by utility, the others below them by safety.
+    """
+    if isinstance(objective, ParetoObjective):
+        return estimate.safety, estimate.utility
+    found = guess(estimate, references, objective)
+    if isinstance(objective, FloorObjective):
+        utility, constraint = found
+        return (utility if constraint <= 0 else -constraint - BELOW_ALL,)
+    return found
 
 
 def _at(signals: Sequence[Signal], epoch: int) -> Signal | None:

@@ -41,8 +41,8 @@ def seed_openings(config: TrialConfig, ask: PhraseSource, say: Say) -> list[str]
     found = openings(_answers(config, examples, ask.tokens, say))
     if not found:
         raise ModelError(
-            f"model_openings: the seed model's answers to {len(examples)} training prompts must have an opening "
-            "in common, found none; list phrases instead"
+            f"model_openings: the seed model's answers to {len(examples)} training prompts must have an "
+            "opening in common, found none; list phrases instead"
         )
     chosen = found[: ask.model_openings]
     say(f"the seed model's openings: {', '.join(map(quoted, chosen))}")

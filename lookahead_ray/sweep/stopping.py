@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.evaluate.generation import Signal
-from lookahead_ray.sweep.estimate import aims, estimated
+from lookahead_ray.sweep.estimate import aims, estimated, guess
 from lookahead_ray.sweep.halving import Halving
 from lookahead_ray.trial.objective import References
 from lookahead_ray.trial.record import TrialRecord
@@ -23,6 +23,14 @@ class Stopping:
     def stops(self) -> bool:
         """Whether trials are stopped at all."""
         return self._halving is not None
+
+    def told(self, record: TrialRecord, references: References | None) -> tuple[float, ...]:
+        """What a search is told of a trial that was stopped: its aims as guessed from its last signal, under
+        a floor the constraint after them; nothing where that can't be guessed, or of another trial."""
+        if record.status != "stopped" or not record.signals or not references:
+            return ()
+        estimate = estimated(record.signals[-1], references)
+        return guess(estimate, references, self._objective) if estimate else ()
 
     def learn(self, records: Sequence[TrialRecord], references: References) -> None:
         """Take trials that have ended as competitors of those to come."""

@@ -34,7 +34,7 @@ def test_every_figure_stands_on_one_line(width: int) -> None:
 
 
 def test_references_first_then_by_objective() -> None:
-    assert [r.trial_id for r in ordered(reversed(sweep()))] == [
+    assert [r.trial_id for r in (one.record for one in ordered(reversed(sweep())))] == [
         "t0",
         "t1",
         "t5",
