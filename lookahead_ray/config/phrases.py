@@ -11,7 +11,7 @@ file if there is one, else the one in the current directory.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -123,15 +123,6 @@ def placeholders(count: int) -> list[str]:
 def phrase_key(phrase: str) -> str:
     """What tells phrases apart when case, spaces and punctuation don't count."""
     return "".join(character for character in phrase.casefold() if character.isalnum())
-
-
-def phrases_in_words(asks: Mapping[str, PhraseSource]) -> Iterator[str]:
-    """What the seed model will be asked for, a line each."""
-    for field, ask in asks.items():
-        yield (
-            f"{field}: up to {ask.model_openings} openings of the seed model's answers to {ask.prompts} "
-            f"training prompts, {ask.tokens} tokens each; asked before the search begins"
-        )
 
 
 def _find(path: str, field: str, source: Source) -> Path:
