@@ -62,7 +62,7 @@ def share(rate: Rate | None) -> str:
 
 def _overall(progress: SweepProgress) -> RenderableType:
     if not progress.started:
-        return Text(f"starting · {duration(progress.elapsed_s)}")
+        return Text(f"{progress.preparing} · {duration(progress.elapsed_s)}")
     grid = Table.grid(
         Column(ratio=1), Column(no_wrap=True), Column(no_wrap=True), padding=(0, 2), expand=True
     )

@@ -51,6 +51,7 @@ class SweepProgress:
         self.run = ""
         self.log = ""
         self.budget = ""
+        self.preparing = "starting"
         self.started = False
         self.ended = False
         self.running: dict[str, RunningTrial] = {}
