@@ -7,6 +7,7 @@ from lookahead_ray.errors import TrialError
 from lookahead_ray.sweep.agenda import Agenda
 from lookahead_ray.sweep.cluster import cluster, concurrency
 from lookahead_ray.sweep.ledger import Ledger
+from lookahead_ray.sweep.limits import Limits
 from lookahead_ray.sweep.observer import Observer
 from lookahead_ray.sweep.places import beside
 from lookahead_ray.sweep.recommend import recommend
@@ -37,6 +38,7 @@ def run_sweep(sweep: Sweep, sink: Sink, observer: Observer) -> SweepResult:
 
     Raises:
         ConfigError: a trial does not fit into the cluster.
+        StoreError: a trial can't be committed, or the study's journal can't be written.
         TrialError: a reference failed, so that nothing can be scored; it is committed with its error.
     """
     log = beside(sink.run, "driver.log", sweep.name)
@@ -45,22 +47,20 @@ def run_sweep(sweep: Sweep, sink: Sink, observer: Observer) -> SweepResult:
     observer.sweep_started(sink.sweep_id, sink.run, total, list(ledger.records), str(log))
     interrupted = False
     try:
-        search = Search(sweep, ledger.records)
-        missing = reference_jobs(sweep, ledger.records)
-        left = sweep.search.trials - sum(record.role == "search" for record in ledger.records)
+        stopping = Stopping(sweep, ledger.records, ledger.references)
+        told = {record.trial_id: stopping.told(record, ledger.references) for record in ledger.records}
+        journal = beside(sink.run, "study.journal", sweep.name)
         agenda = Agenda(
-            missing,
-            search,
+            reference_jobs(sweep, ledger.records),
+            Search(sweep, ledger.records, journal, told),
             ledger,
-            Stopping(sweep, ledger.records, ledger.references),
-            ended=lambda searched: searched >= sweep.search.trials,
-            repeats=lambda: (),
+            stopping,
+            Limits(sweep, ledger, observer),
         )
-        if missing or left > 0:
+        if agenda.has_work():
             with cluster(log):
                 at_once = concurrency(sweep.reference(), sweep.search.max_concurrent)
-                most = len(missing) + max(left, 0)
-                run_trials(agenda, most, sweep_id=sink.sweep_id, at_once=at_once, observer=observer)
+                run_trials(agenda, sweep_id=sink.sweep_id, at_once=at_once, observer=observer)
                 if ledger.references is None:
                     raise TrialError(
                         f"a reference failed, so no trial can be scored: {ledger.reference_error()}"
