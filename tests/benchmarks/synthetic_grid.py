@@ -7,6 +7,7 @@ answer loss are what they should be, times log-normal noise.
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,9 +56,9 @@ def truth(seed: int, prefixes: list[str], noise: float = 0.1) -> Truth:
     )
 
 
-def synthetic_grid(seed: int = 0, noise: float = 0.1, space: Path = SPACE) -> Grid:
-    """A whole grid over `space`, the same for the same arguments."""
-    sweep = load_sweep(space)
+def synthetic_grid(seed: int = 0, noise: float = 0.1, overrides: Sequence[str] = ()) -> Grid:
+    """A whole grid over the benchmark's space, overridden; the same for the same arguments."""
+    sweep = load_sweep(SPACE, overrides)
     points = sorted(grid_points(sweep), key=key)
     prefixes = sorted({str(p["preview.virtual.prefix"]) for p in points if "preview.virtual.prefix" in p})
     shape = truth(seed, prefixes, noise)
