@@ -30,5 +30,5 @@ def vanilla_point(sweep: Sweep) -> Point:
 def _same(option: Any, vanilla: dict[str, str]) -> bool:
     """Whether an option is vanilla's variant; `defence` has none, so vanilla's is the empty option."""
     if not vanilla:
-        return option == {}
+        return bool(option == {})
     return isinstance(option, dict) and vanilla.items() <= option.items()

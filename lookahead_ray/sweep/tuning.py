@@ -41,7 +41,7 @@ def run_trials(
         StoreError: a trial can't be committed; those that run are ended.
     """
     interrupt = Interrupt()
-    decisions = Decisions.remote()
+    decisions = Decisions.remote()  # type: ignore[attr-defined]  # Ray's decorator is untyped
     watching = _Watching(sweep_id, agenda, decisions, observer, interrupt)
     scratch = tempfile.mkdtemp(prefix="lookahead-ray-")  # for what Tune insists on writing
     tuner = tune.Tuner(
@@ -78,7 +78,7 @@ class _Asking(_NeverRestored, Searcher):
         self._agenda = agenda
         self._decisions = decisions
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:
         match self._agenda.ask():
             case Job() as job:
                 return {"job": job, "decisions": self._decisions}
