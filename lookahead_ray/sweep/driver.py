@@ -1,21 +1,24 @@
 """Runs a sweep: references first, then the search, each finished trial scored and committed at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.errors import TrialError
 from lookahead_ray.sweep.agenda import Agenda
 from lookahead_ray.sweep.cluster import cluster, concurrency
+from lookahead_ray.sweep.jobs import reference_jobs
 from lookahead_ray.sweep.ledger import Ledger
 from lookahead_ray.sweep.limits import Limits
 from lookahead_ray.sweep.observer import Observer
 from lookahead_ray.sweep.places import beside
 from lookahead_ray.sweep.recommend import recommend
 from lookahead_ray.sweep.recommendation import Recommendation
-from lookahead_ray.sweep.search import Search, reference_jobs
+from lookahead_ray.sweep.search import Search
 from lookahead_ray.sweep.sink import Sink
 from lookahead_ray.sweep.stopping import Stopping
 from lookahead_ray.sweep.tuning import run_trials
+from lookahead_ray.sweep.warm_start import WarmTrial
 from lookahead_ray.trial.record import TrialRecord
 
 REFERENCES = 2
@@ -31,8 +34,10 @@ class SweepResult:
     interrupted: bool
 
 
-def run_sweep(sweep: Sweep, sink: Sink, observer: Observer) -> SweepResult:
+def run_sweep(sweep: Sweep, sink: Sink, observer: Observer, warm: Sequence[WarmTrial] = ()) -> SweepResult:
     """Run what is left of the sweep; committed completed trials are kept and not run again.
+
+    The sampler learns from `warm` trials, which are none of this sweep's.
 
     Ctrl-C ends it with what is committed. Trials run until then are lost, no process is left behind.
 
@@ -52,7 +57,7 @@ def run_sweep(sweep: Sweep, sink: Sink, observer: Observer) -> SweepResult:
         journal = beside(sink.run, "study.journal", sweep.name)
         agenda = Agenda(
             reference_jobs(sweep, ledger.records),
-            Search(sweep, ledger.records, journal, told),
+            Search(sweep, ledger.records, journal, told, sweep_id=sink.sweep_id, warm=warm),
             ledger,
             stopping,
             Limits(sweep, ledger, observer),
