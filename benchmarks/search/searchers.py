@@ -20,9 +20,11 @@ from lookahead_ray.config.objective import ParetoObjective
 from lookahead_ray.config.search import SamplerConfig, StoppingConfig
 from lookahead_ray.sweep.agenda import Agenda
 from lookahead_ray.sweep.grid import values
+from lookahead_ray.sweep.jobs import reference_jobs
 from lookahead_ray.sweep.ledger import Ledger
+from lookahead_ray.sweep.limits import Limits
 from lookahead_ray.sweep.samplers import suggest
-from lookahead_ray.sweep.search import Search, reference_jobs
+from lookahead_ray.sweep.search import Search
 from lookahead_ray.sweep.stopping import Stopping
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.progress import TrialProgress
@@ -37,6 +39,7 @@ class Silent:
     """An observer that nobody watches."""
 
     def sweep_started(self, *_: object) -> None: ...
+    def budget(self, text: str) -> None: ...
     def trial_started(self, trial_id: str, role: Role, label: str) -> None: ...
     def trial_progress(self, trial_id: str, progress: TrialProgress) -> None: ...
     def trial_finished(self, record: TrialRecord) -> None: ...
@@ -64,8 +67,7 @@ class Ours:
             Search(sweep, []),
             ledger,
             Stopping(sweep, (), None),
-            ended=lambda searched: searched >= len(grid.points),
-            repeats=lambda: (),
+            Limits(sweep, ledger, Silent()),
         )
         while isinstance(job := agenda.ask(), Job):
             record = _run(grid, job, agenda)

@@ -71,6 +71,14 @@ class LiveView(Observer):
         kept = f", {len(committed)} of them committed before" if committed else ""
         self._line(f"{self.progress.name}: {trials} trials{kept}, run {run}, log {log}")
 
+    def budget(self, text: str) -> None:
+        """What of the budget is used."""
+        with self._lock:
+            ends = " · search ended: " in text and text != self.progress.budget
+            self.progress.budget = clean(text)
+        if ends:
+            self._line(f"{self._count()} {text}")
+
     def trial_started(self, trial_id: str, role: Role, label: str) -> None:
         """A trial begins."""
         with self._lock:

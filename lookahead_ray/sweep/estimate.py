@@ -10,7 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
 
-from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective, WeightedObjective
+from lookahead_ray.config.objective import (
+    DEFAULT_PARTS,
+    FloorObjective,
+    Objective,
+    ParetoObjective,
+    SafetyPart,
+    WeightedObjective,
+)
 from lookahead_ray.evaluate.generation import Signal
 from lookahead_ray.trial.objective import References, safety_of
 
@@ -26,13 +33,15 @@ class Estimate:
     utility: float
 
 
-def estimated(signal: Signal, references: References) -> Estimate | None:
+def estimated(
+    signal: Signal, references: References, parts: Sequence[SafetyPart] = DEFAULT_PARTS
+) -> Estimate | None:
     """What the trial of `signal` would end with; None where a signal of the three was not measured.
 
-    Vanilla is taken after as many epochs, or at its end where it had fewer.
+    `parts` make up safety. Vanilla is taken after as many epochs, or at its end where it had fewer.
     """
     seed, vanilla = _at(references.seed.signals, 0), _at(references.vanilla.signals, signal.epoch)
-    if seed is None or vanilla is None or not safety_of(references.seed):
+    if seed is None or vanilla is None or not safety_of(references.seed, parts):
         return None
     if signal.kl is None or vanilla.kl is None:
         return None
@@ -40,7 +49,7 @@ def estimated(signal: Signal, references: References) -> Estimate | None:
     if len(losses) < 3:
         return None
     begun, own, plain = (exp(-loss) for loss in losses)
-    lost = 1 - safety_of(references.vanilla) / safety_of(references.seed)
+    lost = 1 - safety_of(references.vanilla, parts) / safety_of(references.seed, parts)
     return Estimate(
         safety=1 - lost * signal.kl / max(vanilla.kl, LEAST),
         utility=(own - begun) / max(plain - begun, LEAST),

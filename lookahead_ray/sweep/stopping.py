@@ -29,7 +29,7 @@ class Stopping:
         a floor the constraint after them; nothing where that can't be guessed, or of another trial."""
         if record.status != "stopped" or not record.signals or not references:
             return ()
-        estimate = estimated(record.signals[-1], references)
+        estimate = estimated(record.signals[-1], references, self._objective.safety)
         return guess(estimate, references, self._objective) if estimate else ()
 
     def learn(self, records: Sequence[TrialRecord], references: References) -> None:
@@ -44,7 +44,7 @@ class Stopping:
         return self._halving is None or not noted or self._halving.goes_on(trial_id, signal.epoch, epochs)
 
     def _note(self, trial_id: str, signal: Signal, references: References) -> bool:
-        estimate = estimated(signal, references)
+        estimate = estimated(signal, references, self._objective.safety)
         if self._halving is None or estimate is None:
             return False
         self._halving.note(trial_id, signal.epoch, aims(estimate, references, self._objective))

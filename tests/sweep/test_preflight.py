@@ -318,8 +318,8 @@ def test_a_bad_file_to_mix_in_is_refused(tmp_path: Path, model: Path) -> None:
         (
             "evaluation: {attacks: [{kind: suffix, path: SUFFIXES, label: gcg}]}\n"
             "objective: {safety: [{metric: jsr, attack: suffix_gcg_3}]}\n",
-            "objective.safety.0: must be a rate that is measured (jsr probe suffix_gcg_1, jsr probe suffix_gcg_2),"
-            " got jsr suffix_gcg_3",
+            "objective.safety.0: must be a rate that is measured "
+            "(jsr probe suffix_gcg_1, jsr probe suffix_gcg_2), got jsr suffix_gcg_3",
         ),
         (
             "evaluation: {attacks: [{kind: suffix, path: SUFFIXES, label: gcg}]}\n"
@@ -327,10 +327,11 @@ def test_a_bad_file_to_mix_in_is_refused(tmp_path: Path, model: Path) -> None:
             "objective.safety.0.attack: must be an attack of the trial (suffix_gcg), got 'suffix_other_1'",
         ),
         (
-            "evaluation: {judges: [{name: llm, base_url: 'http://127.0.0.1:1/v1', model: m, api_key_env: null}]}\n"
+            "evaluation:\n"
+            "  judges: [{name: llm, base_url: 'http://127.0.0.1:1/v1', model: m, api_key_env: null}]\n"
             "objective: {name: pareto, over_refusal: true}\n",
-            "objective.over_refusal: must be false without harmless requests and a judge that measures refusal,"
-            " got true",
+            "objective.over_refusal: must be false without harmless requests and a judge that measures "
+            "refusal, got true",
         ),
     ],
     ids=["attack", "suite", "number of a suffix", "label of suffixes", "over-refusal"],
