@@ -12,6 +12,7 @@ from lookahead_ray.config.dimension import Choice, Dimension, Range, Value
 from lookahead_ray.config.load import Sweep, load_sweep
 from lookahead_ray.config.search import GridSampler, TpeSampler
 from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.sweep.grid import grid_points
 
 FOLDER = Path(__file__).parents[2] / "tuning_spaces"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
@@ -55,6 +56,9 @@ def test_preview_length_is_every_length_from_1_to_12() -> None:
     sweep = load("preview_length")
     assert sweep.dimensions == (Range("preview.length_tokens", "int", 1, 12),)
     assert (sweep.search.sampler, sweep.search.trials) == (GridSampler(name="grid"), 12)
+    assert sorted(map(str, grid_points(sweep))) == sorted(
+        str({"preview.length_tokens": length}) for length in range(1, 13)
+    )
     assert {config.preview.strategy for _, config in drawn(sweep, 20)} == {"true"}
 
 
@@ -65,6 +69,7 @@ def test_prefix_is_phrases_of_several_kinds_and_lengths() -> None:
     assert phrases.name == "preview.prefix"
     assert phrases.labels[:3] == PAPERS
     assert (sweep.search.sampler, sweep.search.trials) == (GridSampler(name="grid"), len(phrases.labels))
+    assert len(grid_points(sweep)) == len(phrases.labels)
     texts = [str(label) for label in phrases.labels]
     assert all(text.endswith(" ") and not text.endswith("  ") for text in texts)
     assert {min(len(text.split()), 10) for text in texts} >= {1, 4, 5, 10}

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lookahead_ray.config.load import load_sweep
+from lookahead_ray.errors import ConfigError
 from lookahead_ray.sweep.plan import plan
 
 
@@ -34,6 +35,17 @@ def test_everything(tmp_path: Path) -> None:
         "stops the hopeless from epoch 1 on, 1 in 3 goes on",
         "runs the best 4 again, with 2 more seeds in the end",
     ]
+
+
+def test_a_grid_has_a_size(tmp_path: Path) -> None:
+    grid = "search.sampler={name: grid}"
+    assert lines(tmp_path, grid)[0] == (
+        "search: grid sampler over 4 points with seed 0; ends after 10 trials"
+    )
+    rates = "training.learning_rate={uniform: [0.001, 0.002]}"
+    points = "search.sampler={name: grid, points: {training.learning_rate: 3000}}"
+    with pytest.raises(ConfigError, match=r"search\.sampler: a grid may have 10,000 points at most"):
+        lines(tmp_path, rates, points)
 
 
 @pytest.mark.parametrize(
