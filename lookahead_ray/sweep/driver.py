@@ -65,7 +65,13 @@ def run_sweep(sweep: Sweep, sink: Sink, observer: Observer, warm: Sequence[WarmT
         if agenda.has_work():
             with cluster(log):
                 at_once = concurrency(sweep.reference(), sweep.search.max_concurrent)
-                run_trials(agenda, sweep_id=sink.sweep_id, at_once=at_once, observer=observer)
+                run_trials(
+                    agenda,
+                    sweep_id=sink.sweep_id,
+                    at_once=at_once,
+                    max_failures=sweep.search.max_failures,
+                    observer=observer,
+                )
                 if ledger.references is None:
                     raise TrialError(
                         f"a reference failed, so no trial can be scored: {ledger.reference_error()}"

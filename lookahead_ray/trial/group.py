@@ -21,6 +21,7 @@ from ray.util.queue import Empty, Queue
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import TrialError
 from lookahead_ray.evaluate.generation import Signal
+from lookahead_ray.trial.failure import failure
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.progress import Decide, TrialProgress
 
@@ -72,7 +73,8 @@ class WorkerGroup:
         `decide` is told the signal of each epoch; whether the job goes on counts where it `may_stop`.
 
         Raises:
-            TrialError: a rank failed or died; the message says which and why. The group has ended.
+            ProcessDied: a rank's process died; the group has ended.
+            TrialError: a rank failed; the message says which and why. The group has ended.
         """
         self._busy = True
         self._queues["jobs"].put(job)
@@ -133,10 +135,7 @@ class WorkerGroup:
     def _failure(self) -> TrialError:
         from ray.train.v2.api.exceptions import WorkerGroupError
 
-        if isinstance(self._error, WorkerGroupError):
-            rank, cause = min(self._error.worker_failures.items())
-            return TrialError(f"rank {rank}: {type(cause).__name__}: {cause}")
-        return TrialError(f"{type(self._error).__name__}: {self._error}")
+        return failure(self._error)
 
 
 def release(group: str) -> None:
