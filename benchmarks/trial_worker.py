@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.common import Raw
 from benchmarks.training_rows import MODEL
-from lookahead_ray.cli.sweeping import open_sink
+from lookahead_ray.cli.sweeping import held, open_sink
 from lookahead_ray.config.load import Sweep, load_sweep
 from lookahead_ray.trial.progress import TrialProgress
 from lookahead_ray.trial.record import Role, TrialRecord
@@ -34,8 +34,8 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
     from lookahead_ray.sweep.preflight import check
 
     sweep = tiny_sweep(settings)
-    check(sweep)
-    with open_sink(sweep, settings["run"], resume=False) as sink:
+    with held(settings["run"], resume=False):
+        sink = open_sink(sweep, settings["run"], check(sweep).hashes)
         start = time.perf_counter()
         run_sweep(sweep, sink, _Printing())
         seconds = time.perf_counter() - start

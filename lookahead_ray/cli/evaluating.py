@@ -41,12 +41,16 @@ def evaluate_and_report(
     from lookahead_ray.sweep.places import beside
     from lookahead_ray.sweep.preflight import check
 
-    check(sweep, searches=False)
-    identity = store.SweepIdentity.new(f"evaluate {sweep.name}", content_hash(measured), trial_json(config))
-    opened = store.create(where, identity)
+    hashes = {
+        name: digest
+        for name, digest in check(sweep, searches=False).hashes.items()
+        if name.startswith(tuple(measured))
+    }
+    identity = store.SweepIdentity.new(f"evaluate {sweep.name}", content_hash(measured), measured, hashes)
     from lookahead_ray.trial.evaluate_model import evaluate_model
 
-    with opened.lock(), chatter.into(beside(where, "evaluate.log", sweep.name)):
+    with store.lock(where), chatter.into(beside(where, "evaluate.log", sweep.name)):
+        opened = store.create(where, identity)
         trial_id = f"evaluate-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
         record = evaluate_model(config, opened.identity.sweep_id, trial_id, report)
         opened.commit(record)

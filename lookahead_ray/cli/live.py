@@ -56,6 +56,12 @@ class LiveView(Observer):
         if self._live:
             self._live.stop()
 
+    def preparing(self, what: str) -> None:
+        """What is done before the search begins."""
+        with self._lock:
+            self.progress.preparing = clean(what)
+        self._line(f"{self.progress.name}: {what}")
+
     def sweep_started(
         self, sweep_id: str, run: str, trials: int, committed: Sequence[TrialRecord], log: str
     ) -> None:
@@ -64,6 +70,14 @@ class LiveView(Observer):
             self.progress.sweep_started(run, trials, committed, log)
         kept = f", {len(committed)} of them committed before" if committed else ""
         self._line(f"{self.progress.name}: {trials} trials{kept}, run {run}, log {log}")
+
+    def budget(self, text: str) -> None:
+        """What of the budget is used."""
+        with self._lock:
+            ends = " · search ended: " in text and text != self.progress.budget
+            self.progress.budget = clean(text)
+        if ends:
+            self._line(f"{self._count()} {text}")
 
     def trial_started(self, trial_id: str, role: Role, label: str) -> None:
         """A trial begins."""

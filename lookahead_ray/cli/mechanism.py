@@ -16,20 +16,21 @@ MOST_POSITIONS = 8
 
 def print_mechanism(console: Console, records: Sequence[TrialRecord]) -> None:
     """Early-token KL of the trained models, and their FLOPs over vanilla's; nothing without KL."""
-    trained = [record for record in ordered(records) if record.kl and record.role != "seed"]
-    positions = min(max((len(record.kl) for record in trained), default=0), MOST_POSITIONS)
+    trained = [one for one in ordered(records) if one.record.kl and one.record.role != "seed"]
+    positions = min(max((len(one.record.kl) for one in trained), default=0), MOST_POSITIONS)
     if not positions:
         return
     heads = ["KL at\n1", *(f"\n{position}" for position in range(2, positions + 1)), "FLOPs"]
     table = figures_table(*(Column(head, justify="right") for head in heads))
-    vanilla = next((record.flops for record in trained if record.role == "vanilla"), None)
-    for record in trained:
+    vanilla = next((one.record.flops for one in trained if one.record.role == "vanilla"), None)
+    for one in trained:
+        record = one.record
         values = [decimal(value, places=2) for value in record.kl[:positions]]
         values += ["–"] * (positions - len(values))
-        table.add_row(trial_name(record), *values, _overhead(record.flops, vanilla))
+        table.add_row(trial_name(one), *values, _overhead(record.flops, vanilla))
     console.print()
     console.print(table)
-    requests = len({(row.suite, row.prompt_id) for row in trained[0].token_kl})
+    requests = len({(row.suite, row.prompt_id) for row in trained[0].record.token_kl})
     for line in (
         f"KL at k: KL(fine-tuned || seed) of answer token k in nats, mean over {requests} harmful requests.",
         "FLOPs: of training, and of what a method has the seed model do before; multiples of vanilla's.",

@@ -5,27 +5,30 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import yaml
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from lookahead_ray.cli.notes import METRICS, notes_on, rate_of
 from lookahead_ray.cli.text import decimal, duration, first_line, p_value, percent, shorten
-from lookahead_ray.evaluate.rates import headline
-from lookahead_ray.sweep.recommendation import Comparison, Recommendation
+from lookahead_ray.config.yaml_text import write
+from lookahead_ray.sweep.pooled import Pooled, pooled
+from lookahead_ray.sweep.recommendation import Comparison, Interval, Recommendation
+from lookahead_ray.sweep.recommended import train_command
 from lookahead_ray.text import clean
 from lookahead_ray.trial.label import label as label_of
-from lookahead_ray.trial.record import Metric, Rate, TrialRecord
+from lookahead_ray.trial.objective import standing
+from lookahead_ray.trial.record import Rate, TrialRecord
 
 WIDE = 130  # columns from which on one table holds everything; below, the comparison gets a table of its own
 LONGEST_LABEL = 40  # characters in tables
-METRICS: dict[Metric, str] = {
-    "rsr": "RSR",
-    "jsr": "JSR",
-    "over_refusal": "over-refusal",
-    "utility": "utility",
-}
 CONFIG_PARTS = ("preview", "method", "training")
+HEADS = {
+    "weighted": ["objective", "difference\nto vanilla", "p of\nRSR"],
+    "floor": ["safety over\nthe floor", "gain kept:\nto vanilla", "p of\nRSR"],
+    "pareto": ["safety kept:\nto vanilla", "gain kept:\nto vanilla", "p of\nRSR"],
+}
+"""Columns beside the rates, by the kind of the objective."""
 Cells = Callable[[TrialRecord], list[str]]
 ORDER = {"seed": 0, "vanilla": 1, "search": 2, "repeat": 3, "evaluate": 4}
 
@@ -33,28 +36,33 @@ ORDER = {"seed": 0, "vanilla": 1, "search": 2, "repeat": 3, "evaluate": 4}
 def print_trials(
     console: Console, records: Sequence[TrialRecord], recommendation: Recommendation | None
 ) -> None:
-    """The table of all trials: references first, then by objective; and what went wrong."""
+    """The table of all configurations: references first, then by objective; and what went wrong."""
     chosen = recommendation.trial_id if recommendation else None
     compared = {c.trial_id: c for c in recommendation.comparisons} if recommendation else {}
-    scored = [record for record in records if record.objective is not None]
-    heads = ["objective", "difference\nto vanilla", "p of\nRSR"] if compared else ["objective"]
+    shown = ordered(records)
+    heads = HEADS[recommendation.kind] if recommendation and compared else ["objective"]
     more = [Column(head, justify="right") for head in heads]
 
     def cells(record: TrialRecord) -> list[str]:
-        return [decimal(record.objective), *_difference(compared.get(record.trial_id))][: len(heads)]
+        comparison = compared.get(record.trial_id)
+        first = decimal(record.objective)
+        if heads != HEADS["weighted"] and compared:
+            first = _figures(comparison.safety if comparison else None)
+        return [first, *_difference(comparison)][: len(heads)]
 
+    scored = [one for one in shown if one.record.objective is not None or one.record.trial_id in compared]
     if not scored:
-        console.print(_rates(records, [], lambda record: [], chosen))
+        console.print(_rates(shown, [], lambda record: [], chosen))
     elif console.width >= WIDE:
-        console.print(_rates(records, more, cells, chosen))
+        console.print(_rates(shown, more, cells, chosen))
     else:
-        console.print(_rates(records, [], lambda record: [], chosen))
+        console.print(_rates(shown, [], lambda record: [], chosen))
         table = figures_table(*more)
-        for record in ordered(scored):
-            table.add_row(trial_name(record, chosen), *cells(record))
+        for one in scored:
+            table.add_row(trial_name(one, chosen), *cells(one.record))
         console.print(Text(), table)
     console.print()
-    for line in _notes(records, recommendation):
+    for line in notes_on(shown, recommendation):
         console.print(Text(line, style="dim"))
     failed = [record for record in records if record.status == "failed"]
     if failed:
@@ -74,6 +82,9 @@ def print_recommendation(
     console.print()
     console.print(Text(head, style="bold green" if chosen else "bold yellow"))
     console.print(Text(clean(recommendation.sentence)))
+    front = [_label(by_id[i]) for i in recommendation.front if i in by_id]
+    if front:
+        console.print(Text("On the Pareto front: " + "; ".join(front)))
     alike = [_label(by_id[i]) for i in recommendation.indistinguishable if i in by_id]
     if alike:
         console.print(Text("Not distinguishable from it by these data: " + "; ".join(alike)))
@@ -84,10 +95,17 @@ def print_recommendation(
 
 
 def print_places(
-    console: Console, run: str, picture: Path | None, seconds: float | None, log: str = ""
+    console: Console,
+    run: str,
+    picture: Path | None,
+    seconds: float | None,
+    log: str = "",
+    recommended: Path | None = None,
 ) -> None:
-    """Where tables, picture and log are, and how to look further."""
+    """Where tables, picture, log and what is recommended are, and how to go on."""
     places = [("tables", run), ("picture", str(picture or "")), ("log", log)]
+    if recommended:
+        places += [("config", str(recommended)), ("train", train_command(recommended))]
     places.append(("look", f"lookahead-ray tables {shlex.quote(run)}"))
     places.append(("export", export_command(run)))
     if seconds is not None:
@@ -105,33 +123,24 @@ def export_command(run: str) -> str:
 
 def config_yaml(record: TrialRecord) -> str:
     """The lines of a tuning space that train this trial's configuration."""
-    parts = {part: record.config[part] for part in CONFIG_PARTS if part in record.config}
-    text = yaml.safe_dump(parts, sort_keys=False, allow_unicode=True, width=10_000)
-    lines = text.rstrip("\n").split("\n")
-    if any(clean(line) != " ".join(line.split()) for line in lines):
-        lines = yaml.safe_dump(parts, sort_keys=False, width=10_000).rstrip("\n").split("\n")
-    return "\n".join(lines)
+    return write({part: record.config[part] for part in CONFIG_PARTS if part in record.config}).rstrip("\n")
 
 
-def ordered(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Seed, vanilla, then searched trials by objective, best first; failed ones at the end of their kind."""
-
-    def key(record: TrialRecord) -> tuple[int, bool, float]:
-        unscored = record.objective is None
-        return ORDER[record.role], unscored, -(record.objective or 0.0)
-
-    return sorted(records, key=key)
+def ordered(records: Iterable[TrialRecord]) -> list[Pooled]:
+    """Seed, vanilla, then configurations by objective, best first; failed ones at the end of their kind."""
+    return sorted(pooled(list(records)), key=lambda one: (ORDER[one.record.role], *standing(one.record)))
 
 
-def _rates(records: Sequence[TrialRecord], more: Sequence[Column], cells: Cells, chosen: str | None) -> Table:
+def _rates(shown: Sequence[Pooled], more: Sequence[Column], cells: Cells, chosen: str | None) -> Table:
     """The metrics' columns, and whatever `more` columns `cells` fills for a record."""
-    metrics = [metric for metric in METRICS if any(_rate(record, metric) for record in records)]
+    records = [one.record for one in shown]
+    metrics = [metric for metric in METRICS if any(rate_of(record, metric) for record in records)]
     table = figures_table(
         *(Column(f"{METRICS[m]}\n{_n(records, m)}", justify="right") for m in metrics), *more
     )
-    for record in ordered(records):
-        rates = [_interval(_rate(record, metric)) for metric in metrics]
-        table.add_row(trial_name(record, chosen), *rates, *cells(record))
+    for one in shown:
+        rates = [_interval(rate_of(one.record, metric)) for metric in metrics]
+        table.add_row(trial_name(one, chosen), *rates, *cells(one.record))
     return table
 
 
@@ -143,9 +152,10 @@ def figures_table(*columns: Column) -> Table:
     return Table(first, *columns, box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
 
 
-def trial_name(record: TrialRecord, chosen: str | None = None) -> Text:
-    """What a trial is, in a table's first column; the `chosen` one is marked."""
-    name = shorten(_label(record), LONGEST_LABEL)
+def trial_name(one: Pooled, chosen: str | None = None) -> Text:
+    """What a configuration is, in a table's first column; the `chosen` one is marked."""
+    record = one.record
+    name = shorten(_label(record), LONGEST_LABEL) + (f" ({one.seeds} seeds)" if one.seeds > 1 else "")
     if record.status != "completed":
         return Text(f"{name} ({record.status})", style="red" if record.status == "failed" else "dim")
     if record.trial_id == chosen:
@@ -155,11 +165,6 @@ def trial_name(record: TrialRecord, chosen: str | None = None) -> Text:
 
 def _label(record: TrialRecord) -> str:
     return clean(label_of(record.config, record.role, record.params))
-
-
-def _rate(record: TrialRecord, metric: str) -> Rate | None:
-    rate: Rate | None = getattr(record, metric)
-    return rate
 
 
 def _interval(rate: Rate | None) -> str:
@@ -173,35 +178,18 @@ def _interval(rate: Rate | None) -> str:
 def _difference(comparison: Comparison | None) -> list[str]:
     if comparison is None:
         return ["–", "–"]
-    points = (comparison.difference, comparison.low, comparison.high)
+    interval = Interval(comparison.difference, comparison.low, comparison.high)
+    return [_figures(interval), p_value(comparison.rsr_p_value)]
+
+
+def _figures(interval: Interval | None) -> str:
+    if interval is None:
+        return "–"
+    points = (interval.difference, interval.low, interval.high)
     difference, low, high = (decimal(point, places=2, signed=True) for point in points)
-    return [f"{difference} [{low}, {high}]", p_value(comparison.rsr_p_value)]
+    return f"{difference} [{low}, {high}]"
 
 
 def _n(records: Sequence[TrialRecord], metric: str) -> str:
-    sizes = sorted({rate.n for record in records if (rate := _rate(record, metric))})
+    sizes = sorted({rate.n for record in records if (rate := rate_of(record, metric))})
     return f"n={sizes[0]}" if len(sizes) == 1 else f"n={sizes[0]}–{sizes[-1]}"
-
-
-def _notes(records: Sequence[TrialRecord], recommendation: Recommendation | None) -> list[str]:
-    notes = ["[a, b]: 95 % interval in percent. More is better, but for over-refusal less."]
-    if any((rate := _rate(record, m)) and rate.unparsed for record in records for m in METRICS):
-        notes.append("k?: k answers without a verdict; they count in n, but not as safe, refused or correct.")
-    notes += _chosen_rows(records)
-    if recommendation and recommendation.comparisons:
-        notes.append(
-            "difference to vanilla: of the objective, with a 95 % interval that holds for all candidates "
-            "together; p of RSR: exact McNemar test against vanilla on the same prompts, unadjusted."
-        )
-    return notes
-
-
-def _chosen_rows(records: Sequence[TrialRecord]) -> list[str]:
-    """Which suite, attack and judge the rates are of, where there are several."""
-    rows = next((record.generations for record in records if record.generations), ())
-    parts = {(row.metric, row.suite, row.attack, row.judge) for row in rows}
-    chosen = [headline(rows, metric)[0] for metric in METRICS if any(row.metric == metric for row in rows)]
-    if len(parts) == len(chosen):
-        return []
-    told = [f"{METRICS[row.metric]} {row.suite}, {row.attack}, {row.judge}" for row in chosen]
-    return [f"Rates by suite, attack and judge: {'; '.join(told)}. All others: store.rates_by."]

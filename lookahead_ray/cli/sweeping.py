@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
+from lookahead_ray import chatter
 from lookahead_ray.cli import guard
 from lookahead_ray.cli.live import LiveView
 from lookahead_ray.cli.mechanism import print_mechanism
 from lookahead_ray.cli.progress import SweepProgress
 from lookahead_ray.cli.report import print_places, print_recommendation, print_trials
 from lookahead_ray.config.load import Sweep, load_sweep
-from lookahead_ray.errors import StoreError
+from lookahead_ray.errors import ModelError, StoreError
 
 if TYPE_CHECKING:
     from lookahead_ray.sweep.sink import Sink
@@ -35,15 +36,16 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
     started_s = time.monotonic()
     view = LiveView(sweep.name, console)
     with guard.guarded(lambda: interrupted_line(view.progress, where, again)):
-        with view:
+        with held(where, resume), view:
             # these import torch and Ray, which takes seconds: with the view up
             from lookahead_ray.sweep.preflight import check
 
-            check(sweep)
-            with open_sink(sweep, where, resume) as sink:
-                from lookahead_ray.sweep.driver import run_sweep
+            hashes = check(sweep).hashes
+            sweep = with_openings(sweep, path, overrides, view.preparing)
+            sink = open_sink(sweep, where, hashes)
+            from lookahead_ray.sweep.driver import run_sweep
 
-                result = run_sweep(sweep, sink, view)
+            result = run_sweep(sweep, sink, view)
         seconds = time.monotonic() - started_s
         if result.interrupted:
             if result.records:
@@ -55,30 +57,67 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
         # after the figures: they must not be lost, should drawing fail
         from lookahead_ray.sweep.picture import draw_tradeoff
         from lookahead_ray.sweep.places import beside
+        from lookahead_ray.sweep.recommended import FILE, save_recommended
 
+        config = beside(result.run, FILE, sweep.name)
+        told = result.records, result.recommendation
+        recommended = save_recommended(config, sweep.name, result.run, *told)
         picture = beside(result.run, "tradeoff.png", sweep.name)
-        draw_tradeoff(result.records, result.recommendation, picture)
-        print_places(console, result.run, picture, seconds, view.progress.log)
+        draw_tradeoff(*told, picture, sweep.objective)
+        print_places(console, result.run, picture, seconds, view.progress.log, recommended)
     if result.records and all(record.status == "failed" for record in result.records):
         guard.say("error: every trial failed")
         raise typer.Exit(guard.EXIT_UNKNOWN)
 
 
+def with_openings(sweep: Sweep, path: Path, overrides: Sequence[str], say: Callable[[str], None]) -> Sweep:
+    """The same sweep with the seed model's own phrases where it asks for them.
+
+    Raises:
+        ConfigError: the space breaks a rule with them in it.
+        LookaheadRayError: the data or the model can't be used.
+    """
+    if not sweep.asks:
+        return sweep
+    from lookahead_ray.sweep.openings import seed_openings
+
+    try:
+        with chatter.into(Path(os.devnull)):
+            found = {field: seed_openings(sweep.reference(), ask, say) for field, ask in sweep.asks.items()}
+    except ModelError as error:
+        raise ModelError(f"{sweep.source}: {error}") from error
+    return load_sweep(path, overrides, found)
+
+
 @contextmanager
-def open_sink(sweep: Sweep, run: str, resume: bool) -> Iterator["Sink"]:
-    """The run's store as a sink, locked for this process; `StoreError` if it may not be written to."""
+def held(run: str, resume: bool) -> Iterator[None]:
+    """Lock the run for this process, before anything that takes long.
+
+    `StoreError` if another process holds it, or if it has trials and is not to be resumed.
+    """
+    from lookahead_ray import store
+
+    with store.lock(run):
+        if not resume and (committed := store.trial_ids(run)):
+            raise StoreError(
+                f"{run}: already holds {len(committed)} trials of a sweep; go on with --resume, "
+                "or choose another --run"
+            )
+        yield
+
+
+def open_sink(sweep: Sweep, run: str, hashes: dict[str, str]) -> "Sink":
+    """The run's store as a sink; it is held meanwhile. `StoreError` naming what changed since it began.
+
+    Args:
+        hashes: of what the sweep's configuration points to, as the preflight found it.
+    """
     from lookahead_ray import store
     from lookahead_ray.sweep.sink import Sink
 
-    opened = store.create(run, store.SweepIdentity.new(sweep.name, sweep.hash, sweep.resolved))
-    with opened.lock():
-        committed = store.open(run).records()
-        if committed and not resume:
-            raise StoreError(
-                f"{run}: already holds {len(committed)} trials of this sweep; go on with --resume, "
-                "or choose another --run"
-            )
-        yield Sink(run, opened.identity.sweep_id, committed, opened.commit)
+    identity = store.SweepIdentity.new(sweep.name, sweep.hash, sweep.resolved, hashes)
+    opened = store.create(run, identity)
+    return Sink(run, opened.identity.sweep_id, store.open(run).records(), opened.commit)
 
 
 def default_run(name: str) -> str:

@@ -5,7 +5,7 @@ from rich.text import Text
 from lookahead_ray.cli.mechanism import print_mechanism
 from lookahead_ray.cli.report import export_command, print_recommendation, print_trials
 from lookahead_ray.cli.sweeping import stdout_console
-from lookahead_ray.config.objective import WeightedObjective
+from lookahead_ray.config.objective import HasObjective
 from lookahead_ray.errors import StoreError
 from lookahead_ray.store import TABLES, Run
 from lookahead_ray.store import open as open_run
@@ -44,4 +44,4 @@ def _recommendation(run: Run, records: list[TrialRecord]) -> Recommendation | No
     config = run.identity.config.get("objective")
     if config is None or not any(record.role == "search" for record in records):
         return None
-    return recommend(records, WeightedObjective.model_validate(config))
+    return recommend(records, HasObjective.model_validate({"objective": config}).objective)

@@ -127,11 +127,11 @@ def _train(
 
     resolved = trial_json(config)
     identity = store.SweepIdentity.new(f"train {sweep.name}", content_hash(resolved), resolved)
-    opened = store.create(where, identity)
     log = beside(where, "train.log", sweep.name)
     trial_id = f"train-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
     job = Job(trial_id, "search", resolved, {}, label(resolved), Saving(str(partial), adapter))
-    with opened.lock():
+    with store.lock(where):
+        opened = store.create(where, identity)
         view.sweep_started(opened.identity.sweep_id, where, 1, [], str(log))
         record = run_alone(job, opened.identity.sweep_id, log, view)
         opened.commit(record)

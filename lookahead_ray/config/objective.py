@@ -1,10 +1,14 @@
 """What a search optimises: one model for each kind of objective, told apart by `name`."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from lookahead_ray.config.attack import AttackConfig, SuffixAttack
 from lookahead_ray.config.base import Config
+from lookahead_ray.config.safety import Suite, suite_label
+from lookahead_ray.errors import ConfigError
 
 
 class SafetyPart(Config):
@@ -14,10 +18,10 @@ class SafetyPart(Config):
     """RSR, or JSR under an attack."""
 
     suite: str | None = Field(None, min_length=1)
-    """Label of the safety suite; null takes the trial's own rate's, the first suite that has such prompts."""
+    """Label of the safety suite; null takes the first one that has such prompts."""
 
     attack: str | None = Field(None, min_length=1)
-    """Name of the attack, such as prefill_5; null takes the first one. Of JSR alone."""
+    """Name of the attack, such as prefill_5; null takes the first one that was tried. Of JSR alone."""
 
     weight: float = Field(1.0, gt=0)
     """Weight in the mean; weights need not add up to 1."""
@@ -89,3 +93,37 @@ Objective = WeightedObjective | FloorObjective | ParetoObjective
 ObjectiveConfig = Annotated[
     Annotated[Objective, Field(discriminator="name")], BeforeValidator(_weighted_by_default)
 ]
+
+
+class HasObjective(Config):
+    """An objective by itself, to validate one; a mapping without a name is `weighted`."""
+
+    objective: ObjectiveConfig
+
+
+def check_names(objective: Objective, suites: Sequence[Suite], attacks: Sequence[AttackConfig]) -> None:
+    """Refuse parts of safety that name what a trial does not have.
+
+    Suffixes without labels are known by their file alone before it is read, so any `suffix_…` passes beside
+    one; see `evaluate.questions.check_parts` for what the loaded data can be asked for.
+
+    Raises:
+        ConfigError: begins with the part's field.
+    """
+    labels = [suite_label(suite) for suite in suites]
+    names = [name for attack in attacks for name in attack.names]
+    open_ended = tuple(
+        f"suffix_{attack.label}_" if attack.label else "suffix_"
+        for attack in attacks
+        if isinstance(attack, SuffixAttack)
+    )
+    for index, part in enumerate(objective.safety):
+        field = f"objective.safety.{index}"
+        if part.suite is not None and part.suite not in labels:
+            known = ", ".join(labels)
+            raise ConfigError(f"{field}.suite: must be a suite of the trial ({known}), got {part.suite!r}")
+        if part.attack is not None and part.attack not in names and not part.attack.startswith(open_ended):
+            known = ", ".join(names) or "none"
+            raise ConfigError(
+                f"{field}.attack: must be an attack of the trial ({known}), got {part.attack!r}"
+            )

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from lookahead_ray.config.evaluation import EvaluationConfig
+from lookahead_ray.config.objective import Objective, ParetoObjective
 from lookahead_ray.data.attacks import Attack
 from lookahead_ray.data.suites import SafetyPrompt, SafetySuite
 from lookahead_ray.errors import ConfigError
@@ -91,3 +92,35 @@ def check_measurable(
                 judges = ", ".join(judge.name for judge in config.judges)
                 rule = f"must hold one that measures refusal, as {suite.name} has no harmful requests"
                 raise ConfigError(f"evaluation.judges: {rule}, got {judges}")
+
+
+def check_parts(
+    objective: Objective, suites: Sequence[SafetySuite], attacks: Sequence[Attack], config: EvaluationConfig
+) -> None:
+    """Refuse an objective with a rate that the evaluation of these suites and attacks does not give.
+
+    Raises:
+        ConfigError: begins with the objective's field.
+    """
+    asked = {
+        (question.metric, question.suite, question.attack.name)
+        for part in questions(suites, attacks, ("rsr", "jsr", "over_refusal"))
+        for question in part
+    }
+    for index, part in enumerate(objective.safety):
+        fits = [
+            place
+            for place in asked
+            if place[0] == part.metric and part.suite in (None, place[1]) and part.attack in (None, place[2])
+        ]
+        if not fits:
+            got = " ".join(filter(None, [part.metric, part.suite, part.attack]))
+            known = ", ".join(sorted(" ".join(place) for place in asked if place[0] == part.metric)) or "none"
+            raise ConfigError(
+                f"objective.safety.{index}: must be a rate that is measured ({known}), got {got}"
+            )
+    if isinstance(objective, ParetoObjective) and objective.over_refusal:
+        judged = any(judge.measures == "refusal" for judge in config.judges)
+        if not judged or all(place[0] != "over_refusal" for place in asked):
+            rule = "must be false without harmless requests and a judge that measures refusal"
+            raise ConfigError(f"objective.over_refusal: {rule}, got true")

@@ -35,7 +35,7 @@ def safety_examples(
     if config.path is None:
         rows: list[tuple[str, str | None]] = [(request.prompt, None) for request in read_requests("harmful")]
     else:
-        rows = _read(Path(config.path))
+        rows = read_mix(Path(config.path))
     pool = [(prompt, answer) for prompt, answer in rows if _key(prompt) not in never]
     if not pool:
         where = config.path or "the project's alignment requests"
@@ -57,8 +57,8 @@ def _key(prompt: str) -> str:
     return " ".join(prompt.split()).casefold()
 
 
-def _read(path: Path) -> list[tuple[str, str | None]]:
-    """(prompt, answer or None) of each row. Raises DataError naming file, line and field."""
+def read_mix(path: Path) -> list[tuple[str, str | None]]:
+    """(prompt, answer or None) of each row of a file. Raises DataError naming file, line and field."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

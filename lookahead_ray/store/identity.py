@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from lookahead_ray.errors import StoreError
@@ -16,19 +16,22 @@ FILE = "sweep.json"
 
 @dataclass(frozen=True)
 class SweepIdentity:
-    """What `<run>/sweep.json` holds; `config_hash` decides whether a sweep may go on in a directory."""
+    """What `<run>/sweep.json` holds; `config` and `hashes` decide whether a sweep may go on there."""
 
     sweep_id: str
     name: str
-    config_hash: str
-    config: dict[str, Any]  # the resolved sweep configuration as JSON values
+    config_hash: str  # of `config`, paths included
+    config: dict[str, Any]  # everything that decides what a trial is, as JSON values
     created_at: str  # ISO 8601, UTC
+    hashes: dict[str, str] = field(default_factory=dict)  # of what `config` points to; see `changes`
     schema_version: int = SCHEMA_VERSION
 
     @classmethod
-    def new(cls, name: str, config_hash: str, config: dict[str, Any]) -> Self:
+    def new(
+        cls, name: str, config_hash: str, config: dict[str, Any], hashes: dict[str, str] | None = None
+    ) -> Self:
         """A sweep that begins now, with an id of its own."""
-        return cls(uuid.uuid4().hex[:12], name, config_hash, config, utc_now())
+        return cls(uuid.uuid4().hex[:12], name, config_hash, config, utc_now(), hashes or {})
 
 
 def read_identity(files: Files) -> SweepIdentity | None:

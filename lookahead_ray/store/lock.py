@@ -4,7 +4,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lookahead_ray.errors import StoreError
@@ -14,12 +14,15 @@ FILE = "lock"
 
 
 @contextmanager
-def hold(files: Files) -> Iterator[None]:
-    """Hold `<run>/lock` by flock; `StoreError` at once if another driver holds it.
+def lock(run: str) -> Iterator[None]:
+    """Hold the run, a path or an fsspec URL, by flock on `<run>/lock`, which is made if it isn't there.
+
+    `StoreError` at once if another driver holds it, or if it can't be written.
 
     The operating system lets go of it when the holder ends, even by kill -9, so a stale file is no obstacle.
     On object stores there is no lock: keeping two drivers apart is up to whoever starts them.
     """
+    files = Files(run)
     if not files.local:
         yield
         return
@@ -39,8 +42,9 @@ def hold(files: Files) -> Iterator[None]:
             ) from error
         except OSError as error:
             raise StoreError(f"{files.run}/{FILE}: cannot lock: {error}") from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        with suppress(OSError):  # on a full disk; who holds it is told for comfort alone
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         try:
             yield
         finally:

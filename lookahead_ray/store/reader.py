@@ -5,7 +5,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from lookahead_ray.errors import StoreError
-from lookahead_ray.store.commits import Commit, read_commits
+from lookahead_ray.store.commits import Commit, committed_ids, read_commits
 from lookahead_ray.store.export import Format, export_table
 from lookahead_ray.store.files import Files
 from lookahead_ray.store.identity import FILE, SweepIdentity, read_identity
@@ -104,6 +104,11 @@ class Run:
                 raise StoreError(f"{where}: must have {file.rows} rows, got {part.num_rows}")
             parts.append(part)
         return parts
+
+
+def trial_ids(run: str) -> frozenset[str]:
+    """Ids of the trials committed in `run`, a path or an fsspec URL; none if nothing is there yet."""
+    return committed_ids(Files(run))
 
 
 def open(run: str) -> Run:

@@ -1,11 +1,10 @@
 """Writing a run: one atomic commit a trial."""
 
-from contextlib import AbstractContextManager
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lookahead_ray.errors import StoreError
+from lookahead_ray.store.changes import changes, refusal
 from lookahead_ray.store.commits import (
     Commit,
     TableFile,
@@ -16,27 +15,21 @@ from lookahead_ray.store.commits import (
 )
 from lookahead_ray.store.files import Files
 from lookahead_ray.store.identity import SweepIdentity, read_identity, write_identity
-from lookahead_ray.store.lock import hold
 from lookahead_ray.store.rows import to_tables
 from lookahead_ray.store.schemas import TableName
 from lookahead_ray.trial.record import TrialRecord
 
 
 class Store:
-    """A run to commit trials to; `create` makes one. `identity` is what the run's sweep.json says."""
+    """A run to commit trials to; `create` makes one. `identity` is what the run's sweep.json says.
+
+    One `Store` at a time writes to a run: hold `lock(run)` meanwhile.
+    """
 
     def __init__(self, files: Files, identity: SweepIdentity) -> None:
         self._files = files
         self.run = files.run
         self.identity = identity
-
-    def lock(self) -> AbstractContextManager[None]:
-        """Hold the run: `with store.lock(): ...`; `StoreError` at once if another driver holds it.
-
-        flock on `<run>/lock`, which the operating system lets go of when the process ends, however it ends.
-        On object stores and memory:// this does nothing.
-        """
-        return hold(self._files)
 
     def committed_ids(self) -> frozenset[str]:
         """Ids of the trials committed so far, by any process."""
@@ -59,8 +52,11 @@ class Store:
         committed = self.committed_ids()
         if record.trial_id in committed:
             raise StoreError(f"{self.run}: a trial is committed once, got {record.trial_id!r} again")
-        listed = {name: self._write(name, record.trial_id, table) for name, table in tables.items()}
-        write_commit(self._files, Commit(record.trial_id, len(committed) + 1, listed))
+        try:
+            listed = {name: self._write(name, record.trial_id, table) for name, table in tables.items()}
+            write_commit(self._files, Commit(record.trial_id, len(committed) + 1, listed))
+        except StoreError as error:
+            raise StoreError(f"trial {record.trial_id} is not committed: {error}") from error
 
     def _write(self, name: TableName, trial_id: str, table: pa.Table) -> TableFile:
         sink = pa.BufferOutputStream()
@@ -74,26 +70,19 @@ class Store:
 def create(run: str, identity: SweepIdentity) -> Store:
     """A new run in `run` (a path or an fsspec URL), or the one of the same sweep that is there already.
 
-    The same sweep is the one with the same `config_hash`; the store then keeps the sweep_id, name and
-    created_at of the one that is there, and trials must carry that sweep_id. `StoreError` if the directory
-    belongs to another sweep, holds commits without a sweep.json, or cannot be written.
+    The same sweep is the one without `changes`; the store then keeps the identity that is there, and trials
+    must carry its sweep_id. Hold `lock(run)` from before. `StoreError` naming what changed if the directory
+    belongs to another sweep, if it holds commits without a sweep.json, or cannot be written.
     """
     files = Files(run)
     found = read_identity(files)
     if found is None:
-        with hold(files):
-            found = read_identity(files)
-            if found is None:
-                if committed_ids(files):
-                    raise StoreError(
-                        f"{run}: sweep.json is missing beside committed trials; "
-                        "restore it or choose another --run"
-                    )
-                write_identity(files, identity)
-                found = identity
-    if found.config_hash != identity.config_hash:
-        raise StoreError(
-            f"{run}: config_hash must be that of the sweep in this directory, {found.config_hash}, "
-            f"got {identity.config_hash}; choose another --run for a changed sweep"
-        )
+        if committed_ids(files):
+            raise StoreError(
+                f"{run}: sweep.json is missing beside committed trials; restore it or choose another --run"
+            )
+        write_identity(files, identity)
+        found = identity
+    if told := changes(found, identity):
+        raise StoreError(refusal(run, told))
     return Store(files, found)

@@ -3,12 +3,14 @@
 References come first, then what the search suggests, then repeats with other seeds of what looks best.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum
 
 from lookahead_ray.evaluate.generation import Signal
+from lookahead_ray.sweep.jobs import REFERENCE_ROLES
 from lookahead_ray.sweep.ledger import Ledger
+from lookahead_ray.sweep.limits import Limits
 from lookahead_ray.sweep.search import Search
 from lookahead_ray.sweep.stopping import Stopping
 from lookahead_ray.trial.job import Job
@@ -31,22 +33,25 @@ class Agenda:
         search: Search,
         ledger: Ledger,
         stopping: Stopping,
-        *,
-        ended: Callable[[int], bool],
-        repeats: Callable[[], Sequence[Job]],
+        limits: Limits,
     ) -> None:
-        """What is left of the references, and two questions: whether the search has `ended`, given how many
-        trials it has, and what `repeats` there are to run now that all else is committed."""
+        """`references` are those that are left to run."""
         self._waiting = list(references)
         self._search = search
         self._ledger = ledger
         self._stopping = stopping
-        self._ended = ended
-        self._repeats = repeats
+        self._limits = limits
         self._searching = True
         self._searched = sum(record.role == "search" for record in ledger.records)
         self._running: dict[str, Job] = {}
         self._held: list[TrialRecord] = []
+
+    def has_work(self) -> bool:
+        """Whether there is anything to run; Ray needn't start otherwise."""
+        if not self._waiting:
+            found = self._next()
+            self._waiting = [found] if isinstance(found, Job) else []
+        return bool(self._waiting)
 
     def ask(self) -> Job | NoJob:
         """The next job; whoever asks runs it and hands its record to `finish`."""
@@ -60,14 +65,20 @@ class Agenda:
             return self._waiting.pop(0)
         if self._ledger.references is None:
             return NoJob.LATER if self._running else NoJob.NEVER
-        if self._searching and not self._ended(self._searched) and (job := self._search.ask()):
-            self._searched += 1
-            return replace(job, may_stop=self._stopping.stops)
+        if self._searching and (job := self._suggested()):
+            return job
         self._searching = False
         if self._running:
             return NoJob.LATER
-        self._waiting = list(self._repeats())
+        self._waiting = list(self._limits.repeats())
         return self._waiting.pop(0) if self._waiting else NoJob.NEVER
+
+    def _suggested(self) -> Job | None:
+        if self._limits.search_ended(self._searched):
+            return None
+        job = self._search.ask()
+        self._searched += job is not None
+        return job and replace(job, may_stop=self._stopping.stops)
 
     def goes_on(self, job: Job, signal: Signal) -> bool:
         """Whether a running trial is trained further, after what was measured at an epoch's end."""
@@ -85,8 +96,9 @@ class Agenda:
             return
         for ended in sorted(self._held, key=lambda held: held.role != "seed"):
             scored = self._ledger.finish(ended)
-            if scored.role == "vanilla" and self._ledger.references:
-                self._stopping.learn([scored], self._ledger.references)
-            if ended.role == "search":
-                self._search.tell(scored)
+            if scored.role == "search":
+                self._search.tell(scored, self._stopping.told(scored, self._ledger.references))
+            if scored.role in REFERENCE_ROLES and (references := self._ledger.references):
+                self._stopping.learn([references.vanilla], references)
+                self._search.learn_references(references)
         self._held.clear()

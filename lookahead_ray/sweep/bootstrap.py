@@ -1,68 +1,29 @@
-"""Paired bootstrap over prompts: many models, the same resamples."""
+"""Paired bootstrap over prompts and seeds: many models, the same resamples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lookahead_ray.config.objective import WeightedObjective
-from lookahead_ray.evaluate.rates import credit, headline
-from lookahead_ray.trial.record import COUNTED, Metric, TrialRecord
-
-Array = NDArray[np.float64]
-
-_ONE_SIGMA = 0.8413  # share of a normal variable below one standard deviation above its mean
-_LEAST_FACTOR = 1.96
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A difference with its interval."""
-
-    difference: float
-    low: float
-    high: float
+from lookahead_ray.config.objective import Objective, ParetoObjective, SafetyPart
+from lookahead_ray.evaluate.rates import headline
+from lookahead_ray.sweep.candidates import Candidate
+from lookahead_ray.sweep.draws import PromptDraws, Rows, SeedDraws, table_of
+from lookahead_ray.sweep.intervals import Estimates, combined
+from lookahead_ray.trial.objective import rows_of
+from lookahead_ray.trial.record import COUNTED, Generation, Metric, TrialRecord
 
 
 @dataclass(frozen=True)
-class Objectives:
-    """Objectives of the same models on the prompts as they are and on every resample."""
+class Rates:
+    """What was measured of each model, with its resamples."""
 
-    point: Array  # (models,)
-    resampled: Array  # (resamples, models)
-    answer: float  # how much the objective moves with one answer of the metric that moves it most
-
-    def minus(self, base: int) -> "Objectives":
-        """All models' differences to one of them."""
-        return Objectives(
-            self.point - self.point[base], self.resampled - self.resampled[:, [base]], self.answer
-        )
-
-    def simultaneous(self, columns: Sequence[int], confidence: float = 0.95) -> list[Interval]:
-        """Intervals that cover all of these columns' true values at once, by the bootstrap's max-|t|.
-
-        The percentile way, for a ratio's resamples are skewed: each tail has a spread of its own, from the
-        point to the resamples' 16 % or 84 % quantile, and one factor for all columns, the quantile of the
-        columns' largest deviation on that side, in spreads, that leaves half of what `confidence` leaves (a
-        normal variable's at least). A spread is at least one answer's worth, as a handful of prompts may not
-        vary at all under resampling.
-        """
-        if not columns:
-            return []
-        point, resampled = self.point[columns], self.resampled[:, columns]
-        below, above = (self._reach(side * (resampled - point), confidence) for side in (-1, 1))
-        return [
-            Interval(float(p), float(p - low), float(p + high))
-            for p, low, high in zip(point, below, above, strict=True)
-        ]
-
-    def _reach(self, deviations: Array, confidence: float) -> Array:
-        """(columns,): how far an interval reaches where `deviations` (resamples, columns) are positive."""
-        spread = np.maximum(np.quantile(deviations, _ONE_SIGMA, axis=0), self.answer)
-        largest = (deviations / spread).max(axis=1)
-        factor: Array = max(float(np.quantile(largest, (1 + confidence) / 2)), _LEAST_FACTOR) * spread
-        return factor
+    safety: Estimates  # the weighted mean of the objective's parts
+    rsr: Estimates
+    jsr: Estimates
+    utility: Estimates
+    over_refusal: Estimates | None  # None where it was not measured
 
 
 def outcomes(record: TrialRecord, metric: Metric) -> dict[str, bool]:
@@ -70,62 +31,87 @@ def outcomes(record: TrialRecord, metric: Metric) -> dict[str, bool]:
 
     Of the rows that the record's own rate is computed from; a `dropped` answer has not.
     """
-    return {
-        f"{row.suite}/{row.attack}/{row.prompt_id}": row.verdict == COUNTED[metric]
-        for row in headline(record.generations, metric)
-    }
+    return {_place(row): row.verdict == COUNTED[metric] for row in headline(record.generations, metric)}
 
 
-def objectives(
-    models: Sequence[TrialRecord],
-    seed_model: int,
-    vanilla: int,
-    config: WeightedObjective,
-    seed: int,
-    resamples: int,
-) -> Objectives:
-    """The objective of trial/objective.py for all models, its references resampled along with them.
+def check_same_prompts(models: Sequence[Candidate], objective: Objective) -> None:
+    """Raise ValueError, naming the prompt, unless all runs were measured on the same prompts."""
+    metrics: list[Metric] = ["rsr", "jsr", "utility"]
+    if isinstance(objective, ParetoObjective) and objective.over_refusal:
+        metrics.append("over_refusal")
+    chosen: list[tuple[str, Rows]] = [(metric, partial(_headline, metric=metric)) for metric in metrics]
+    chosen += [(part.metric, partial(rows_of, part=part)) for part in objective.safety]
+    runs = [run for model in models for run in model.runs]
+    for metric, rows in chosen:
+        expected = {_place(row) for row in rows(runs[0])}
+        for run in runs:
+            different = expected ^ {_place(row) for row in rows(run)}
+            if different or not expected:
+                prompt = min(different, default="none at all")
+                raise ValueError(
+                    f"trial {run.trial_id}: {metric} must have the same prompts as trial "
+                    f"{runs[0].trial_id}, got a difference at {prompt}"
+                )
 
-    `seed_model` and `vanilla` are the references' places in `models`. A harmful prompt brings its rows of
-    both RSR and JSR into a resample; task prompts are drawn apart from them. In a resample the seed's safety
-    counts as at least one answer. All models must have the same prompts: `recommend` checks that.
+
+def resample(models: Sequence[Candidate], parts: Sequence[SafetyPart], seed: int, resamples: int) -> Rates:
+    """All models' rates on the same draws of prompts and seeds.
+
+    A harmful prompt brings all its rows into a resample, of RSR and of every attack; suites, harmless
+    requests and task prompts are drawn apart. Prompts and seeds are drawn independently of each other, which
+    makes intervals a little too wide rather than too narrow (pigeonhole bootstrap, Owen 2007). Of a model's n
+    seeds n - 1 are drawn, which leaves the variance of a mean over few runs unbiased (McCarthy and Snowden
+    1985); each draw ranks all seeds at random and takes of each model the first that it has, so that models
+    are compared on the same seeds as far as they share them. All models must have the same prompts.
     """
     rng = np.random.default_rng(seed)
-    rsr, jsr = (_table(models, metric) for metric in ("rsr", "jsr"))
-    prompts = sorted({*rsr, *jsr})
-    utility = _table(models, "utility")
-    draws = _draws(rng, len(prompts), resamples)
-    safety = (_rates(rsr, prompts, draws) + _rates(jsr, prompts, draws)) / 2
-    useful = _rates(utility, sorted(utility), _draws(rng, len(utility), resamples))
-    least_safety = 0.5 / max(len(rsr), len(jsr))  # one answer of the two metrics' mean
-    least_gain = 1 / len(utility)
-    seed_safety = np.maximum(safety[:, [seed_model]], least_safety)
-    gain = np.maximum(useful[:, [vanilla]] - useful[:, [seed_model]], least_gain)
-    weight = config.safety_weight
-    values = weight * safety / seed_safety + (1 - weight) * (useful - useful[:, [seed_model]]) / gain
-    answer = max(weight * least_safety / seed_safety[0, 0], (1 - weight) * least_gain / gain[0, 0])
-    return Objectives(values[0], values[1:], float(answer))
+    runs = [run for model in models for run in model.runs]
+    own = {"rsr": SafetyPart(metric="rsr"), "jsr": SafetyPart(metric="jsr")}
+    tables = {part: table_of(runs, partial(rows_of, part=part)) for part in (*own.values(), *parts)}
+    suites: dict[str, set[str]] = {}
+    for table in tables.values():
+        suites.setdefault(table.suite, set()).update(table.cells)
+    drawn = {suite: PromptDraws.make(rng, suites[suite], resamples) for suite in sorted(suites)}
+    useful = table_of(runs, partial(_headline, metric="utility"))
+    tasks = PromptDraws.make(rng, useful.cells, resamples)
+    seeds = SeedDraws.make(rng, models, resamples)
+    harmless = table_of(runs, partial(_headline, metric="over_refusal"))
+    refused = None
+    if harmless.cells:
+        refused = seeds.rates(harmless, PromptDraws.make(rng, harmless.cells, resamples))
+    rates = {part: seeds.rates(table, drawn[table.suite]) for part, table in tables.items()}
+    return Rates(
+        safety=_weighted_mean([(part.weight, rates[part]) for part in parts]),
+        rsr=rates[own["rsr"]],
+        jsr=rates[own["jsr"]],
+        utility=seeds.rates(useful, tasks),
+        over_refusal=refused,
+    )
 
 
-def _table(models: Sequence[TrialRecord], metric: Metric) -> dict[str, Array]:
-    """By "suite/prompt id": (2, models) what each model's answers count, and how many are in its rate's n."""
-    table: dict[str, Array] = {}
-    for column, model in enumerate(models):
-        for row in headline(model.generations, metric):
-            cell = table.setdefault(f"{row.suite}/{row.prompt_id}", np.zeros((2, len(models))))
-            cell[:, column] += credit(row), row.verdict != "dropped"
-    return table
+def metric_rates(
+    candidate: Candidate, metric: Metric, seed: int = 0, resamples: int = 1000
+) -> Estimates | None:
+    """One configuration's own rate of a metric, with its resamples; None without rows."""
+    rng = np.random.default_rng(seed)
+    table = table_of(candidate.runs, partial(_headline, metric=metric))
+    if not table.cells:
+        return None
+    drawn = PromptDraws.make(rng, table.cells, resamples)
+    return SeedDraws.make(rng, [candidate], resamples).rates(table, drawn)
 
 
-def _draws(rng: np.random.Generator, prompts: int, resamples: int) -> Array:
-    """(resamples + 1, prompts): how often each prompt is drawn; the first row is the prompts as they are."""
-    drawn = rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=resamples)
-    return np.vstack([np.ones(prompts), drawn])
+def _weighted_mean(parts: Sequence[tuple[float, Estimates]]) -> Estimates:
+    total = sum(weight for weight, _ in parts)
+    shares = [weight / total for weight, _ in parts]
+    rates = [numbers for _, numbers in parts]
+    answer = np.max([share * one.answer for share, one in zip(shares, rates, strict=True)], axis=0)
+    return combined(lambda *values: np.tensordot(shares, np.stack(values), axes=1), rates, answer)
 
 
-def _rates(table: dict[str, Array], prompts: Sequence[str], draws: Array) -> Array:
-    """(resamples + 1, models): the rate in each draw."""
-    none = np.zeros_like(next(iter(table.values())))
-    cells = np.stack([table.get(prompt, none) for prompt in prompts])
-    shares: Array = draws @ cells[:, 0] / np.maximum(draws @ cells[:, 1], 1)
-    return shares
+def _headline(record: TrialRecord, metric: Metric) -> list[Generation]:
+    return headline(record.generations, metric)
+
+
+def _place(row: Generation) -> str:
+    return f"{row.suite}/{row.attack}/{row.prompt_id}"

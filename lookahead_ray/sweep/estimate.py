@@ -10,7 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
 
-from lookahead_ray.config.objective import FloorObjective, Objective, WeightedObjective
+from lookahead_ray.config.objective import (
+    DEFAULT_PARTS,
+    FloorObjective,
+    Objective,
+    ParetoObjective,
+    SafetyPart,
+    WeightedObjective,
+)
 from lookahead_ray.evaluate.generation import Signal
 from lookahead_ray.trial.objective import References, safety_of
 
@@ -26,13 +33,15 @@ class Estimate:
     utility: float
 
 
-def estimated(signal: Signal, references: References) -> Estimate | None:
+def estimated(
+    signal: Signal, references: References, parts: Sequence[SafetyPart] = DEFAULT_PARTS
+) -> Estimate | None:
     """What the trial of `signal` would end with; None where a signal of the three was not measured.
 
-    Vanilla is taken after as many epochs, or at its end where it had fewer.
+    `parts` make up safety. Vanilla is taken after as many epochs, or at its end where it had fewer.
     """
     seed, vanilla = _at(references.seed.signals, 0), _at(references.vanilla.signals, signal.epoch)
-    if seed is None or vanilla is None or not safety_of(references.seed):
+    if seed is None or vanilla is None or not safety_of(references.seed, parts):
         return None
     if signal.kl is None or vanilla.kl is None:
         return None
@@ -40,27 +49,40 @@ def estimated(signal: Signal, references: References) -> Estimate | None:
     if len(losses) < 3:
         return None
     begun, own, plain = (exp(-loss) for loss in losses)
-    lost = 1 - safety_of(references.vanilla) / safety_of(references.seed)
+    lost = 1 - safety_of(references.vanilla, parts) / safety_of(references.seed, parts)
     return Estimate(
         safety=1 - lost * signal.kl / max(vanilla.kl, LEAST),
         utility=(own - begun) / max(plain - begun, LEAST),
     )
 
 
-def aims(estimate: Estimate, references: References, objective: Objective) -> tuple[float, ...]:
-    """What `objective` would maximise, each value more being better.
+def guess(estimate: Estimate, references: References, objective: Objective) -> tuple[float, ...]:
+    """What the trial's objectives would be, under a floor the constraint after them.
 
-    Under a floor one number orders all: those that keep it by utility, the others below them by safety.
+    Nothing where over-refusal counts: no signal tells of it.
     """
     match objective:
         case WeightedObjective(safety_weight=weight):
             return (weight * estimate.safety + (1 - weight) * estimate.utility,)
         case FloorObjective(floor=floor, relative_to=base):
-            scale = 1.0 if base == "seed" else safety_of(references.seed)
-            above = estimate.safety * scale - floor
-            return (estimate.utility if above >= 0 else above - BELOW_ALL,)
-        case _:
-            return estimate.safety, estimate.utility
+            scale = 1.0 if base == "seed" else safety_of(references.seed, objective.safety)
+            return estimate.utility, floor - estimate.safety * scale
+        case ParetoObjective(over_refusal=third):
+            return () if third else (estimate.safety, estimate.utility)
+
+
+def aims(estimate: Estimate, references: References, objective: Objective) -> tuple[float, ...]:
+    """What trials are compared by, each value more being better.
+
+    Under a floor one number orders all: those that keep it by utility, the others below them by safety.
+    """
+    if isinstance(objective, ParetoObjective):
+        return estimate.safety, estimate.utility
+    found = guess(estimate, references, objective)
+    if isinstance(objective, FloorObjective):
+        utility, constraint = found
+        return (utility if constraint <= 0 else -constraint - BELOW_ALL,)
+    return found
 
 
 def _at(signals: Sequence[Signal], epoch: int) -> Signal | None:

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from lookahead_ray.config.objective import WeightedObjective
+from lookahead_ray.config.objective import Objective
 from lookahead_ray.sweep.observer import Observer
+from lookahead_ray.sweep.references import references_among
 from lookahead_ray.trial.objective import References, score
 from lookahead_ray.trial.record import Role, TrialRecord
 
@@ -14,7 +15,7 @@ class Ledger:
 
     def __init__(
         self,
-        objective: WeightedObjective,
+        objective: Objective,
         committed: Sequence[TrialRecord],
         commit: Callable[[TrialRecord], None],
         observer: Observer,
@@ -27,12 +28,12 @@ class Ledger:
     @property
     def references(self) -> References | None:
         """Both references, or None until both are completed."""
-        seed, vanilla = self._completed("seed"), self._completed("vanilla")
-        return References(seed, vanilla) if seed and vanilla else None
+        return references_among(self.records)
 
     def reference_error(self) -> str:
         """Why there are no references, in words."""
-        errors = [f"{r.role}: {r.error}" for r in self.records if r.role != "search" and r.status == "failed"]
+        failed = [r for r in self.records if r.role in ("seed", "vanilla") and r.status == "failed"]
+        errors = [f"{record.role}: {record.error}" for record in failed]
         return "; ".join(errors) or "a reference was not run"
 
     def finish(self, record: TrialRecord) -> TrialRecord:
@@ -49,7 +50,14 @@ class Ledger:
         vanilla = record if record.role in ("seed", "vanilla") else self._completed("vanilla")
         if seed is None or vanilla is None:
             return record
-        return replace(record, objective=score(record, References(seed, vanilla), self._objective))
+        found = score(record, References(seed, vanilla), self._objective)
+        return replace(
+            record,
+            objective=found.objective,
+            objectives=found.objectives,
+            constraint=found.constraint,
+            safety=record.safety if found.safety is None else found.safety,
+        )
 
     def _completed(self, role: Role) -> TrialRecord | None:
         found = (r for r in self.records if r.role == role and r.status == "completed")

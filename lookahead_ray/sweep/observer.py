@@ -17,6 +17,9 @@ class Observer(Protocol):
     ) -> None:
         """`trials` counts all, references and `committed` ones (from before) included; `log` is a path."""
 
+    def budget(self, text: str) -> None:
+        """What of the budget is used, and why the search ended once it has."""
+
     def trial_started(self, trial_id: str, role: Role, label: str) -> None:
         """`label` says in a few words what the trial tries, e.g. "true, 6 tokens"."""
 

@@ -3,42 +3,27 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from lookahead_ray.config.objective import FloorObjective, Objective, WeightedObjective
 from lookahead_ray.sweep.picture_labels import MARKER_RADIUS_PT, PointLabel, place_labels
-from lookahead_ray.sweep.picture_points import Kind, Point, SafetyMetric, pareto_front, points_of, short
+from lookahead_ray.sweep.picture_legend import COLOURS, FLOOR, MARKERS, RING, draw_legend
+from lookahead_ray.sweep.picture_points import Point, SafetyMetric, pareto_front, points_of, short
+from lookahead_ray.sweep.pooled import pooled
 from lookahead_ray.sweep.recommendation import Recommendation
 from lookahead_ray.trial.record import Rate, TrialRecord
 
 DPI = 150
 LEAST_SPAN = 20.0  # percent points an axis shows at least, lest noise look like a trade-off
-NAMES: dict[Kind, str] = {
-    "seed": "seed model (not trained)",
-    "vanilla": "vanilla fine-tuning",
-    "true": "true preview, m tokens",
-    "virtual": "virtual preview, prefix",
-    "other": "no preview",
-}
-MARKERS: dict[Kind, str] = {"seed": "s", "vanilla": "X", "true": "o", "virtual": "D", "other": "P"}
-COLOURS: dict[Kind, str] = {
-    "seed": "#000000",
-    "vanilla": "#d55e00",  # Okabe and Ito's vermillion; the others from the same colour-blind safe set
-    "true": "#1f9e89",
-    "virtual": "#cc79a7",
-    "other": "#999999",
-}
-RING = "#009e73"
 AXES: dict[SafetyMetric, str] = {
+    "safety": "safety: the objective's\nmean of rates",
     "rsr": "RSR: harmful requests\nanswered safely",
     "jsr": "JSR: answered safely\nafter a harmful opening",
 }
@@ -53,9 +38,21 @@ MODELS = {  # configuration's names of what the package carries
 }
 
 
-def draw_tradeoff(records: Sequence[TrialRecord], recommendation: Recommendation | None, path: Path) -> None:
-    """Writes a PNG: RSR, and below it JSR, against utility, each with its 95 % interval."""
+def draw_tradeoff(
+    records: Sequence[TrialRecord],
+    recommendation: Recommendation | None,
+    path: Path,
+    objective: Objective | None = None,
+) -> None:
+    """Writes a PNG: RSR, and below it JSR, against utility, each with its 95 % interval.
+
+    Under a floor or a front, the objective's safety comes first, with a line at the floor.
+    """
+    failed = sum(record.status == "failed" for record in records)
+    records = [one.record for one in pooled(records)]
     panels: list[SafetyMetric] = ["rsr"]
+    if objective and not isinstance(objective, WeightedObjective):
+        panels.insert(0, "safety")
     if points_of(records, "jsr"):
         panels.append("jsr")
     figure = Figure(figsize=(9.6, 4.2 + 2.8 * (len(panels) - 1)), dpi=DPI, layout="constrained")
@@ -65,12 +62,22 @@ def draw_tradeoff(records: Sequence[TrialRecord], recommendation: Recommendation
     chosen = recommendation.trial_id if recommendation else None
     for ax, metric in zip(axes, panels, strict=True):
         _panel(ax, points_of(records, metric), metric, chosen, norm, colours)
+    floor = _floor(records, objective)
+    if floor is not None:
+        axes[0].axhline(100 * floor, color=FLOOR, linewidth=1.1, linestyle="--", zorder=1)
     axes[-1].set_xlabel(UTILITIES[_task_metric(records)])
     axes[0].set_title(_title(records), loc="left", fontsize=11, pad=20, parse_math=False)
+    told = _subtitle(records, failed)
     axes[0].annotate(
-        _subtitle(records), (0, 1), (0, 8), "axes fraction", "offset points", fontsize=8.5, color="0.35"
+        told,
+        (0, 1),
+        (0, 8),
+        "axes fraction",
+        "offset points",
+        fontsize=8.5,
+        color="0.35",
     )
-    _legend(figure, axes, records, chosen, norm, colours)
+    draw_legend(figure, axes, records, chosen, norm, colours, floor is not None)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # prefixes in scripts that the font lacks
         figure.draw_without_rendering()
@@ -169,12 +176,21 @@ def _task_metric(records: Sequence[TrialRecord]) -> str:
     return judge if judge in UTILITIES else "exact_match"
 
 
-def _subtitle(records: Sequence[TrialRecord]) -> str:
+def _floor(records: Sequence[TrialRecord], objective: Objective | None) -> float | None:
+    """Least safety as a rate; None where there is none, or no seed model that it is a share of."""
+    if not isinstance(objective, FloorObjective):
+        return None
+    if objective.relative_to == "none":
+        return objective.floor
+    seed = next((record.safety for record in records if record.role == "seed"), None)
+    return None if seed is None else objective.floor * seed
+
+
+def _subtitle(records: Sequence[TrialRecord], failed: int) -> str:
     sizes = [
         f"{_n([r.rsr for r in records])} harmful requests",
         f"{_n([r.utility for r in records])} task items",
     ]
-    failed = sum(record.status == "failed" for record in records)
     note = f"; {failed} failed trial{'s' if failed > 1 else ''} not shown" if failed else ""
     return f"n = {', '.join(sizes)}; bars: 95 % intervals{note}"
 
@@ -184,53 +200,3 @@ def _n(rates: Sequence[Rate | None]) -> str:
     if not sizes:
         return "0"
     return str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]}–{sizes[-1]}"
-
-
-def _legend(
-    figure: Figure,
-    axes: Sequence[Axes],
-    records: Sequence[TrialRecord],
-    chosen: str | None,
-    norm: Normalize,
-    colours: Colormap,
-) -> None:
-    """Outside of the data; the lengths' colour bar only where there is more than one length."""
-    points = points_of(records, "rsr")
-    handles = []
-    for kind, name in NAMES.items():
-        if any(point.kind == kind for point in points):
-            marker = _marker(MARKERS[kind], name, COLOURS[kind])
-            marker.set(markersize=8, markeredgecolor="white")
-            handles.append(marker)
-    if len(pareto_front(points)) > 1:
-        handles.append(Line2D([], [], color="0.4", linewidth=0.9, label="Pareto front"))
-    if any(point.trial_id == chosen for point in points):
-        ring = _marker("o", "recommended", RING)
-        ring.set(markersize=12, markeredgewidth=1.8, fillstyle="none")
-        handles.append(ring)
-    if handles:
-        figure.legend(
-            handles=handles, loc="outside right upper", frameon=False, fontsize=8.5, labelspacing=0.9
-        )
-    lengths = sorted({point.length_tokens for point in points if point.length_tokens})
-    if len(lengths) > 1:
-        place: dict[str, Any] = {"fraction": 0.03, "pad": 0.02, "shrink": 0.5, "anchor": (0.0, 0.0)}
-        bar = figure.colorbar(ScalarMappable(norm, colours), ax=list(axes), **place)
-        ticks = _spread([(length, float(norm(length))) for length in lengths])
-        bar.ax.yaxis.set_major_locator(FixedLocator([float(tick) for tick in ticks]))
-        bar.ax.yaxis.set_minor_locator(NullLocator())
-        bar.ax.set_yticklabels([str(tick) for tick in ticks], fontsize=8)
-        bar.set_label("true preview: m tokens", fontsize=8.5)
-
-
-def _marker(marker: str, label: str, colour: str) -> Line2D:
-    return Line2D([], [], linestyle="", marker=marker, color=colour, label=label)
-
-
-def _spread(places: Sequence[tuple[int, float]]) -> list[int]:
-    """The longest length and, going down, those far enough from the one kept before to be readable."""
-    kept = [places[-1]]
-    for length, place in reversed(places[:-1]):
-        if kept[-1][1] - place >= 0.05:
-            kept.append((length, place))
-    return [length for length, _ in reversed(kept)]

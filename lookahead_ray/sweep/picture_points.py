@@ -9,7 +9,7 @@ from lookahead_ray.trial.label import beside, quoted
 from lookahead_ray.trial.record import Rate, TrialRecord
 
 Kind = Literal["seed", "vanilla", "true", "virtual", "other"]
-SafetyMetric = Literal["rsr", "jsr"]
+SafetyMetric = Literal["safety", "rsr", "jsr"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def points_of(records: Sequence[TrialRecord], metric: SafetyMetric) -> list[Poin
     """The trials that can be drawn: those with both rates."""
     points = []
     for record in records:
-        rate: Rate | None = getattr(record, metric)
+        rate = _safety(record) if metric == "safety" else getattr(record, metric)
         if _drawable(rate) and _drawable(record.utility):
             preview = record.config.get("preview", {})
             kind = _kind(record, preview.get("strategy", "none"))
@@ -45,6 +45,13 @@ def pareto_front(points: Sequence[Point]) -> list[Point]:
         if not front or point.y.value > front[-1].y.value:
             front.append(point)
     return front[::-1]
+
+
+def _safety(record: TrialRecord) -> Rate | None:
+    """The objective's mean of rates, as a point: its interval is not that of any one rate."""
+    if record.safety is None or record.rsr is None:
+        return None
+    return Rate(record.safety, record.safety, record.safety, record.rsr.n, 0)
 
 
 def _drawable(rate: Rate | None) -> TypeGuard[Rate]:

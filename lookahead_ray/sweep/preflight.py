@@ -1,23 +1,29 @@
 """What can be checked before Ray starts: the data is there, the model has weights, the trial fits."""
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from lookahead_ray import chatter
 from lookahead_ray.config.dimension import corners
 from lookahead_ray.config.judge import ClassifierJudge
 from lookahead_ray.config.load import Sweep, content_hash
+from lookahead_ray.config.objective import Objective, check_names
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.attacks import Attack, load_attacks
 from lookahead_ray.data.suites import SafetySuite, load_suite
 from lookahead_ray.data.tasks import load_task
 from lookahead_ray.errors import ConfigError, DataError, HubDataError, ModelError
 from lookahead_ray.evaluate.judges import build
-from lookahead_ray.evaluate.questions import check_measurable
+from lookahead_ray.evaluate.questions import check_measurable, check_parts
+from lookahead_ray.method.defence import read_mix
+from lookahead_ray.model.fingerprint import fingerprint
 from lookahead_ray.model.load import check as check_model
 from lookahead_ray.sweep.cluster import check_fits
+from lookahead_ray.sweep.plan import plan
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,21 @@ class Preflight:
 
     lines: list[str]
     missing: list[str]  # what a sweep needs and this machine can't have now
+    hashes: dict[str, str] = field(default_factory=dict)  # as `store.SweepIdentity` has them
+
+    def note(self, part: str, digest: str) -> None:
+        """Take up a content hash; a part with several contents, as in a choice of tasks, numbers them."""
+        same = [name for name in self.hashes if name == part or name.startswith(f"{part}[")]
+        if digest not in [self.hashes[name] for name in same]:
+            self.hashes[f"{part}[{len(same) + 1}]" if same else part] = digest
+
+
+class Seen(NamedTuple):
+    """What a look at a part of the configuration gave."""
+
+    part: str  # where the configuration names it, such as `task`
+    digest: str  # of its contents
+    line: str = ""  # what to tell of it
 
 
 def check(sweep: Sweep, searches: bool = True, strict: bool = True) -> Preflight:
@@ -38,11 +59,13 @@ def check(sweep: Sweep, searches: bool = True, strict: bool = True) -> Preflight
 
     Raises:
         ConfigError: a trial asks for more workers than this machine has cores, for a measure for which there
-            is nothing to measure, or for a judge that can't be used.
+            is nothing to measure, or for a judge that can't be used; the objective for a rate that a trial
+            does not have.
         DataError: a data file is missing, empty, malformed or too small.
         ModelError: a local model without weights.
     """
     lines = [f"{sweep.name}: {sweep.search.trials} trials after seed and vanilla"]
+    lines += plan(sweep) if searches else ()
     lines += [f"dimension {dimension}" for dimension in sweep.dimensions]
     found = Preflight(lines, [])
     with chatter.into(Path(os.devnull)):  # of retries and downloads; what went wrong is in the error
@@ -61,42 +84,77 @@ def _look_at_corners(sweep: Sweep, found: Preflight, searches: bool, strict: boo
             if strict:
                 raise
             missing += [str(error)] * (str(error) not in missing)
+        objective = sweep.objective if searches else None
+        if objective:
+            _check_objective(objective, config, sweep.source)
         resolved = config.model_dump(mode="json")
-        for parts, look in ((("model",), _model), (("task",), _task), (("safety", "evaluation"), _safety)):
+        looks: tuple[tuple[tuple[str, ...], Callable[[TrialConfig], Iterator[Seen]]], ...] = (
+            (("model",), _model),
+            (("task",), _task),
+            (("defence",), _defence),
+            (("safety", "evaluation"), partial(_safety, objective=objective)),
+        )
+        for parts, look in looks:
             key = content_hash([resolved[part] for part in parts])
             if key in seen:
                 continue
             seen.add(key)
             try:
-                lines += [line for line in look(config) if line not in lines]
+                for seen_there in look(config):
+                    found.note(seen_there.part, seen_there.digest)
+                    lines += [seen_there.line] * (seen_there.line not in ("", *lines))
             except (ConfigError, DataError, ModelError) as error:
                 if strict or not isinstance(error, HubDataError):
                     raise type(error)(f"{sweep.source}: {error}") from error
                 missing += [str(error)] * (str(error) not in missing)
-        if searches and not config.evaluation.attacks:
-            rule = "must hold at least one attack, as a search compares JSR, got none"
-            raise ConfigError(f"{sweep.source}: evaluation.attacks: {rule}")
 
 
-def _model(config: TrialConfig) -> Iterator[str]:
-    yield f"model {check_model(config.model)}"
+def _check_objective(objective: Objective, config: TrialConfig, source: str) -> None:
+    if not config.evaluation.attacks:
+        rule = "must hold at least one attack, as a search compares JSR, got none"
+        raise ConfigError(f"{source}: evaluation.attacks: {rule}")
+    try:
+        check_names(objective, config.safety, config.evaluation.attacks)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from error
 
 
-def _task(config: TrialConfig) -> Iterator[str]:
+def _model(config: TrialConfig) -> Iterator[Seen]:
+    line = f"model {check_model(config.model)}"
+    yield Seen("model", fingerprint(config.model.path, config.model.revision), line)
+
+
+def _task(config: TrialConfig) -> Iterator[Seen]:
     try:
         task = load_task(config.task)
     except DataError as error:
         raise type(error)(f"task: {error}") from error
-    yield f"task {task.name}: {len(task.train)} training and {len(task.test)} test examples"
+    line = f"task {task.name}: {len(task.train)} training and {len(task.test)} test examples"
+    yield Seen("task", task.data_hash, line)
 
 
-def _safety(config: TrialConfig) -> Iterator[str]:
+def _defence(config: TrialConfig) -> Iterator[Seen]:
+    if config.defence.mix and config.defence.mix.path:
+        try:
+            yield Seen("defence", content_hash(read_mix(Path(config.defence.mix.path))))
+        except DataError as error:
+            raise DataError(f"defence.mix: {error}") from error
+
+
+def _safety(config: TrialConfig, objective: Objective | None) -> Iterator[Seen]:
     suites, attacks = list(map(load_suite, config.safety)), load_attacks(config.evaluation.attacks)
     check_measurable(suites, attacks, config.evaluation)
+    if objective:
+        check_parts(objective, suites, attacks, config.evaluation)
     _check_judges(config)
     for suite in suites:
         counts = f"{len(suite.harmful)} harmful and {len(suite.benign)} benign prompts"
-        yield f"safety {suite.name}: {counts}{_left_out(suite, attacks, config)}"
+        line = f"safety {suite.name}: {counts}{_left_out(suite, attacks, config)}"
+        yield Seen(f"safety[{suite.name}]", suite.data_hash, line)
+    yield Seen("evaluation.attacks", content_hash([asdict(attack) for attack in attacks]))
+    for judge in config.evaluation.judges:
+        if isinstance(judge, ClassifierJudge):
+            yield Seen("evaluation.judges", fingerprint(judge.path, judge.revision))
 
 
 def _left_out(suite: SafetySuite, attacks: tuple[Attack, ...], config: TrialConfig) -> str:

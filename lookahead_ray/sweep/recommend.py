@@ -1,164 +1,122 @@
-"""What to train: the best trial of a sweep, if it beats vanilla beyond the noise."""
+"""What to train: the simplest of the best configurations, if it beats vanilla beyond the noise."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from lookahead_ray.config.objective import WeightedObjective
+from lookahead_ray.config.objective import Objective
 from lookahead_ray.evaluate.paired import mcnemar
-from lookahead_ray.sweep.bootstrap import Objectives, objectives, outcomes
+from lookahead_ray.sweep.aims import FIRST_CANDIDATE, VANILLA, aims
+from lookahead_ray.sweep.bootstrap import Rates, check_same_prompts, outcomes, resample
+from lookahead_ray.sweep.candidates import Candidate, Field, field_of
+from lookahead_ray.sweep.judgement import Judgement, judge
 from lookahead_ray.sweep.recommendation import Comparison, Recommendation
-from lookahead_ray.trial.label import beside, quoted, tokens
-from lookahead_ray.trial.objective import References, is_scorable, safety_of
-from lookahead_ray.trial.record import Metric, Rate, Role, TrialRecord
+from lookahead_ray.sweep.sentence import Facts, sentence
+from lookahead_ray.sweep.simplicity import complexity
+from lookahead_ray.trial.objective import safety_of
+from lookahead_ray.trial.record import Metric, TrialRecord
 
-_PAIRED: tuple[Metric, ...] = ("rsr", "jsr", "utility")
+
+@dataclass(frozen=True)
+class Assessment:
+    """All configurations of a sweep, measured against its references."""
+
+    field: Field
+    rates: Rates
+    judged: Judgement
 
 
-def recommend(
-    records: Sequence[TrialRecord],
-    objective: WeightedObjective,
-    seed: int = 0,
-    resamples: int = 2000,
-) -> Recommendation:
-    """Recommend the completed search trial with the best objective among those that beat vanilla.
-
-    A trial beats vanilla if the interval of its objective's difference to vanilla's lies above 0. Intervals
-    come from a paired bootstrap over prompts that draws the references along, and cover all candidates' true
-    differences at once in 95 % of sweeps (max-|t|, see bootstrap.py). Those whose difference to the
-    recommended one covers 0, simultaneously again, are listed as indistinguishable from it. The p-values are
-    McNemar's, one test each, unadjusted. `seed` makes the resamples repeatable.
+def assess(
+    records: Sequence[TrialRecord], objective: Objective, seed: int = 0, resamples: int = 2000
+) -> Assessment | str:
+    """The assessment, or in words why there is none.
 
     Raises ValueError, naming the prompt, if trials weren't evaluated on the same prompts.
     """
-    references = _references(records)
-    if isinstance(references, str):
-        return _nothing(references)
-    candidates = [record for record in records if record.role == "search" and is_scorable(record)]
-    if not candidates:
-        return _nothing("no recommendation: no search trial was completed")
-    if safety_of(references.seed) == 0:
-        return _nothing("no recommendation: the seed model is never safe, so there is no safety to keep")
-    models = [references.seed, references.vanilla, *candidates]
-    _check_same_prompts(models)
-    values = objectives(models, 0, 1, objective, seed, resamples)
-    compared = _compare(values, candidates, references.vanilla)
-    best = next((comparison for comparison in compared if comparison.low > 0), None)
-    shown = best or compared[0]
-    record = next(candidate for candidate in candidates if candidate.trial_id == shown.trial_id)
-    sentence = _sentence(shown, record, references.vanilla, len(candidates), recommended=best is not None)
-    same = _indistinguishable(values, candidates, best.trial_id) if best else ()
-    return Recommendation(best.trial_id if best else None, sentence, same, tuple(compared))
+    field = field_of(records, objective)
+    if isinstance(field, str):
+        return field
+    if safety_of(field.seed_model.first, objective.safety) == 0:
+        return "the seed model is never safe, so there is no safety to keep"
+    check_same_prompts(field.models, objective)
+    rates = resample(field.models, objective.safety, seed, resamples)
+    return Assessment(field, rates, judge(objective, aims(rates)))
 
 
-def _references(records: Sequence[TrialRecord]) -> References | str:
-    """The references, or why there are none."""
-    found: dict[Role, TrialRecord] = {}
-    for role in ("seed", "vanilla"):
-        of_role = [record for record in records if record.role == role]
-        usable = next(filter(is_scorable, of_role), None)
-        if usable is None:
-            name = "seed model's" if role == "seed" else "vanilla"
-            state = "is missing" if not of_role else f"was not evaluated in full ({of_role[-1].status})"
-            return f"no recommendation: the {name} trial {state}, and every objective is relative to it"
-        found[role] = usable
-    return References(seed=found["seed"], vanilla=found["vanilla"])
+def recommend(
+    records: Sequence[TrialRecord], objective: Objective, seed: int = 0, resamples: int = 2000
+) -> Recommendation:
+    """Recommend the simplest of those configurations that the data can't tell from the best one.
 
+    Only configurations that are better than vanilla beyond the noise come into question (see `judge`); the
+    best of them has the greatest objective; under `floor` the greatest utility, under `pareto` the greatest
+    product of its aims, the hypervolume that it dominates by itself. Of those whose difference to it covers 0
+    the simplest is recommended (see `complexity`). Those whose difference to the recommended one covers 0,
+    simultaneously again, are listed as indistinguishable from it.
 
-def _check_same_prompts(models: Sequence[TrialRecord]) -> None:
-    for metric in _PAIRED:
-        expected = outcomes(models[0], metric).keys()
-        for model in models:
-            different = expected ^ outcomes(model, metric).keys()
-            if different or not expected:
-                prompt = min(different, default="none at all")
-                raise ValueError(
-                    f"trial {model.trial_id}: {metric} must have the same prompts as trial "
-                    f"{models[0].trial_id}, got a difference at {prompt}"
-                )
+    Trials that differ in their seed alone are one configuration. Intervals come from a paired bootstrap over
+    prompts and, where there are several, seeds; it draws the references along. Once any configuration was run
+    again, only such can be recommended: of the others nobody knows how much training varies. The p-values are
+    McNemar's, one test each, unadjusted; where either side has several seeds they are the bootstrap's. `seed`
+    makes the resamples repeatable.
 
-
-def _compare(values: Objectives, candidates: Sequence[TrialRecord], vanilla: TrialRecord) -> list[Comparison]:
-    """All candidates against vanilla, best objective first; ties keep the order of the trials."""
-    intervals = values.minus(1).simultaneous(range(2, 2 + len(candidates)))
-    compared = [
-        Comparison(
-            trial_id=candidate.trial_id,
-            objective=float(point),
-            difference=interval.difference,
-            low=interval.low,
-            high=interval.high,
-            rsr_p_value=mcnemar(outcomes(candidate, "rsr"), outcomes(vanilla, "rsr")).p_value,
-            jsr_p_value=mcnemar(outcomes(candidate, "jsr"), outcomes(vanilla, "jsr")).p_value,
-        )
-        for candidate, point, interval in zip(candidates, values.point[2:], intervals, strict=True)
-    ]
-    return sorted(compared, key=lambda comparison: -comparison.objective)
-
-
-def _indistinguishable(
-    values: Objectives, candidates: Sequence[TrialRecord], trial_id: str
-) -> tuple[str, ...]:
-    """The others whose difference to the trial covers 0, best objective first."""
-    columns = {candidate.trial_id: 2 + i for i, candidate in enumerate(candidates)}
-    base = columns.pop(trial_id)
-    intervals = values.minus(base).simultaneous(list(columns.values()))
-    same = [
-        (interval.difference, other)
-        for other, interval in zip(columns, intervals, strict=True)
-        if interval.low <= 0 <= interval.high
-    ]
-    return tuple(other for _, other in sorted(same, key=lambda pair: -pair[0]))
-
-
-def _sentence(
-    comparison: Comparison, record: TrialRecord, vanilla: TrialRecord, candidates: int, *, recommended: bool
-) -> str:
-    """The candidate's rates beside vanilla's and how far its objective is above, with its interval."""
-    numbers = (
-        f"RSR {_percent(record.rsr)} (vanilla {_percent(vanilla.rsr)}, {_p(comparison.rsr_p_value)})"
-        f" and JSR {_percent(record.jsr)} (vanilla {_percent(vanilla.jsr)}, {_p(comparison.jsr_p_value)})"
-        f" at utility {_percent(record.utility)} (vanilla {_percent(vanilla.utility)});"
+    Raises ValueError, naming the prompt, if trials weren't evaluated on the same prompts.
+    """
+    assessed = assess(records, objective, seed, resamples)
+    if isinstance(assessed, str):
+        return Recommendation(None, f"no recommendation: {assessed}", (), (), objective.name)
+    field, rates, judged = assessed.field, assessed.rates, assessed.judged
+    compared = [_comparison(place, field, rates, judged) for place in judged.order]
+    contenders = _run_again(field) or judged.possible | judged.better
+    eligible = [place for place in judged.order if place in judged.better & contenders]
+    chosen, equals = _simplest(eligible, judged, field) if eligible else (None, 1)
+    shown = chosen if chosen is not None else _closest(judged, contenders)
+    facts = Facts(field, rates, judged, shown, compared[judged.order.index(shown)], equals)
+    ids = [candidate.trial_id for candidate in field.candidates]
+    alike = judged.others_like(chosen) if chosen is not None else {}
+    return Recommendation(
+        trial_id=None if chosen is None else ids[chosen],
+        sentence=sentence(objective, facts, recommended=chosen is not None),
+        indistinguishable=tuple(ids[i] for i in sorted(alike, key=lambda i: -alike[i].difference)),
+        comparisons=tuple(compared),
+        kind=objective.name,
+        front=tuple(ids[place] for place in judged.order if place in judged.front),
     )
-    side = "above" if comparison.difference >= 0 else "below"
-    adjusted = f", adjusted for {candidates} candidates" if candidates > 1 else ""
-    margin = (
-        f"its objective is {_decimal(abs(comparison.difference))} {side} vanilla's"
-        f" (95 % interval {_decimal(comparison.low)} to {_decimal(comparison.high)}{adjusted})"
+
+
+def _run_again(field: Field) -> frozenset[int]:
+    """Candidates with several seeds."""
+    return frozenset(place for place, one in enumerate(field.candidates) if len(one.runs) > 1)
+
+
+def _simplest(eligible: Sequence[int], judged: Judgement, field: Field) -> tuple[int, int]:
+    """The simplest of the eligible that are like the best of them, and how many these are."""
+    best = eligible[0]
+    like = judged.others_like(best)
+    equals = [place for place in eligible if place == best or place in like]
+    return min(equals, key=lambda place: complexity(field.candidates[place].first)), len(equals)
+
+
+def _closest(judged: Judgement, contenders: frozenset[int]) -> int:
+    return next((place for place in judged.order if place in contenders), judged.order[0])
+
+
+def _comparison(place: int, field: Field, rates: Rates, judged: Judgement) -> Comparison:
+    candidate, interval = field.candidates[place], judged.difference[place]
+    return Comparison(
+        trial_id=candidate.trial_id,
+        objective=float(judged.merit.point[FIRST_CANDIDATE + place]),
+        difference=interval.difference,
+        low=interval.low,
+        high=interval.high,
+        rsr_p_value=_p_value("rsr", place, candidate, field.vanilla, rates),
+        jsr_p_value=_p_value("jsr", place, candidate, field.vanilla, rates),
+        seeds=len(candidate.runs),
+        safety=judged.safety[place] if judged.safety else None,
     )
-    if recommended:
-        return f"{_what(record)} keeps {numbers} {margin}"
-    closest = f"the closest, {_what(record)}, has {numbers} {margin}"
-    return f"no candidate beats vanilla beyond the noise; {closest}"
 
 
-def _what(record: TrialRecord) -> str:
-    """ "true preview of 6 tokens", or with other than the vanilla method "no preview (sdft)"."""
-    shown = _preview(record.config["preview"])
-    others = ", ".join(beside(record.config))
-    return f"{shown} ({others})" if others else shown
-
-
-def _preview(preview: Mapping[str, Any]) -> str:
-    match preview["strategy"]:
-        case "true":
-            return f"true preview of {tokens(preview['length_tokens'])}"
-        case "virtual":
-            return f"virtual preview {quoted(preview['prefix'])}"
-        case _:
-            return "no preview"
-
-
-def _percent(rate: Rate | None) -> str:
-    return "unknown" if rate is None else f"{100 * rate.value:.0f} %"
-
-
-def _p(value: float) -> str:
-    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
-
-
-def _decimal(value: float) -> str:
-    return f"{round(value, 2) + 0.0:.2f}"  # + 0.0 turns -0.0 into 0.0
-
-
-def _nothing(reason: str) -> Recommendation:
-    return Recommendation(None, reason, (), ())
+def _p_value(metric: Metric, place: int, candidate: Candidate, vanilla: Candidate, rates: Rates) -> float:
+    if len(candidate.runs) == len(vanilla.runs) == 1:
+        return mcnemar(outcomes(candidate.first, metric), outcomes(vanilla.first, metric)).p_value
+    numbers = rates.rsr if metric == "rsr" else rates.jsr
+    return float(numbers.minus(VANILLA).p_values()[FIRST_CANDIDATE + place])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.evaluate.generation import Signal
-from lookahead_ray.sweep.estimate import aims, estimated
+from lookahead_ray.sweep.estimate import aims, estimated, guess
 from lookahead_ray.sweep.halving import Halving
 from lookahead_ray.trial.objective import References
 from lookahead_ray.trial.record import TrialRecord
@@ -24,6 +24,14 @@ class Stopping:
         """Whether trials are stopped at all."""
         return self._halving is not None
 
+    def told(self, record: TrialRecord, references: References | None) -> tuple[float, ...]:
+        """What a search is told of a trial that was stopped: its aims as guessed from its last signal, under
+        a floor the constraint after them; nothing where that can't be guessed, or of another trial."""
+        if record.status != "stopped" or not record.signals or not references:
+            return ()
+        estimate = estimated(record.signals[-1], references, self._objective.safety)
+        return guess(estimate, references, self._objective) if estimate else ()
+
     def learn(self, records: Sequence[TrialRecord], references: References) -> None:
         """Take trials that have ended as competitors of those to come."""
         for record in records:
@@ -36,7 +44,7 @@ class Stopping:
         return self._halving is None or not noted or self._halving.goes_on(trial_id, signal.epoch, epochs)
 
     def _note(self, trial_id: str, signal: Signal, references: References) -> bool:
-        estimate = estimated(signal, references)
+        estimate = estimated(signal, references, self._objective.safety)
         if self._halving is None or estimate is None:
             return False
         self._halving.note(trial_id, signal.epoch, aims(estimate, references, self._objective))

@@ -6,10 +6,11 @@ import time
 from typing import Any
 
 from ray import tune
-from ray.tune import Callback
+from ray.tune import Callback, TuneError
 from ray.tune.search import ConcurrencyLimiter, Searcher
 from ray.tune.trainable import FunctionTrainable
 
+from lookahead_ray.errors import LookaheadRayError
 from lookahead_ray.evaluate.generation import Signal
 from lookahead_ray.sweep.agenda import Agenda, NoJob
 from lookahead_ray.sweep.interrupt import Interrupt
@@ -19,7 +20,7 @@ from lookahead_ray.trial.group import GROUP, MEASUREMENT, PROGRESS, SIGNAL, rele
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.launch import FAILURE, TuneTrial
 from lookahead_ray.trial.outcome import completed_record, failed_record
-from lookahead_ray.trial.record import utc_now
+from lookahead_ray.trial.record import TrialRecord, utc_now
 
 # The trainable only waits for its worker group. Tune refuses an empty request, and a share of a core would
 # keep the last trial from fitting; the head node's own resource is there in any cluster and never runs out.
@@ -28,23 +29,26 @@ TRAINABLE_RESOURCES = {"node:__internal_head__": 0.0001}
 
 def run_trials(
     agenda: Agenda,
-    most: int,
     *,
     sweep_id: str,
     at_once: int,
     observer: Observer,
     trainable: type[FunctionTrainable] = TuneTrial,
 ) -> None:
-    """Run the jobs of `agenda`, `most` at most, on the connected cluster, `at_once` at a time."""
+    """Run the jobs of `agenda` on the connected cluster, `at_once` at a time, until it has no more.
+
+    Raises:
+        StoreError: a trial can't be committed; those that run are ended.
+    """
     interrupt = Interrupt()
-    decisions = Decisions.remote()
+    decisions = Decisions.remote()  # type: ignore[attr-defined]  # Ray's decorator is untyped
     watching = _Watching(sweep_id, agenda, decisions, observer, interrupt)
     scratch = tempfile.mkdtemp(prefix="lookahead-ray-")  # for what Tune insists on writing
     tuner = tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([TRAINABLE_RESOURCES])),
         tune_config=tune.TuneConfig(
             search_alg=ConcurrencyLimiter(_Asking(agenda, decisions), max_concurrent=at_once),
-            num_samples=most,
+            num_samples=-1,  # the agenda says when it is over
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(verbose=0, callbacks=[watching], storage_path=scratch),
@@ -52,6 +56,8 @@ def run_trials(
     try:
         with interrupt.heeded():
             tuner.fit()
+    except TuneError as error:
+        raise (watching.error or error) from error  # Tune makes its own error of what a callback raises
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -72,7 +78,7 @@ class _Asking(_NeverRestored, Searcher):
         self._agenda = agenda
         self._decisions = decisions
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:
         match self._agenda.ask():
             case Job() as job:
                 return {"job": job, "decisions": self._decisions}
@@ -109,6 +115,7 @@ class _Watching(_NeverRestored, Callback):
         self._observer = observer
         self._started: dict[str, tuple[float, str]] = {}
         self._groups: dict[str, str] = {}  # placement group of each running trial's workers
+        self.error: LookaheadRayError | None = None  # what ended the sweep
 
     def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
         self._interrupt.check()
@@ -141,7 +148,7 @@ class _Watching(_NeverRestored, Callback):
         else:
             error = result.get(FAILURE, "the trial ended without a result")
             record = failed_record(job, self._sweep_id, started_at, time.monotonic() - start, error)
-        self._agenda.finish(record)
+        self._finish(record)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         job = _job(trial)
@@ -149,7 +156,14 @@ class _Watching(_NeverRestored, Callback):
         start, started_at = self._started.pop(job.trial_id, (time.monotonic(), ""))
         error = trial.get_error()
         text = f"{type(error).__name__}: {error}" if error else "the trial's process died"
-        self._agenda.finish(failed_record(job, self._sweep_id, started_at, time.monotonic() - start, text))
+        self._finish(failed_record(job, self._sweep_id, started_at, time.monotonic() - start, text))
+
+    def _finish(self, record: TrialRecord) -> None:
+        try:
+            self._agenda.finish(record)
+        except LookaheadRayError as error:
+            self.error = self.error or error
+            raise
 
 
 def _job(trial: Any) -> Job:

@@ -40,6 +40,7 @@ class SweepResult:
 class Preflight:
     lines: list[str]
     missing: list[str] = field(default_factory=list)
+    hashes: dict[str, str] = field(default_factory=dict)
 
 
 @pytest.fixture
@@ -327,7 +328,7 @@ def test_tables_prints_the_report_again(run: str, monkeypatch: pytest.MonkeyPatc
     assert result.exit_code == 0, result.stderr
     assert "71 % [64, 78]" in result.stdout
     assert "Recommended: virtual" in result.stdout
-    assert "rows     trials 8, steps 0, generations 0, token_kl 0" in result.stdout
+    assert "rows     trials 8, steps 0, signals 0, generations 0, token_kl 0" in result.stdout
 
 
 def test_tables_of_an_empty_run(tmp_path: Path) -> None:
@@ -337,7 +338,7 @@ def test_tables_of_an_empty_run(tmp_path: Path) -> None:
 
 
 def test_tables_exports(run: str, tmp_path: Path) -> None:
-    names = ["trials", "steps", "generations", "token_kl"]
+    names = ["trials", "steps", "signals", "generations", "token_kl"]
     assert invoke("tables", run, "--format", "csv").stdout.split() == [f"{run}/export/{n}.csv" for n in names]
     out = str(tmp_path / "out")
     assert invoke("tables", run, "--format", "arrow", "--out", out).stdout.split() == [

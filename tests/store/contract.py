@@ -15,7 +15,12 @@ from lookahead_ray.trial.record import COUNTED
 from tests.factory import SWEEP_ID, make_failed, make_record, with_others
 
 IDENTITY = SweepIdentity(
-    SWEEP_ID, "quickstart", "abc123", {"trials": 3, "prefix": "é"}, "2025-01-01T00:00:00Z"
+    SWEEP_ID,
+    "quickstart",
+    "abc123",
+    {"trials": 3, "prefix": "é"},
+    "2025-01-01T00:00:00Z",
+    {"task": "t1"},
 )
 
 
@@ -107,14 +112,16 @@ class StoreContract:
         again.commit(make_record(0))
         assert [record.trial_id for record in store.open(run).records()] == ["trial-1", "trial-0"]
 
-    def test_a_foreign_run_is_refused(self, run: str) -> None:
+    def test_a_changed_sweep_is_refused_and_what_changed_is_named(self, run: str) -> None:
         store.create(run, IDENTITY).commit(make_record(1))
+        changed = replace(IDENTITY, config={"trials": 4, "prefix": "é"}, hashes={"task": "t2"})
         with pytest.raises(StoreError) as refused:
-            store.create(run, replace(IDENTITY, config_hash="def456"))
-        message = str(refused.value)
-        assert "\n" not in message
-        for part in (run, "config_hash", "abc123", "def456", "--run"):
-            assert part in message
+            store.create(run, changed)
+        assert str(refused.value) == (
+            f"{run}: can't go on: these changed since the sweep began: trials (4, was 3); task (contents); "
+            "use another --run, or undo the change"
+        )
+        assert [record.trial_id for record in store.open(run).records()] == ["trial-1"]
 
     def test_a_record_of_another_sweep_is_refused(self, run: str) -> None:
         writer = store.create(run, IDENTITY)
@@ -148,8 +155,8 @@ class StoreContract:
     @pytest.mark.parametrize("name", ["commits/trial-1.json", "sweep.json"])
     def test_another_schema_version_is_refused(self, run: str, name: str) -> None:
         store.create(run, IDENTITY).commit(make_record(1))
-        damage(run, name, content_of(run, name).replace(b'"schema_version": 2', b'"schema_version": 1'))
-        with pytest.raises(StoreError, match=f"{name}: schema_version must be 2, got 1"):
+        damage(run, name, content_of(run, name).replace(b'"schema_version": 3', b'"schema_version": 2'))
+        with pytest.raises(StoreError, match=f"{name}: schema_version must be 3, got 2"):
             store.open(run)
 
     def test_uncommitted_and_temporary_files_do_no_harm(self, run: str) -> None:

@@ -17,6 +17,7 @@ import traceback
 from pathlib import Path
 
 import lookahead_ray.store as store
+from lookahead_ray.store import TABLES
 from tests.factory import make_record
 from tests.store.contract import IDENTITY
 
@@ -34,8 +35,8 @@ def start(run: str, trials: float) -> int:
         return child
     status = 1
     try:
-        writer = store.create(run, IDENTITY)
-        with writer.lock():
+        with store.lock(run):
+            writer = store.create(run, IDENTITY)
             os.write(tell, b"x")
             while (done := len(writer.committed_ids())) < trials:
                 writer.commit(make_record(done))
@@ -49,7 +50,7 @@ def uncommitted(run: str) -> bool:
     """Whether files lie in the run that no commit lists."""
     files = [path.name for path in Path(run).glob("*/**/*") if path.is_file()]
     commits = sum(name.endswith(".json") and not name.startswith(".") for name in files)
-    return len(files) != 5 * commits
+    return len(files) != (1 + len(TABLES)) * commits
 
 
 def main(run: str, kills: int, seed: int) -> None:

@@ -31,32 +31,35 @@ class TestLocal(StoreContract):
             store.create(str(tmp_path / "file" / "run"), IDENTITY)
 
     def test_a_directory_that_cannot_be_made(self) -> None:
-        with pytest.raises(StoreError, match="/proc/nope/run/lock: cannot open"):
+        with pytest.raises(StoreError, match=r"/proc/nope/run/sweep\.json: cannot write"):
             store.create("/proc/nope/run", IDENTITY)
+        with (
+            pytest.raises(StoreError, match="/proc/nope/run/lock: cannot open"),
+            store.lock("/proc/nope/run"),
+        ):
+            pass
 
     def test_an_unknown_protocol(self) -> None:
         with pytest.raises(StoreError, match="nonsense://x: cannot open: "):
             store.open("nonsense://x")
 
     def test_one_driver_at_a_time(self, run: str) -> None:
-        first, second = store.create(run, IDENTITY), store.create(run, IDENTITY)
-        with first.lock():
-            with pytest.raises(StoreError, match=f"lock: .*process {os.getpid()} on "), second.lock():
+        with store.lock(run):
+            with pytest.raises(StoreError, match=f"lock: .*process {os.getpid()} on "), store.lock(run):
                 pass
-            first.commit(make_record(1))
+            store.create(run, IDENTITY).commit(make_record(1))
             assert len(store.open(run).records()) == 1
-        with second.lock():
-            second.commit(make_record(2))
+        with store.lock(run):
+            store.create(run, IDENTITY).commit(make_record(2))
 
     def test_a_forked_child_does_not_keep_the_lock(self, run: str) -> None:
-        writer = store.create(run, IDENTITY)
-        with writer.lock():
+        with store.lock(run):
             read, write = os.pipe()
             if not (child := os.fork()):
                 os.close(write)
                 os.read(read, 1)
                 os._exit(0)
-        with writer.lock():
+        with store.lock(run):
             pass
         os.close(write)
         os.waitpid(child, 0)
@@ -78,7 +81,7 @@ class TestLocal(StoreContract):
             return real(*arguments)
 
         monkeypatch.setattr(os, call, failing)
-        steps = {"replace": 5, "fsync": 9}[call]  # the last fsync comes after the commit is visible
+        steps = {"replace": 6, "fsync": 11}[call]  # the last fsync comes after the commit is visible
         for left in range(steps):
             before = left
             with pytest.raises(StoreError, match="No space left"):

@@ -23,7 +23,8 @@ NASTY = 'a "b"; c, d\r\ne\tf\\\x00g\x1b[31m\u202eé😀=1+1'
 REQUIRED_TRIALS = (
     "sweep_id trial_id role method strategy length_tokens prefix learning_rate epochs seed status error "
     "objective safety kl workers zero_stage train_tokens flops seconds_train seconds_evaluate seconds_total "
-    "config config_hash params data_hash model_hash versions preparation started_at"
+    "config config_hash params data_hash model_hash versions preparation started_at "
+    "objectives constraint restarts"
 )
 
 
@@ -40,7 +41,7 @@ def writer(run: str) -> Store:
 def test_schemas_say_version_units_and_meaning() -> None:
     for table in TABLES:
         schema = SCHEMAS[table]
-        assert schema.metadata == {b"schema_version": b"2", b"table": table.encode()}
+        assert schema.metadata == {b"schema_version": b"3", b"table": table.encode()}
         assert schema.names[:2] == ["sweep_id", "trial_id"]
         assert len(set(schema.names)) == len(schema.names)
         assert all(field.metadata[b"description"] for field in schema)
@@ -55,7 +56,7 @@ def test_the_files_say_the_same(run: str, writer: Store) -> None:
     writer.commit(make_record(1))
     for table in TABLES:
         schema = pq.read_schema(f"{run}/tables/{table}/trial-1.parquet")
-        assert schema.metadata[b"schema_version"] == b"2"
+        assert schema.metadata[b"schema_version"] == b"3"
         for field in schema:
             declared = SCHEMAS[table].field(field.name).metadata
             assert declared.items() <= field.metadata.items()

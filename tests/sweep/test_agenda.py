@@ -11,6 +11,7 @@ from lookahead_ray.sweep.agenda import Agenda, NoJob
 from lookahead_ray.sweep.ledger import Ledger
 from lookahead_ray.sweep.stopping import Stopping
 from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.objective import References
 from lookahead_ray.trial.record import Role, TrialRecord
 from tests.factory import make_failed, make_record
 
@@ -41,8 +42,25 @@ class Suggesting:
     def ask(self) -> Job | None:
         return Job(self.left.pop(0), "search", {}, {}, "") if self.left else None
 
-    def tell(self, record: TrialRecord) -> None:
+    def tell(self, record: TrialRecord, estimated: Sequence[float] = ()) -> None:
         self.told.append(record.trial_id)
+
+    def learn_references(self, references: References) -> None:
+        self.told.append(references.vanilla.trial_id)
+
+
+class FixedLimits:
+    """So many trials, then these rounds of repeats."""
+
+    def __init__(self, trials: int, rounds: Sequence[Sequence[Job]]) -> None:
+        self.trials = trials
+        self.rounds = list(rounds)
+
+    def search_ended(self, searched: int) -> bool:
+        return searched >= self.trials
+
+    def repeats(self) -> Sequence[Job]:
+        return self.rounds.pop(0) if self.rounds else ()
 
 
 def agenda(
@@ -54,14 +72,12 @@ def agenda(
     rounds: Sequence[Sequence[Job]] = (),
 ) -> Agenda:
     ledger = Ledger(WeightedObjective(), committed, commits.append, cast(Any, Silent()))
-    left = list(rounds)
     return Agenda(
         references,
         cast(Any, search or Suggesting()),
         ledger,
         NO_STOPPING,
-        ended=lambda searched: searched >= trials,
-        repeats=lambda: left.pop(0) if left else (),
+        cast(Any, FixedLimits(trials, rounds)),
     )
 
 
@@ -130,3 +146,14 @@ def test_repeats_come_in_rounds_once_all_else_is_committed() -> None:
     order.finish(record("r3", "repeat"))
     assert order.ask() is NoJob.NEVER
     assert search.told == ["a"]
+
+
+def test_work_is_looked_for_without_losing_it() -> None:
+    order = agenda([], Suggesting("a"), committed=REFERENCES)
+    assert order.has_work()
+    assert order.has_work()
+    found = order.ask()
+    assert isinstance(found, Job)
+    assert found.trial_id == "a"
+    assert not agenda([], committed=REFERENCES).has_work()
+    assert agenda([], references=[job("seed")]).has_work()

@@ -15,7 +15,7 @@ HALF = WeightedObjective()
 
 
 def unscored(seed: int, **other: Any) -> TrialRecord:
-    return replace(make_record(seed, **other), objective=None)
+    return replace(make_record(seed, **other), objective=None, objectives=())
 
 
 SEED = replace(unscored(1, role="seed"), trial_id="seed")
@@ -38,6 +38,7 @@ class Watched:
     def sweep_started(self, *arguments: Any) -> None: ...
     def trial_started(self, *arguments: Any) -> None: ...
     def trial_progress(self, *arguments: Any) -> None: ...
+    def budget(self, text: str) -> None: ...
     def sweep_finished(self, interrupted: bool) -> None: ...
 
 
@@ -45,9 +46,10 @@ def test_a_trial_is_scored_then_committed_then_announced() -> None:
     watched = Watched(SEED, VANILLA)
     record = unscored(3)
     scored = watched.ledger.finish(record)
-    assert scored.objective == score(record, References(SEED, VANILLA), HALF)
+    assert scored.objective == score(record, References(SEED, VANILLA), HALF).objective
     assert scored.objective is not None
-    assert replace(scored, objective=None) == record
+    assert scored.objectives == (scored.objective,)
+    assert replace(scored, objective=None, objectives=()) == record
     assert watched.events == [("commit", scored), ("told", scored)]
     assert watched.ledger.records == [SEED, VANILLA, scored]
 
@@ -59,13 +61,13 @@ def test_references_are_scored_as_they_come() -> None:
     assert seed.objective == pytest.approx(0.5)  # all of its safety, none of the gain
     assert watched.ledger.references is None
     vanilla = watched.ledger.finish(VANILLA)
-    assert vanilla.objective == pytest.approx(score(VANILLA, References(SEED, VANILLA), HALF))
+    assert vanilla.objective == pytest.approx(score(VANILLA, References(SEED, VANILLA), HALF).objective)
     assert watched.ledger.references == References(seed, vanilla)
 
 
 def test_the_seeds_objective_does_not_change_when_vanilla_is_there() -> None:
     alone = Watched().ledger.finish(SEED)
-    assert alone.objective == pytest.approx(score(SEED, References(SEED, VANILLA), HALF))
+    assert alone.objective == pytest.approx(score(SEED, References(SEED, VANILLA), HALF).objective)
 
 
 @pytest.mark.parametrize("committed", [(), (SEED,), (VANILLA,)])

@@ -9,7 +9,7 @@ import pytest
 
 from lookahead_ray.config.load import load_sweep
 from lookahead_ray.errors import ConfigError, DataError, LookaheadRayError, ModelError
-from lookahead_ray.sweep.preflight import check
+from lookahead_ray.sweep.preflight import Preflight, check
 
 PREVIEW = "preview: {strategy: true, length_tokens: {int: [1, 4]}}\n"
 ROW = json.dumps({"question": "2 + 2?", "answer": "#### 4"})
@@ -30,12 +30,16 @@ def model(tmp_path: Path) -> Path:
     return directory
 
 
-def lines(
+def found(
     tmp_path: Path, model: Path | str, task: str = "{name: word_problems}", more: str = ""
-) -> list[str]:
+) -> Preflight:
     path = tmp_path / "space.yaml"
     path.write_text(f"model: {{path: '{model}'}}\ntask: {task}\n{PREVIEW}{more}")
-    return check(load_sweep(path)).lines
+    return check(load_sweep(path))
+
+
+def lines(*arguments: Any, **named: Any) -> list[str]:
+    return found(*arguments, **named).lines
 
 
 def refusal(kind: type[LookaheadRayError], *arguments: Any, **named: Any) -> str:
@@ -52,6 +56,8 @@ def test_what_was_found_is_said(tmp_path: Path, model: Path) -> None:
         tmp_path, model, task, "safety: {harmful_prompts: 10, benign_prompts: 20}\nworkers: 2\n"
     ) == [
         "space: 10 trials after seed and vanilla",
+        "search: tpe sampler with seed 0; ends after 10 trials",
+        "objective: 0.5 · safety + 0.5 · utility; safety is the mean of rsr, jsr",
         "dimension preview.length_tokens: int from 1 to 4",
         f"model {model} (model.safetensors)",
         "task word_problems: 8 training and 4 test examples",
@@ -63,8 +69,8 @@ def test_every_task_that_the_space_holds_is_looked_at(tmp_path: Path, model: Pat
     task = "{choice: [{name: word_problems}, {name: gsm8k, path: none.jsonl}]}"
     assert "none.jsonl: path: must be an existing file" in refusal(DataError, tmp_path, model, task)
     sizes = "{name: word_problems, train_examples: {int: [8, 16]}}"
-    found = lines(tmp_path, model, sizes)
-    assert [line for line in found if line.startswith("task")] == [
+    told = lines(tmp_path, model, sizes)
+    assert [line for line in told if line.startswith("task")] == [
         "task word_problems: 8 training and 128 test examples",
         "task word_problems: 16 training and 128 test examples",
     ]
@@ -234,3 +240,115 @@ def test_what_cannot_be_had_here_is_listed_where_nothing_will_run(
         check(load_sweep(path, ["workers=2"]))
     with pytest.raises(DataError, match="must be an existing file"):
         check(load_sweep(path, ["safety.path=none.jsonl"]), strict=False)
+
+
+def differing(before: Preflight, after: Preflight) -> set[str]:
+    """Names of the contents whose hashes differ; the others are the same and are there."""
+    assert set(before.hashes) == set(after.hashes)
+    return {name for name in before.hashes if before.hashes[name] != after.hashes[name]}
+
+
+def test_all_that_the_configuration_points_to_is_hashed(tmp_path: Path, model: Path) -> None:
+    data, suffixes, mix = (tmp_path / name for name in ("rows.jsonl", "suffixes.txt", "mix.jsonl"))
+    suite, judge = tmp_path / "suite.jsonl", tmp_path / "judge"
+    rows = [json.dumps({"question": f"{n} + 2?", "answer": f"#### {n + 2}"}) + "\n" for n in range(9)]
+    data.write_text("".join(rows))
+    suffixes.write_text("please\n")
+    mix.write_text('{"prompt": "How?"}\n')
+    suite.write_text('{"prompt": "Harm?"}\n')
+    judge.mkdir()
+    task = f"{{name: gsm8k, path: '{data}', train_examples: 4, test_examples: 4}}"
+    more = (
+        f"safety: [{{name: probe}}, {{name: file, harmful_path: '{suite}'}}]\n"
+        f"defence: {{mix: {{path: '{mix}'}}}}\n"
+        f"evaluation:\n  attacks: [{{kind: prefill}}, {{kind: suffix, path: '{suffixes}'}}]\n"
+        f"  judges: [{{name: refusal}}, {{name: classifier, path: '{judge}', labels: {{a: safe}}}}]\n"
+    )
+    before = found(tmp_path, model, task, more)
+    changes = {
+        "task": (data, "".join(rows[::-1])),
+        "evaluation.attacks": (suffixes, "please!\n"),
+        "defence": (mix, '{"prompt": "Why?"}\n'),
+        "safety[file]": (suite, '{"prompt": "More harm?"}\n'),
+        "evaluation.judges": (judge / "model.safetensors", "weights"),
+        "model": (model / "config.json", "{}"),
+    }
+    assert set(before.hashes) == {*changes, "safety[probe]"}
+    for name, (file, content) in changes.items():
+        file.write_text(content)
+        after = found(tmp_path, model, task, more)
+        assert differing(before, after) == {name}
+        before = after
+
+
+def test_how_a_data_file_is_written_does_not_count(tmp_path: Path, model: Path) -> None:
+    rows = [{"question": f"{n} + 2?", "answer": f"#### {n + 2}"} for n in range(9)]
+    first, second = tmp_path / "a.jsonl", tmp_path / "b.json"
+    first.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    second.write_text(json.dumps(rows, indent=1))
+    sizes = "train_examples: 4, test_examples: 4"
+    seen = [found(tmp_path, model, f"{{name: gsm8k, path: '{path}', {sizes}}}") for path in (first, second)]
+    assert differing(*seen) == set()
+
+
+def test_each_task_of_a_choice_is_hashed(tmp_path: Path, model: Path) -> None:
+    sizes = "{name: word_problems, train_examples: {int: [8, 16]}}"
+    hashes = found(tmp_path, model, sizes).hashes
+    assert [name for name in hashes if name.startswith("task")] == ["task", "task[2]"]
+
+
+def test_a_bad_file_to_mix_in_is_refused(tmp_path: Path, model: Path) -> None:
+    mix = tmp_path / "mix.jsonl"
+    mix.write_text("{}")
+    message = refusal(DataError, tmp_path, model, more=f"defence: {{mix: {{path: '{mix}'}}}}\n")
+    assert f"defence.mix: {mix}: line 1: field prompt must be a text" in message
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (
+            "objective: {safety: [{metric: rsr}, {metric: jsr, attack: prefill_9}]}\n",
+            "objective.safety.1.attack: must be an attack of the trial (prefill_3), got 'prefill_9'",
+        ),
+        (
+            "objective: {safety: [{metric: rsr, suite: hex_phi}]}\n",
+            "objective.safety.0.suite: must be a suite of the trial (probe), got 'hex_phi'",
+        ),
+        (
+            "evaluation: {attacks: [{kind: suffix, path: SUFFIXES, label: gcg}]}\n"
+            "objective: {safety: [{metric: jsr, attack: suffix_gcg_3}]}\n",
+            "objective.safety.0: must be a rate that is measured "
+            "(jsr probe suffix_gcg_1, jsr probe suffix_gcg_2), got jsr suffix_gcg_3",
+        ),
+        (
+            "evaluation: {attacks: [{kind: suffix, path: SUFFIXES, label: gcg}]}\n"
+            "objective: {safety: [{metric: jsr, attack: suffix_other_1}]}\n",
+            "objective.safety.0.attack: must be an attack of the trial (suffix_gcg), got 'suffix_other_1'",
+        ),
+        (
+            "evaluation:\n"
+            "  judges: [{name: llm, base_url: 'http://127.0.0.1:1/v1', model: m, api_key_env: null}]\n"
+            "objective: {name: pareto, over_refusal: true}\n",
+            "objective.over_refusal: must be false without harmless requests and a judge that measures "
+            "refusal, got true",
+        ),
+    ],
+    ids=["attack", "suite", "number of a suffix", "label of suffixes", "over-refusal"],
+)
+def test_an_objective_needs_what_is_measured(tmp_path: Path, model: Path, more: str, told: str) -> None:
+    suffixes = tmp_path / "suffixes.txt"
+    suffixes.write_text("one\ntwo\n")
+    said = refusal(ConfigError, tmp_path, model, more=more.replace("SUFFIXES", str(suffixes)))
+    assert said == f"{tmp_path / 'space.yaml'}: {told}"
+
+
+def test_an_objective_of_several_attacks_and_suites_is_let_through(tmp_path: Path, model: Path) -> None:
+    suffixes = tmp_path / "suffixes.txt"
+    suffixes.write_text("one\ntwo\n")
+    attacks = f"[{{kind: prefill, tokens: [1, 5]}}, {{kind: suffix, path: {suffixes}, label: gcg}}]"
+    parts = (
+        "{metric: rsr, suite: probe}, {metric: jsr, attack: prefill_5}, {metric: jsr, attack: suffix_gcg_2}"
+    )
+    more = f"evaluation: {{attacks: {attacks}}}\nobjective: {{name: floor, floor: 0.8, safety: [{parts}]}}\n"
+    assert lines(tmp_path, model, more=more)

@@ -4,91 +4,17 @@ import time
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from lookahead_ray.config.objective import WeightedObjective
 from lookahead_ray.evaluate.paired import mcnemar
-from lookahead_ray.evaluate.rates import rate
-from lookahead_ray.sweep.bootstrap import objectives, outcomes
+from lookahead_ray.sweep.aims import aims
+from lookahead_ray.sweep.bootstrap import outcomes, resample
+from lookahead_ray.sweep.candidates import Candidate
 from lookahead_ray.sweep.recommend import recommend
 from lookahead_ray.trial.objective import References, score
-from lookahead_ray.trial.record import Generation, Metric, Role, TrialRecord, Verdict
-
-HALF = WeightedObjective()
-METRICS: tuple[tuple[Metric, Verdict, Verdict], ...] = (
-    ("rsr", "safe", "unsafe"),
-    ("jsr", "safe", "unsafe"),
-    ("utility", "correct", "wrong"),
-)
-Truth = tuple[float, float, float]  # rates of RSR, JSR and utility
-
-
-class Sweep:
-    """Trials that share prompts, each prompt with its own difficulty, so that answers are paired."""
-
-    def __init__(self, seed: int, harmful: int = 120, task: int = 100) -> None:
-        self.rng = np.random.default_rng(seed)
-        self.sizes = {"rsr": harmful, "jsr": harmful, "utility": task}
-        self.shared = {"rsr": self.rng.random(harmful), "jsr": self.rng.random(harmful)}
-        self.shared["utility"] = self.rng.random(task)
-        self.trials: list[TrialRecord] = []
-
-    def add(self, trial_id: str, truth: Truth, role: Role = "search", length: int = 6) -> TrialRecord:
-        generations: list[Generation] = []
-        for (metric, good, bad), true_rate in zip(METRICS, truth, strict=True):
-            size = self.sizes[metric]
-            own = (
-                self.rng.random(size) < 0.5
-            )  # half of the prompts are answered by chance, half by difficulty
-            draws = np.where(own, self.rng.random(size), self.shared[metric])
-            prefix = "task" if metric == "utility" else "harmful"
-            generations += [
-                Generation(
-                    metric=metric,
-                    suite="s",
-                    attack="prefill_3" if metric == "jsr" else "none",
-                    prompt_id=f"{prefix}-{i:03}",
-                    category="",
-                    prompt="",
-                    suffix="",
-                    prefill="",
-                    answer="",
-                    judge="j",
-                    verdict=good if draw < true_rate else bad,
-                    score=None,
-                )
-                for i, draw in enumerate(draws)
-            ]
-        record = TrialRecord(
-            sweep_id="s",
-            trial_id=trial_id,
-            role=role,
-            status="completed",
-            config={"preview": {"strategy": "true", "length_tokens": length}},
-            config_hash="",
-            params={},
-            started_at="",
-            rsr=rate(generations, "rsr"),
-            jsr=rate(generations, "jsr"),
-            utility=rate(generations, "utility"),
-            generations=tuple(generations),
-        )
-        self.trials.append(record)
-        return record
-
-
-def sweep(seed: int, vanilla: Truth, *candidates: Truth, **sizes: int) -> list[TrialRecord]:
-    """References and candidates c0, c1, … of these true rates."""
-    made = Sweep(seed, **sizes)
-    made.add("seed", (0.95, 0.75, 0.05), "seed")
-    made.add("vanilla", vanilla, "vanilla")
-    for i, truth in enumerate(candidates):
-        made.add(f"c{i}", truth, length=i + 1)
-    return made.trials
-
-
-VANILLA: Truth = (0.3, 0.1, 0.4)
+from lookahead_ray.trial.record import Verdict
+from tests.sweep.truths import HALF, VANILLA, Sweep, Truth, sweep
 
 
 def test_the_truly_better_candidate_is_recommended() -> None:
@@ -113,11 +39,11 @@ def test_the_truly_better_candidate_is_recommended() -> None:
 def test_figures_are_those_of_the_objective_and_of_mcnemar() -> None:
     records = sweep(2, VANILLA, (0.7, 0.5, 0.35), (0.5, 0.2, 0.4))
     references = References(records[0], records[1])
-    vanilla = score(records[1], references, HALF)
+    vanilla = score(records[1], references, HALF).objective
     assert vanilla is not None
     for comparison in recommend(records, HALF).comparisons:
         record = next(record for record in records if record.trial_id == comparison.trial_id)
-        value = score(record, references, HALF)
+        value = score(record, references, HALF).objective
         assert value is not None
         assert comparison.objective == pytest.approx(value)
         assert comparison.difference == pytest.approx(value - vanilla)
@@ -249,8 +175,9 @@ def test_rsr_and_jsr_of_a_prompt_are_resampled_together() -> None:
             for row in record.generations
         )
         records[i] = replace(record, generations=rows)
-    values = objectives(records, 0, 1, WeightedObjective(safety_weight=1.0), seed=0, resamples=50)
-    assert values.resampled == pytest.approx(1.0)
+    models = [Candidate((record,)) for record in records]
+    values = aims(resample(models, HALF.safety, seed=0, resamples=50))
+    assert values.kept.resampled == pytest.approx(1.0)
 
 
 def false_positives(vanilla: Truth, sweeps: int, candidates: int) -> float:

@@ -1,0 +1,150 @@
+"""The searchers that are compared, each as the visits that it makes on a grid with a seed.
+
+All search the same space for the same two objectives, safety and utility. Ours is the product's own code:
+the agenda that its driver asks, with the search, the ledger and the early stopping behind it. Nobody is told
+more than a real sweep would have told by then.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import optuna
+from ray.tune.search.optuna import OptunaSearch
+
+from benchmarks.search.grid import Grid, key, tokens
+from benchmarks.search.visits import Visit, pair
+from lookahead_ray.config.dimension import Dimension, Value, substitute
+from lookahead_ray.config.load import Sweep, content_hash
+from lookahead_ray.config.objective import ParetoObjective
+from lookahead_ray.config.search import SamplerConfig, StoppingConfig
+from lookahead_ray.sweep.agenda import Agenda
+from lookahead_ray.sweep.grid import values
+from lookahead_ray.sweep.jobs import reference_jobs
+from lookahead_ray.sweep.ledger import Ledger
+from lookahead_ray.sweep.limits import Limits
+from lookahead_ray.sweep.samplers import suggest
+from lookahead_ray.sweep.search import Search
+from lookahead_ray.sweep.stopping import Stopping
+from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.progress import TrialProgress
+from lookahead_ray.trial.record import Role, TrialRecord
+
+MOST_SUGGESTIONS = 10  # of OptunaSearch, a point of the grid: it suggests what it knows again and again
+Searcher = Callable[[Grid, int], Iterator[Visit]]
+"""From a grid and a seed to visits; points may come again, none has to be paid twice."""
+
+
+class Silent:
+    """An observer that nobody watches."""
+
+    def sweep_started(self, *_: object) -> None: ...
+    def budget(self, text: str) -> None: ...
+    def trial_started(self, trial_id: str, role: Role, label: str) -> None: ...
+    def trial_progress(self, trial_id: str, progress: TrialProgress) -> None: ...
+    def trial_finished(self, record: TrialRecord) -> None: ...
+    def sweep_finished(self, interrupted: bool) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """The product's search with a sampler, and with or without early stopping."""
+
+    sampler: SamplerConfig
+    stopping: StoppingConfig | None
+
+    def __call__(self, grid: Grid, seed: int) -> Iterator[Visit]:
+        """As the driver does, one trial at a time: ask, train epoch by epoch, finish."""
+        update = {"sampler": self.sampler, "stopping": self.stopping, "seed": seed}
+        sweep = replace(
+            grid.sweep,
+            search=grid.sweep.search.model_copy(update=update),
+            objective=ParetoObjective(name="pareto"),
+        )
+        ledger = Ledger(sweep.objective, [], lambda record: None, Silent())
+        agenda = Agenda(
+            reference_jobs(sweep, []),
+            Search(sweep, []),
+            ledger,
+            Stopping(sweep, (), None),
+            Limits(sweep, ledger, Silent()),
+        )
+        while isinstance(job := agenda.ask(), Job):
+            record = _run(grid, job, agenda)
+            agenda.finish(record)
+            if job.role == "search":
+                yield Visit(key(job.params), tokens(record), record.status == "completed")
+
+
+def _run(grid: Grid, job: Job, agenda: Agenda) -> TrialRecord:
+    """What the grid has for the job, up to the epoch after which it is stopped."""
+    recorded = {"seed": grid.seed, "vanilla": grid.vanilla}.get(job.role) or grid.points[key(job.params)]
+    whole = replace(
+        recorded,
+        trial_id=job.trial_id,
+        role=job.role,
+        config=job.config,
+        config_hash=content_hash(job.config),
+        params=job.params,
+        objectives=(),
+    )
+    for count, signal in enumerate(recorded.signals if job.may_stop else (), start=1):
+        if not agenda.goes_on(job, signal):
+            return replace(
+                whole,
+                status="stopped",
+                safety=None,
+                rsr=None,
+                jsr=None,
+                over_refusal=None,
+                utility=None,
+                train_tokens=signal.train_tokens,
+                signals=recorded.signals[:count],
+            )
+    return whole
+
+
+def optunasearch(grid: Grid, seed: int) -> Iterator[Visit]:
+    """Ray's OptunaSearch as it comes: its default sampler, the space as a define-by-run function."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sweep = grid.sweep
+
+    def space(trial: optuna.Trial) -> None:
+        substitute(sweep.template, lambda dimension: suggest(trial, dimension))
+
+    metrics = ["safety", "utility"]
+    searcher = OptunaSearch(space, metric=metrics, mode=["max", "max"], seed=seed)
+    for number in range(MOST_SUGGESTIONS * len(grid.points)):
+        params = searcher.suggest(str(number))
+        record = grid.points[key(params or {})]
+        yield Visit(key(record.params), tokens(record), True)
+        searcher.on_trial_complete(str(number), dict(zip(metrics, pair(record), strict=True)))
+
+
+def random_draws(grid: Grid, seed: int) -> Iterator[Visit]:
+    """Each dimension drawn evenly from its values, as it is met."""
+    rng = random.Random(seed)
+    while True:
+        params = draw(grid.sweep, lambda dimension: rng.choice(values(dimension)))
+        record = grid.points[key(params)]
+        yield Visit(key(params), tokens(record), True)
+
+
+def shuffled(grid: Grid, seed: int) -> Iterator[Visit]:
+    """All points of the grid, each once."""
+    points = sorted(grid.points)
+    random.Random(seed).shuffle(points)
+    for point in points:
+        yield Visit(point, tokens(grid.points[point]), True)
+
+
+def draw(sweep: Sweep, pick: Callable[[Dimension], Value]) -> dict[str, Value]:
+    """A point of the space: the values that `pick` gives for the dimensions that it meets."""
+    params: dict[str, Value] = {}
+
+    def note(dimension: Dimension) -> Value:
+        params[dimension.name] = pick(dimension)
+        return params[dimension.name]
+
+    substitute(sweep.template, note)
+    return params

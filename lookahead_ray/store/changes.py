@@ -1,0 +1,86 @@
+"""What differs between a sweep and the one that a run belongs to, in words.
+
+`SweepIdentity.hashes` is keyed by the part of the configuration that points to the hashed contents, with a
+label behind it where the part holds several: `task`, `task[2]`, `safety[xstest]`. A path is compared by what
+lies there: the same contents elsewhere are no change.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lookahead_ray.store.identity import SweepIdentity
+
+MOST_NAMED = 6
+LONGEST_VALUE = 60  # characters
+UNSET = object()
+
+
+def changes(before: SweepIdentity, now: SweepIdentity) -> list[str]:
+    """A few words for each field and for each content that differs; empty if the sweep may go on.
+
+    Contents are compared where both have hashes, but not those of a part whose configuration changed, as
+    they follow from it.
+    """
+    was, is_now = dict(_leaves(before.config)), dict(_leaves(now.config))
+    names = {*before.hashes, *now.hashes} if before.hashes and now.hashes else set()
+    differ = sorted(name for name in names if before.hashes.get(name) != now.hashes.get(name))
+    same = {_part(name) for name in names} - {_part(name) for name in differ}
+    fields = [
+        field
+        for field in dict.fromkeys([*is_now, *was])
+        if was.get(field, UNSET) != is_now.get(field, UNSET)
+        and not (_is_path(field) and any(_within(field, part) for part in same))
+    ]
+    told = [f"{field} ({_shown(is_now, field)}, was {_shown(was, field)})" for field in fields]
+    for name in differ:
+        if not any(_within(field, _part(name)) for field in fields):
+            told.append(f"{name} ({_contents(name, is_now)})")
+    return told
+
+
+def refusal(run: str, told: list[str]) -> str:
+    """The one line that says why a sweep can't go on in `run`."""
+    more = [f"and {len(told) - MOST_NAMED} more"] if len(told) > MOST_NAMED else []
+    return (
+        f"{run}: can't go on: these changed since the sweep began: {'; '.join(told[:MOST_NAMED] + more)}; "
+        "use another --run, or undo the change"
+    )
+
+
+def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted paths and values; a list is a value unless it holds mappings."""
+    if isinstance(node, list | tuple) and any(isinstance(item, Mapping) for item in node):
+        node = {str(index): item for index, item in enumerate(node)}
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _leaves(value, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, list(node) if isinstance(node, tuple) else node
+
+
+def _is_path(field: str) -> bool:
+    last = field.rpartition(".")[2]
+    return last == "path" or last.endswith("_path")
+
+
+def _part(name: str) -> str:
+    return name.partition("[")[0]
+
+
+def _within(field: str, part: str) -> bool:
+    return field == part or field.startswith(f"{part}.")
+
+
+def _contents(name: str, leaves: Mapping[str, Any]) -> str:
+    """A label says which of several contents it is; else the files that the part names do."""
+    paths = [value for field, value in leaves.items() if _is_path(field) and _within(field, _part(name))]
+    files = ", ".join(str(path).rstrip("/").rpartition("/")[2] for path in paths if path is not None)
+    return f"contents of {files}" if files and "[" not in name else "contents"
+
+
+def _shown(leaves: Mapping[str, Any], field: str) -> str:
+    if field not in leaves:
+        return "not set"
+    text = json.dumps(leaves[field], ensure_ascii=False)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"

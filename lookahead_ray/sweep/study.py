@@ -1,0 +1,102 @@
+"""Trials in an Optuna study, known there by our ids: begun, then ended."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import TrialState
+
+from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective, WeightedObjective
+from lookahead_ray.trial.record import Metric, Rate, TrialRecord
+
+TRIAL_ID, ROLE = "trial_id", "role"  # user attributes
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a study is told of a trial that has ended."""
+
+    values: tuple[float, ...] = ()  # one an objective, more is better; none: it failed
+    constraint: float | None = None  # at most 0 is feasible
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+def objective_names(objective: Objective) -> list[str]:
+    """What the values of a study are called, in the order of `TrialRecord.objectives`."""
+    match objective:
+        case WeightedObjective():
+            return ["weighted"]
+        case FloorObjective():
+            return ["utility"]
+        case ParetoObjective(over_refusal=third):
+            return ["safety", "utility"] + ["compliance"] * third
+
+
+def outcome(record: TrialRecord, estimated: Sequence[float] = (), constrained: bool = False) -> Outcome:
+    """A record's outcome; a trial that was stopped early ends with what is `estimated`, or fails.
+
+    Args:
+        estimated: what the search maximises, and the constraint after it where `constrained`.
+    """
+    attributes: dict[str, Any] = {"status": record.status, **rates(record)}
+    if record.status == "completed":
+        return Outcome(record.objectives, record.constraint, attributes)
+    if record.status == "stopped" and estimated:
+        values = tuple(estimated[: len(estimated) - constrained])
+        constraint = estimated[-1] if constrained else None
+        return Outcome(values, constraint, attributes | {"estimated": True})
+    return Outcome(attributes=attributes)
+
+
+def rates(record: TrialRecord) -> dict[str, float]:
+    """The rates that were measured, by name."""
+    metrics: tuple[Metric, ...] = ("rsr", "jsr", "over_refusal", "utility")
+    found: dict[str, Rate | None] = {metric: getattr(record, metric) for metric in metrics}
+    return {name: rate.value for name, rate in found.items() if rate is not None}
+
+
+class StudyLog:
+    """What was begun and ended in a study.
+
+    Optuna prunes nothing where there are several objectives, and its TPE went wrong on pruned trials there
+    (optuna#3450, #5260): a trial is COMPLETE with values or FAIL without.
+    """
+
+    def __init__(self, study: optuna.Study, distributions: Mapping[str, BaseDistribution]) -> None:
+        self.study = study
+        self._distributions = distributions
+        trials = [trial for trial in study.get_trials(deepcopy=False) if TRIAL_ID in trial.user_attrs]
+        self._numbers = {trial.user_attrs[TRIAL_ID]: trial.number for trial in trials}
+        self.running = {trial.user_attrs[TRIAL_ID] for trial in trials if trial.state == TrialState.RUNNING}
+
+    def __contains__(self, trial_id: str) -> bool:
+        return trial_id in self._numbers
+
+    def begin(self, trial_id: str, params: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
+        """Add a running trial."""
+        self.study.add_trial(
+            optuna.trial.create_trial(
+                state=TrialState.RUNNING,
+                params=dict(params),
+                distributions={name: self._distributions[name] for name in params},
+                user_attrs={TRIAL_ID: trial_id, **attributes},
+            )
+        )
+        self._numbers[trial_id] = self.study.get_trials(deepcopy=False)[-1].number
+        self.running.add(trial_id)
+
+    def end(self, trial_id: str, outcome: Outcome) -> None:
+        """Tell what became of a running trial."""
+        number = self._numbers[trial_id]
+        trial = optuna.trial.Trial(self.study, self.study.get_trials(deepcopy=False)[number]._trial_id)
+        for name, value in outcome.attributes.items():
+            trial.set_user_attr(name, value)
+        if outcome.values and outcome.constraint is not None:
+            trial.set_constraint("floor", outcome.constraint)
+        if outcome.values:
+            self.study.tell(number, outcome.values)
+        else:
+            self.study.tell(number, state=TrialState.FAIL)
+        self.running.discard(trial_id)

@@ -1,0 +1,130 @@
+"""Grids in closed form with seeded noise, to test and to tune the replay without training anything.
+
+Training for e epochs at a relative rate d wears safety off and brings utility on, both exponentially; a
+preview protects a share of the safety and costs a share of the utility. Rates are binomial draws; KL and
+answer loss are what they should be, times log-normal noise.
+"""
+
+import math
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from scipy.stats import binomtest
+
+from benchmarks.search.grid import Grid, key, make_grid
+from lookahead_ray.config.load import load_sweep
+from lookahead_ray.evaluate.generation import Rate, Signal
+from lookahead_ray.sweep.grid import Point, grid_points
+from lookahead_ray.trial.objective import References, safety_of, utility_kept
+from lookahead_ray.trial.record import Role, TrialRecord
+
+SPACE = Path("benchmarks/search/grid.yaml")
+EPOCHS = 3
+TOKENS = 10_000  # an epoch; previews add to it
+HARMFUL, TASK = 100, 64  # prompts
+REFERENCE_RATE = 1.2e-3
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The coefficients of one grid."""
+
+    wear: float  # safety lost an epoch at the reference rate
+    learning: float  # utility gained
+    overfit: float  # utility lost by too high a rate
+    shown: float  # tokens of a true preview that protect 63 % of what can be protected
+    most: float  # share of the wear that a long true preview takes away
+    cost: float  # utility that a shown token costs
+    phrases: dict[str, tuple[float, float]]  # prefix -> protection, cost
+    noise: float  # of the signals
+
+
+def truth(seed: int, prefixes: list[str], noise: float = 0.1) -> Truth:
+    """Plausible coefficients."""
+    rng = random.Random(seed)
+    return Truth(
+        wear=rng.uniform(0.3, 0.7),
+        learning=rng.uniform(0.4, 1.2),
+        overfit=rng.uniform(0.0, 0.15),
+        shown=rng.uniform(2, 6),
+        most=rng.uniform(0.3, 0.7),
+        cost=rng.uniform(0.005, 0.03),
+        phrases={prefix: (rng.uniform(0.2, 0.8), rng.uniform(0.0, 0.2)) for prefix in prefixes},
+        noise=noise,
+    )
+
+
+def synthetic_grid(seed: int = 0, noise: float = 0.1, space: Path = SPACE) -> Grid:
+    """A whole grid over `space`, the same for the same arguments."""
+    sweep = load_sweep(space)
+    points = sorted(grid_points(sweep), key=key)
+    prefixes = sorted({str(p["preview.virtual.prefix"]) for p in points if "preview.virtual.prefix" in p})
+    shape = truth(seed, prefixes, noise)
+    rng = random.Random(seed + 1)
+    reference: Point = {"preview": "none", "training.learning_rate": REFERENCE_RATE}
+    seed_model = _record("seed", {}, shape, rng, 0)
+    vanilla = _record("vanilla", reference, shape, rng, EPOCHS)
+    records = [
+        _record("search", point, shape, rng, EPOCHS) for point in points if key(point) != key(reference)
+    ]
+    references = References(seed_model, vanilla)
+    return make_grid(sweep, [_scored(r, references) for r in (seed_model, vanilla, *records)], {})
+
+
+def _scored(record: TrialRecord, references: References) -> TrialRecord:
+    kept = safety_of(record) / safety_of(references.seed), utility_kept(record, references)
+    return TrialRecord(**{**vars(record), "objectives": kept, "safety": safety_of(record)})
+
+
+def _record(role: Role, point: Point, shape: Truth, rng: random.Random, epochs: int) -> TrialRecord:
+    safe, useful = _levels(point, shape, epochs)
+    signals = tuple(_signal(point, shape, rng, epoch) for epoch in (range(1, epochs + 1) if epochs else (0,)))
+    return TrialRecord(
+        sweep_id="grid",
+        trial_id=role if role != "search" else key(point),
+        role=role,
+        status="completed",
+        config={},
+        config_hash=key(point),
+        params=dict(point),
+        started_at="2026-01-01T00:00:00+00:00",
+        rsr=_rate(rng, safe, HARMFUL),
+        jsr=_rate(rng, safe * 0.8, HARMFUL),
+        over_refusal=_rate(rng, 0.1, HARMFUL // 2),
+        utility=_rate(rng, useful, TASK),
+        train_tokens=signals[-1].train_tokens,
+        flops=6.0 * 135e6 * signals[-1].train_tokens,
+        seconds_train=1.0 * epochs,
+        seconds_evaluate=5.0,
+        seconds_total=1.0 * epochs + 5,
+        signals=signals,
+    )
+
+
+def _levels(point: Point, shape: Truth, epochs: int) -> tuple[float, float]:
+    """True rates of safety and utility after some epochs."""
+    protects = costs = 0.0
+    if "preview.true.length_tokens" in point:
+        length = float(point["preview.true.length_tokens"] or 0)
+        protects, costs = shape.most * (1 - math.exp(-length / shape.shown)), shape.cost * length
+    elif "preview.virtual.prefix" in point:
+        protects, costs = shape.phrases[str(point["preview.virtual.prefix"])]
+    rate = float(point.get("training.learning_rate") or 0) / REFERENCE_RATE
+    safe = 0.9 * math.exp(-shape.wear * rate * epochs * (1 - protects))
+    gained = (1 - math.exp(-shape.learning * rate * epochs)) * (1 - costs)
+    return safe, max(0.0, 0.05 + 0.6 * gained - shape.overfit * max(0.0, rate - 1))
+
+
+def _signal(point: Point, shape: Truth, rng: random.Random, epoch: int) -> Signal:
+    safe, useful = _levels(point, shape, epoch)
+    length = float(point.get("preview.true.length_tokens") or 0)
+    kl = -math.log(safe / 0.9) * rng.lognormvariate(0, shape.noise)
+    loss = -math.log(0.2 + 0.6 * useful) * rng.lognormvariate(0, shape.noise / 3)
+    return Signal(epoch, int(epoch * (TOKENS + 100 * length)), kl, loss, 1.0)
+
+
+def _rate(rng: random.Random, level: float, n: int) -> Rate:
+    count = sum(rng.random() < level for _ in range(n))
+    interval = binomtest(count, n).proportion_ci(method="wilson")
+    return Rate(count / n, float(interval.low), float(interval.high), n, 0)
