@@ -4,6 +4,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from lookahead_ray.sweep.interrupt import Interrupt
 from lookahead_ray.sweep.observer import Observer, TrialProgress
 from lookahead_ray.trial.decisions import Decisions
 from lookahead_ray.trial.group import GROUP, MEASUREMENT, PROGRESS, SIGNAL, release
-from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.job import Checkpoints, Job
 from lookahead_ray.trial.launch import FAILURE, RESTART, TuneTrial
 from lookahead_ray.trial.outcome import completed_record, failed_record
 from lookahead_ray.trial.record import TrialRecord, utc_now
@@ -35,6 +36,7 @@ def run_trials(
     sweep_id: str,
     at_once: int,
     max_failures: int,
+    checkpoints: Callable[[str], Checkpoints | None],
     observer: Observer,
     trainable: type[FunctionTrainable] = TuneTrial,
 ) -> None:
@@ -45,7 +47,7 @@ def run_trials(
     """
     interrupt = Interrupt()
     decisions = Decisions.remote()  # type: ignore[attr-defined]  # Ray's decorator is untyped
-    asking = _Asking(agenda, {"decisions": decisions, "max_failures": max_failures})
+    asking = _Asking(agenda, {"decisions": decisions, "max_failures": max_failures}, checkpoints)
     watching = _Watching(sweep_id, agenda, decisions, observer, interrupt)
     scratch = tempfile.mkdtemp(prefix="lookahead-ray-")  # for what Tune insists on writing
     tuner = tune.Tuner(
@@ -82,15 +84,19 @@ class _NeverRestored:
 class _Asking(_NeverRestored, Searcher):
     """Tune's searcher interface over an agenda. `_Watching` sees the ends."""
 
-    def __init__(self, agenda: Agenda, beside: dict[str, Any]) -> None:
-        """`beside`: what each trial is given besides its job."""
+    def __init__(
+        self, agenda: Agenda, beside: dict[str, Any], checkpoints: Callable[[str], Checkpoints | None]
+    ) -> None:
+        """`beside`: what each trial is given besides its job; `checkpoints`: where its own go, by id."""
         super().__init__()
+        self._checkpoints = checkpoints
         self._agenda = agenda
         self._beside = beside
 
     def suggest(self, trial_id: str) -> Any:
         match self._agenda.ask():
             case Job() as job:
+                job = replace(job, checkpoints=self._checkpoints(job.trial_id))
                 return {"job": job, **self._beside}
             case NoJob.LATER:
                 return None

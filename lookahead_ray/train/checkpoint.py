@@ -1,6 +1,6 @@
 """Checkpoints of a training that can go on as if it had never ended: DeepSpeed's, whole or not there.
 
-    <directory>/epoch-2/…         DeepSpeed's files: weights that are trained, optimiser, learning rate schedule
+    <directory>/epoch-2/…         DeepSpeed's files: trained weights, optimiser, learning rate schedule
     <directory>/checkpoint.json   written last: names the folder, and holds the steps so far
 
 DeepSpeed unpickles its files, so a directory of checkpoints is trusted as the run directory is that holds it.

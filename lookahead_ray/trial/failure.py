@@ -22,7 +22,9 @@ def failure(error: BaseException | None) -> TrialError:
     if error is None:
         return kind("its processes ended without a word")
     if isinstance(error, WorkerGroupError) and error.worker_failures:
-        rank, cause = min(error.worker_failures.items(), key=lambda found: (not _rank_died(found[1]), found[0]))
+        rank, cause = min(
+            error.worker_failures.items(), key=lambda found: (not _rank_died(found[1]), found[0])
+        )
         return kind(f"rank {rank}: {_words(cause)}")
     return kind(_words(error))
 
