@@ -1,7 +1,7 @@
 """How well the cheap signals of a recorded grid tell what its trials end with, and what stopping costs.
 
-Stopping is judged on the trials of the grid in drawn orders, each through the product's own rule as if a sweep
-had run them one after another. It discards a configuration that was best if it stops it before its end.
+Stopping is judged on the trials of the grid in drawn orders, each through the product's own rule as if a
+sweep had run them one after another. It discards a configuration that was best if it stops it before its end.
 """
 
 import random
@@ -107,9 +107,7 @@ def stopped(grid: Grid, objective: Objective, config: StoppingConfig, seed: int)
     return ended, spent
 
 
-def _discards(
-    grid: Grid, name: str, objective: Objective, config: StoppingConfig, orders: int
-) -> Discards:
+def _discards(grid: Grid, name: str, objective: Objective, config: StoppingConfig, orders: int) -> Discards:
     wanted = best(grid, objective)
     runs = [stopped(grid, objective, config, seed) for seed in range(orders)]
     count = sum(bool(wanted & ended) for ended, _ in runs)
