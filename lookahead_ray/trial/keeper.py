@@ -33,7 +33,7 @@ class Keeper:
         return found
 
     def save(self, engine: Any, steps: Sequence[Step], state: dict[str, Any]) -> None:
-        """After an epoch: write a checkpoint where one is due. After the last one there is nothing to save."""
+        """After an epoch: write a checkpoint where one is due; after the last one none is."""
         epoch = round(steps[-1].epoch)
         if self._directory is None or epoch >= self._epochs or epoch % self._every:
             return

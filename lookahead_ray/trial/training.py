@@ -49,8 +49,8 @@ def fine_tuned(
 ) -> Trained:
     """Fine-tune `model` on `examples` and the safety examples `mixed`; the process group is initialised.
 
-    After each epoch `signals` are taken, which may end the training there; then a checkpoint is written, where
-    it is due. Training goes on from the last one of `checkpoints` that fits, and at its start without.
+    After each epoch `signals` are taken, which may end the training there; then a checkpoint is written,
+    where it is due. Training goes on from the last one of `checkpoints` that fits; without, at its start.
 
     Raises:
         LookaheadRayError: data or model can't be used.
