@@ -7,18 +7,18 @@ LOST_PEER = ("Connection closed by peer", "Connection reset by peer", "Connectio
 """What gloo says on the ranks that outlive one."""
 
 
-class ProcessDied(TrialError):
+class ProcessDiedError(TrialError):
     """A process of the trial was killed, or its machine was lost."""
 
 
 def failure(error: BaseException | None) -> TrialError:
-    """What ended a worker group, `error` being what Ray Train raised: `ProcessDied`, or another `TrialError`.
+    """What ended a worker group, `error` being what Ray Train raised: `ProcessDiedError`, or another `TrialError`.
 
     None: its processes ended without a word.
     """
     from ray.train.v2.api.exceptions import WorkerGroupError
 
-    kind = ProcessDied if process_died(error) else TrialError
+    kind = ProcessDiedError if process_died(error) else TrialError
     if error is None:
         return kind("its processes ended without a word")
     if isinstance(error, WorkerGroupError) and error.worker_failures:

@@ -72,7 +72,7 @@ class WorkerGroup:
         `decide` is told the signal of each epoch; whether the job goes on counts where it `may_stop`.
 
         Raises:
-            ProcessDied: a rank's process died; the group has ended.
+            ProcessDiedError: a rank's process died; the group has ended.
             TrialError: a rank failed; the message says which and why. The group has ended.
         """
         self._busy = True

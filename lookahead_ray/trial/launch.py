@@ -9,7 +9,7 @@ from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import TrialError
 from lookahead_ray.evaluate.generation import Signal
 from lookahead_ray.trial.decisions import wait_for
-from lookahead_ray.trial.failure import ProcessDied
+from lookahead_ray.trial.failure import ProcessDiedError
 from lookahead_ray.trial.group import MEASUREMENT, SIGNAL, WorkerGroup, shape
 from lookahead_ray.trial.job import Job
 
@@ -39,7 +39,7 @@ class TuneTrial(FunctionTrainable):
                 tune.report({MEASUREMENT: self._fitting(job).run(job, tune.report, decide)})
                 break
             except TrialError as error:
-                if not isinstance(error, ProcessDied) or failures == tries:
+                if not isinstance(error, ProcessDiedError) or failures == tries:
                     tune.report({FAILURE: str(error)})
                     break
                 tune.report({RESTART: f"restarted ({failures} of {tries - 1}): {error}"})

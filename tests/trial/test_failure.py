@@ -15,7 +15,7 @@ from ray.train.v2._internal.exceptions import (
 from ray.train.v2.api.exceptions import ControllerError, WorkerGroupError
 
 from lookahead_ray.errors import ConfigError, DataError, TrialError
-from lookahead_ray.trial.failure import ProcessDied, failure, process_died
+from lookahead_ray.trial.failure import ProcessDiedError, failure, process_died
 
 
 def raised(error: BaseException) -> UserExceptionWithTraceback:
@@ -57,7 +57,7 @@ EXCEPTIONS = [
 @pytest.mark.parametrize("error", DEATHS, ids=repr)
 def test_deaths_are_worth_a_new_start(error: Exception | None) -> None:
     assert process_died(error)
-    assert isinstance(failure(error), ProcessDied)
+    assert isinstance(failure(error), ProcessDiedError)
 
 
 @pytest.mark.parametrize("error", EXCEPTIONS, ids=repr)
@@ -79,6 +79,6 @@ def test_the_first_line_says_what_was_raised() -> None:
 
 def test_it_reaches_the_driver_as_what_it_is() -> None:
     died = pickle.loads(pickle.dumps(failure(group(KILLED))))
-    assert isinstance(died, ProcessDied)
+    assert isinstance(died, ProcessDiedError)
     carried = RayTaskError("train", "Traceback ...", died).as_instanceof_cause()
-    assert isinstance(carried, ProcessDied)
+    assert isinstance(carried, ProcessDiedError)
