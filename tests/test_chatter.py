@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.disk import small_disk
+
 PROGRAM = """
 import logging, os, subprocess, sys, warnings
 from pathlib import Path
@@ -28,3 +30,31 @@ def test_only_what_is_said_afterwards_reaches_the_terminal(tmp_path: Path) -> No
     text = log.read_text()
     for word in ("printed", "complained", "logged", "warned", "compiled"):
         assert word in text
+
+
+FULL = """
+import logging, sys
+from pathlib import Path
+from lookahead_ray import chatter
+from tests.disk import Disk
+
+disk = Disk(Path(sys.argv[1]))
+with chatter.into(disk.root / "run.log"):
+    print("first")
+    disk.fill()
+    for _ in range(200):
+        print("lost" * 100)
+        logging.getLogger("ray").warning("lost too")
+    disk.free()
+    print("last")
+"""
+
+
+def test_a_log_on_a_full_disk_ends_nothing(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 64) as disk:
+        command = [sys.executable, "-c", FULL, str(disk.root)]
+        ended = subprocess.run(command, check=True, capture_output=True, text=True)
+        assert (ended.stdout, ended.stderr) == ("", "")
+        text = (disk.root / "run.log").read_text()
+        assert text.startswith("first\n")
+        assert text.endswith("last\n")

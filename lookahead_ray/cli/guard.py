@@ -33,9 +33,11 @@ def guarded(interrupted: Callable[[], str] = lambda: "interrupted") -> Iterator[
         say(f"error: {error}")
         raise typer.Exit(EXIT_REFUSED) from None
     except Exception as error:
-        log = _write_log(error)
         what = shorten(f"{type(error).__name__}: {first_line(str(error))}", 300)
-        say(f"error: {what} (traceback in {log})")
+        try:
+            say(f"error: {what} (traceback in {_write_log(error)})")
+        except OSError:  # the disk is full, which may be what went wrong
+            say(f"error: {what}")
         raise typer.Exit(EXIT_UNKNOWN) from None
 
 

@@ -4,10 +4,11 @@ A write is whole or not there: locally a temporary file, fsync, rename, fsync of
 put an object atomically. Nothing is cached: every listing asks the file system.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow.fs
@@ -17,6 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 from lookahead_ray.errors import StoreError
 
 PARALLEL_READS = 8
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Files:
@@ -78,8 +80,14 @@ class Files:
             if action == "read" and isinstance(error, FileNotFoundError):
                 raise
             where = f"{self.run.rstrip('/')}/{name}" if name else self.run
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise StoreError(f"{where}: cannot {action}: {reason}") from error
+            raise StoreError(f"{where}: cannot {action}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    told = error.strerror if isinstance(error, OSError) else None
+    reason = told or " ".join(str(error).split()) or type(error).__name__
+    full = isinstance(error, OSError) and error.errno in FULL
+    return f"{reason}; free some space, then go on with --resume" if full else reason
 
 
 def make_directory(path: Path) -> None:
@@ -94,11 +102,16 @@ def _write_local(path: Path, content: bytes) -> None:
     make_directory(path.parent)
     # One fixed name, so that what a killed writer left is overwritten by the next.
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()  # half a file on a full disk
+        raise
     _sync(path.parent)
 
 

@@ -52,8 +52,11 @@ class Store:
         committed = self.committed_ids()
         if record.trial_id in committed:
             raise StoreError(f"{self.run}: a trial is committed once, got {record.trial_id!r} again")
-        listed = {name: self._write(name, record.trial_id, table) for name, table in tables.items()}
-        write_commit(self._files, Commit(record.trial_id, len(committed) + 1, listed))
+        try:
+            listed = {name: self._write(name, record.trial_id, table) for name, table in tables.items()}
+            write_commit(self._files, Commit(record.trial_id, len(committed) + 1, listed))
+        except StoreError as error:
+            raise StoreError(f"trial {record.trial_id} is not committed: {error}") from error
 
     def _write(self, name: TableName, trial_id: str, table: pa.Table) -> TableFile:
         sink = pa.BufferOutputStream()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.errors import TrialError
 from lookahead_ray.sweep.agenda import Agenda
+from lookahead_ray.sweep.checkpoints import CheckpointFolder
 from lookahead_ray.sweep.cluster import cluster, concurrency
 from lookahead_ray.sweep.jobs import reference_jobs
 from lookahead_ray.sweep.ledger import Ledger
@@ -47,7 +48,15 @@ def run_sweep(sweep: Sweep, sink: Sink, observer: Observer, warm: Sequence[WarmT
         TrialError: a reference failed, so that nothing can be scored; it is committed with its error.
     """
     log = beside(sink.run, "driver.log", sweep.name)
-    ledger = Ledger(sweep.objective, sink.committed, sink.commit, observer)
+    checkpoints = CheckpointFolder(sink.run, sweep.search.checkpoint_epochs)
+    for record in sink.committed:
+        checkpoints.remove(record.trial_id)
+
+    def commit(record: TrialRecord) -> None:
+        sink.commit(record)
+        checkpoints.remove(record.trial_id)
+
+    ledger = Ledger(sweep.objective, sink.committed, commit, observer)
     total = REFERENCES + sweep.search.trials
     observer.sweep_started(sink.sweep_id, sink.run, total, list(ledger.records), str(log))
     interrupted = False
@@ -65,7 +74,14 @@ def run_sweep(sweep: Sweep, sink: Sink, observer: Observer, warm: Sequence[WarmT
         if agenda.has_work():
             with cluster(log):
                 at_once = concurrency(sweep.reference(), sweep.search.max_concurrent)
-                run_trials(agenda, sweep_id=sink.sweep_id, at_once=at_once, observer=observer)
+                run_trials(
+                    agenda,
+                    sweep_id=sink.sweep_id,
+                    at_once=at_once,
+                    max_failures=sweep.search.max_failures,
+                    checkpoints=checkpoints.of,
+                    observer=observer,
+                )
                 if ledger.references is None:
                     raise TrialError(
                         f"a reference failed, so no trial can be scored: {ledger.reference_error()}"

@@ -3,23 +3,27 @@
 import shutil
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ray import tune
-from ray.tune import Callback
+from ray.tune import Callback, TuneError
 from ray.tune.search import ConcurrencyLimiter, Searcher
 from ray.tune.trainable import FunctionTrainable
 
+from lookahead_ray.errors import LookaheadRayError
 from lookahead_ray.evaluate.generation import Signal
 from lookahead_ray.sweep.agenda import Agenda, NoJob
 from lookahead_ray.sweep.interrupt import Interrupt
 from lookahead_ray.sweep.observer import Observer, TrialProgress
 from lookahead_ray.trial.decisions import Decisions
 from lookahead_ray.trial.group import GROUP, MEASUREMENT, PROGRESS, SIGNAL, release
-from lookahead_ray.trial.job import Job
-from lookahead_ray.trial.launch import FAILURE, TuneTrial
+from lookahead_ray.trial.job import Checkpoints, Job
+from lookahead_ray.trial.launch import FAILURE, RESTART, TuneTrial
 from lookahead_ray.trial.outcome import completed_record, failed_record
-from lookahead_ray.trial.record import utc_now
+from lookahead_ray.trial.record import TrialRecord, utc_now
 
 # The trainable only waits for its worker group. Tune refuses an empty request, and a share of a core would
 # keep the last trial from fitting; the head node's own resource is there in any cluster and never runs out.
@@ -31,26 +35,40 @@ def run_trials(
     *,
     sweep_id: str,
     at_once: int,
+    max_failures: int,
+    checkpoints: Callable[[str], Checkpoints | None],
     observer: Observer,
     trainable: type[FunctionTrainable] = TuneTrial,
 ) -> None:
-    """Run the jobs of `agenda` on the connected cluster, `at_once` at a time, until it has no more."""
+    """Run the jobs of `agenda` on the connected cluster, `at_once` at a time, until it has no more.
+
+    Raises:
+        StoreError: a trial can't be committed; those that run are ended.
+    """
     interrupt = Interrupt()
-    decisions = Decisions.remote()
+    decisions = Decisions.remote()  # type: ignore[attr-defined]  # Ray's decorator is untyped
+    asking = _Asking(agenda, {"decisions": decisions, "max_failures": max_failures}, checkpoints)
     watching = _Watching(sweep_id, agenda, decisions, observer, interrupt)
     scratch = tempfile.mkdtemp(prefix="lookahead-ray-")  # for what Tune insists on writing
     tuner = tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([TRAINABLE_RESOURCES])),
         tune_config=tune.TuneConfig(
-            search_alg=ConcurrencyLimiter(_Asking(agenda, decisions), max_concurrent=at_once),
+            search_alg=ConcurrencyLimiter(asking, max_concurrent=at_once),
             num_samples=-1,  # the agenda says when it is over
             reuse_actors=True,
         ),
-        run_config=tune.RunConfig(verbose=0, callbacks=[watching], storage_path=scratch),
+        run_config=tune.RunConfig(
+            verbose=0,
+            callbacks=[watching],
+            storage_path=scratch,
+            failure_config=tune.FailureConfig(max_failures=max_failures),  # of a trial's own process
+        ),
     )
     try:
         with interrupt.heeded():
             tuner.fit()
+    except TuneError as error:
+        raise (watching.error or error) from error  # Tune makes its own error of what a callback raises
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -66,15 +84,20 @@ class _NeverRestored:
 class _Asking(_NeverRestored, Searcher):
     """Tune's searcher interface over an agenda. `_Watching` sees the ends."""
 
-    def __init__(self, agenda: Agenda, decisions: Any) -> None:
+    def __init__(
+        self, agenda: Agenda, beside: dict[str, Any], checkpoints: Callable[[str], Checkpoints | None]
+    ) -> None:
+        """`beside`: what each trial is given besides its job; `checkpoints`: where its own go, by id."""
         super().__init__()
+        self._checkpoints = checkpoints
         self._agenda = agenda
-        self._decisions = decisions
+        self._beside = beside
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:
         match self._agenda.ask():
             case Job() as job:
-                return {"job": job, "decisions": self._decisions}
+                job = replace(job, checkpoints=self._checkpoints(job.trial_id))
+                return {"job": job, **self._beside}
             case NoJob.LATER:
                 return None
             case NoJob.NEVER:
@@ -107,14 +130,16 @@ class _Watching(_NeverRestored, Callback):
         self._decisions = decisions
         self._observer = observer
         self._started: dict[str, tuple[float, str]] = {}
+        self._restarts: Counter[str] = Counter()
         self._groups: dict[str, str] = {}  # placement group of each running trial's workers
+        self.error: LookaheadRayError | None = None  # what ended the sweep
 
     def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
         self._interrupt.check()
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         job = _job(trial)
-        self._started[job.trial_id] = time.monotonic(), utc_now()
+        self._started.setdefault(job.trial_id, (time.monotonic(), utc_now()))
         self._observer.trial_started(job.trial_id, job.role, job.label)
 
     def on_trial_result(
@@ -123,7 +148,8 @@ class _Watching(_NeverRestored, Callback):
         if PROGRESS in result:
             self._groups[_job(trial).trial_id] = result[GROUP]
             self._observer.trial_progress(_job(trial).trial_id, TrialProgress(**result[PROGRESS]))
-
+        if RESTART in result:
+            self._restarted(_job(trial).trial_id, result[RESTART])
         if SIGNAL in result:
             signal: Signal = result[SIGNAL]
             goes_on = self._agenda.goes_on(_job(trial), signal)
@@ -140,7 +166,16 @@ class _Watching(_NeverRestored, Callback):
         else:
             error = result.get(FAILURE, "the trial ended without a result")
             record = failed_record(job, self._sweep_id, started_at, time.monotonic() - start, error)
-        self._agenda.finish(record)
+        self._finish(record)
+
+    def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        trial_id = _job(trial).trial_id
+        release(self._groups.pop(trial_id, ""))
+        self._restarted(trial_id, "restarted: its own process died")
+
+    def _restarted(self, trial_id: str, why: str) -> None:
+        self._restarts[trial_id] += 1
+        self._observer.trial_progress(trial_id, TrialProgress("starting", why, 0, 0, None, None, 0.0))
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         job = _job(trial)
@@ -148,7 +183,14 @@ class _Watching(_NeverRestored, Callback):
         start, started_at = self._started.pop(job.trial_id, (time.monotonic(), ""))
         error = trial.get_error()
         text = f"{type(error).__name__}: {error}" if error else "the trial's process died"
-        self._agenda.finish(failed_record(job, self._sweep_id, started_at, time.monotonic() - start, text))
+        self._finish(failed_record(job, self._sweep_id, started_at, time.monotonic() - start, text))
+
+    def _finish(self, record: TrialRecord) -> None:
+        try:
+            self._agenda.finish(replace(record, restarts=self._restarts.pop(record.trial_id, 0)))
+        except LookaheadRayError as error:
+            self.error = self.error or error
+            raise
 
 
 def _job(trial: Any) -> Job:

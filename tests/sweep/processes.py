@@ -30,10 +30,16 @@ class SweepProcess:
     """`lookahead-ray sweep quickstart` on a tiny model; a variable marks all that it starts."""
 
     def __init__(
-        self, model: Path, run: Path, settings: Sequence[str] = (), options: Sequence[str] = ()
+        self,
+        model: Path,
+        run: Path,
+        settings: Sequence[str] = (),
+        options: Sequence[str] = (),
+        output: Path | None = None,
     ) -> None:
+        """What it prints goes to `output`, by default a new file beside `run`."""
         self.mark = uuid4().hex
-        self.output = run.parent / f"{run.name}-{self.mark[:6]}.txt"
+        self.output = output or run.parent / f"{run.name}-{self.mark[:6]}.txt"
         words = [
             sys.executable,
             "-m",
