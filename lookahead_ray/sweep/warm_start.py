@@ -92,7 +92,7 @@ def _difference(
     left = dict(record.params)
 
     def take(dimension: Dimension) -> Value:
-        value = left.pop(dimension.name)
+        value: Value = left.pop(dimension.name)
         if not _holds(dimension, value):
             raise ValueError(f"{dimension.name} outside of this space ({value!r})")
         return value
