@@ -43,6 +43,11 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
 
             hashes = check(sweep).hashes
             sweep = with_openings(sweep, path, overrides, view.preparing)
+            from lookahead_ray.cli.earlier import read_earlier
+
+            warm = read_earlier(sweep, hashes)
+            for line in warm.lines:
+                view.preparing(line)
             sink = open_sink(sweep, where, hashes)
             warm = read_warm_start(sweep, hashes, sink.sweep_id)
             for line in warm.lines:

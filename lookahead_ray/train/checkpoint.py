@@ -120,7 +120,7 @@ def _room(engine: Any, directory: Path) -> bool:
         return False
     weights = [weight for weight in engine.module.parameters() if weight.requires_grad]
     needed = sum(weight.numel() * (weight.element_size() + OPTIMISER_BYTES) for weight in weights)
-    return shutil.disk_usage(directory.parent).free > 1.1 * needed
+    return bool(shutil.disk_usage(directory.parent).free > 1.1 * needed)
 
 
 def _sizes(folder: Path) -> dict[str, int]:

@@ -12,7 +12,7 @@ class ProcessDiedError(TrialError):
 
 
 def failure(error: BaseException | None) -> TrialError:
-    """What ended a worker group, `error` being what Ray Train raised: `ProcessDiedError`, or another `TrialError`.
+    """What ended a worker group, by what Ray Train raised: `ProcessDiedError`, or another `TrialError`.
 
     None: its processes ended without a word.
     """
