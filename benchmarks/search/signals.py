@@ -1,7 +1,7 @@
 """How well the cheap signals of a recorded grid tell what its trials end with, and what stopping costs.
 
 Stopping is judged on the trials of the grid in drawn orders, each through the product's own rule as if a
-sweep had run them one after another. It discards a configuration that was best if it stops it before its end.
+sweep had run them one after another. It discards a configuration that was best if it stops it early.
 """
 
 import random

@@ -47,5 +47,5 @@ def vanilla_point(sweep: Sweep) -> Point | None:
 def _same(option: Any, vanilla: dict[str, str]) -> bool:
     """Whether an option is vanilla's variant; `defence` has none, so vanilla's is the empty option."""
     if not vanilla:
-        return option == {}
+        return bool(option == {})
     return isinstance(option, dict) and all(option.get(key) == value for key, value in vanilla.items())
