@@ -18,7 +18,6 @@ from lookahead_ray.cli.live import LiveView
 from lookahead_ray.cli.mechanism import print_mechanism
 from lookahead_ray.cli.progress import SweepProgress
 from lookahead_ray.cli.report import print_places, print_recommendation, print_trials
-from lookahead_ray.cli.warming import read_warm_start
 from lookahead_ray.config.load import Sweep, load_sweep
 from lookahead_ray.errors import ModelError, StoreError
 
@@ -49,9 +48,6 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
             for line in warm.lines:
                 view.preparing(line)
             sink = open_sink(sweep, where, hashes)
-            warm = read_warm_start(sweep, hashes, sink.sweep_id)
-            for line in warm.lines:
-                view.preparing(line)
             from lookahead_ray.sweep.driver import run_sweep
 
             result = run_sweep(sweep, sink, view, warm.trials)

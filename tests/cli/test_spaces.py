@@ -109,7 +109,7 @@ class TestOpenings:
         monkeypatch.chdir(mine)
         given: list[Any] = []
 
-        def run_sweep(sweep: Any, sink: Any, observer: Any) -> None:
+        def run_sweep(sweep: Any, sink: Any, observer: Any, warm: Any) -> None:
             given.append(sweep)
             raise ModelError("far enough")
 

@@ -25,7 +25,7 @@ def job(number: int) -> Job:
 
 
 def asking(*answers: Job | NoJob) -> _Asking:
-    return _Asking(cast(Any, Answers(*answers)), "decisions")
+    return _Asking(cast(Any, Answers(*answers)), {"decisions": 1}, lambda trial_id: None)
 
 
 def test_it_is_a_searcher_that_suggests_jobs_says_later_and_ends() -> None:
@@ -33,7 +33,7 @@ def test_it_is_a_searcher_that_suggests_jobs_says_later_and_ends() -> None:
     assert isinstance(searcher, Searcher)
     suggested = searcher.suggest("a")
     assert isinstance(suggested, dict)
-    assert suggested["job"] == job(1)
+    assert suggested == {"job": job(1), "decisions": 1}
     assert searcher.suggest("b") is None
     assert cast(Any, searcher.suggest("b"))["job"] == job(2)
     assert searcher.suggest("c") == Searcher.FINISHED

@@ -75,11 +75,11 @@ def test_a_space_without_dimensions_has_one_point(tmp_path: Path) -> None:
     [
         (
             "{speed: 3}",
-            "search.sampler.points.speed: must name a range of the space; these are preview.true.",
+            "search.sampler.points.speed: must name a range of the space; these are preview.",
         ),
         (
             "{preview: 3}",
-            "search.sampler.points.preview: must name a range of the space; these are preview.t",
+            "search.sampler.points.preview: must name a range of the space; these are preview",
         ),
         ("{training.learning_rate: 700}", "search.sampler: a grid may have 10,000 points at most; set fewer"),
     ],

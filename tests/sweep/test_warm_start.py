@@ -81,7 +81,7 @@ class TestFitting:
             ("task.train_examples=9", "4 with task.train_examples "),
             (
                 "training.learning_rate=1e-4",
-                "4 with the dimension training.learning_rate, which this space has",
+                "4 with the dimension training.learning_rate, which this",
             ),
             ("training.weight_decay={uniform: [0.0, 0.5]}", "4 with no value of training.weight_decay"),
         ],

@@ -51,9 +51,9 @@ def validate(space: Space, overrides: Overrides = None) -> None:
             tell(line)
         for line in found.missing:
             tell(f"missing {line}")
-        from lookahead_ray.cli.warming import read_warm_start
+        from lookahead_ray.cli.earlier import read_earlier
 
-        for line in read_warm_start(loaded, found.hashes).lines:
+        for line in read_earlier(loaded, found.hashes).lines:
             tell(line)
         tell("ok")
 
