@@ -42,10 +42,15 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
 
             hashes = check(sweep).hashes
             sweep = with_openings(sweep, path, overrides, view.preparing)
+            from lookahead_ray.cli.earlier import read_earlier
+
+            warm = read_earlier(sweep, hashes)
+            for line in warm.lines:
+                view.preparing(line)
             sink = open_sink(sweep, where, hashes)
             from lookahead_ray.sweep.driver import run_sweep
 
-            result = run_sweep(sweep, sink, view)
+            result = run_sweep(sweep, sink, view, warm.trials)
         seconds = time.monotonic() - started_s
         if result.interrupted:
             if result.records:

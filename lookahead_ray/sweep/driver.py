@@ -1,21 +1,25 @@
 """Runs a sweep: references first, then the search, each finished trial scored and committed at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.errors import TrialError
 from lookahead_ray.sweep.agenda import Agenda
+from lookahead_ray.sweep.checkpoints import CheckpointFolder
 from lookahead_ray.sweep.cluster import cluster, concurrency
+from lookahead_ray.sweep.jobs import reference_jobs
 from lookahead_ray.sweep.ledger import Ledger
 from lookahead_ray.sweep.limits import Limits
 from lookahead_ray.sweep.observer import Observer
 from lookahead_ray.sweep.places import beside
 from lookahead_ray.sweep.recommend import recommend
 from lookahead_ray.sweep.recommendation import Recommendation
-from lookahead_ray.sweep.search import Search, reference_jobs
+from lookahead_ray.sweep.search import Search
 from lookahead_ray.sweep.sink import Sink
 from lookahead_ray.sweep.stopping import Stopping
 from lookahead_ray.sweep.tuning import run_trials
+from lookahead_ray.sweep.warm_start import WarmTrial
 from lookahead_ray.trial.record import TrialRecord
 
 REFERENCES = 2
@@ -31,8 +35,10 @@ class SweepResult:
     interrupted: bool
 
 
-def run_sweep(sweep: Sweep, sink: Sink, observer: Observer) -> SweepResult:
+def run_sweep(sweep: Sweep, sink: Sink, observer: Observer, warm: Sequence[WarmTrial] = ()) -> SweepResult:
     """Run what is left of the sweep; committed completed trials are kept and not run again.
+
+    The sampler learns from `warm` trials, which are none of this sweep's.
 
     Ctrl-C ends it with what is committed. Trials run until then are lost, no process is left behind.
 
@@ -42,7 +48,15 @@ def run_sweep(sweep: Sweep, sink: Sink, observer: Observer) -> SweepResult:
         TrialError: a reference failed, so that nothing can be scored; it is committed with its error.
     """
     log = beside(sink.run, "driver.log", sweep.name)
-    ledger = Ledger(sweep.objective, sink.committed, sink.commit, observer)
+    checkpoints = CheckpointFolder(sink.run, sweep.search.checkpoint_epochs)
+    for record in sink.committed:
+        checkpoints.remove(record.trial_id)
+
+    def commit(record: TrialRecord) -> None:
+        sink.commit(record)
+        checkpoints.remove(record.trial_id)
+
+    ledger = Ledger(sweep.objective, sink.committed, commit, observer)
     total = REFERENCES + sweep.search.trials
     observer.sweep_started(sink.sweep_id, sink.run, total, list(ledger.records), str(log))
     interrupted = False
@@ -52,7 +66,7 @@ def run_sweep(sweep: Sweep, sink: Sink, observer: Observer) -> SweepResult:
         journal = beside(sink.run, "study.journal", sweep.name)
         agenda = Agenda(
             reference_jobs(sweep, ledger.records),
-            Search(sweep, ledger.records, journal, told),
+            Search(sweep, ledger.records, journal, told, sweep_id=sink.sweep_id, warm=warm),
             ledger,
             stopping,
             Limits(sweep, ledger, observer),
@@ -60,7 +74,14 @@ def run_sweep(sweep: Sweep, sink: Sink, observer: Observer) -> SweepResult:
         if agenda.has_work():
             with cluster(log):
                 at_once = concurrency(sweep.reference(), sweep.search.max_concurrent)
-                run_trials(agenda, sweep_id=sink.sweep_id, at_once=at_once, observer=observer)
+                run_trials(
+                    agenda,
+                    sweep_id=sink.sweep_id,
+                    at_once=at_once,
+                    max_failures=sweep.search.max_failures,
+                    checkpoints=checkpoints.of,
+                    observer=observer,
+                )
                 if ledger.references is None:
                     raise TrialError(
                         f"a reference failed, so no trial can be scored: {ledger.reference_error()}"

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective, SafetyPart
-from lookahead_ray.config.search import SearchConfig
+from lookahead_ray.config.search import GridSampler, SearchConfig
+from lookahead_ray.sweep.grid import grid_points
 
 
 def plan(sweep: Sweep) -> Iterator[str]:
-    """Lines for a person."""
-    yield f"search: {'; '.join(_search(sweep.search))}"
+    """Lines for a person. Raises ConfigError where a grid has no size that can be run."""
+    yield f"search: {'; '.join(_search(sweep))}"
     yield f"objective: {_objective(sweep.objective)}; safety is {_safety(sweep.objective.safety)}"
     for field, ask in sweep.asks.items():
         yield (
@@ -18,8 +19,10 @@ def plan(sweep: Sweep) -> Iterator[str]:
         )
 
 
-def _search(search: SearchConfig) -> Iterator[str]:
-    yield f"{search.sampler.name} sampler with seed {search.seed}"
+def _search(sweep: Sweep) -> Iterator[str]:
+    search = sweep.search
+    grid = f" over {len(grid_points(sweep))} points" if isinstance(search.sampler, GridSampler) else ""
+    yield f"{search.sampler.name} sampler{grid} with seed {search.seed}"
     yield f"ends after {_ends(search)}"
     if search.warm_start:
         yield f"learns from {', '.join(search.warm_start)}"
