@@ -24,8 +24,10 @@ SPACE, GRID = HERE / "grid.yaml", HERE / "grid.parquet"
 KEPT_ROLES = ("seed", "vanilla", "search")
 
 
-def extract(run: str, out: Path, space: Path) -> int:
+def extract(run: str, out: Path, space: Path, note: str = "") -> int:
     """Write the grid of `run`, a finished sweep over `space`; how many points it has.
+
+    `note` says what a reader should know of how it was recorded.
 
     Raises:
         BenchmarkError: a point of the space is missing or failed, or was stopped early.
@@ -42,7 +44,8 @@ def extract(run: str, out: Path, space: Path) -> int:
     if missing:
         raise BenchmarkError(f"{run}: must hold all {len(points)} points of {space}, {missing} are missing")
     about = {
-        "command": f"lookahead-ray sweep benchmarks/search/{space.name} --run {run}",
+        "command": f"lookahead-ray sweep benchmarks/search/{space.name}",
+        "note": note,
         "versions": json.dumps(records[-1].versions, sort_keys=True),
         "recorded": f"{min(r.started_at for r in records)} to {max(r.started_at for r in records)}",
         "space": space.read_text(encoding="utf-8"),
@@ -78,10 +81,11 @@ def main(
     run: Annotated[str, typer.Argument(help="Directory of the sweep's run.")],
     out: Annotated[Path, typer.Option(help="The Parquet file to write.")] = GRID,
     space: Annotated[Path, typer.Option(help="The space that was swept.")] = SPACE,
+    note: Annotated[str, typer.Option(help="What to know of how it was recorded.")] = "",
 ) -> None:
     """Put a sweep over every point of a space into one file for the replay of searchers."""
     try:
-        count = extract(run, out, space)
+        count = extract(run, out, space, note)
     except (BenchmarkError, LookaheadRayError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
