@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ray.tune.trainable import FunctionTrainable
+
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.errors import TrialError
 from lookahead_ray.sweep.agenda import Agenda
@@ -16,6 +18,7 @@ from lookahead_ray.sweep.search import Search, reference_jobs
 from lookahead_ray.sweep.sink import Sink
 from lookahead_ray.sweep.stopping import Stopping
 from lookahead_ray.sweep.tuning import run_trials
+from lookahead_ray.trial.launch import TuneTrial
 from lookahead_ray.trial.record import TrialRecord
 
 REFERENCES = 2
@@ -31,7 +34,9 @@ class SweepResult:
     interrupted: bool
 
 
-def run_sweep(sweep: Sweep, sink: Sink, observer: Observer) -> SweepResult:
+def run_sweep(
+    sweep: Sweep, sink: Sink, observer: Observer, trainable: type[FunctionTrainable] = TuneTrial
+) -> SweepResult:
     """Run what is left of the sweep; committed completed trials are kept and not run again.
 
     Ctrl-C ends it with what is committed. Trials run until then are lost, no process is left behind.
@@ -60,7 +65,13 @@ def run_sweep(sweep: Sweep, sink: Sink, observer: Observer) -> SweepResult:
         if agenda.has_work():
             with cluster(log):
                 at_once = concurrency(sweep.reference(), sweep.search.max_concurrent)
-                run_trials(agenda, sweep_id=sink.sweep_id, at_once=at_once, observer=observer)
+                run_trials(
+                    agenda,
+                    sweep_id=sink.sweep_id,
+                    at_once=at_once,
+                    observer=observer,
+                    trainable=trainable,
+                )
                 if ledger.references is None:
                     raise TrialError(
                         f"a reference failed, so no trial can be scored: {ledger.reference_error()}"
