@@ -42,7 +42,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
             commits.append(time.perf_counter() - start)
 
         start = time.perf_counter()
-        run_sweep(sweep, replace(sink, commit=commit), watching, NoOpTrial)
+        run_sweep(sweep, replace(sink, commit=commit), watching, trainable=NoOpTrial)
         seconds = time.perf_counter() - start
     return {
         "seconds_sweep": seconds,

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +13,10 @@ from benchmarks.common import BenchmarkError
 from benchmarks.search.grid import make_grid, write_grid
 from lookahead_ray import store
 from lookahead_ray.config.load import content_hash, load_sweep, trial_json
+from lookahead_ray.config.objective import ParetoObjective
 from lookahead_ray.errors import LookaheadRayError
 from lookahead_ray.sweep.grid import Point, grid_points
+from lookahead_ray.trial.objective import References, score
 from lookahead_ray.trial.record import TrialRecord
 
 HERE = Path(__file__).parent
@@ -35,7 +37,7 @@ def extract(run: str, out: Path, space: Path) -> int:
         for point in grid_points(sweep)
     }
     kept = [record for record in store.open(run).records() if record.role in KEPT_ROLES]
-    records = [placed(record, points) for record in kept if record.status == "completed"]
+    records = scored([placed(record, points) for record in kept if record.status == "completed"])
     missing = len(points) - len(make_grid(sweep, records, {}).points)
     if missing:
         raise BenchmarkError(f"{run}: must hold all {len(points)} points of {space}, {missing} are missing")
@@ -57,6 +59,19 @@ def placed(record: TrialRecord, points: Mapping[str, Point]) -> TrialRecord:
     if point is None and record.role == "search":
         raise BenchmarkError(f"trial {record.trial_id}: must be a point of the space, got {record.params}")
     return replace(record, params=dict(point or {}))
+
+
+def scored(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The records with safety and utility as their objectives, whatever the sweep had."""
+    seed, vanilla = (next((r for r in records if r.role == role), None) for role in KEPT_ROLES[:2])
+    if seed is None or vanilla is None:
+        raise BenchmarkError("a grid needs the seed model and vanilla, completed")
+    both = ParetoObjective(name="pareto")
+    scores = [score(record, References(seed, vanilla), both) for record in records]
+    return [
+        replace(record, objectives=found.objectives, safety=found.safety)
+        for record, found in zip(records, scores, strict=True)
+    ]
 
 
 def main(

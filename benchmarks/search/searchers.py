@@ -20,10 +20,11 @@ from lookahead_ray.config.objective import ParetoObjective
 from lookahead_ray.config.search import SamplerConfig, StoppingConfig
 from lookahead_ray.sweep.agenda import Agenda
 from lookahead_ray.sweep.grid import values
+from lookahead_ray.sweep.jobs import reference_jobs
 from lookahead_ray.sweep.ledger import Ledger
 from lookahead_ray.sweep.limits import Limits
 from lookahead_ray.sweep.samplers import suggest
-from lookahead_ray.sweep.search import Search, reference_jobs
+from lookahead_ray.sweep.search import Search
 from lookahead_ray.sweep.stopping import Stopping
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.progress import TrialProgress

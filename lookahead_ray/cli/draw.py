@@ -62,7 +62,7 @@ def share(rate: Rate | None) -> str:
 
 def _overall(progress: SweepProgress) -> RenderableType:
     if not progress.started:
-        return Text(f"starting · {duration(progress.elapsed_s)}")
+        return Text(f"{progress.preparing} · {duration(progress.elapsed_s)}")
     grid = Table.grid(
         Column(ratio=1), Column(no_wrap=True), Column(no_wrap=True), padding=(0, 2), expand=True
     )
@@ -104,7 +104,8 @@ def _standing(progress: SweepProgress) -> RenderableType:
     best = progress.best
     if best:
         record = best.record
-        figures = f"objective {decimal(record.objective)} · RSR {share(record.rsr)}"
+        value = "" if record.objective is None else f"objective {decimal(record.objective)} · "
+        figures = f"{value}RSR {share(record.rsr)}"
         text = Text(f"{figures} · utility {share(record.utility)} · ").append(best.label, style="bold green")
         grid.add_row(Text("best"), text)
     else:

@@ -56,6 +56,12 @@ class LiveView(Observer):
         if self._live:
             self._live.stop()
 
+    def preparing(self, what: str) -> None:
+        """What is done before the search begins."""
+        with self._lock:
+            self.progress.preparing = clean(what)
+        self._line(f"{self.progress.name}: {what}")
+
     def sweep_started(
         self, sweep_id: str, run: str, trials: int, committed: Sequence[TrialRecord], log: str
     ) -> None:

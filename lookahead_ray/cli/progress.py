@@ -12,6 +12,7 @@ from lookahead_ray.cli.text import first_line
 from lookahead_ray.sweep.observer import TrialProgress
 from lookahead_ray.text import clean
 from lookahead_ray.trial.label import label as label_of
+from lookahead_ray.trial.objective import standing
 from lookahead_ray.trial.record import Role, TrialRecord
 
 TELLING_FRACTION = 0.1
@@ -50,6 +51,7 @@ class SweepProgress:
         self.run = ""
         self.log = ""
         self.budget = ""
+        self.preparing = "starting"
         self.started = False
         self.ended = False
         self.running: dict[str, RunningTrial] = {}
@@ -126,13 +128,10 @@ class SweepProgress:
 
     @property
     def best(self) -> FinishedTrial | None:
-        """The searched trial with the highest objective so far."""
-        scored = [
-            (trial.record.objective, trial)
-            for trial in self.finished.values()
-            if trial.record.role == "search" and trial.record.objective is not None
-        ]
-        return max(scored, key=lambda pair: pair[0])[1] if scored else None
+        """The best searched trial so far, of those that are scored and keep the floor if there is one."""
+        searched = [trial for trial in self.finished.values() if trial.record.role == "search"]
+        good = [trial for trial in searched if standing(trial.record)[0] == 0]
+        return min(good, key=lambda trial: standing(trial.record), default=None)
 
     def elapsed_of_s(self, trial: RunningTrial) -> float:
         """Seconds since the trial began."""

@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
+from lookahead_ray import chatter
 from lookahead_ray.cli import guard
 from lookahead_ray.cli.live import LiveView
 from lookahead_ray.cli.mechanism import print_mechanism
 from lookahead_ray.cli.progress import SweepProgress
 from lookahead_ray.cli.report import print_places, print_recommendation, print_trials
 from lookahead_ray.config.load import Sweep, load_sweep
-from lookahead_ray.errors import StoreError
+from lookahead_ray.errors import ModelError, StoreError
 
 if TYPE_CHECKING:
     from lookahead_ray.sweep.sink import Sink
@@ -39,10 +40,17 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
             # these import torch and Ray, which takes seconds: with the view up
             from lookahead_ray.sweep.preflight import check
 
-            sink = open_sink(sweep, where, check(sweep).hashes)
+            hashes = check(sweep).hashes
+            sweep = with_openings(sweep, path, overrides, view.preparing)
+            from lookahead_ray.cli.earlier import read_earlier
+
+            warm = read_earlier(sweep, hashes)
+            for line in warm.lines:
+                view.preparing(line)
+            sink = open_sink(sweep, where, hashes)
             from lookahead_ray.sweep.driver import run_sweep
 
-            result = run_sweep(sweep, sink, view)
+            result = run_sweep(sweep, sink, view, warm.trials)
         seconds = time.monotonic() - started_s
         if result.interrupted:
             if result.records:
@@ -65,6 +73,25 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
     if result.records and all(record.status == "failed" for record in result.records):
         guard.say("error: every trial failed")
         raise typer.Exit(guard.EXIT_UNKNOWN)
+
+
+def with_openings(sweep: Sweep, path: Path, overrides: Sequence[str], say: Callable[[str], None]) -> Sweep:
+    """The same sweep with the seed model's own phrases where it asks for them.
+
+    Raises:
+        ConfigError: the space breaks a rule with them in it.
+        LookaheadRayError: the data or the model can't be used.
+    """
+    if not sweep.asks:
+        return sweep
+    from lookahead_ray.sweep.openings import seed_openings
+
+    try:
+        with chatter.into(Path(os.devnull)):
+            found = {field: seed_openings(sweep.reference(), ask, say) for field, ask in sweep.asks.items()}
+    except ModelError as error:
+        raise ModelError(f"{sweep.source}: {error}") from error
+    return load_sweep(path, overrides, found)
 
 
 @contextmanager

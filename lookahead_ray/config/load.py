@@ -2,22 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
-from typing import Any, TypeVar, cast
-
-from pydantic import BaseModel, ValidationError
+from typing import Any, cast
 
 from lookahead_ray.config.dimension import Choice, Dimension, Suggest, Value, corners, dimensions, substitute
 from lookahead_ray.config.objective import HasObjective, Objective
+from lookahead_ray.config.phrases import PhraseSource, with_phrases
+from lookahead_ray.config.refusal import Model, Source, validated
 from lookahead_ray.config.search import WITHOUT_EFFECT, SearchConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.config.variants import without_left_variants
 from lookahead_ray.config.yaml_file import override, read
 from lookahead_ray.errors import ConfigError
 
-Model = TypeVar("Model", bound=BaseModel)
 SWEEP_FIELDS = ("name", "search", "objective")
 VANILLA = {"preview": {"strategy": "none"}, "method": {"name": "vanilla"}, "defence": {}}
 """What of a trial's tree makes it vanilla fine-tuning."""
@@ -32,6 +32,8 @@ class Sweep:
     template: Mapping[str, Any]  # a TrialConfig's tree with dimensions in it
     search: SearchConfig
     objective: Objective
+    asks: Mapping[str, PhraseSource] = field(default_factory=dict)
+    """Field -> what the seed model has yet to be asked for; placeholders stand for its answers so long."""
 
     @property
     def dimensions(self) -> tuple[Dimension, ...]:
@@ -70,14 +72,19 @@ class Sweep:
         return dimension.labels[0] if isinstance(dimension, Choice) else dimension.middle
 
 
-def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
+def load_sweep(
+    path: Path, overrides: Sequence[str] = (), openings: Mapping[str, Sequence[str]] | None = None
+) -> Sweep:
     """Read, override and validate a space file.
+
+    Args:
+        openings: what the seed model said, by the field of `Sweep.asks`; left out, nobody has asked it yet.
 
     Raises:
         ConfigError: one line that names the file, the field, the rule and the value.
     """
     told = read(path)
-    source = _Source(str(path), tuple(overrides))
+    source = Source(str(path), tuple(overrides))
     tree = without_left_variants(
         override(told, overrides), told, lambda field: source.of(field) != source.file
     )
@@ -88,13 +95,15 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
     name = tree.get("name", path.stem)
     if not isinstance(name, str) or not name:
         raise ConfigError(f"{source.of('name')}: name: must be a text, got {name!r}")
-    template = {key: value for key, value in tree.items() if key not in SWEEP_FIELDS}
+    told_template = {key: value for key, value in tree.items() if key not in SWEEP_FIELDS}
+    template, asks = with_phrases(told_template, source, openings or {})
     sweep = Sweep(
         source=str(path),
         name=name,
         template=template,
-        search=_validate(SearchConfig, tree.get("search", {}), source, "search"),
-        objective=_validate(HasObjective, {"objective": tree.get("objective", {})}, source, "").objective,
+        search=validated(SearchConfig, tree.get("search", {}), source, "search"),
+        objective=validated(HasObjective, {"objective": tree.get("objective", {})}, source, "").objective,
+        asks=asks,
     )
     _check_space(sweep, source)
     return sweep
@@ -102,7 +111,7 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
 
 def validate_tree(model: type[Model], overrides: Sequence[str]) -> Model:
     """A model made from its defaults and `path=value` overrides alone. Raises ConfigError as `load_sweep`."""
-    return _validate(model, override({}, overrides), _Source("defaults", tuple(overrides)), "")
+    return validated(model, override({}, overrides), Source("defaults", tuple(overrides)), "")
 
 
 def content_hash(value: Any) -> str:
@@ -116,47 +125,39 @@ def trial_json(config: TrialConfig) -> dict[str, Any]:
     return config.model_dump(mode="json")
 
 
-@dataclass(frozen=True)
-class _Source:
-    """Where a field came from: the file, or the override that set it or something above or below it."""
-
-    file: str
-    overrides: tuple[str, ...]
-
-    def of(self, field: str) -> str:
-        for assignment in reversed(self.overrides):
-            path = assignment.partition("=")[0].strip()
-            if field == path or field.startswith(f"{path}.") or path.startswith(f"{field}."):
-                return f"--set {assignment}"
-        return self.file
-
-
-def _check_space(sweep: Sweep, source: _Source) -> None:
+def _check_space(sweep: Sweep, source: Source) -> None:
     try:
         found = sweep.dimensions
         for corner in corners(sweep.template):
-            _validate(TrialConfig, corner, source, "")
+            validated(TrialConfig, corner, source, "")
     except ConfigError as error:
         message = str(error)
         if not message.startswith((source.file, "--set")):
             message = f"{source.of(message.partition(':')[0])}: {message}"
         raise ConfigError(message) from error
     by_name = {dimension.name: dimension for dimension in found}
+    _check_asks(sweep, by_name, source)
     points = [("search.reference", sweep.search.reference)]
     points += [(f"search.enqueue[{index}]", point) for index, point in enumerate(sweep.search.enqueue)]
-    for field, point in points:
+    for where, point in points:
         for name, value in point.items():
-            _check_point(by_name, field, name, value, source)
-    _validate(TrialConfig, _tree_of_reference(sweep), source, "search.reference")
+            _check_point(by_name, where, name, value, source)
+    validated(TrialConfig, _tree_of_reference(sweep), source, "search.reference")
+
+
+def _check_asks(sweep: Sweep, names: Iterable[str], source: Source) -> None:
+    """Whoever asks the seed model about the task's prompts needs one of each."""
+    for asked, name in product(sweep.asks, names):
+        if name.partition(".")[0] in ("model", "task"):
+            rule = f"needs one model and one task, got the search dimension {name}"
+            raise ConfigError(f"{source.of(asked)}: {asked}.model_openings: {rule}")
 
 
 def _tree_of_reference(sweep: Sweep) -> Any:
     return {**substitute(sweep.template, sweep.reference_value), **VANILLA}
 
 
-def _check_point(
-    by_name: Mapping[str, Dimension], field: str, name: str, value: Any, source: _Source
-) -> None:
+def _check_point(by_name: Mapping[str, Dimension], field: str, name: str, value: Any, source: Source) -> None:
     dimension = by_name.get(name)
     if dimension is None:
         known = ", ".join(by_name) or "none"
@@ -176,69 +177,3 @@ def _check_point(
         raise ConfigError(
             f"{source.of(field)}: {field}: {name} must lie in its range ({dimension}), got {value!r}"
         )
-
-
-def _validate(model: type[Model], tree: Any, source: _Source, prefix: str) -> Model:
-    try:
-        return model.model_validate(tree)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        if not first["loc"] and first["type"] == "value_error":
-            message = str(first["ctx"]["error"])  # of a rule between fields: begins with the field
-            raise ConfigError(f"{source.of(message.split()[0])}: {message}") from error
-        field = ".".join(filter(None, [prefix, _field(first, tree)])) or "file"
-        raise ConfigError(f"{source.of(field)}: {field}: {_rule(first, tree)}") from error
-
-
-def _field(error: Any, tree: Any) -> str:
-    """pydantic's location as the path in the file: tags of unions are no fields."""
-    path, node, location = [], tree, error["loc"]
-    for position, part in enumerate(location):
-        if _holds(node, part):
-            path.append(str(part))
-            node = node[part]
-        elif error["type"] == "missing" and position == len(location) - 1:
-            path.append(str(part))
-    return ".".join(path)
-
-
-def _rule(error: Any, tree: Any) -> str:
-    value = error["input"]
-    match error["type"]:
-        case "extra_forbidden":
-            variant = _variant(error["loc"], tree)
-            return f"unknown field{variant}, got {value!r}"
-        case "model_type" | "model_attributes_type":
-            return f"must be a mapping of fields to values, got {value!r}"
-        case "missing":
-            return "required field is missing"
-        case "union_tag_not_found":
-            return (
-                f"needs the field {error['ctx']['discriminator']} to tell which variant it is, got {value!r}"
-            )
-        case "union_tag_invalid":
-            context = error["ctx"]
-            field, known = context["discriminator"], context["expected_tags"]
-            return f"{field} must be one of {known}, got {context['tag']!r}"
-        case "value_error":
-            return str(error["ctx"]["error"])
-        case _:
-            return f"{error['msg'][0].lower()}{error['msg'][1:]}, got {value!r}"
-
-
-def _variant(location: tuple[int | str, ...], tree: Any) -> str:
-    """Which variant of a union does not know the field, in words; empty outside unions."""
-    node, tag = tree, ""
-    for part in location:
-        if _holds(node, part):
-            node = node[part]
-        elif isinstance(node, dict):
-            tag = str(part)
-    return f" for the variant {tag!r}" if tag else ""
-
-
-def _holds(node: Any, part: int | str) -> bool:
-    """Whether `part` of a location is a field or an index of the tree's node, and not a tag."""
-    if isinstance(node, list | tuple):
-        return isinstance(part, int) and part < len(node)
-    return isinstance(node, dict) and part in node

@@ -8,6 +8,7 @@ from dataclasses import replace
 from enum import Enum
 
 from lookahead_ray.evaluate.generation import Signal
+from lookahead_ray.sweep.jobs import REFERENCE_ROLES
 from lookahead_ray.sweep.ledger import Ledger
 from lookahead_ray.sweep.limits import Limits
 from lookahead_ray.sweep.search import Search
@@ -97,7 +98,7 @@ class Agenda:
             scored = self._ledger.finish(ended)
             if scored.role == "search":
                 self._search.tell(scored, self._stopping.told(scored, self._ledger.references))
-            if scored.role == "vanilla" and self._ledger.references:
-                self._stopping.learn([scored], self._ledger.references)
-                self._search.learn_vanilla(scored)
+            if scored.role in REFERENCE_ROLES and (references := self._ledger.references):
+                self._stopping.learn([references.vanilla], references)
+                self._search.learn_references(references)
         self._held.clear()

@@ -33,8 +33,9 @@ def aims(rates: Rates) -> Aims:
         return shares
 
     def gain(utility: Array) -> Array:
-        vanilla: Array = utility[..., [VANILLA]] - utility[..., [SEED_MODEL]]
-        return np.maximum(vanilla, least_gain)
+        vanilla = utility[..., [VANILLA]] - utility[..., [SEED_MODEL]]
+        at_least_one: Array = np.maximum(vanilla, least_gain)
+        return at_least_one
 
     def gained(utility: Array) -> Array:
         shares: Array = (utility - utility[..., [SEED_MODEL]]) / gain(utility)

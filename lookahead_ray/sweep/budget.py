@@ -6,7 +6,7 @@ from datetime import datetime
 
 from lookahead_ray.config.search import BudgetConfig, PlateauConfig, SearchConfig
 from lookahead_ray.sweep.hypervolume import Pair, hypervolume
-from lookahead_ray.trial.objective import References, safety_of, utility_kept
+from lookahead_ray.trial.objective import References, utility_kept
 from lookahead_ray.trial.record import TrialRecord
 
 HOUR_S = 3600.0
@@ -69,12 +69,15 @@ def accelerator_hours(records: Sequence[TrialRecord]) -> float:
 
 
 def plane(records: Sequence[TrialRecord], references: References) -> list[Pair]:
-    """S and U (see trial/objective.py) of the completed trials that have both."""
-    seed_safety = safety_of(references.seed)
-    measured = [r for r in records if r.status == "completed" and None not in (r.rsr, r.jsr, r.utility)]
+    """S and U (see trial/objective.py) of the completed trials that have both, whatever the objective."""
+    seed_safety = references.seed.safety
     if not seed_safety:
         return []
-    return [(safety_of(r) / seed_safety, utility_kept(r, references)) for r in measured]
+    return [
+        (record.safety / seed_safety, utility_kept(record, references))
+        for record in records
+        if record.status == "completed" and record.safety is not None and record.utility is not None
+    ]
 
 
 def _times(records: Sequence[TrialRecord], budget: BudgetConfig, hours: float) -> Iterator[Limit]:

@@ -79,7 +79,8 @@ class SeedDraws:
 
 def table_of(runs: Sequence[TrialRecord], rows: Rows) -> Table:
     """The answers that `rows` picks of each run."""
-    suite, cells = "", {}
+    suite = ""
+    cells: dict[str, Array] = {}
     for column, run in enumerate(runs):
         for row in rows(run):
             suite = row.suite

@@ -1,5 +1,6 @@
 """Runs a sweep: references first, then the search, each finished trial scored and committed at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ray.tune.trainable import FunctionTrainable
@@ -7,17 +8,20 @@ from ray.tune.trainable import FunctionTrainable
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.errors import TrialError
 from lookahead_ray.sweep.agenda import Agenda
+from lookahead_ray.sweep.checkpoints import CheckpointFolder
 from lookahead_ray.sweep.cluster import cluster, concurrency
+from lookahead_ray.sweep.jobs import reference_jobs
 from lookahead_ray.sweep.ledger import Ledger
 from lookahead_ray.sweep.limits import Limits
 from lookahead_ray.sweep.observer import Observer
 from lookahead_ray.sweep.places import beside
 from lookahead_ray.sweep.recommend import recommend
 from lookahead_ray.sweep.recommendation import Recommendation
-from lookahead_ray.sweep.search import Search, reference_jobs
+from lookahead_ray.sweep.search import Search
 from lookahead_ray.sweep.sink import Sink
 from lookahead_ray.sweep.stopping import Stopping
 from lookahead_ray.sweep.tuning import run_trials
+from lookahead_ray.sweep.warm_start import WarmTrial
 from lookahead_ray.trial.launch import TuneTrial
 from lookahead_ray.trial.record import TrialRecord
 
@@ -35,9 +39,15 @@ class SweepResult:
 
 
 def run_sweep(
-    sweep: Sweep, sink: Sink, observer: Observer, trainable: type[FunctionTrainable] = TuneTrial
+    sweep: Sweep,
+    sink: Sink,
+    observer: Observer,
+    warm: Sequence[WarmTrial] = (),
+    trainable: type[FunctionTrainable] = TuneTrial,
 ) -> SweepResult:
     """Run what is left of the sweep; committed completed trials are kept and not run again.
+
+    The sampler learns from `warm` trials, which are none of this sweep's.
 
     Ctrl-C ends it with what is committed. Trials run until then are lost, no process is left behind.
 
@@ -47,7 +57,15 @@ def run_sweep(
         TrialError: a reference failed, so that nothing can be scored; it is committed with its error.
     """
     log = beside(sink.run, "driver.log", sweep.name)
-    ledger = Ledger(sweep.objective, sink.committed, sink.commit, observer)
+    checkpoints = CheckpointFolder(sink.run, sweep.search.checkpoint_epochs)
+    for record in sink.committed:
+        checkpoints.remove(record.trial_id)
+
+    def commit(record: TrialRecord) -> None:
+        sink.commit(record)
+        checkpoints.remove(record.trial_id)
+
+    ledger = Ledger(sweep.objective, sink.committed, commit, observer)
     total = REFERENCES + sweep.search.trials
     observer.sweep_started(sink.sweep_id, sink.run, total, list(ledger.records), str(log))
     interrupted = False
@@ -57,7 +75,7 @@ def run_sweep(
         journal = beside(sink.run, "study.journal", sweep.name)
         agenda = Agenda(
             reference_jobs(sweep, ledger.records),
-            Search(sweep, ledger.records, journal, told),
+            Search(sweep, ledger.records, journal, told, sweep_id=sink.sweep_id, warm=warm),
             ledger,
             stopping,
             Limits(sweep, ledger, observer),
@@ -69,6 +87,8 @@ def run_sweep(
                     agenda,
                     sweep_id=sink.sweep_id,
                     at_once=at_once,
+                    max_failures=sweep.search.max_failures,
+                    checkpoints=checkpoints.of,
                     observer=observer,
                     trainable=trainable,
                 )

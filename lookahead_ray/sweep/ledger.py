@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from lookahead_ray.config.objective import Objective
 from lookahead_ray.sweep.observer import Observer
+from lookahead_ray.sweep.references import references_among
 from lookahead_ray.trial.objective import References, score
 from lookahead_ray.trial.record import Role, TrialRecord
 from lookahead_ray.trial.slim import Slimmer
@@ -29,8 +30,7 @@ class Ledger:
     @property
     def references(self) -> References | None:
         """Both references, or None until both are completed."""
-        seed, vanilla = self._completed("seed"), self._completed("vanilla")
-        return References(seed, vanilla) if seed and vanilla else None
+        return references_among(self.records)
 
     def reference_error(self) -> str:
         """Why there are no references, in words."""

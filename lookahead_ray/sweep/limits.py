@@ -7,9 +7,9 @@ from lookahead_ray.config.load import Sweep
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.sweep.budget import HOUR_S, ended, hours_of, limits, time_is_up
 from lookahead_ray.sweep.confirm import next_repeats
+from lookahead_ray.sweep.jobs import make_job
 from lookahead_ray.sweep.ledger import Ledger
 from lookahead_ray.sweep.observer import Observer
-from lookahead_ray.sweep.search import make_job
 from lookahead_ray.trial.job import Job
 
 

@@ -23,7 +23,7 @@ from lookahead_ray.trial.record import Rate, TrialRecord
 DPI = 150
 LEAST_SPAN = 20.0  # percent points an axis shows at least, lest noise look like a trade-off
 AXES: dict[SafetyMetric, str] = {
-    "safety": "safety: what the objective\ntakes it to be",
+    "safety": "safety: the objective's\nmean of rates",
     "rsr": "RSR: harmful requests\nanswered safely",
     "jsr": "JSR: answered safely\nafter a harmful opening",
 }

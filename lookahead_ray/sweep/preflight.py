@@ -23,6 +23,7 @@ from lookahead_ray.method.defence import read_mix
 from lookahead_ray.model.fingerprint import fingerprint
 from lookahead_ray.model.load import check as check_model
 from lookahead_ray.sweep.cluster import check_fits
+from lookahead_ray.sweep.plan import plan
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def check(sweep: Sweep, searches: bool = True, strict: bool = True) -> Preflight
         ModelError: a local model without weights.
     """
     lines = [f"{sweep.name}: {sweep.search.trials} trials after seed and vanilla"]
+    lines += plan(sweep) if searches else ()
     lines += [f"dimension {dimension}" for dimension in sweep.dimensions]
     found = Preflight(lines, [])
     with chatter.into(Path(os.devnull)):  # of retries and downloads; what went wrong is in the error

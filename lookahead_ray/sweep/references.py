@@ -1,16 +1,29 @@
-"""Vanilla fine-tuning as a point of the space."""
+"""The references among records, and vanilla fine-tuning as a point of the space."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from lookahead_ray.config.dimension import Choice, Dimension, Value, dimensions, substitute
 from lookahead_ray.config.load import VANILLA, Sweep
 from lookahead_ray.sweep.grid import Point
+from lookahead_ray.trial.objective import References
+from lookahead_ray.trial.record import TrialRecord
 
 
-def vanilla_point(sweep: Sweep) -> Point:
-    """The values of the dimensions that exist in vanilla fine-tuning.
+def references_among(records: Sequence[TrialRecord]) -> References | None:
+    """The first completed trials of both roles; None unless there are both."""
+    completed = {record.role: record for record in reversed(records) if record.status == "completed"}
+    if "seed" not in completed or "vanilla" not in completed:
+        return None
+    return References(completed["seed"], completed["vanilla"])
 
-    Of the preview, method and defence that is the option that vanilla has, where the space offers it.
+
+def vanilla_point(sweep: Sweep) -> Point | None:
+    """The values of the dimensions that make vanilla fine-tuning, where the space holds it; else None.
+
+    Of the preview, method and defence that is the option that vanilla has. A point without its preview would
+    tell samplers that nothing but the other dimensions is common to all trials: the GP and NSGA-II would draw
+    the preview at random from then on, and TPE would model it apart.
     """
     point: Point = {}
 
@@ -24,11 +37,15 @@ def vanilla_point(sweep: Sweep) -> Point:
         if isinstance(here, Choice) and here.name == key:
             options = zip(here.labels, here.options, strict=True)
             point.update((key, label) for label, option in options if _same(option, vanilla))
-    return point
+    try:
+        held = sweep.trial(lambda dimension: point[dimension.name]) == sweep.reference()
+    except KeyError:
+        return None
+    return point if held else None
 
 
 def _same(option: Any, vanilla: dict[str, str]) -> bool:
     """Whether an option is vanilla's variant; `defence` has none, so vanilla's is the empty option."""
     if not vanilla:
-        return option == {}
-    return isinstance(option, dict) and vanilla.items() <= option.items()
+        return bool(option == {})
+    return isinstance(option, dict) and all(option.get(key) == value for key, value in vanilla.items())

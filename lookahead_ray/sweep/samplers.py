@@ -40,10 +40,14 @@ def make_sampler(config: SamplerConfig, seed: int, number: int, attempt: int) ->
 
 
 def note_generation(study: optuna.Study, config: SamplerConfig) -> None:
-    """Assign the newest trial to the generation that is being bred, where the sampler has generations."""
+    """Assign the newest trial to the generation that is being bred, where the sampler has generations.
+
+    Its parents are chosen at the same time, as they were when it was drawn: later there may be others.
+    """
     sampler = make_sampler(config, 0, 0, 0)
     if isinstance(sampler, BaseGASampler):
-        sampler.get_trial_generation(study, study.get_trials(deepcopy=False)[-1])
+        newest = study.get_trials(deepcopy=False)[-1]
+        sampler.get_parent_population(study, sampler.get_trial_generation(study, newest))
 
 
 def suggest(trial: optuna.trial.Trial, dimension: Dimension) -> Value:

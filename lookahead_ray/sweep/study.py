@@ -9,7 +9,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 
 from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective, WeightedObjective
-from lookahead_ray.trial.record import TrialRecord
+from lookahead_ray.trial.record import Metric, Rate, TrialRecord
 
 TRIAL_ID, ROLE = "trial_id", "role"  # user attributes
 
@@ -40,9 +40,7 @@ def outcome(record: TrialRecord, estimated: Sequence[float] = (), constrained: b
     Args:
         estimated: what the search maximises, and the constraint after it where `constrained`.
     """
-    rates = {name: getattr(record, name) for name in ("rsr", "jsr", "over_refusal", "utility")}
-    attributes: dict[str, Any] = {"status": record.status}
-    attributes |= {name: rate.value for name, rate in rates.items() if rate is not None}
+    attributes: dict[str, Any] = {"status": record.status, **rates(record)}
     if record.status == "completed":
         return Outcome(record.objectives, record.constraint, attributes)
     if record.status == "stopped" and estimated:
@@ -50,6 +48,13 @@ def outcome(record: TrialRecord, estimated: Sequence[float] = (), constrained: b
         constraint = estimated[-1] if constrained else None
         return Outcome(values, constraint, attributes | {"estimated": True})
     return Outcome(attributes=attributes)
+
+
+def rates(record: TrialRecord) -> dict[str, float]:
+    """The rates that were measured, by name."""
+    metrics: tuple[Metric, ...] = ("rsr", "jsr", "over_refusal", "utility")
+    found: dict[str, Rate | None] = {metric: getattr(record, metric) for metric in metrics}
+    return {name: rate.value for name, rate in found.items() if rate is not None}
 
 
 class StudyLog:

@@ -3,6 +3,9 @@
 import shutil
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ray import tune
@@ -17,8 +20,8 @@ from lookahead_ray.sweep.interrupt import Interrupt
 from lookahead_ray.sweep.observer import Observer, TrialProgress
 from lookahead_ray.trial.decisions import Decisions
 from lookahead_ray.trial.group import GROUP, MEASUREMENT, PROGRESS, SIGNAL, release
-from lookahead_ray.trial.job import Job
-from lookahead_ray.trial.launch import FAILURE, TuneTrial
+from lookahead_ray.trial.job import Checkpoints, Job
+from lookahead_ray.trial.launch import FAILURE, RESTART, TuneTrial
 from lookahead_ray.trial.outcome import completed_record, failed_record
 from lookahead_ray.trial.record import utc_now
 
@@ -32,6 +35,8 @@ def run_trials(
     *,
     sweep_id: str,
     at_once: int,
+    max_failures: int,
+    checkpoints: Callable[[str], Checkpoints | None],
     observer: Observer,
     trainable: type[FunctionTrainable] = TuneTrial,
 ) -> None:
@@ -41,17 +46,23 @@ def run_trials(
         StoreError: a trial can't be committed; those that run are ended.
     """
     interrupt = Interrupt()
-    decisions = Decisions.remote()
+    decisions = Decisions.remote()  # type: ignore[attr-defined]  # Ray's decorator is untyped
+    asking = _Asking(agenda, {"decisions": decisions, "max_failures": max_failures}, checkpoints)
     watching = _Watching(sweep_id, agenda, decisions, observer, interrupt)
     scratch = tempfile.mkdtemp(prefix="lookahead-ray-")  # for what Tune insists on writing
     tuner = tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([TRAINABLE_RESOURCES])),
         tune_config=tune.TuneConfig(
-            search_alg=ConcurrencyLimiter(_Asking(agenda, decisions), max_concurrent=at_once),
+            search_alg=ConcurrencyLimiter(asking, max_concurrent=at_once),
             num_samples=-1,  # the agenda says when it is over
             reuse_actors=True,
         ),
-        run_config=tune.RunConfig(verbose=0, callbacks=[watching], storage_path=scratch),
+        run_config=tune.RunConfig(
+            verbose=0,
+            callbacks=[watching],
+            storage_path=scratch,
+            failure_config=tune.FailureConfig(max_failures=max_failures),  # of a trial's own process
+        ),
     )
     try:
         with interrupt.heeded():
@@ -73,15 +84,20 @@ class _NeverRestored:
 class _Asking(_NeverRestored, Searcher):
     """Tune's searcher interface over an agenda. `_Watching` sees the ends."""
 
-    def __init__(self, agenda: Agenda, decisions: Any) -> None:
+    def __init__(
+        self, agenda: Agenda, beside: dict[str, Any], checkpoints: Callable[[str], Checkpoints | None]
+    ) -> None:
+        """`beside`: what each trial is given besides its job; `checkpoints`: where its own go, by id."""
         super().__init__()
+        self._checkpoints = checkpoints
         self._agenda = agenda
-        self._decisions = decisions
+        self._beside = beside
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:
         match self._agenda.ask():
             case Job() as job:
-                return {"job": job, "decisions": self._decisions}
+                job = replace(job, checkpoints=self._checkpoints(job.trial_id))
+                return {"job": job, **self._beside}
             case NoJob.LATER:
                 return None
             case NoJob.NEVER:
@@ -114,6 +130,7 @@ class _Watching(_NeverRestored, Callback):
         self._decisions = decisions
         self._observer = observer
         self._started: dict[str, tuple[float, str]] = {}
+        self._restarts: Counter[str] = Counter()
         self._groups: dict[str, str] = {}  # placement group of each running trial's workers
         self._measured: dict[str, Any] = {}  # by trial id, as `worker.Measurement`
         self.error: LookaheadRayError | None = None  # what ended the sweep
@@ -123,7 +140,7 @@ class _Watching(_NeverRestored, Callback):
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         job = _job(trial)
-        self._started[job.trial_id] = time.monotonic(), utc_now()
+        self._started.setdefault(job.trial_id, (time.monotonic(), utc_now()))
         self._observer.trial_started(job.trial_id, job.role, job.label)
 
     def on_trial_result(
@@ -135,6 +152,8 @@ class _Watching(_NeverRestored, Callback):
         if MEASUREMENT in result:
             # taken out, as Tune keeps each trial's last result to the end of the sweep
             self._measured[_job(trial).trial_id] = result.pop(MEASUREMENT)
+        if RESTART in result:
+            self._restarted(_job(trial).trial_id, result[RESTART])
         if SIGNAL in result:
             signal: Signal = result[SIGNAL]
             goes_on = self._agenda.goes_on(_job(trial), signal)
@@ -142,6 +161,15 @@ class _Watching(_NeverRestored, Callback):
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         self._finish(_job(trial), trial.last_result.get(FAILURE, "the trial ended without a result"))
+
+    def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        trial_id = _job(trial).trial_id
+        release(self._groups.pop(trial_id, ""))
+        self._restarted(trial_id, "restarted: its own process died")
+
+    def _restarted(self, trial_id: str, why: str) -> None:
+        self._restarts[trial_id] += 1
+        self._observer.trial_progress(trial_id, TrialProgress("starting", why, 0, 0, None, None, 0.0))
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         release(self._groups.get(_job(trial).trial_id, ""))
@@ -157,7 +185,7 @@ class _Watching(_NeverRestored, Callback):
         identity = job, self._sweep_id, started_at, time.monotonic() - start
         record = completed_record(*identity, measured) if measured else failed_record(*identity, failure)
         try:
-            self._agenda.finish(record)
+            self._agenda.finish(replace(record, restarts=self._restarts.pop(record.trial_id, 0)))
         except LookaheadRayError as error:
             self.error = self.error or error
             raise

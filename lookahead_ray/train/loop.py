@@ -23,11 +23,13 @@ def train(
     seed: int,
     on_step: Callable[[Step], None],
     on_epoch: Callable[[list[Step]], bool] = lambda steps: True,
+    done: Sequence[Step] = (),
 ) -> list[Step]:
     """Train `engine` on `rows`; every rank calls this with the same arguments and gets the same steps.
 
     `on_epoch` is called on every rank after each epoch with the steps so far; False, on all of them, ends the
-    training there.
+    training there. `done` are the steps of the epochs that `engine` has behind it; they are among the steps
+    returned, and it goes on behind them.
 
     The gradient of a step is that of the mean loss over all answer tokens of the global batch, however these
     are spread over ranks and accumulation steps; under `protocol: paper` it is the mean over micro-batches of
@@ -49,9 +51,9 @@ def train(
         )
     )
     engine.train()
-    steps: list[Step] = []
-    seen = 0
-    for number, batch in enumerate(batches, start=1):
+    steps = list(done)
+    seen = sum(len(batch.examples) for batch in batches[: len(done)])
+    for number, batch in enumerate(batches[len(done) :], start=len(done) + 1):
         start = time.perf_counter()
         examples = batch.examples
         answer_tokens = sum(len(rows[index].answer_ids) for index in examples)

@@ -19,8 +19,8 @@ from ray.util.placement_group import PlacementGroup, remove_placement_group
 from ray.util.queue import Empty, Queue
 
 from lookahead_ray.config.trial import TrialConfig
-from lookahead_ray.errors import TrialError
 from lookahead_ray.evaluate.generation import Signal
+from lookahead_ray.trial.failure import failure
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.progress import Decide, TrialProgress
 
@@ -72,7 +72,8 @@ class WorkerGroup:
         `decide` is told the signal of each epoch; whether the job goes on counts where it `may_stop`.
 
         Raises:
-            TrialError: a rank failed or died; the message says which and why. The group has ended.
+            ProcessDiedError: a rank's process died; the group has ended.
+            TrialError: a rank failed; the message says which and why. The group has ended.
         """
         self._busy = True
         self._queues["jobs"].put(job)
@@ -84,7 +85,7 @@ class WorkerGroup:
                 if not alive:
                     # Ray Train gives it back, unless what would do so was killed too.
                     release(self._holds)
-                    raise self._failure() from self._error
+                    raise failure(self._error) from self._error
                 continue
             if MEASUREMENT in told:
                 self._busy = False
@@ -130,14 +131,6 @@ class WorkerGroup:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
-    def _failure(self) -> TrialError:
-        from ray.train.v2.api.exceptions import WorkerGroupError
-
-        if isinstance(self._error, WorkerGroupError):
-            rank, cause = min(self._error.worker_failures.items())
-            return TrialError(f"rank {rank}: {type(cause).__name__}: {cause}")
-        return TrialError(f"{type(self._error).__name__}: {self._error}")
-
 
 def release(group: str) -> None:
     """Give back the placement group of ranks that died; no harm if that was done, or if there is none.
@@ -175,7 +168,7 @@ def rank_main(queues: dict[str, Any]) -> None:
 
     while (job := _next_job(queues["jobs"] if leads else None)) is not None:
         config = TrialConfig.model_validate(job.config)
-        measured = run_worker(config, job.trains, send, job.saving, decide_of(job))
+        measured = run_worker(config, job.trains, send, job.saving, decide_of(job), job.checkpoints)
         if leads:
             queues["reports"].put({MEASUREMENT: measured})
         del measured

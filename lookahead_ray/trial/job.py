@@ -15,6 +15,14 @@ class Saving:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """Where a running trial's checkpoints go, and how often one is written."""
+
+    directory: str  # the trial's own, on a disk that all machines share
+    every_epochs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """What a trial is asked to do; the search makes it, the worker group runs it."""
 
@@ -24,6 +32,7 @@ class Job:
     params: dict[str, Any]  # sampled dimensions: name -> value
     label: str
     saving: Saving | None = None  # None: the trained weights are not kept
+    checkpoints: Checkpoints | None = None  # None: a trial that is started again begins at its start
     may_stop: bool = False  # whether it waits after each epoch for the driver to decide
 
     @property

@@ -9,17 +9,19 @@ from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import TrialError
 from lookahead_ray.evaluate.generation import Signal
 from lookahead_ray.trial.decisions import wait_for
+from lookahead_ray.trial.failure import ProcessDiedError
 from lookahead_ray.trial.group import MEASUREMENT, SIGNAL, WorkerGroup, shape
 from lookahead_ray.trial.job import Job
 
-FAILURE = "failure"
-"""Key of a failed trial's error; a group's keys are in `group`."""
+FAILURE, RESTART = "failure", "restart"
+"""Keys of a failed trial's error, and of why its group was started anew; a group's keys are in `group`."""
 
 
 class TuneTrial(FunctionTrainable):
     """Runs `config["job"]` as far as `config["decisions"]` lets it.
 
-    Tune uses the same actor for later trials, and so the same worker group.
+    If a rank's process dies, the job is run again on new ones, up to `config["max_failures"]` times. Tune
+    uses the same actor for later trials, and so the same worker group.
     """
 
     _group: WorkerGroup | None = None
@@ -31,10 +33,16 @@ class TuneTrial(FunctionTrainable):
             tune.report({SIGNAL: signal})
             return wait_for(config["decisions"], job.trial_id, signal.epoch)
 
-        try:
-            tune.report({MEASUREMENT: self._fitting(job).run(job, tune.report, decide)})
-        except TrialError as error:
-            tune.report({FAILURE: str(error)})
+        tries = config["max_failures"] + 1
+        for failures in range(1, tries + 1):
+            try:
+                tune.report({MEASUREMENT: self._fitting(job).run(job, tune.report, decide)})
+                break
+            except TrialError as error:
+                if not isinstance(error, ProcessDiedError) or failures == tries:
+                    tune.report({FAILURE: str(error)})
+                    break
+                tune.report({RESTART: f"restarted ({failures} of {tries - 1}): {error}"})
         tune.report({tune.result.RESULT_DUPLICATE: True})  # as Tune's own wrapper says that it has ended
 
     def _fitting(self, job: Job) -> WorkerGroup:

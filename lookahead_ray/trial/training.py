@@ -2,20 +2,24 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
+from lookahead_ray.config.load import content_hash, trial_json
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.example import Example
+from lookahead_ray.evaluate.generation import Signal
 from lookahead_ray.method import METHODS
 from lookahead_ray.train.engine import build_engine
 from lookahead_ray.train.loop import train
 from lookahead_ray.train.model import prepare_model
 from lookahead_ray.train.step import Step
 from lookahead_ray.trial.flops import trial_flops
+from lookahead_ray.trial.job import Checkpoints
+from lookahead_ray.trial.keeper import Keeper
 from lookahead_ray.trial.preparation import method_context, training_rows
 from lookahead_ray.trial.reporter import Reporter
 from lookahead_ray.trial.signals import Signals
@@ -41,10 +45,12 @@ def fine_tuned(
     mixed: Sequence[Example],
     reporter: Reporter,
     signals: Signals,
+    checkpoints: Checkpoints | None,
 ) -> Trained:
     """Fine-tune `model` on `examples` and the safety examples `mixed`; the process group is initialised.
 
-    After each epoch `signals` are taken, which may end the training there.
+    After each epoch `signals` are taken, which may end the training there; then a checkpoint is written,
+    where it is due. Training goes on from the last one of `checkpoints` that fits; without, at its start.
 
     Raises:
         LookaheadRayError: data or model can't be used.
@@ -78,14 +84,21 @@ def fine_tuned(
         )
     engine = build_engine(model, config.training, world_size=world_size, total_steps=reporter.total_steps)
     zero_stage = engine.zero_optimization_stage()
+    keeper = Keeper(checkpoints, content_hash(trial_json(config)), config.training.epochs)
+    found = keeper.restore(engine)
+    if found:
+        signals.taken += [Signal(**signal) for signal in found.state["signals"]]
+        reporter.tell(detail=f"going on after epoch {found.epoch}")
     start = time.perf_counter()
-    measuring = 0.0
+    aside = 0.0
 
     def on_epoch(steps: list[Step]) -> bool:
-        nonlocal measuring
+        nonlocal aside
         before = time.perf_counter()
         goes_on = signals.after(model, steps)
-        measuring += time.perf_counter() - before
+        if goes_on:
+            keeper.save(engine, steps, {"signals": [asdict(signal) for signal in signals.taken]})
+        aside += time.perf_counter() - before
         return goes_on
 
     steps = train(
@@ -96,8 +109,9 @@ def fine_tuned(
         seed=config.seed,
         on_step=reporter.on_step,
         on_epoch=on_epoch,
+        done=found.steps if found else (),
     )
-    seconds = time.perf_counter() - start - measuring
+    seconds = time.perf_counter() - start - aside
     engine.destroy()  # its hooks would keep weights and optimiser alive for as long as the process
     return Trained(
         model=model,

@@ -21,7 +21,7 @@ from lookahead_ray.train.batches import optimiser_steps
 from lookahead_ray.train.engine import prepare_environment
 from lookahead_ray.train.process_group import object_group
 from lookahead_ray.train.step import Step
-from lookahead_ray.trial.job import Saving
+from lookahead_ray.trial.job import Checkpoints, Saving
 from lookahead_ray.trial.progress import Decide, OnProgress
 from lookahead_ray.trial.reporter import Reporter
 from lookahead_ray.trial.saving import check_directory, merged, write_model
@@ -69,6 +69,7 @@ def run_worker(
     send: OnProgress,
     saving: Saving | None = None,
     decide: Decide = lambda signal: True,
+    checkpoints: Checkpoints | None = None,
 ) -> Measurement | None:
     """Run one trial on this rank; the default process group is initialised. Rank 0 gets the measurement.
 
@@ -77,6 +78,7 @@ def run_worker(
         send: told the progress; only rank 0's is shown.
         saving: rank 0 writes the trained model before it is measured; adapters are merged first, if they are
             to be, so that what is measured is what is written.
+        checkpoints: training goes on from the last one there, if it is this configuration's.
         decide: asked by rank 0 after each epoch whether to go on; a trial that doesn't is not evaluated.
 
     Raises:
@@ -108,7 +110,7 @@ def run_worker(
     signals = Signals(evaluation, seed, epochs, decide)
     trained = Trained(model)
     if trains:
-        trained = fine_tuned(config, model, tokenizer, task.train, mixed, reporter, signals)
+        trained = fine_tuned(config, model, tokenizer, task.train, mixed, reporter, signals, checkpoints)
     else:
         signals.after(model, ())
     model = trained.model

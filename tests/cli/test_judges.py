@@ -34,7 +34,8 @@ def run(tmp_path: Path) -> str:
     for seed in (1, 2):
         record = make_record(seed)
         rows = tuple(replace(row, answer=ANSWERS[i % 4]) for i, row in enumerate(record.generations))
-        writer.commit(replace(record, generations=rows))
+        config = {**record.config, "preview": {"strategy": "true", "length_tokens": seed}}
+        writer.commit(replace(record, generations=rows, config=config))
     writer.commit(make_failed(3))
     return run
 

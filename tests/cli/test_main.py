@@ -188,7 +188,7 @@ def test_ctrl_c_before_the_search(fake: Callable[..., None], space: Path) -> Non
 def drive(interrupt: str) -> Callable[..., SweepResult]:
     """A driver that commits two trials and then is interrupted: by a `raise`, or noticed (`result`)."""
 
-    def run_sweep(sweep: Any, sink: Sink, observer: Observer) -> SweepResult:
+    def run_sweep(sweep: Any, sink: Sink, observer: Observer, warm: Any) -> SweepResult:
         observer.sweep_started(sink.sweep_id, sink.run, 8, sink.committed, f"{sink.run}/driver.log")
         for record in make_sweep()[:2]:
             observer.trial_started(record.trial_id, record.role, record.role)
@@ -225,7 +225,7 @@ def test_sweep_ends_with_report_and_picture(fake: Callable[..., None], space: Pa
 
 
 def test_a_sweep_of_failures_does_not_look_like_success(fake: Callable[..., None], space: Path) -> None:
-    def run_sweep(sweep: Any, sink: Sink, observer: Observer) -> SweepResult:
+    def run_sweep(sweep: Any, sink: Sink, observer: Observer, warm: Any) -> SweepResult:
         nothing = Recommendation(None, "No trial was completed.", (), ())
         return SweepResult(sink.run, [make_record("t", rates=None, status="failed", error="boom")], nothing)
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from lookahead_ray.cli.progress import SweepProgress
@@ -147,3 +149,18 @@ def test_fraction_counts_running_trials_and_stays_in_bounds(progress: SweepProgr
 def test_labels_are_cleaned(progress: SweepProgress) -> None:
     label = progress.trial_started("a", "search", HOSTILE).label
     assert label == "[bold red]x[/] $\\frac{1}{2}$ evil new line [/nope]"
+
+
+def test_best_keeps_the_floor(progress: SweepProgress) -> None:
+    progress.trial_finished(replace(record("a", objective=0.9), constraint=0.1))
+    assert progress.best is None
+    progress.trial_finished(replace(record("b", objective=0.2), constraint=-0.1))
+    assert progress.best is not None
+    assert progress.best.record.trial_id == "b"
+
+
+def test_best_of_several_aims_dominates_most(progress: SweepProgress) -> None:
+    progress.trial_finished(replace(record("a"), objectives=(0.9, 0.1)))
+    progress.trial_finished(replace(record("b"), objectives=(0.5, 0.5)))
+    assert progress.best is not None
+    assert progress.best.record.trial_id == "b"

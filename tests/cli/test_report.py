@@ -3,13 +3,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import yaml
 from rich.console import Console
 
 from lookahead_ray.cli.report import config_yaml, ordered, print_places, print_recommendation, print_trials
-from lookahead_ray.sweep.recommendation import Recommendation
+from lookahead_ray.sweep.recommendation import Interval, Recommendation
 from lookahead_ray.trial.record import TrialRecord
 from tests.cli.records import HOSTILE, rate, recommendation, record, sweep, true, virtual
 
@@ -113,4 +114,55 @@ def test_places() -> None:
         "look     lookahead-ray tables 'runs/a b'",
         "export   lookahead-ray tables 'runs/a b' --format csv",
         "time     13 min 32 s",
+    ]
+
+
+def of_kind(kind: Literal["floor", "pareto"]) -> Recommendation:
+    about = recommendation()
+    compared = tuple(replace(one, safety=Interval(0.05, -0.01, 0.11)) for one in about.comparisons)
+    return replace(about, kind=kind, comparisons=compared, front=("t5", "t4") if kind == "pareto" else ())
+
+
+@pytest.mark.parametrize("width", [80, 140])
+@pytest.mark.parametrize(
+    ("kind", "head", "meaning"),
+    [
+        ("floor", "safety over", "safety over the floor, and the difference to vanilla in the share kept"),
+        ("pareto", "safety kept:", "differences to vanilla in the shares kept of the seed's safety"),
+    ],
+)
+def test_a_floor_and_a_front_have_columns_of_their_own(
+    width: int, kind: Literal["floor", "pareto"], head: str, meaning: str
+) -> None:
+    unnumbered = [replace(r, objective=None if kind == "pareto" else r.objective) for r in sweep()]
+    text = trials(width, unnumbered, of_kind(kind))
+    assert max(map(len, text.splitlines())) <= width
+    for part in (head, "gain kept:", "+0.05 [−0.01, +0.11]", "+0.24 [+0.16, +0.32]"):
+        assert part in text
+    assert meaning in " ".join(text.split())
+
+
+def test_the_front_is_named() -> None:
+    out = io.StringIO()
+    print_recommendation(Console(file=out, width=110), sweep(), of_kind("pareto"))
+    assert "On the Pareto front: virtual, “Let's solve it.”; true, 12 tokens\n" in out.getvalue()
+
+
+def test_repeats_are_one_row_with_their_trial() -> None:
+    first = record("a", preview=true(6))
+    again = replace(record("b", "repeat", preview=true(6)), config={**first.config, "seed": 1})
+    text = trials(110, [record("v", "vanilla"), first, again], None)
+    assert text.count("true, 6 tokens") == 1
+    assert "true, 6 tokens (2 seeds)" in text
+    assert "k seeds: means over so many trainings" in text
+    assert "k seeds" not in trials(110, [first], None)
+
+
+def test_what_is_recommended_lies_in_a_file() -> None:
+    out = io.StringIO()
+    path = Path("runs/a/recommended.yaml")
+    print_places(Console(file=out, width=80), "runs/a", None, None, "", path)
+    assert out.getvalue().splitlines()[2:4] == [
+        "config   runs/a/recommended.yaml",
+        "train    lookahead-ray train runs/a/recommended.yaml --output runs/a/recommended",
     ]

@@ -32,7 +32,7 @@ def space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A space, and a driver that commits one more trial whenever it runs."""
     monkeypatch.chdir(tmp_path)
 
-    def run_sweep(sweep: Any, sink: Sink, observer: Observer) -> SweepResult:
+    def run_sweep(sweep: Any, sink: Sink, observer: Observer, warm: Any) -> SweepResult:
         sink.commit(make_record(len(sink.committed), sweep_id=sink.sweep_id))
         return SweepResult(sink.run, make_sweep(), Recommendation(None, "Nothing.", (), ()))
 

@@ -213,8 +213,8 @@ class TestOverrides:
         ("workers: 2", "search: {trials: 0}", "search.trials: input should be greater than or equal to 1"),
         (
             "workers: 2",
-            "search: {sampler: {name: grid}}",
-            "search.sampler: 'name' must be one of 'tpe', 'random'",
+            "search: {sampler: {name: cma}}",
+            "search.sampler: 'name' must be one of 'tpe', 'gp', 'nsga2', 'random', 'grid'",
         ),
         ("workers: 2", "seed: .inf", "seed: input should be a valid integer"),
         ("[1, 12]", "[0, 12]", "preview.length_tokens: input should be greater than or equal to 1, got 0"),

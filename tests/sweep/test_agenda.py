@@ -11,6 +11,7 @@ from lookahead_ray.sweep.agenda import Agenda, NoJob
 from lookahead_ray.sweep.ledger import Ledger
 from lookahead_ray.sweep.stopping import Stopping
 from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.objective import References
 from lookahead_ray.trial.record import Role, TrialRecord
 from tests.factory import make_failed, make_record
 
@@ -44,8 +45,8 @@ class Suggesting:
     def tell(self, record: TrialRecord, estimated: Sequence[float] = ()) -> None:
         self.told.append(record.trial_id)
 
-    def learn_vanilla(self, record: TrialRecord) -> None:
-        self.told.append(record.trial_id)
+    def learn_references(self, references: References) -> None:
+        self.told.append(references.vanilla.trial_id)
 
 
 class FixedLimits:

@@ -20,7 +20,7 @@ def rate(value: float) -> Rate:
 def trial(number: int, safety: float, utility: float, role: str = "search") -> TrialRecord:
     record = make_record(number)
     rates = {"rsr": rate(safety), "jsr": rate(safety), "utility": rate(utility)}
-    return replace(record, trial_id=f"{role}-{number}", role=role, **rates)  # type: ignore[arg-type]
+    return replace(record, trial_id=f"{role}-{number}", role=role, safety=safety, **rates)  # type: ignore[arg-type]
 
 
 SEED, VANILLA = trial(1, 1.0, 0.0, "seed"), trial(2, 0.4, 0.5, "vanilla")
@@ -69,6 +69,13 @@ def test_a_plateau_of_the_hypervolume_ends_it() -> None:
     assert reason(config, 3, 0.0, worse, better, worse) is None
     found = reason(config, 3, 0.0, better, worse, worse)
     assert found == "no gain any more (hypervolume +0.0 % over 2 trials)"
+
+
+def test_a_plateau_is_one_of_the_objectives_own_safety() -> None:
+    config = SearchConfig(trials=99, budget=BudgetConfig(plateau=PlateauConfig(trials=1, gain=0.05)))
+    first, second = trial(3, 0.8, 0.5), trial(4, 0.8, 0.5)
+    assert reason(config, 2, 0.0, first, second) is not None
+    assert reason(config, 2, 0.0, first, replace(second, safety=0.9)) is None  # RSR and JSR are the same
 
 
 def test_all_parts_are_told() -> None:

@@ -11,7 +11,8 @@ from lookahead_ray.config.method import ConstrainedSftMethod
 from lookahead_ray.config.preview import TruePreview, VirtualPreview
 from lookahead_ray.config.task import Gsm8kTask, SamsumTask
 from lookahead_ray.config.trial import TrialConfig
-from lookahead_ray.sweep.search import Search, reference_jobs
+from lookahead_ray.sweep.jobs import reference_jobs
+from lookahead_ray.sweep.search import Search
 from lookahead_ray.train.batches import accumulation_steps
 
 FOLDER = Path(__file__).parents[2] / "tuning_spaces"

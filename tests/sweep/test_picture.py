@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective
 from lookahead_ray.sweep.picture import draw_tradeoff
 from lookahead_ray.sweep.picture_points import pareto_front, points_of, short
+from lookahead_ray.sweep.pooled import pooled
 from lookahead_ray.sweep.recommendation import Recommendation
 from lookahead_ray.trial.record import TrialRecord
 from tests.cli.records import HOSTILE, rate, recommendation, record, sweep, true, virtual
@@ -74,3 +76,25 @@ def test_methods_and_defences_are_told_apart() -> None:
 def test_the_front_holds_what_nothing_trained_beats() -> None:
     assert [point.trial_id for point in pareto_front(points_of(sweep(), "rsr"))] == ["t5", "t3", "t2"]
     assert pareto_front([]) == []
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        FloorObjective(name="floor", floor=0.8),
+        FloorObjective(name="floor", floor=0.5, relative_to="none"),
+        ParetoObjective(name="pareto"),
+    ],
+    ids=["floor, of the seed", "floor, a rate", "pareto"],
+)
+def test_a_floor_and_a_front_have_a_panel_of_their_safety(tmp_path: Path, objective: Objective) -> None:
+    draw_tradeoff(sweep(), recommendation(), tmp_path / "three.png", objective)
+    draw_tradeoff(sweep(), recommendation(), tmp_path / "two.png")
+    assert size(tmp_path / "three.png")[1] > size(tmp_path / "two.png")[1]
+    draw_tradeoff([], None, tmp_path / "empty.png", objective)
+
+
+def test_repeats_are_one_point_with_their_trial(tmp_path: Path) -> None:
+    again = replace(sweep()[3], trial_id="again", role="repeat", config={**sweep()[3].config, "seed": 1})
+    records = [one.record for one in pooled([*sweep(), again])]
+    assert points_of(records, "rsr") == points_of(sweep(), "rsr")

@@ -10,7 +10,8 @@ import pytest
 
 from lookahead_ray.config.load import Sweep, content_hash, load_sweep
 from lookahead_ray.config.trial import TrialConfig
-from lookahead_ray.sweep.search import Search, make_job, reference_jobs
+from lookahead_ray.sweep.jobs import make_job, reference_jobs
+from lookahead_ray.sweep.search import Search
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.record import Role, TrialRecord
 
@@ -196,8 +197,7 @@ class TestGoingOn:
         sweep = load()
         references = [finished(job) for job in reference_jobs(sweep, [])]
         search = Search(sweep, references)
-        (vanilla,) = begun(search)
-        assert (vanilla.user_attrs["role"], vanilla.params) == ("vanilla", {})  # the space has no vanilla
+        assert begun(search) == []  # the space has no vanilla: a part of its point would mislead the samplers
         job = search.ask()
         assert job is not None
         assert job.trial_id == "search-001"

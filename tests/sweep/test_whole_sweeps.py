@@ -86,7 +86,7 @@ def assert_rates_can_be_recomputed(run: store.Run) -> None:
 def test_a_killed_process_fails_its_trial_and_the_sweep_goes_on(
     start: Start, tmp_path: Path, title: str
 ) -> None:
-    sweep = start("run", *LONG, "search.trials=2")
+    sweep = start("run", *LONG, "search.trials=2", "search.max_failures=0")
     sweep.wait_for("finished: vanilla")
     sweep.wait_for("running: true, 6 tokens: training")
     victims = sweep.named(title)

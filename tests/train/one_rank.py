@@ -1,12 +1,19 @@
-"""One rank of DeepSpeed over gloo: `python -m tests.train.one_rank RANK WORLD STORE OUT CONFIG METHOD`."""
+"""One rank of DeepSpeed over gloo: `python -m tests.train.one_rank RANK WORLD STORE OUT CONFIG METHOD`.
+
+With a directory as a last argument it ends after an epoch and goes on from a checkpoint in there.
+"""
 
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
-def main(rank: int, world_size: int, store: str, out: Path, config_json: str, name: str) -> None:
+def main(
+    rank: int, world_size: int, store: str, out: Path, config_json: str, name: str, checkpoints: str = ""
+) -> None:
     """Train the toy model on the test's rows; rank 0 and the others write what they saw."""
     from lookahead_ray.train.engine import build_engine, prepare_environment
 
@@ -19,8 +26,10 @@ def main(rank: int, world_size: int, store: str, out: Path, config_json: str, na
     from lookahead_ray.config.trial import TrialConfig
     from lookahead_ray.method import METHODS
     from lookahead_ray.train.batches import optimiser_steps
+    from lookahead_ray.train.checkpoint import load, read, save, unfit
     from lookahead_ray.train.loop import train
     from lookahead_ray.train.model import prepare_model
+    from lookahead_ray.train.step import Step
     from lookahead_ray.trial.preparation import method_context
     from tests.toy import toy_model, toy_tokenizer
     from tests.train.reference import make_rows
@@ -29,24 +38,48 @@ def main(rank: int, world_size: int, store: str, out: Path, config_json: str, na
     config = TrainingConfig.model_validate(json.loads(config_json))
     rows = make_rows(11)
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=world_size)
-    model = toy_model()
-    if config.precision == "bf16":
-        model = model.to(torch.bfloat16)
-    torch.manual_seed(0)
-    model = prepare_model(model, config)
     trial = TrialConfig.model_validate(
         {"task": {"name": "gsm8k"}, "method": {"name": name}, "training": config.model_dump()}
     )
-    context = method_context(trial, model, toy_tokenizer(), tell=lambda detail: None)
-    context.__dict__["seed_hash"] = f"toy-{config.precision}"  # in place of hashing weight files
-    row_loss = METHODS[name].row_loss(rows, trial.method, context)
-    engine = build_engine(
-        model,
-        config,
-        world_size=world_size,
-        total_steps=optimiser_steps(len(rows), config.epochs, config.batch_size),
-    )
-    steps = train(engine, rows, row_loss, config, seed=0, on_step=lambda step: None)
+
+    def train_some(done: Sequence[Step], epochs: int) -> tuple[Any, list[Step]]:
+        """Train a fresh model until `epochs` epochs are done, `done` of a checkpoint among them."""
+        model = toy_model()
+        if config.precision == "bf16":
+            model = model.to(torch.bfloat16)
+        torch.manual_seed(0)
+        model = prepare_model(model, config)
+        context = method_context(trial, model, toy_tokenizer(), tell=lambda detail: None)
+        context.__dict__["seed_hash"] = f"toy-{config.precision}"  # in place of hashing weight files
+        row_loss = METHODS[name].row_loss(rows, trial.method, context)
+        engine = build_engine(
+            model,
+            config,
+            world_size=world_size,
+            total_steps=optimiser_steps(len(rows), config.epochs, config.batch_size),
+        )
+        directory = Path(checkpoints, "trial")
+        if done:
+            found = read(directory)
+            assert found
+            assert unfit(found, directory, "hash", world_size) is None
+            load(engine, directory, found)
+
+        def on_epoch(steps: list[Step]) -> bool:
+            epoch = round(steps[-1].epoch)
+            if checkpoints and epoch < config.epochs:
+                assert save(engine, directory, config_hash="hash", epoch=epoch, steps=steps, state={})
+            return epoch < epochs
+
+        return engine, train(
+            engine, rows, row_loss, config, seed=0, on_step=lambda step: None, on_epoch=on_epoch, done=done
+        )
+
+    steps: list[Step] = []
+    if checkpoints:
+        engine, steps = train_some([], 1)
+        engine.destroy()
+    engine, steps = train_some(steps, config.epochs)
     weights = [weight.detach().double() for weight in engine.module.parameters()]
     seen = {
         "stage": engine.zero_optimization_stage(),

@@ -31,7 +31,9 @@ VARIANTS = {
 
 
 @cache
-def run(variant: str, world_size: int, method: str = "vanilla") -> list[dict[str, Any]]:
+def run(
+    variant: str, world_size: int, method: str = "vanilla", interrupted: bool = False
+) -> list[dict[str, Any]]:
     """What each rank saw; with its own cache, so that the seed model is asked anew."""
     with TemporaryDirectory() as folder:
         outs = [Path(folder, f"rank{rank}.json") for rank in range(world_size)]
@@ -48,6 +50,7 @@ def run(variant: str, world_size: int, method: str = "vanilla") -> list[dict[str
                     str(out),
                     config,
                     method,
+                    *([folder] if interrupted else []),
                 ],
                 env={**os.environ, "LOOKAHEAD_RAY_CACHE": folder},
                 cwd=Path(__file__).parents[2],
@@ -79,6 +82,16 @@ def test_two_ranks_learn_what_one_learns(variant: str) -> None:
     assert alone["losses"][-1] < alone["losses"][0]
     assert alone["learning_rates"] == pytest.approx([5e-3 * (6 - step) / 6 for step in range(6)])
     assert alone["dtypes"] == ["torch.bfloat16" if variant == "bf16" else "torch.float32"]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_from_a_checkpoint_it_goes_on_as_if_it_had_never_ended(variant: str, world_size: int) -> None:
+    assert run(variant, world_size, interrupted=True) == run(variant, world_size)
+
+
+def test_a_method_that_asks_the_seed_model_goes_on_alike() -> None:
+    assert run("fp32", 2, "token_kl", interrupted=True) == run("fp32", 2, "token_kl")
 
 
 @pytest.mark.parametrize("method", ["constrained_sft", "token_kl"])

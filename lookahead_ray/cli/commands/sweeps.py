@@ -51,6 +51,10 @@ def validate(space: Space, overrides: Overrides = None) -> None:
             tell(line)
         for line in found.missing:
             tell(f"missing {line}")
+        from lookahead_ray.cli.earlier import read_earlier
+
+        for line in read_earlier(loaded, found.hashes).lines:
+            tell(line)
         tell("ok")
 
 

@@ -1,0 +1,146 @@
+"""Where the phrases of a prefix come from, if its choice does not list them in place.
+
+    prefix: {choice_from: {path: phrases.txt}}                           a file
+    prefix: {choice_from: {model_openings: 8}}                           how the seed model opens its answers
+    prefix: {choice_from: {options: ["So, "], path: phrases.txt, model_openings: 8}}       all, in this order
+
+Each becomes an ordinary `choice` before anything looks at the space. A file holds a phrase a line. As a
+phrase stands right before its answer, a line is stripped and one space put behind it; a line in double quotes
+is a JSON text and taken literally. Blank lines do not count. A relative path means the file beside the space
+file if there is one, else the one in the current directory.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from lookahead_ray.config.base import Config
+from lookahead_ray.config.refusal import Source, validated
+from lookahead_ray.errors import ConfigError
+
+KEY = "choice_from"
+FIELD = "prefix"  # the only field whose choices are phrases
+
+
+class PhraseSource(Config):
+    """Phrases of `options`, then of the file at `path`, then of the seed model."""
+
+    options: tuple[Annotated[str, Field(min_length=1)], ...] = Field((), strict=False)
+    """Phrases as they are."""
+
+    path: str | None = Field(None, min_length=1)
+    """UTF-8 text file, a phrase a line."""
+
+    model_openings: int | None = Field(None, ge=1)
+    """Most openings to take from the seed model's greedy answers to training prompts, frequent ones first."""
+
+    prompts: int = Field(64, ge=2)
+    """Training prompts that the seed model is asked, at most."""
+
+    tokens: int = Field(12, ge=2)
+    """Tokens of each answer that are looked at."""
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if self.path is None and self.model_openings is None:
+            raise ValueError("needs a path or model_openings, got neither")
+        return self
+
+
+def with_phrases(
+    tree: Any, source: Source, openings: Mapping[str, Sequence[str]]
+) -> tuple[Any, dict[str, PhraseSource]]:
+    """`tree` with a `choice` in place of each `choice_from`, and those by field that `openings` lacks.
+
+    For what is lacking, placeholders stand in the choice.
+
+    Raises:
+        ConfigError: one line; a source breaks a rule, stands where no prefix does, or its file can't be used.
+    """
+    asks: dict[str, PhraseSource] = {}
+
+    def walk(node: Any, path: tuple[str, ...]) -> Any:
+        if isinstance(node, dict) and set(node) == {KEY}:
+            return choice(node[KEY], path)
+        if isinstance(node, dict):
+            return {key: walk(value, (*path, str(key))) for key, value in node.items()}
+        if isinstance(node, list):
+            return [walk(value, (*path, str(index))) for index, value in enumerate(node)]
+        return node
+
+    def choice(body: Any, path: tuple[str, ...]) -> dict[str, list[str]]:
+        field = ".".join((*path, KEY))
+        if path[-1:] != (FIELD,):
+            raise ConfigError(f"{source.of(field)}: {field}: gives phrases, so it must stand at a {FIELD}")
+        told = validated(PhraseSource, body, source, field)
+        phrases = list(told.options)
+        if told.path is not None:
+            phrases += read_phrases(_find(told.path, field, source))
+        if told.model_openings is not None:
+            if field not in openings:
+                asks[field] = told
+            known = {phrase_key(phrase) for phrase in phrases}
+            found = openings.get(field, placeholders(told.model_openings))
+            phrases += [opening for opening in found if phrase_key(opening) not in known]
+        return {"choice": phrases}
+
+    return walk(tree, ()), asks
+
+
+def read_phrases(path: Path) -> list[str]:
+    """The phrases of a file, in its order.
+
+    Raises:
+        ConfigError: it can't be read, holds no phrase or one twice, or a line in quotes is no JSON text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: must be UTF-8 text, got {error.reason} at byte {error.start}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: must be a readable file, got {error.strerror}") from error
+    phrases: list[str] = []
+    for number, line in enumerate(map(str.strip, lines), 1):
+        if not line:
+            continue
+        phrase = _quoted(line, f"{path}: line {number}") if line.startswith('"') else f"{line} "
+        if phrase in phrases:
+            raise ConfigError(f"{path}: line {number}: phrases must differ, got {phrase!r} twice")
+        phrases.append(phrase)
+    if not phrases:
+        raise ConfigError(f"{path}: must hold at least one phrase, got none")
+    return phrases
+
+
+def placeholders(count: int) -> list[str]:
+    """What stands in a space for openings until the seed model is asked."""
+    return [f"<opening {number} of the seed model>" for number in range(1, count + 1)]
+
+
+def phrase_key(phrase: str) -> str:
+    """What tells phrases apart when case, spaces and punctuation don't count."""
+    return "".join(character for character in phrase.casefold() if character.isalnum())
+
+
+def _find(path: str, field: str, source: Source) -> Path:
+    told = Path(path).expanduser()
+    for candidate in (Path(source.file).parent / told, told):
+        if candidate.is_file():
+            return candidate
+    where = f"beside {Path(source.file).name} or in the current directory"
+    raise ConfigError(f"{source.of(field)}: {field}.path: must be an existing file, {where}, got {path!r}")
+
+
+def _quoted(line: str, where: str) -> str:
+    try:
+        phrase = json.loads(line)
+    except ValueError as error:
+        raise ConfigError(
+            f"{where}: a line that begins with a quote must be a JSON text, got {line!r}"
+        ) from error
+    if not isinstance(phrase, str) or not phrase:
+        raise ConfigError(f"{where}: a phrase must not be empty, got {line!r}")
+    return phrase

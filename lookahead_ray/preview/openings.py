@@ -1,0 +1,106 @@
+"""Which beginnings of a model's answers can stand before other answers: candidates for a virtual preview.
+
+An opening must say nothing of the question that it answered. So an answer's words count up to the end of its
+first sentence, or to the first word that holds a digit or comes from its own question; words that stand in
+many questions belong to the task ("how", "many") and may be said. Of what is left, only what answers to
+several questions begin with is an opening:
+
+    "To find how many plums Mia has, we"  ⎫
+    "To find how many pens Ben needs, we" ⎬  "To find how many "
+    "Sure! 3 + 4 = 7"                     ⎫
+    "Sure! 5 - 1 = 4"                     ⎬  "Sure! "
+
+Words are what stands between spaces, so scripts without them yield whole sentences or nothing.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+from lookahead_ray.config.phrases import phrase_key
+
+TASK_WORD_SHARE = 0.25  # of the questions that a word has to stand in to be the task's own
+LEAST_WORDS = 2  # of an opening that is no whole sentence
+SENTENCE_END = re.compile(r"[.!?:…](?=\s|$)|[。！？：\n]")
+DIGIT = re.compile(r"\d")
+WORD = re.compile(r"\w+")
+END = "."  # stands for the end of a sentence; no key of a word, as those hold letters and digits alone
+
+Words = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model said first; unless `finished`, more would have followed, and the last word may be cut."""
+
+    question: str
+    text: str
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """What of an answer may be said elsewhere: its words as written, and what is compared of them."""
+
+    written: Words
+    keys: Words  # as many, and END after a whole sentence
+
+    def openings(self) -> Iterator[Words]:
+        """All that it can be cut to."""
+        for end in range(1, len(self.keys) + 1):
+            if end >= LEAST_WORDS or self.keys[end - 1] == END:
+                yield self.keys[:end]
+
+    def begins_with(self, keys: Words) -> bool:
+        return self.keys[: len(keys)] == keys
+
+
+def openings(answers: Sequence[Answer]) -> list[str]:
+    """The openings of answers to distinct questions, frequent ones first, each with one space behind it.
+
+    Taken one after another: that of the most words in all, over the answers that begin with it. Then these
+    answers are left out, as are those that go as far and no farther, so that none is a variation of another.
+    Case, spaces and punctuation don't count.
+    """
+    common = _task_words([answer.question for answer in answers])
+    left = [_beginning(answer, common) for answer in answers]
+    found: dict[str, tuple[int, str]] = {}
+    while best := _most_said(left):
+        keys, count = best
+        first = next(each for each in left if each.begins_with(keys))
+        text = " ".join(first.written[: len(keys)])
+        found.setdefault(phrase_key(text), (count, f"{text} "))
+        left = [each for each in left if keys[: len(each.keys)] != each.keys[: len(keys)]]
+    return [text for _, text in sorted(found.values(), key=lambda each: -each[0])]
+
+
+def _most_said(beginnings: Sequence[_Beginning]) -> tuple[Words, int] | None:
+    """What several begin with, of the most words in all, and how many they are."""
+    counts = Counter(keys for each in beginnings for keys in each.openings())
+    said = ((keys, count) for keys, count in counts.items() if count > 1)
+    return max(said, key=lambda each: len(each[0]) * each[1], default=None)
+
+
+def _task_words(questions: Sequence[str]) -> frozenset[str]:
+    counts = Counter(part for question in questions for part in _parts(question))
+    return frozenset(part for part, count in counts.items() if count >= TASK_WORD_SHARE * len(questions))
+
+
+def _beginning(answer: Answer, common: frozenset[str]) -> _Beginning:
+    text = answer.text.strip()
+    stop = SENTENCE_END.search(text)
+    words = (text[: stop.end()] if stop else text).split()
+    if not stop and not answer.finished:
+        words = words[:-1]
+    never = _parts(answer.question) - common
+    written = tuple(takewhile(lambda word: not _parts(word) & never and not DIGIT.search(word), words))
+    keys = tuple(map(phrase_key, written))
+    ended = stop is not None and len(written) == len(words)
+    return _Beginning(written, (*keys, END) if ended else keys)
+
+
+def _parts(text: str) -> set[str]:
+    """Words without what is put to them, such as a possessive's "'s"."""
+    return {part for part in WORD.findall(text.casefold()) if len(part) > 1}

@@ -1,0 +1,36 @@
+"""From configurations to jobs with ids."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lookahead_ray.config.load import Sweep, trial_json
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.label import label
+from lookahead_ray.trial.record import Role, TrialRecord
+
+REFERENCE_ROLES: tuple[Role, ...] = ("seed", "vanilla")
+
+
+def make_job(trial_id: str, role: Role, config: TrialConfig, params: dict[str, Any]) -> Job:
+    """A job with its configuration as JSON values and a few words that say what it tries."""
+    resolved = trial_json(config)
+    return Job(
+        trial_id=trial_id, role=role, config=resolved, params=params, label=label(resolved, role, params)
+    )
+
+
+def reference_jobs(sweep: Sweep, committed: Sequence[TrialRecord]) -> list[Job]:
+    """The seed model as it is, and vanilla fine-tuning, unless they are completed; failed ones again."""
+    jobs = []
+    for role in REFERENCE_ROLES:
+        tries = [record for record in committed if record.role == role]
+        if not any(record.status == "completed" for record in tries):
+            trial_id = f"{role}-{len(tries) + 1}" if tries else role
+            jobs.append(make_job(trial_id, role, sweep.reference(), {}))
+    return jobs
+
+
+def number_of(job: Job) -> int:
+    """7 of search-007."""
+    return int(job.trial_id.rpartition("-")[2])

@@ -1,0 +1,135 @@
+"""Trials of earlier sweeps that a sampler learns from.
+
+One fits if its values lie in this space and the configuration that they give here is the one that was run
+there, but for its seed and for how many ranks ran it. Its rates are then what they would be here, so it is
+scored anew, by this sweep's references and objective. It counts as no trial of this sweep: it is never
+recommended, and run again where its point is suggested.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from lookahead_ray.config.dimension import Choice, Dimension, Value
+from lookahead_ray.config.load import Sweep, trial_json
+from lookahead_ray.config.objective import Objective
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.errors import ConfigError
+from lookahead_ray.trial.objective import References, score
+from lookahead_ray.trial.record import TrialRecord
+
+ANY = ("seed", "workers", "cpus_per_worker", "gpus_per_worker")
+"""Fields of a trial that may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierRun:
+    """A run that `search.warm_start` names."""
+
+    run: str
+    hashes: Mapping[str, str]  # of what its configuration points to, as preflight gives them
+    records: Sequence[TrialRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class WarmTrial:
+    """A completed search trial of an earlier run that fits into this space."""
+
+    name: str  # RUN/trial id
+    record: TrialRecord
+
+    def scored(self, references: References, objective: Objective) -> TrialRecord:
+        """The record under its name, as this sweep's references and objective score it."""
+        found = score(self.record, references, objective)
+        return replace(
+            self.record, trial_id=self.name, objectives=found.objectives, constraint=found.constraint
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WarmStart:
+    """What fits of all runs, and a line a run for a person."""
+
+    trials: tuple[WarmTrial, ...] = ()
+    lines: tuple[str, ...] = ()
+
+
+def warm_start(sweep: Sweep, hashes: Mapping[str, str], runs: Sequence[EarlierRun]) -> WarmStart:
+    """Take what fits from `runs`, which are those of `search.warm_start` in its order.
+
+    Raises:
+        ConfigError: nothing of a run fits; the line says what differs.
+    """
+    trials: list[WarmTrial] = []
+    lines: list[str] = []
+    for index, earlier in enumerate(runs):
+        searched = [r for r in earlier.records if r.role == "search" and r.status == "completed"]
+        found = {record.trial_id: _difference(sweep, hashes, earlier, record) for record in searched}
+        fitting = [record for record in searched if found[record.trial_id] is None]
+        reasons = Counter(reason for reason in found.values() if reason is not None)
+        why = "; ".join(f"{count} with {reason}" for reason, count in reasons.most_common(3))
+        if not fitting:
+            rule = "must be a run with completed trials that fit into this space"
+            raise ConfigError(
+                f"{sweep.source}: search.warm_start.{index}: {rule}, got {earlier.run}: {why or 'none'}"
+            )
+        line = f"warm start from {earlier.run}: {len(fitting)} of {len(searched)} trials"
+        lines.append(f"{line}; left out: {why}" if why else line)
+        trials += [WarmTrial(f"{earlier.run}/{record.trial_id}", record) for record in fitting]
+    return WarmStart(tuple(trials), tuple(lines))
+
+
+def _difference(
+    sweep: Sweep, hashes: Mapping[str, str], earlier: EarlierRun, record: TrialRecord
+) -> str | None:
+    """What keeps the trial from fitting, in words; None if it fits."""
+    contents = [name for name in hashes if earlier.hashes.get(name, hashes[name]) != hashes[name]]
+    if contents:
+        return f"other contents of {contents[0]}"
+    left = dict(record.params)
+
+    def take(dimension: Dimension) -> Value:
+        value: Value = left.pop(dimension.name)
+        if not _holds(dimension, value):
+            raise ValueError(f"{dimension.name} outside of this space ({value!r})")
+        return value
+
+    try:
+        here, there = sweep.trial(take), TrialConfig.model_validate(record.config)
+    except ValidationError:
+        return "a configuration that is refused here"
+    except KeyError as error:
+        return f"no value of {error.args[0]}"
+    except ValueError as error:
+        return str(error)
+    if left:
+        return f"the dimension {next(iter(left))}, which this space has not"
+    known = dict(_leaves(trial_json(there)))
+    differing = (
+        f"{field} {_shown(known.get(field))} instead of {_shown(value)}"
+        for field, value in _leaves(trial_json(here))
+        if known.get(field) != value and field not in ANY
+    )
+    return next(differing, None)
+
+
+def _holds(dimension: Dimension, value: Any) -> bool:
+    if isinstance(dimension, Choice):
+        return any(label == value and type(label) is type(value) for label in dimension.labels)
+    return isinstance(value, int | float) and dimension.low <= value <= dimension.high
+
+
+def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted paths of a configuration and their values; lists are walked too."""
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    if not items:
+        yield path, node
+    for key, value in items:
+        yield from _leaves(value, f"{path}.{key}" if path else str(key))
+
+
+def _shown(value: Any) -> str:
+    return "not set" if value is None else repr(value)

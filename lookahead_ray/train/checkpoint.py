@@ -1,0 +1,135 @@
+"""Checkpoints of a training that can go on as if it had never ended: DeepSpeed's, whole or not there.
+
+    <directory>/epoch-2/…         DeepSpeed's files: trained weights, optimiser, learning rate schedule
+    <directory>/checkpoint.json   written last: names the folder, and holds the steps so far
+
+DeepSpeed unpickles its files, so a directory of checkpoints is trusted as the run directory is that holds it.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch.distributed as dist
+
+from lookahead_ray.train.process_group import gather_everywhere
+from lookahead_ray.train.step import Step
+
+FILE = "checkpoint.json"
+OPTIMISER_BYTES = 12  # of each trained weight: its fp32 copy and two moments
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far a training came: `checkpoint.json`."""
+
+    config_hash: str  # of the trial
+    world_size: int  # ranks; ZeRO's files are no others' use
+    epoch: int  # epochs done
+    steps: tuple[Step, ...]
+    state: dict[str, Any]  # JSON values of the caller's
+    files: dict[str, int]  # of DeepSpeed: name -> bytes
+
+    @property
+    def folder(self) -> str:
+        """Where DeepSpeed's files are, in the checkpoints' directory."""
+        return f"epoch-{self.epoch}"
+
+
+def save(
+    engine: Any,
+    directory: Path,
+    *,
+    config_hash: str,
+    epoch: int,
+    steps: Sequence[Step],
+    state: dict[str, Any],
+) -> bool:
+    """Write a checkpoint, then remove the one before; every rank calls this together, after a whole step.
+
+    False, with nothing written, if there is no room for it, or if the ranks do not all see `directory`'s
+    parent: then it is not on a disk that they share.
+
+    Raises:
+        OSError: the file system failed.
+    """
+    leads = dist.get_rank() == 0
+    if not all(gather_everywhere(_room(engine, directory))):
+        return False
+    made = Checkpoint(config_hash, dist.get_world_size(), epoch, tuple(steps), state, {})
+    if leads:
+        shutil.rmtree(directory / made.folder, ignore_errors=True)  # left by a writer that was killed
+    # Its ranks wait for the first one before they write, and for each other before it returns.
+    engine.save_checkpoint(str(directory), tag=made.folder, save_latest=False, exclude_frozen_parameters=True)
+    if leads:
+        _commit(directory, made)
+    return True
+
+
+def read(directory: Path) -> Checkpoint | None:
+    """The last checkpoint that was written whole; None if there is none, or one of another version's."""
+    try:
+        fields = json.loads((directory / FILE).read_bytes())
+        steps = tuple(Step(**step) for step in fields.pop("steps"))
+        return Checkpoint(steps=steps, **fields)
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
+
+
+def unfit(checkpoint: Checkpoint, directory: Path, config_hash: str, world_size: int) -> str | None:
+    """Why a training can't go on from `checkpoint`, in a few words; None if it can."""
+    if checkpoint.config_hash != config_hash:
+        return "it is another configuration's"
+    if checkpoint.world_size != world_size:
+        return f"it has {checkpoint.world_size} ranks, not {world_size}"
+    if checkpoint.files != _sizes(directory / checkpoint.folder):
+        return "its files are not whole"
+    return None
+
+
+def load(engine: Any, directory: Path, checkpoint: Checkpoint) -> None:
+    """Put weights, optimiser and schedule where they were; every rank calls this together.
+
+    `engine` is a new one of the same configuration; `checkpoint` is fit for it.
+    """
+    frozen = any(not weight.requires_grad for weight in engine.module.parameters())
+    engine.load_checkpoint(str(directory), tag=checkpoint.folder, load_module_strict=not frozen)
+
+
+def _commit(directory: Path, made: Checkpoint) -> None:
+    folder = directory / made.folder
+    for path in [*folder.iterdir(), folder]:
+        _sync(path)
+    content = json.dumps(asdict(made) | {"files": _sizes(folder)})
+    temporary = directory / f".{FILE}.tmp"
+    temporary.write_text(content, encoding="utf-8")
+    _sync(temporary)
+    temporary.replace(directory / FILE)
+    _sync(directory)
+    for path in directory.glob("epoch-*"):
+        if path != folder:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _room(engine: Any, directory: Path) -> bool:
+    if not directory.parent.is_dir():
+        return False
+    weights = [weight for weight in engine.module.parameters() if weight.requires_grad]
+    needed = sum(weight.numel() * (weight.element_size() + OPTIMISER_BYTES) for weight in weights)
+    return bool(shutil.disk_usage(directory.parent).free > 1.1 * needed)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_size for path in folder.iterdir()} if folder.is_dir() else {}
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

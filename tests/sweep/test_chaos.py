@@ -1,0 +1,117 @@
+"""A sweep whose processes are killed at random ends as one that nobody disturbed."""
+
+import random
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lookahead_ray import store
+from lookahead_ray.trial.record import TrialRecord
+from tests.sweep.processes import SweepProcess
+from tests.tiny import make_model
+
+pytestmark = pytest.mark.slow
+SETTINGS = (
+    "workers=1",
+    "search.trials=4",  # six with the references
+    "search.max_concurrent=1",
+    "search.max_failures=9",
+    "training.epochs=30",
+    "task.train_examples=32",
+    "training.learning_rate={loguniform: [1e-4, 1e-2]}",
+)
+VICTIMS = {"worker": "ray::RayTrainWorker", "trial": "ray::ResourceTrainable", "driver": ""}
+SEED = 4
+LONGEST_S = 12.0  # between two kills
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return make_model(tmp_path / "model")
+
+
+@pytest.fixture
+def started() -> Iterator[list[SweepProcess]]:
+    sweeps: list[SweepProcess] = []
+    yield sweeps
+    for sweep in sweeps:
+        sweep.clean_up()
+
+
+def essence(record: TrialRecord) -> TrialRecord:
+    """The record without what depends on the clock, on the sweep and on how often it was started."""
+    return replace(
+        record,
+        sweep_id="",
+        started_at="",
+        restarts=0,
+        seconds_train=None,
+        seconds_evaluate=None,
+        seconds_total=None,
+        preparation={name: value for name, value in record.preparation.items() if name != "seconds"},
+        steps=tuple(replace(step, seconds=0.0) for step in record.steps),
+        signals=tuple(replace(measured, seconds=0.0) for measured in record.signals),
+    )
+
+
+def essences(run: Path) -> dict[str, TrialRecord]:
+    records = store.open(str(run)).records()
+    assert len({record.trial_id for record in records}) == len(records)
+    return {record.trial_id: essence(record) for record in records}
+
+
+def test_a_sweep_of_kills_ends_as_an_undisturbed_one(
+    model: Path, tmp_path: Path, started: list[SweepProcess]
+) -> None:
+    quiet = SweepProcess(model, tmp_path / "quiet", SETTINGS)
+    started.append(quiet)
+    quiet.finish()
+
+    draw = random.Random(SEED)
+    order = ["worker", "driver", "trial", "worker", "driver"]
+    draw.shuffle(order)
+    kills: list[str] = []
+    run = tmp_path / "chaos"
+    while True:
+        sweep = SweepProcess(model, run, SETTINGS, options=("--resume",))
+        started.append(sweep)
+        while order and sweep.process.poll() is None:
+            before = sweep.text().count("training · epoch")
+            while sweep.process.poll() is None and sweep.text().count("training · epoch") == before:
+                time.sleep(0.1)  # until a trial trains that did not before
+            time.sleep(draw.uniform(0, 1.0))
+            if kill(sweep, victim := order.pop(0)):
+                kills.append(victim)
+            if victim == "driver":
+                break
+        if sweep.process.wait(400) == 0:
+            break
+        assert kills[-1:] == ["driver"], f"seed {SEED}, kills {kills}:\n{sweep.text()}"
+        sweep.wait_until_gone()
+    sweep.wait_until_gone()
+    assert len(kills) >= 4, kills
+    disturbed = essences(run)
+    expected = essences(tmp_path / "quiet")
+    assert disturbed.keys() == expected.keys(), f"seed {SEED}, kills {kills}"
+    for trial_id, record in expected.items():
+        assert disturbed[trial_id] == record, f"seed {SEED}, kills {kills}, {trial_id}"
+    assert not list(run.glob("checkpoints/*"))
+
+
+def kill(sweep: SweepProcess, victim: str) -> bool:
+    """Kill one process of this kind, if there is one just now."""
+    if victim == "driver":
+        sweep.process.send_signal(signal.SIGKILL)
+        return True
+    found = sweep.named(VICTIMS[victim], timeout_s=5)
+    try:
+        if found:
+            found[0].kill()
+    except psutil.NoSuchProcess:
+        return False
+    return bool(found)

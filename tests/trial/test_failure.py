@@ -1,0 +1,84 @@
+"""What is worth starting again: deaths are, what a process raised is not."""
+
+import pickle
+
+import pytest
+import torch
+import torch.distributed as dist
+from ray.exceptions import ActorDiedError, NodeDiedError, OutOfMemoryError, RayTaskError, WorkerCrashedError
+from ray.train.v2._internal.exceptions import (
+    UserExceptionWithTraceback,
+    WorkerGroupStartupTimeoutError,
+    WorkerHealthCheckFailedError,
+    WorkerHealthCheckTimeoutError,
+)
+from ray.train.v2.api.exceptions import ControllerError, WorkerGroupError
+
+from lookahead_ray.errors import ConfigError, DataError, TrialError
+from lookahead_ray.trial.failure import ProcessDiedError, failure, process_died
+
+
+def raised(error: BaseException) -> UserExceptionWithTraceback:
+    """As Ray Train hands on what a rank raised."""
+    return UserExceptionWithTraceback(error, f"Traceback ...\n{type(error).__name__}: {error}")
+
+
+def group(*causes: Exception) -> WorkerGroupError:
+    return WorkerGroupError("words", dict(enumerate(causes)))
+
+
+KILLED = WorkerHealthCheckFailedError("A worker health check failed.", ActorDiedError())
+DEATHS = [
+    None,
+    ActorDiedError(),
+    NodeDiedError("gone"),
+    WorkerCrashedError(),
+    OutOfMemoryError("killed to free memory"),
+    ControllerError(WorkerGroupStartupTimeoutError(2)),
+    group(KILLED),
+    group(WorkerHealthCheckTimeoutError("hangs")),
+    group(raised(RuntimeError("[gloo/pair.cc:1] Connection closed by peer [127.0.0.1]:1")), KILLED),
+    group(raised(RuntimeError("[gloo/pair.cc:1] Connection closed by peer [127.0.0.1]:1"))),
+    group(raised(dist.DistBackendError("NCCL communicator was aborted"))),
+    group(raised(ActorDiedError())),  # of a queue
+    RayTaskError("run", "Traceback ...", ActorDiedError()),
+]
+EXCEPTIONS = [
+    ValueError("a bug of ours"),
+    group(raised(ConfigError("space.yaml: seed: must be whole, got 1.5"))),
+    group(raised(DataError("data.jsonl: line 1: must be JSON, got {"))),
+    group(raised(FloatingPointError("the loss is nan at step 3"))),
+    group(raised(torch.OutOfMemoryError("CUDA out of memory"))),
+    group(raised(RuntimeError("shape mismatch")), raised(RuntimeError("shape mismatch"))),
+    RayTaskError("run", "Traceback ...", ValueError("x")),
+]
+
+
+@pytest.mark.parametrize("error", DEATHS, ids=repr)
+def test_deaths_are_worth_a_new_start(error: Exception | None) -> None:
+    assert process_died(error)
+    assert isinstance(failure(error), ProcessDiedError)
+
+
+@pytest.mark.parametrize("error", EXCEPTIONS, ids=repr)
+def test_exceptions_are_not(error: Exception) -> None:
+    assert not process_died(error)
+    assert type(failure(error)) is TrialError
+
+
+def test_the_rank_that_died_is_named_before_those_that_saw_it() -> None:
+    told = failure(group(raised(ValueError("late")), KILLED))
+    assert str(told).startswith("rank 1: WorkerHealthCheckFailedError: ")
+
+
+def test_the_first_line_says_what_was_raised() -> None:
+    told = str(failure(group(raised(FloatingPointError("the loss is nan")))))
+    assert told.splitlines()[0] == "rank 0: FloatingPointError: the loss is nan"
+    assert "Traceback" in told
+
+
+def test_it_reaches_the_driver_as_what_it_is() -> None:
+    died = pickle.loads(pickle.dumps(failure(group(KILLED))))
+    assert isinstance(died, ProcessDiedError)
+    carried = RayTaskError("train", "Traceback ...", died).as_instanceof_cause()
+    assert isinstance(carried, ProcessDiedError)
