@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import generation, machine, preview, training, trial_cost
+from benchmarks import driver, generation, machine, preview, training, trial_cost
 from benchmarks.common import Benchmark, BenchmarkError, Raw, print_benchmark, to_json, write_json
 
 DEFAULT_OUT = Path("benchmarks/results")
@@ -26,6 +26,7 @@ class Name(StrEnum):
     GENERATION = "generation"
     TRIAL = "trial"
     PREVIEW = "preview"
+    DRIVER = "driver"
 
 
 def main(
@@ -35,6 +36,7 @@ def main(
         int | None, typer.Option(min=1, help="Of each variant; 3, or 1 with --quick.")
     ] = None,
     preview_rows: Annotated[int, typer.Option(min=1, help="Of the benchmark preview.")] = 50_000,
+    trials: Annotated[int, typer.Option(min=1, help="Of the benchmark driver.")] = 1000,
     quick: Annotated[
         bool, typer.Option("--quick", help="Tiny sizes, to see that it runs: its figures mean nothing.")
     ] = False,
@@ -49,7 +51,7 @@ def main(
     started = datetime.now(UTC)
     stamp = started.strftime("%Y-%m-%dT%H-%M-%SZ")
     logs, path = out / stamp, out / f"{stamp}.json"
-    runs, settings = chosen(only, quick, times, preview_rows, logs, say)
+    runs, settings = chosen(only, quick, times, preview_rows, trials, logs, say)
     facts: Raw = {
         "date": started.isoformat(timespec="seconds"),
         "machine": machine.machine(),  # before anything runs: how busy the machine was
@@ -81,6 +83,7 @@ def chosen(
     quick: bool,
     times: int,
     preview_rows: int,
+    trials: int,
     logs: Path,
     say: Callable[[str], None],
 ) -> tuple[dict[Name, Callable[[], Benchmark]], Raw]:
@@ -89,17 +92,20 @@ def chosen(
     generate = generation.QUICK if quick else generation.GenerationSettings()
     trial = trial_cost.QUICK if quick else trial_cost.TrialSettings()
     files = preview.QUICK if quick else preview.PreviewSettings(rows=preview_rows)
+    idle = driver.QUICK if quick else driver.DriverSettings(trials=trials)
     runs: dict[Name, Callable[[], Benchmark]] = {
         Name.TRAINING: lambda: training.run(train, times, logs, say),
         Name.GENERATION: lambda: generation.run(generate, times, logs, say),
         Name.TRIAL: lambda: trial_cost.run(trial, times, logs, say),
         Name.PREVIEW: lambda: preview.run(files, times, logs, say),
+        Name.DRIVER: lambda: driver.run(idle, logs, say),
     }
     settings = {
         Name.TRAINING: asdict(train),
         Name.GENERATION: asdict(generate),
         Name.TRIAL: asdict(trial),
         Name.PREVIEW: asdict(files),
+        Name.DRIVER: asdict(idle),
     }
     kept = [name for name in Name if only in (None, name)]
     return {name: runs[name] for name in kept}, {name.value: settings[name] for name in kept}

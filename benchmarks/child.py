@@ -12,6 +12,7 @@ WORKERS = {
     "generation": "benchmarks.generation_worker",
     "trial": "benchmarks.trial_worker",
     "preview": "benchmarks.preview_worker",
+    "driver": "benchmarks.driver_worker",
 }
 """Modules with `measure(variant, settings) -> Raw`."""
 

@@ -119,10 +119,13 @@ def open_sink(sweep: Sweep, run: str, hashes: dict[str, str]) -> "Sink":
     """
     from lookahead_ray import store
     from lookahead_ray.sweep.sink import Sink
+    from lookahead_ray.trial.slim import Slimmer
 
     identity = store.SweepIdentity.new(sweep.name, sweep.hash, sweep.resolved, hashes)
     opened = store.create(run, identity)
-    return Sink(run, opened.identity.sweep_id, store.open(run).records(), opened.commit)
+    slimmer = Slimmer()
+    committed = [slimmer.slim(record) for record in store.open(run).each_record()]
+    return Sink(run, opened.identity.sweep_id, committed, opened.commit)
 
 
 def default_run(name: str) -> str:

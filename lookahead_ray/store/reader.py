@@ -1,5 +1,7 @@
 """Reading a run: only trials that were committed whole."""
 
+from collections.abc import Iterator, Sequence
+
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -66,11 +68,12 @@ class Run:
 
     def records(self) -> list[TrialRecord]:
         """The trials as they were committed, but for the replacements that `Store.commit` documents."""
-        columns = {table: self._read(table) for table in TABLES}
-        return [
-            to_record({table: columns[table][index] for table in TABLES})
-            for index in range(len(self._commits))
-        ]
+        return list(self.each_record())
+
+    def each_record(self) -> Iterator[TrialRecord]:
+        """As `records`, read one by one: all of them together may be too much for the memory."""
+        for commit in self._commits:
+            yield to_record({table: self._read(table, [commit])[0] for table in TABLES})
 
     def export(self, table: TableName | str, format: Format, out_dir: str) -> tuple[str, ...]:
         """Write one table, or "all", to `<out_dir>/<table>.<format>`; returns the paths written.
@@ -85,8 +88,8 @@ class Run:
         target = Files(out_dir)
         return tuple(export_table(self.table(name), name, format, target) for name in chosen)
 
-    def _read(self, table: TableName) -> list[pa.Table]:
-        files = [commit.files[table] for commit in self._commits]
+    def _read(self, table: TableName, commits: Sequence[Commit] | None = None) -> list[pa.Table]:
+        files = [commit.files[table] for commit in (self._commits if commits is None else commits)]
         contents = self._files.read_all([file.path for file in files])
         parts = []
         for file, content in zip(files, contents, strict=True):

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ray.tune.trainable import FunctionTrainable
+
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.errors import TrialError
 from lookahead_ray.sweep.agenda import Agenda
@@ -20,6 +22,7 @@ from lookahead_ray.sweep.sink import Sink
 from lookahead_ray.sweep.stopping import Stopping
 from lookahead_ray.sweep.tuning import run_trials
 from lookahead_ray.sweep.warm_start import WarmTrial
+from lookahead_ray.trial.launch import TuneTrial
 from lookahead_ray.trial.record import TrialRecord
 
 REFERENCES = 2
@@ -35,7 +38,13 @@ class SweepResult:
     interrupted: bool
 
 
-def run_sweep(sweep: Sweep, sink: Sink, observer: Observer, warm: Sequence[WarmTrial] = ()) -> SweepResult:
+def run_sweep(
+    sweep: Sweep,
+    sink: Sink,
+    observer: Observer,
+    warm: Sequence[WarmTrial] = (),
+    trainable: type[FunctionTrainable] = TuneTrial,
+) -> SweepResult:
     """Run what is left of the sweep; committed completed trials are kept and not run again.
 
     The sampler learns from `warm` trials, which are none of this sweep's.
@@ -81,6 +90,7 @@ def run_sweep(sweep: Sweep, sink: Sink, observer: Observer, warm: Sequence[WarmT
                     max_failures=sweep.search.max_failures,
                     checkpoints=checkpoints.of,
                     observer=observer,
+                    trainable=trainable,
                 )
                 if ledger.references is None:
                     raise TrialError(

@@ -8,10 +8,11 @@ from lookahead_ray.sweep.observer import Observer
 from lookahead_ray.sweep.references import references_among
 from lookahead_ray.trial.objective import References, score
 from lookahead_ray.trial.record import Role, TrialRecord
+from lookahead_ray.trial.slim import Slimmer
 
 
 class Ledger:
-    """Keeps the records of a sweep, each once, in the order of their commits."""
+    """Keeps the records of a sweep, each once and slim (see trial/slim.py), in the order of their commits."""
 
     def __init__(
         self,
@@ -23,7 +24,8 @@ class Ledger:
         self._objective = objective
         self._commit = commit
         self._observer = observer
-        self.records = list(committed)
+        self._slimmer = Slimmer()
+        self.records = list(map(self._slimmer.slim, committed))
 
     @property
     def references(self) -> References | None:
@@ -40,9 +42,10 @@ class Ledger:
         """Score, commit and announce a finished trial; the scored record."""
         scored = self._scored(record)
         self._commit(scored)
-        self.records.append(scored)
-        self._observer.trial_finished(scored)
-        return scored
+        slim = self._slimmer.slim(scored)
+        self.records.append(slim)
+        self._observer.trial_finished(slim)
+        return slim
 
     def _scored(self, record: TrialRecord) -> TrialRecord:
         # The seed comes first; its objective does not depend on vanilla's gain, of which it keeps nothing.

@@ -12,5 +12,5 @@ class Sink:
 
     run: str  # path or URL
     sweep_id: str
-    committed: Sequence[TrialRecord]  # in the order of their commits
+    committed: Sequence[TrialRecord]  # in the order of their commits, slim ones will do
     commit: Callable[[TrialRecord], None]

@@ -23,7 +23,7 @@ from lookahead_ray.trial.group import GROUP, MEASUREMENT, PROGRESS, SIGNAL, rele
 from lookahead_ray.trial.job import Checkpoints, Job
 from lookahead_ray.trial.launch import FAILURE, RESTART, TuneTrial
 from lookahead_ray.trial.outcome import completed_record, failed_record
-from lookahead_ray.trial.record import TrialRecord, utc_now
+from lookahead_ray.trial.record import utc_now
 
 # The trainable only waits for its worker group. Tune refuses an empty request, and a share of a core would
 # keep the last trial from fitting; the head node's own resource is there in any cluster and never runs out.
@@ -132,6 +132,7 @@ class _Watching(_NeverRestored, Callback):
         self._started: dict[str, tuple[float, str]] = {}
         self._restarts: Counter[str] = Counter()
         self._groups: dict[str, str] = {}  # placement group of each running trial's workers
+        self._measured: dict[str, Any] = {}  # by trial id, as `worker.Measurement`
         self.error: LookaheadRayError | None = None  # what ended the sweep
 
     def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
@@ -148,6 +149,9 @@ class _Watching(_NeverRestored, Callback):
         if PROGRESS in result:
             self._groups[_job(trial).trial_id] = result[GROUP]
             self._observer.trial_progress(_job(trial).trial_id, TrialProgress(**result[PROGRESS]))
+        if MEASUREMENT in result:
+            # taken out, as Tune keeps each trial's last result to the end of the sweep
+            self._measured[_job(trial).trial_id] = result.pop(MEASUREMENT)
         if RESTART in result:
             self._restarted(_job(trial).trial_id, result[RESTART])
         if SIGNAL in result:
@@ -156,17 +160,7 @@ class _Watching(_NeverRestored, Callback):
             self._decisions.make.remote(_job(trial).trial_id, signal.epoch, goes_on)
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        result = trial.last_result
-        job, (start, started_at) = _job(trial), self._started.pop(_job(trial).trial_id)
-        self._groups.pop(job.trial_id, None)
-        if MEASUREMENT in result:
-            record = completed_record(
-                job, self._sweep_id, started_at, time.monotonic() - start, result[MEASUREMENT]
-            )
-        else:
-            error = result.get(FAILURE, "the trial ended without a result")
-            record = failed_record(job, self._sweep_id, started_at, time.monotonic() - start, error)
-        self._finish(record)
+        self._finish(_job(trial), trial.last_result.get(FAILURE, "the trial ended without a result"))
 
     def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         trial_id = _job(trial).trial_id
@@ -178,14 +172,18 @@ class _Watching(_NeverRestored, Callback):
         self._observer.trial_progress(trial_id, TrialProgress("starting", why, 0, 0, None, None, 0.0))
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        job = _job(trial)
-        release(self._groups.pop(job.trial_id, ""))
-        start, started_at = self._started.pop(job.trial_id, (time.monotonic(), ""))
+        release(self._groups.get(_job(trial).trial_id, ""))
         error = trial.get_error()
         text = f"{type(error).__name__}: {error}" if error else "the trial's process died"
-        self._finish(failed_record(job, self._sweep_id, started_at, time.monotonic() - start, text))
+        self._finish(_job(trial), text)
 
-    def _finish(self, record: TrialRecord) -> None:
+    def _finish(self, job: Job, failure: str) -> None:
+        """Hand over the record of a trial that has ended; what it measured counts, whatever came later."""
+        start, started_at = self._started.pop(job.trial_id, (time.monotonic(), ""))
+        self._groups.pop(job.trial_id, None)
+        measured = self._measured.pop(job.trial_id, None)
+        identity = job, self._sweep_id, started_at, time.monotonic() - start
+        record = completed_record(*identity, measured) if measured else failed_record(*identity, failure)
         try:
             self._agenda.finish(replace(record, restarts=self._restarts.pop(record.trial_id, 0)))
         except LookaheadRayError as error:

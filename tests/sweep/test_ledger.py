@@ -9,13 +9,15 @@ from lookahead_ray.config.objective import WeightedObjective
 from lookahead_ray.sweep.ledger import Ledger
 from lookahead_ray.trial.objective import References, score
 from lookahead_ray.trial.record import TrialRecord
+from lookahead_ray.trial.slim import Slimmer
 from tests.factory import make_failed, make_record
 
 HALF = WeightedObjective()
 
 
 def unscored(seed: int, **other: Any) -> TrialRecord:
-    return replace(make_record(seed, **other), objective=None, objectives=())
+    """A slim one, so that it is kept as it is."""
+    return Slimmer().slim(replace(make_record(seed, **other), objective=None, objectives=()))
 
 
 SEED = replace(unscored(1, role="seed"), trial_id="seed")
@@ -107,3 +109,16 @@ def test_a_commit_that_fails_is_not_announced() -> None:
 
 def test_without_any_reference_the_reason_is_said() -> None:
     assert Watched().ledger.reference_error() == "a reference was not run"
+
+
+def test_all_is_committed_and_only_verdicts_are_kept() -> None:
+    watched = Watched(SEED, VANILLA)
+    record = make_record(3)
+    kept = watched.ledger.finish(record)
+    (_, committed), (_, told) = watched.events
+    assert (committed.generations, committed.steps, committed.token_kl) == (
+        record.generations,
+        record.steps,
+        record.token_kl,
+    )
+    assert kept == told == watched.ledger.records[-1] == Slimmer().slim(committed)

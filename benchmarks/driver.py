@@ -1,0 +1,68 @@
+"""What the driver costs, all of it (Tune, searcher, ledger, tables, journal), over trials that do nothing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import Benchmark, BenchmarkError, Raw, Variant, make_series
+from benchmarks.processes import measure
+
+DRIVER = Variant("driver", "seconds from one trial's end to the next one's")
+WARM = 100  # trials after which memory is compared with that at the end
+
+
+@dataclass(frozen=True)
+class DriverSettings:
+    """One sweep; a trial's made-up measurement is as large as one of the quickstart's."""
+
+    trials: int = 1000
+
+
+QUICK = DriverSettings(trials=20)
+
+
+def run(settings: DriverSettings, logs: Path, say: Callable[[str], None]) -> Benchmark:
+    """One sweep of so many search trials after the two references.
+
+    Raises:
+        BenchmarkError: a trial was lost, doubled or mixed up with another.
+    """
+    request = asdict(settings) | {"run": str((logs / "driver").resolve())}
+    return summarise_driver(measure("driver", "sweep", request, logs / "driver.log", threads=None), say)
+
+
+def summarise_driver(raw: Raw, say: Callable[[str], None] = print) -> Benchmark:
+    """From what `driver_worker` gave. Raises BenchmarkError as `run`."""
+    for fault in ("lost", "doubled", "mixed_up"):
+        if raw[fault]:
+            names = ", ".join(raw[fault][:5])
+            raise BenchmarkError(f"driver: {len(raw[fault])} trials {fault.replace('_', ' ')}: {names}")
+    ends, memory = raw["finished_at_s"], raw["memory_mib"]
+    if len(ends) != raw["trials"]:
+        raise BenchmarkError(f"driver: {len(ends)} trials ended, the tables hold {raw['trials']}")
+    rows = [
+        {"trial": index, "seconds": after - before}
+        for index, (before, after) in enumerate(zip(ends, ends[1:], strict=False), start=2)
+    ]
+    # Private memory: shared pages are those of Ray's object store and of libraries.
+    private = [resident - shared for resident, shared in memory]
+    warm = min(WARM, len(private)) - 1
+    extra: dict[str, Any] = {
+        "trials": raw["trials"],
+        "seconds_sweep": raw["seconds_sweep"],
+        "seconds_a_trial_p95": quantile([row["seconds"] for row in rows], 0.95),
+        "seconds_a_commit_median": quantile(raw["commit_s"], 0.5),
+        "seconds_a_commit_p95": quantile(raw["commit_s"], 0.95),
+        "memory_growth_mib": private[-1] - private[warm],
+        "memory_measured_from_trial": warm + 1,
+        "memory_mib": private[:: max(1, len(private) // 20)],
+    }
+    say(f"driver: {raw['trials']} trials, none lost, none doubled; {extra['memory_growth_mib']:.0f} MiB more")
+    return Benchmark("driver", "s", False, (make_series(DRIVER, rows, "seconds"),), extra=extra)
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The smallest of at least one value that so large a share of them does not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
