@@ -1,5 +1,6 @@
 """What the driver costs, all of it (Tune, searcher, ledger, tables, journal), over trials that do nothing."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ def summarise_driver(raw: Raw, say: Callable[[str], None] = print) -> Benchmark:
         raise BenchmarkError(f"driver: {len(ends)} trials ended, the tables hold {raw['trials']}")
     rows = [
         {"trial": index, "seconds": after - before}
-        for index, (before, after) in enumerate(zip(ends, ends[1:], strict=False), start=2)
+        for index, (before, after) in enumerate(itertools.pairwise(ends), start=2)
     ]
     # Private memory: shared pages are those of Ray's object store and of libraries.
     private = [resident - shared for resident, shared in memory]
