@@ -78,7 +78,7 @@ def test_prefix_is_phrases_of_several_kinds_and_lengths() -> None:
 def test_tradeoff_is_conditional() -> None:
     sweep = load("tradeoff")
     assert isinstance(sweep.search.sampler, TpeSampler)
-    assert sweep.search.stopping
+    assert sweep.search.stopping is None
     assert sweep.search.confirm
     assert sweep.search.budget.hours
     everywhere = {"preview", "method", "training.learning_rate", "training.epochs", "training.lora.rank"}
