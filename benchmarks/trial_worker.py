@@ -72,6 +72,9 @@ class _Printing:
     def trial_started(self, trial_id: str, role: Role, label: str) -> None:
         print(f"{trial_id} started: {label}", flush=True)
 
+    def trial_restarted(self, trial_id: str, restarts: int, most: int) -> None:
+        print(f"{trial_id} restarted ({restarts} of {most})", flush=True)
+
     def trial_progress(self, trial_id: str, progress: TrialProgress) -> None:
         pass
 

@@ -33,6 +33,11 @@ def draw(progress: SweepProgress, width: int, height: int) -> RenderableType:
     return Group(panel, _finished(list(progress.finished.values()), rows))
 
 
+def doing(trial: RunningTrial) -> str:
+    """What a running trial is doing, and whether it is not for the first time."""
+    return " · ".join(filter(None, [trial.note, where(trial.progress)]))
+
+
 def where(progress: TrialProgress | None) -> str:
     """What a running trial is doing, in one line."""
     if progress is None:
@@ -74,13 +79,13 @@ def _overall(progress: SweepProgress) -> RenderableType:
 
 def _running(progress: SweepProgress, most: int, one_row: bool) -> list[RenderableType]:
     label = Column(ratio=2, no_wrap=True, overflow="ellipsis")
-    doing = Column(ratio=3, no_wrap=True, overflow="ellipsis")
+    activity = Column(ratio=3, no_wrap=True, overflow="ellipsis")
     tail = [Column(width=BAR_WIDTH), Column(width=5, justify="right")]
-    columns = [label, doing, *tail] if one_row else [label, *tail]
+    columns = [label, activity, *tail] if one_row else [label, *tail]
     grid = Table.grid(*columns, padding=(0, 1), expand=True)
     running = list(progress.running.values())
     for trial in running[:most]:
-        name, at = Text(trial.label, style="bold"), Text(where(trial.progress), style="dim")
+        name, at = Text(trial.label, style="bold"), Text(doing(trial), style="dim")
         end: list[RenderableType] = [_bar(trial), Text(percent(trial.fraction))]
         if one_row:
             grid.add_row(name, at, *end)

@@ -85,6 +85,14 @@ class LiveView(Observer):
             trial = self.progress.trial_started(trial_id, role, label)
         self._line(f"{self._count()} started: {trial.label}")
 
+    def trial_restarted(self, trial_id: str, restarts: int, most: int) -> None:
+        """A trial begins again."""
+        with self._lock:
+            trial = self.progress.trial_restarted(trial_id, restarts, most)
+        self._training.discard(trial_id)
+        if trial:
+            self._line(f"{self._count()} {trial.note}: {trial.label}")
+
     def trial_progress(self, trial_id: str, progress: TrialProgress) -> None:
         """Where a running trial is."""
         with self._lock:

@@ -27,6 +27,7 @@ class RunningTrial:
     role: Role
     started_s: float
     progress: TrialProgress | None = None
+    note: str = ""
 
     @property
     def fraction(self) -> float:
@@ -70,10 +71,17 @@ class SweepProgress:
             self.finished[record.trial_id] = FinishedTrial(label, record, record.seconds_total)
 
     def trial_started(self, trial_id: str, role: Role, label: str) -> RunningTrial:
-        """A trial begins, or begins again."""
+        """A trial begins."""
         self.running[trial_id] = RunningTrial(clean(label), role, self._clock())
         self._slots = max(self._slots, len(self.running))
         return self.running[trial_id]
+
+    def trial_restarted(self, trial_id: str, restarts: int, most: int) -> RunningTrial | None:
+        """The trial begins again; None if it isn't running."""
+        trial = self.running.get(trial_id)
+        if trial:
+            trial.progress, trial.note = None, f"restarted ({restarts} of {most})"
+        return trial
 
     def trial_progress(self, trial_id: str, progress: TrialProgress) -> RunningTrial | None:
         """Where the trial is now; None if it isn't running."""

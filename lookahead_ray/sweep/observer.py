@@ -23,6 +23,9 @@ class Observer(Protocol):
     def trial_started(self, trial_id: str, role: Role, label: str) -> None:
         """`label` says in a few words what the trial tries, e.g. "true, 6 tokens"."""
 
+    def trial_restarted(self, trial_id: str, restarts: int, most: int) -> None:
+        """A process of a running trial died and the trial goes on, for the `restarts`th of `most` times."""
+
     def trial_progress(self, trial_id: str, progress: TrialProgress) -> None: ...
 
     def trial_finished(self, record: TrialRecord) -> None:

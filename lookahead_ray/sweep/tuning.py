@@ -16,12 +16,14 @@ from ray.tune.trainable import FunctionTrainable
 from lookahead_ray.errors import LookaheadRayError
 from lookahead_ray.evaluate.generation import Signal
 from lookahead_ray.sweep.agenda import Agenda, NoJob
+from lookahead_ray.sweep.holdings import Holdings
 from lookahead_ray.sweep.interrupt import Interrupt
 from lookahead_ray.sweep.observer import Observer, TrialProgress
 from lookahead_ray.trial.decisions import Decisions
-from lookahead_ray.trial.group import GROUP, MEASUREMENT, PROGRESS, SIGNAL, release
+from lookahead_ray.trial.failure import words
+from lookahead_ray.trial.group import GROUP, MEASUREMENT, PROGRESS, SIGNAL, held_groups, release
 from lookahead_ray.trial.job import Checkpoints, Job
-from lookahead_ray.trial.launch import FAILURE, RESTART, TuneTrial
+from lookahead_ray.trial.launch import FAILURE, TuneTrial
 from lookahead_ray.trial.outcome import completed_record, failed_record
 from lookahead_ray.trial.record import utc_now
 
@@ -42,13 +44,16 @@ def run_trials(
 ) -> None:
     """Run the jobs of `agenda` on the connected cluster, `at_once` at a time, until it has no more.
 
+    A job whose processes die is started again, `max_failures` times. `checkpoints` gives the place, by trial
+    id, of those that it then goes on from.
+
     Raises:
         StoreError: a trial can't be committed; those that run are ended.
     """
     interrupt = Interrupt()
     decisions = Decisions.remote()  # type: ignore[attr-defined]  # Ray's decorator is untyped
-    asking = _Asking(agenda, {"decisions": decisions, "max_failures": max_failures}, checkpoints)
-    watching = _Watching(sweep_id, agenda, decisions, observer, interrupt)
+    asking = _Asking(agenda, decisions, checkpoints)
+    watching = _Watching(sweep_id, agenda, decisions, observer, interrupt, max_failures)
     scratch = tempfile.mkdtemp(prefix="lookahead-ray-")  # for what Tune insists on writing
     tuner = tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([TRAINABLE_RESOURCES])),
@@ -61,7 +66,7 @@ def run_trials(
             verbose=0,
             callbacks=[watching],
             storage_path=scratch,
-            failure_config=tune.FailureConfig(max_failures=max_failures),  # of a trial's own process
+            failure_config=tune.FailureConfig(max_failures=max_failures),
         ),
     )
     try:
@@ -85,19 +90,18 @@ class _Asking(_NeverRestored, Searcher):
     """Tune's searcher interface over an agenda. `_Watching` sees the ends."""
 
     def __init__(
-        self, agenda: Agenda, beside: dict[str, Any], checkpoints: Callable[[str], Checkpoints | None]
+        self, agenda: Agenda, decisions: Any, checkpoints: Callable[[str], Checkpoints | None]
     ) -> None:
-        """`beside`: what each trial is given besides its job; `checkpoints`: where its own go, by id."""
         super().__init__()
-        self._checkpoints = checkpoints
         self._agenda = agenda
-        self._beside = beside
+        self._decisions = decisions
+        self._checkpoints = checkpoints
 
     def suggest(self, trial_id: str) -> Any:
         match self._agenda.ask():
             case Job() as job:
                 job = replace(job, checkpoints=self._checkpoints(job.trial_id))
-                return {"job": job, **self._beside}
+                return {"job": job, "decisions": self._decisions}
             case NoJob.LATER:
                 return None
             case NoJob.NEVER:
@@ -123,6 +127,7 @@ class _Watching(_NeverRestored, Callback):
         decisions: Any,
         observer: Observer,
         interrupt: Interrupt,
+        max_failures: int,
     ) -> None:
         self._sweep_id = sweep_id
         self._interrupt = interrupt
@@ -131,8 +136,9 @@ class _Watching(_NeverRestored, Callback):
         self._observer = observer
         self._started: dict[str, tuple[float, str]] = {}
         self._restarts: Counter[str] = Counter()
-        self._groups: dict[str, str] = {}  # placement group of each running trial's workers
         self._measured: dict[str, Any] = {}  # by trial id, as `worker.Measurement`
+        self._max_failures = max_failures
+        self._holdings = Holdings(held_groups, release)
         self.error: LookaheadRayError | None = None  # what ended the sweep
 
     def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
@@ -140,47 +146,43 @@ class _Watching(_NeverRestored, Callback):
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         job = _job(trial)
-        self._started.setdefault(job.trial_id, (time.monotonic(), utc_now()))
-        self._observer.trial_started(job.trial_id, job.role, job.label)
+        self._holdings.started(job.trial_id)
+        if job.trial_id not in self._started:
+            self._started[job.trial_id] = time.monotonic(), utc_now()
+            self._observer.trial_started(job.trial_id, job.role, job.label)
 
     def on_trial_result(
         self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         if PROGRESS in result:
-            self._groups[_job(trial).trial_id] = result[GROUP]
+            self._holdings.named(_job(trial).trial_id, result[GROUP])
             self._observer.trial_progress(_job(trial).trial_id, TrialProgress(**result[PROGRESS]))
+        # taken out, as Tune keeps each trial's last result to the end of the sweep
+        result.pop("config", None)
         if MEASUREMENT in result:
-            # taken out, as Tune keeps each trial's last result to the end of the sweep
             self._measured[_job(trial).trial_id] = result.pop(MEASUREMENT)
-        if RESTART in result:
-            self._restarted(_job(trial).trial_id, result[RESTART])
         if SIGNAL in result:
             signal: Signal = result[SIGNAL]
             goes_on = self._agenda.goes_on(_job(trial), signal)
             self._decisions.make.remote(_job(trial).trial_id, signal.epoch, goes_on)
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        self._holdings.ended(_job(trial).trial_id)
         self._finish(_job(trial), trial.last_result.get(FAILURE, "the trial ended without a result"))
 
     def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         trial_id = _job(trial).trial_id
-        release(self._groups.pop(trial_id, ""))
-        self._restarted(trial_id, "restarted: its own process died")
-
-    def _restarted(self, trial_id: str, why: str) -> None:
+        self._holdings.died(trial_id)
         self._restarts[trial_id] += 1
-        self._observer.trial_progress(trial_id, TrialProgress("starting", why, 0, 0, None, None, 0.0))
+        self._observer.trial_restarted(trial_id, self._restarts[trial_id], self._max_failures)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        release(self._groups.get(_job(trial).trial_id, ""))
-        error = trial.get_error()
-        text = f"{type(error).__name__}: {error}" if error else "the trial's process died"
-        self._finish(_job(trial), text)
+        self._holdings.died(_job(trial).trial_id)
+        self._finish(_job(trial), words(trial.get_error()))
 
     def _finish(self, job: Job, failure: str) -> None:
         """Hand over the record of a trial that has ended; what it measured counts, whatever came later."""
         start, started_at = self._started.pop(job.trial_id, (time.monotonic(), ""))
-        self._groups.pop(job.trial_id, None)
         measured = self._measured.pop(job.trial_id, None)
         identity = job, self._sweep_id, started_at, time.monotonic() - start
         record = completed_record(*identity, measured) if measured else failed_record(*identity, failure)

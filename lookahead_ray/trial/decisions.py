@@ -16,8 +16,8 @@ class Decisions:
         self._made: dict[tuple[str, int], bool] = {}
 
     def make(self, trial_id: str, epoch: int, goes_on: bool) -> None:
-        """The driver's side."""
-        self._made[trial_id, epoch] = goes_on
+        """The driver's side; the first decision stands, also for a trial that started again."""
+        self._made.setdefault((trial_id, epoch), goes_on)
 
     def made(self, trial_id: str, epoch: int) -> bool | None:
         """None until it is decided."""

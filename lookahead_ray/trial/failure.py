@@ -12,9 +12,9 @@ class ProcessDiedError(TrialError):
 
 
 def failure(error: BaseException | None) -> TrialError:
-    """What ended a worker group, by what Ray Train raised: `ProcessDiedError`, or another `TrialError`.
+    """What ended a worker group, `ProcessDiedError` or another `TrialError`.
 
-    None: its processes ended without a word.
+    `error` is what Ray Train raised; None: its processes ended without a word.
     """
     from ray.train.v2.api.exceptions import WorkerGroupError
 
@@ -22,10 +22,9 @@ def failure(error: BaseException | None) -> TrialError:
     if error is None:
         return kind("its processes ended without a word")
     if isinstance(error, WorkerGroupError) and error.worker_failures:
-        rank, cause = min(
-            error.worker_failures.items(), key=lambda found: (not _rank_died(found[1]), found[0])
-        )
-        return kind(f"rank {rank}: {_words(cause)}")
+        failures = error.worker_failures
+        rank = min(failures, key=lambda rank: (not _rank_died(failures[rank]), rank))
+        return kind(f"rank {rank}: {_words(failures[rank])}")
     return kind(_words(error))
 
 
@@ -48,6 +47,16 @@ def process_died(error: BaseException | None) -> bool:
             return isinstance(error, RayError)
 
 
+def words(error: BaseException | None) -> str:
+    """Why a trial ended, `error` being what Tune has of it."""
+    from ray.exceptions import RayTaskError
+
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    if cause is None:
+        return "the trial's process died"
+    return str(cause) if isinstance(cause, TrialError) else _words(cause)
+
+
 def _rank_died(cause: BaseException) -> bool:
     import torch.distributed as dist
 
@@ -56,7 +65,7 @@ def _rank_died(cause: BaseException) -> bool:
         return True
     if isinstance(raised, dist.DistBackendError | dist.DistNetworkError) or process_died(raised):
         return True
-    return isinstance(raised, RuntimeError) and any(words in str(raised) for words in LOST_PEER)
+    return isinstance(raised, RuntimeError) and any(phrase in str(raised) for phrase in LOST_PEER)
 
 
 def _raised(cause: BaseException) -> BaseException | None:

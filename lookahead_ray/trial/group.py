@@ -72,7 +72,7 @@ class WorkerGroup:
         `decide` is told the signal of each epoch; whether the job goes on counts where it `may_stop`.
 
         Raises:
-            ProcessDiedError: a rank's process died; the group has ended.
+            ProcessDiedError: a rank, or what watches over them, died. The group has ended.
             TrialError: a rank failed; the message says which and why. The group has ended.
         """
         self._busy = True
@@ -140,6 +140,20 @@ def release(group: str) -> None:
     """
     if group:
         remove_placement_group(PlacementGroup(ray.PlacementGroupID(bytes.fromhex(group))))
+
+
+def held_groups() -> set[str]:
+    """All placement groups that this driver's workers hold, as hexadecimal digits."""
+    from ray.util import placement_group_table
+
+    job = ray.get_runtime_context().get_job_id()  # ids of its groups end with it
+    return {
+        group
+        for group, about in placement_group_table().items()
+        if group.endswith(job)
+        and about["state"] != "REMOVED"
+        and any("CPU" in bundle for bundle in about["bundles"].values())
+    }
 
 
 def rank_main(queues: dict[str, Any]) -> None:

@@ -13,15 +13,14 @@ from lookahead_ray.trial.failure import ProcessDiedError
 from lookahead_ray.trial.group import MEASUREMENT, SIGNAL, WorkerGroup, shape
 from lookahead_ray.trial.job import Job
 
-FAILURE, RESTART = "failure", "restart"
-"""Keys of a failed trial's error, and of why its group was started anew; a group's keys are in `group`."""
+FAILURE = "failure"
+"""Key of a failed trial's error; a group's keys are in `group`."""
 
 
 class TuneTrial(FunctionTrainable):
     """Runs `config["job"]` as far as `config["decisions"]` lets it.
 
-    If a rank's process dies, the job is run again on new ones, up to `config["max_failures"]` times. Tune
-    uses the same actor for later trials, and so the same worker group.
+    Tune uses the same actor for later trials, and so the same worker group.
     """
 
     _group: WorkerGroup | None = None
@@ -33,16 +32,12 @@ class TuneTrial(FunctionTrainable):
             tune.report({SIGNAL: signal})
             return wait_for(config["decisions"], job.trial_id, signal.epoch)
 
-        tries = config["max_failures"] + 1
-        for failures in range(1, tries + 1):
-            try:
-                tune.report({MEASUREMENT: self._fitting(job).run(job, tune.report, decide)})
-                break
-            except TrialError as error:
-                if not isinstance(error, ProcessDiedError) or failures == tries:
-                    tune.report({FAILURE: str(error)})
-                    break
-                tune.report({RESTART: f"restarted ({failures} of {tries - 1}): {error}"})
+        try:
+            tune.report({MEASUREMENT: self._fitting(job).run(job, tune.report, decide)})
+        except ProcessDiedError:
+            raise  # Tune starts the trial again, in a new process
+        except TrialError as error:
+            tune.report({FAILURE: str(error)})
         tune.report({tune.result.RESULT_DUPLICATE: True})  # as Tune's own wrapper says that it has ended
 
     def _fitting(self, job: Job) -> WorkerGroup:

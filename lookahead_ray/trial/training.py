@@ -8,7 +8,6 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from lookahead_ray.config.load import content_hash, trial_json
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.example import Example
 from lookahead_ray.evaluate.generation import Signal
@@ -84,11 +83,11 @@ def fine_tuned(
         )
     engine = build_engine(model, config.training, world_size=world_size, total_steps=reporter.total_steps)
     zero_stage = engine.zero_optimization_stage()
-    keeper = Keeper(checkpoints, content_hash(trial_json(config)), config.training.epochs)
-    found = keeper.restore(engine)
+    keeper = Keeper(checkpoints, config)
+    found = keeper.restore(engine, lambda detail: reporter.tell(detail=detail))
     if found:
         signals.taken += [Signal(**signal) for signal in found.state["signals"]]
-        reporter.tell(detail=f"going on after epoch {found.epoch}")
+    done = found.steps if found else ()
     start = time.perf_counter()
     aside = 0.0
 
@@ -109,9 +108,9 @@ def fine_tuned(
         seed=config.seed,
         on_step=reporter.on_step,
         on_epoch=on_epoch,
-        done=found.steps if found else (),
+        done=done,
     )
-    seconds = time.perf_counter() - start - aside
+    seconds = sum(step.seconds for step in done) + time.perf_counter() - start - aside
     engine.destroy()  # its hooks would keep weights and optimiser alive for as long as the process
     return Trained(
         model=model,

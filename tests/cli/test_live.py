@@ -142,6 +142,23 @@ def test_without_a_terminal_each_event_is_a_line() -> None:
     ]
 
 
+def test_a_restart_is_said_and_shown() -> None:
+    out, clock = io.StringIO(), Clock()
+    with LiveView("quickstart", Console(file=out, width=80), clock) as view:
+        view.sweep_started("id", "run", 2, [], "log")
+        view.trial_started("a", "search", "true, 6 tokens")
+        view.trial_progress("a", training())
+        view.trial_restarted("a", 1, 2)
+        restarted = rendered(view.progress, 120)
+        view.trial_progress("a", training())
+    assert out.getvalue().splitlines()[-2:] == [
+        "[0/2] restarted (1 of 2): true, 6 tokens",
+        "[0/2] running: true, 6 tokens: training · epoch 1 · step 12/48 · loss 1.234 · 1,812 tokens/s",
+    ]
+    assert "restarted (1 of 2) · starting" in restarted
+    assert "restarted (1 of 2) · training · epoch 1" in rendered(view.progress, 120)
+
+
 def test_without_a_terminal_progress_is_no_flood() -> None:
     out, clock = io.StringIO(), Clock()
     with LiveView("quickstart", Console(file=out, width=80), clock) as view:
