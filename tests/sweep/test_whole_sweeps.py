@@ -102,6 +102,22 @@ def test_a_killed_process_fails_its_trial_and_the_sweep_goes_on(
     sweep.wait_until_gone()
 
 
+@pytest.mark.parametrize("title", [TRAINER, TRIAL])
+def test_with_default_settings_a_killed_process_costs_its_trial_a_restart(
+    start: Start, tmp_path: Path, title: str
+) -> None:
+    sweep = start("run", *LONG, "search.trials=2")
+    sweep.wait_for("training · epoch")
+    sweep.named(title)[0].kill()
+    text = sweep.finish()
+    trials = rows(tmp_path / "run")
+    assert {row["status"] for row in trials.values()} == {"completed"}
+    assert len(trials) == 4
+    assert sum(row["restarts"] for row in trials.values()) >= 1
+    assert "restarted (1 of " in text
+    sweep.wait_until_gone()
+
+
 def test_a_killed_driver_leaves_committed_trials_and_no_process(start: Start, tmp_path: Path) -> None:
     sweep = start("run", *LONG)
     sweep.wait_for("running: vanilla: training")
