@@ -28,7 +28,9 @@ def framed(trials: pa.Table) -> pa.Table:
     rows = trials.select(["role", "strategy", "config", "params", "objectives"]).to_pylist()
     labels = [short(_label(row), 110) for row in rows]
     kinds = [row["role"] if row["role"] in ("seed", "vanilla") else row["strategy"] for row in rows]
-    products = [prod(max(aim, 0.0) for aim in row["objectives"]) if row["objectives"] else None for row in rows]
+    products = [
+        prod(max(aim, 0.0) for aim in row["objectives"]) if row["objectives"] else None for row in rows
+    ]
     for name in (*_measures(trials), "objective", "constraint", "safety", "flops"):
         trials = trials.set_column(trials.schema.get_field_index(name), name, finite(trials[name]))
     kept, gained = _relative(trials)

@@ -60,7 +60,9 @@ class Source:
             return schema.empty_table()
         paths = [self.files.path(commit.files[table].path) for commit in commits]
         try:
-            read = _local(paths, schema.names) if self.files.local else self._remote(table, paths, schema.names)
+            read = (
+                _local(paths, schema.names) if self.files.local else self._remote(table, paths, schema.names)
+            )
             return read.cast(schema).unify_dictionaries()
         except (pa.ArrowException, duckdb.Error, OSError, ValueError) as error:
             Run(self.files, self.identity, commits).table(table)  # names the file

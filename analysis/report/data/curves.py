@@ -60,7 +60,14 @@ def summary(long: pa.Table, key: str) -> pa.Table:
     and greatest value; sorted by key and metric.
     """
     groups = long.group_by([key, "metric"], use_threads=False).aggregate(
-        [("value", "mean"), ("value", "min"), ("value", "max"), ("low", "min"), ("high", "max"), ([], "count_all")]
+        [
+            ("value", "mean"),
+            ("value", "min"),
+            ("value", "max"),
+            ("low", "min"),
+            ("high", "max"),
+            ([], "count_all"),
+        ]
     )
     single = pc.equal(groups["count_all"], 1)
     made = pa.table(
@@ -82,10 +89,10 @@ def kl_by_position(token_kl: pa.Table, labels: pa.Table) -> pa.Table:
     `token_kl` holds the rows of the trials in `labels` (trial_id, label, kind), whose order is kept. The
     interval is Student's 95 % one; null for one prompt.
     """
-    sums = token_kl.filter(pc.is_finite(token_kl["value"])).group_by(
-        ["trial_id", "position"], use_threads=False
-    ).aggregate(
-        [("value", "mean"), ("value", "stddev", pc.VarianceOptions(ddof=1)), ([], "count_all")]
+    sums = (
+        token_kl.filter(pc.is_finite(token_kl["value"]))
+        .group_by(["trial_id", "position"], use_threads=False)
+        .aggregate([("value", "mean"), ("value", "stddev", pc.VarianceOptions(ddof=1)), ([], "count_all")])
     )
     sums = sums.sort_by([("trial_id", "ascending"), ("position", "ascending")])
     n = sums["count_all"].to_numpy()
@@ -123,12 +130,16 @@ def jsr_by_length(generations: pa.Table, labels: pa.Table) -> pa.Table:
         for found in [PREFILL.fullmatch(attack)]
     ]
     rates = rates.append_column("tokens", pa.array(tokens, pa.int64()))
-    rates = rates.filter(pc.is_valid(rates["tokens"])).sort_by([("trial_id", "ascending"), ("tokens", "ascending")])
+    rates = rates.filter(pc.is_valid(rates["tokens"])).sort_by(
+        [("trial_id", "ascending"), ("tokens", "ascending")]
+    )
     if len(set(rates["tokens"].to_pylist()) - {0}) < 2:
         rates = rates.slice(0, 0)
     n = rates["n"].to_numpy()
     low, high = proportion_confint((rates["value"].to_numpy() * n).round(), n, alpha=0.05, method="wilson")
-    rates = rates.append_column("low", pa.array(low, pa.float64())).append_column("high", pa.array(high, pa.float64()))
+    rates = rates.append_column("low", pa.array(low, pa.float64())).append_column(
+        "high", pa.array(high, pa.float64())
+    )
     return _labelled(rates.select(["trial_id", "tokens", "value", "low", "high", "n", "unparsed"]), labels)
 
 
