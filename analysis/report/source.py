@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from lookahead_ray.errors import StoreError
-from lookahead_ray.store.commits import Commit, committed_ids, read_commits
 from lookahead_ray.store.commits import FOLDER as COMMITS
+from lookahead_ray.store.commits import Commit, committed_ids, read_commits
 from lookahead_ray.store.files import Files
 from lookahead_ray.store.identity import FILE, SweepIdentity, read_identity
 from lookahead_ray.store.lock import FILE as LOCK

@@ -32,14 +32,19 @@ def parallel(axes: Sequence[Axis], lines: pa.Table) -> go.Figure:
             drawn.add_scatter(**_strands(axes, own), line={"color": colour, "width": 1 + 0.25 * place},
                               name=f"{_merit(own[0])} to {_merit(own[-1])}")  # fmt: skip
     for index, axis in enumerate(axes):
-        drawn.add_shape(type="line", x0=index, x1=index, y0=0, y1=1, line={"color": "var(--axis)", "width": 1})
+        drawn.add_shape(
+            type="line", x0=index, x1=index, y0=0, y1=1, line={"color": "var(--axis)", "width": 1}
+        )
         for at, text in axis.ticks:
             last = index == len(axes) - 1
             drawn.add_annotation(
                 x=index, y=at, text=for_plotly(text, 40), showarrow=False, xanchor="right" if last else "left",
                 xshift=-4 if last else 4, font={"size": 11, "color": "var(--ink)"}, bgcolor="var(--veil)",
             )  # fmt: skip
-    names = [for_plotly(axis.name.replace("training.", "").replace("_", " ").replace(".", " "), 12) for axis in axes]
+    names = [
+        for_plotly(axis.name.replace("training.", "").replace("_", " ").replace(".", " "), 12)
+        for axis in axes
+    ]
     drawn.update_xaxes(tickvals=list(range(len(axes))), ticktext=names, showgrid=False, range=[-0.1, len(axes) - 0.9],
                        tickangle=0, ticks="", side="bottom")  # fmt: skip
     drawn.update_yaxes(visible=False, range=[-0.04, 1.04])
