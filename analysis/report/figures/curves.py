@@ -17,23 +17,37 @@ def preview_length(single: pa.Table, means: pa.Table) -> go.Figure:
             continue
         values = percent([row["value"] for row in line])
         drawn.add_scatter(
-            x=[row["length_tokens"] for row in line], y=values, name=name, mode="lines+markers",
-            line={"color": colour, "dash": dash, "width": 2}, marker={"symbol": symbol, "size": 8},
-            error_y={**arms(values, percent([r["low"] for r in line]), percent([r["high"] for r in line])),
-                     "color": colour},
+            x=[row["length_tokens"] for row in line],
+            y=values,
+            name=name,
+            mode="lines+markers",
+            line={"color": colour, "dash": dash, "width": 2},
+            marker={"symbol": symbol, "size": 8},
+            error_y={
+                **arms(values, percent([r["low"] for r in line]), percent([r["high"] for r in line])),
+                "color": colour,
+            },
             hoverinfo="text",
-            hovertext=[f"{row['length_tokens']} tokens: mean {name} {told(row['value'])}, "
-                       f"{row['trials']} trials" for row in line],
-        )  # fmt: skip
+            hovertext=[
+                f"{row['length_tokens']} tokens: mean {name} {told(row['value'])}, {row['trials']} trials"
+                for row in line
+            ],
+        )
         own = single.filter(pc.equal(single["metric"], metric)).to_pylist()
         if len(own) > len(line):
             drawn.add_scatter(
-                x=[row["length_tokens"] for row in own], y=percent([row["value"] for row in own]),
-                mode="markers", marker={"symbol": symbol, "size": 6, "color": colour, "opacity": 0.4},
-                showlegend=False, hoverinfo="text",
-                hovertext=[f"<b>{for_plotly(row['label'])}</b><br>{name} "
-                           f"{told(row['value'], row['low'], row['high'])}" for row in own],
-            )  # fmt: skip
+                x=[row["length_tokens"] for row in own],
+                y=percent([row["value"] for row in own]),
+                mode="markers",
+                marker={"symbol": symbol, "size": 6, "color": colour, "opacity": 0.4},
+                showlegend=False,
+                hoverinfo="text",
+                hovertext=[
+                    f"<b>{for_plotly(row['label'])}</b><br>{name} "
+                    f"{told(row['value'], row['low'], row['high'])}"
+                    for row in own
+                ],
+            )
     lengths = sorted(set(means["length_tokens"].to_pylist()))
     drawn.update_layout(hovermode="closest")
     if len(lengths) <= 12:
@@ -53,14 +67,25 @@ def prefix_bars(means: pa.Table) -> go.Figure:
         own = [rows[phrase] for phrase in phrases if phrase in rows]
         values = percent([row["value"] for row in own])
         drawn.add_bar(
-            y=[phrases.index(row["prefix"]) for row in own], x=values, orientation="h", name=name,
-            marker={"color": colour, "pattern": {"shape": PATTERNS[symbol], "fgcolor": "var(--card)", "size": 6}},
-            error_x={**arms(values, percent([r["low"] for r in own]), percent([r["high"] for r in own])),
-                     "color": "var(--ink)"},
+            y=[phrases.index(row["prefix"]) for row in own],
+            x=values,
+            orientation="h",
+            name=name,
+            marker={
+                "color": colour,
+                "pattern": {"shape": PATTERNS[symbol], "fgcolor": "var(--card)", "size": 6},
+            },
+            error_x={
+                **arms(values, percent([r["low"] for r in own]), percent([r["high"] for r in own])),
+                "color": "var(--ink)",
+            },
             hoverinfo="text",
-            hovertext=[f"{for_plotly(short(row['prefix'], 80))}<br>{name} "
-                       f"{told(row['value'], row['low'], row['high'])}, trials: {row['trials']}" for row in own],
-        )  # fmt: skip
+            hovertext=[
+                f"{for_plotly(short(row['prefix'], 80))}<br>{name} "
+                f"{told(row['value'], row['low'], row['high'])}, trials: {row['trials']}"
+                for row in own
+            ],
+        )
     drawn.update_yaxes(tickvals=list(range(len(phrases))), ticktext=names, ticks="", autorange="reversed")
     drawn.update_xaxes(range=[0, 102])
     drawn.update_layout(legend={"traceorder": "reversed"})
@@ -91,13 +116,19 @@ def _lines(table: pa.Table, x: str, x_title: str, y_title: str, scale: float, un
         if own[0]["kind"] == "seed":
             colour = "var(--ink)"
         drawn.add_scatter(
-            x=[row[x] for row in own], y=values, mode="lines+markers", name=for_plotly(short(own[0]["label"], 46)),
+            x=[row[x] for row in own],
+            y=values,
+            mode="lines+markers",
+            name=for_plotly(short(own[0]["label"], 46)),
             line={"color": colour, "dash": LINES[place % len(LINES)], "width": 2},
             marker={"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 8},
-            error_y={**arms(values, ends[0], ends[1]), "color": colour}, hoverinfo="text",
-            hovertext=[f"<b>{for_plotly(row['label'])}</b><br>{x} {row[x]}: {value:.3g}{unit}, n = {row['n']}"
-                       for row, value in zip(own, values, strict=True)],
-        )  # fmt: skip
+            error_y={**arms(values, ends[0], ends[1]), "color": colour},
+            hoverinfo="text",
+            hovertext=[
+                f"<b>{for_plotly(row['label'])}</b><br>{x} {row[x]}: {value:.3g}{unit}, n = {row['n']}"
+                for row, value in zip(own, values, strict=True)
+            ],
+        )
     drawn.update_yaxes(rangemode="tozero")
     points = sorted(set(table[x].to_pylist()))
     if len(points) <= 12:

@@ -25,30 +25,48 @@ def tradeoff(points: pa.Table, metric: str, front: list[str], recommended: str |
     steps = [rows[trial_id] for trial_id in front if trial_id in rows]
     if steps:
         drawn.add_scatter(
-            x=percent([row["utility"] for row in steps]), y=percent([row[metric] for row in steps]),
-            mode="lines", line={"shape": "vh", "color": "var(--muted)", "width": 1.5, "dash": "dot"},
-            name="Pareto front", hoverinfo="skip",
-        )  # fmt: skip
+            x=percent([row["utility"] for row in steps]),
+            y=percent([row[metric] for row in steps]),
+            mode="lines",
+            line={"shape": "vh", "color": "var(--muted)", "width": 1.5, "dash": "dot"},
+            name="Pareto front",
+            hoverinfo="skip",
+        )
     marked = {*front, recommended}
     for kind, (name, colour, symbol) in KINDS.items():
         own = [row for row in rows.values() if row["kind"] == kind]
         barred = len(rows) <= MOST_BARS
-        bars = [row if barred or row["trial_id"] in marked or row["kind"] in ("seed", "vanilla") else None
-                for row in own]  # fmt: skip
+        bars = [
+            row if barred or row["trial_id"] in marked or row["kind"] in ("seed", "vanilla") else None
+            for row in own
+        ]
         if own:
             drawn.add_scatter(
-                x=percent([row["utility"] for row in own]), y=percent([row[metric] for row in own]),
-                error_x=_bars(own, bars, "utility", colour), error_y=_bars(own, bars, metric, colour),
-                mode="markers", name=name, hoverinfo="text", hovertext=[_hover(row) for row in own],
-                marker={"color": colour, "symbol": symbol, "size": 9, "line": {"width": 1, "color": "var(--card)"}},
-            )  # fmt: skip
+                x=percent([row["utility"] for row in own]),
+                y=percent([row[metric] for row in own]),
+                error_x=_bars(own, bars, "utility", colour),
+                error_y=_bars(own, bars, metric, colour),
+                mode="markers",
+                name=name,
+                hoverinfo="text",
+                hovertext=[_hover(row) for row in own],
+                marker={
+                    "color": colour,
+                    "symbol": symbol,
+                    "size": 9,
+                    "line": {"width": 1, "color": "var(--card)"},
+                },
+            )
     if recommended in rows:
         chosen = rows[recommended]
         drawn.add_scatter(
-            x=[100 * chosen["utility"]], y=[100 * chosen[metric]], mode="markers", name="recommended",
+            x=[100 * chosen["utility"]],
+            y=[100 * chosen[metric]],
+            mode="markers",
+            name="recommended",
             marker={"symbol": "circle-open", "size": 20, "color": "var(--ink)", "line": {"width": 2}},
             hoverinfo="skip",
-        )  # fmt: skip
+        )
     return drawn
 
 
@@ -64,11 +82,20 @@ def utility_flops(points: pa.Table, recommended: str | None) -> go.Figure:
         bars = [row if len(rows) <= MOST_BARS or row["trial_id"] == recommended else None for row in own]
         if own:
             drawn.add_scatter(
-                x=[row["flops"] for row in own], y=percent([row["utility"] for row in own]),
-                error_y=_bars(own, bars, "utility", colour), mode="markers", name=name, hoverinfo="text",
+                x=[row["flops"] for row in own],
+                y=percent([row["utility"] for row in own]),
+                error_y=_bars(own, bars, "utility", colour),
+                mode="markers",
+                name=name,
+                hoverinfo="text",
                 hovertext=[f"{_hover(row)}<br>FLOPs {row['flops']:.4g}" for row in own],
-                marker={"color": colour, "symbol": symbol, "size": 9, "line": {"width": 1, "color": "var(--card)"}},
-            )  # fmt: skip
+                marker={
+                    "color": colour,
+                    "symbol": symbol,
+                    "size": 9,
+                    "line": {"width": 1, "color": "var(--card)"},
+                },
+            )
     flops = [row["flops"] for row in rows]
     if flops and max(flops) / min(flops) > 30:
         drawn.update_xaxes(type="log")

@@ -29,8 +29,11 @@ def parallel(axes: Sequence[Axis], lines: pa.Table) -> go.Figure:
     for place, colour in enumerate(SHADES):
         own = rows[len(rows) * place // len(SHADES) : len(rows) * (place + 1) // len(SHADES)]
         if own:
-            drawn.add_scatter(**_strands(axes, own), line={"color": colour, "width": 1 + 0.25 * place},
-                              name=f"{_merit(own[0])} to {_merit(own[-1])}")  # fmt: skip
+            drawn.add_scatter(
+                **_strands(axes, own),
+                line={"color": colour, "width": 1 + 0.25 * place},
+                name=f"{_merit(own[0])} to {_merit(own[-1])}",
+            )
     for index, axis in enumerate(axes):
         drawn.add_shape(
             type="line", x0=index, x1=index, y0=0, y1=1, line={"color": "var(--axis)", "width": 1}
@@ -38,15 +41,28 @@ def parallel(axes: Sequence[Axis], lines: pa.Table) -> go.Figure:
         for at, text in axis.ticks:
             last = index == len(axes) - 1
             drawn.add_annotation(
-                x=index, y=at, text=for_plotly(text, 40), showarrow=False, xanchor="right" if last else "left",
-                xshift=-4 if last else 4, font={"size": 11, "color": "var(--ink)"}, bgcolor="var(--veil)",
-            )  # fmt: skip
+                x=index,
+                y=at,
+                text=for_plotly(text, 40),
+                showarrow=False,
+                xanchor="right" if last else "left",
+                xshift=-4 if last else 4,
+                font={"size": 11, "color": "var(--ink)"},
+                bgcolor="var(--veil)",
+            )
     names = [
         for_plotly(axis.name.replace("training.", "").replace("_", " ").replace(".", " "), 12)
         for axis in axes
     ]
-    drawn.update_xaxes(tickvals=list(range(len(axes))), ticktext=names, showgrid=False, range=[-0.1, len(axes) - 0.9],
-                       tickangle=0, ticks="", side="bottom")  # fmt: skip
+    drawn.update_xaxes(
+        tickvals=list(range(len(axes))),
+        ticktext=names,
+        showgrid=False,
+        range=[-0.1, len(axes) - 0.9],
+        tickangle=0,
+        ticks="",
+        side="bottom",
+    )
     drawn.update_yaxes(visible=False, range=[-0.04, 1.04])
     drawn.update_layout(legend={"title": {"text": "objective "}})
     return drawn
@@ -60,12 +76,18 @@ def importance_bars(table: pa.Table) -> go.Figure:
         own = table.filter(pc.equal(table["target"], target)).to_pylist()
         if own:
             drawn.add_bar(
-                y=[names.index(row["parameter"]) for row in own], x=[100 * row["importance"] for row in own],
-                orientation="h", name=title, hoverinfo="text",
-                hovertext=[f"{for_plotly(row['parameter'])}: {100 * row['importance']:.1f} % of what decides "
-                           f"{title}, {row['trials']} trials" for row in own],
+                y=[names.index(row["parameter"]) for row in own],
+                x=[100 * row["importance"] for row in own],
+                orientation="h",
+                name=title,
+                hoverinfo="text",
+                hovertext=[
+                    f"{for_plotly(row['parameter'])}: {100 * row['importance']:.1f} % of what decides "
+                    f"{title}, {row['trials']} trials"
+                    for row in own
+                ],
                 marker={"color": colour, "pattern": {"shape": pattern, "fgcolor": "var(--card)", "size": 6}},
-            )  # fmt: skip
+            )
     texts = [for_plotly(short(name, 40), 24) for name in names]
     drawn.update_yaxes(tickvals=list(range(len(names))), ticktext=texts, autorange="reversed", ticks="")
     drawn.update_xaxes(rangemode="tozero")
@@ -78,13 +100,25 @@ def objective_lines(history: pa.Table) -> go.Figure:
     drawn = figure("trial, in the order they ended", "objective", height=360)
     columns = history.to_pydict()
     drawn.add_scatter(
-        x=columns["number"], y=columns["merit"], mode="markers", name="trial", hoverinfo="text",
-        hovertext=[f"<b>{for_plotly(text)}</b><br>{value:.4g}" for text, value in
-                   zip(columns["label"], columns["merit"], strict=True)],
+        x=columns["number"],
+        y=columns["merit"],
+        mode="markers",
+        name="trial",
+        hoverinfo="text",
+        hovertext=[
+            f"<b>{for_plotly(text)}</b><br>{value:.4g}"
+            for text, value in zip(columns["label"], columns["merit"], strict=True)
+        ],
         marker={"color": "var(--true)", "size": 6, "opacity": 0.7},
-    )  # fmt: skip
-    drawn.add_scatter(x=columns["number"], y=columns["best"], mode="lines", name="best so far", hoverinfo="x+y",
-                      line={"shape": "hv", "color": "var(--vanilla)", "width": 2})  # fmt: skip
+    )
+    drawn.add_scatter(
+        x=columns["number"],
+        y=columns["best"],
+        mode="lines",
+        name="best so far",
+        hoverinfo="x+y",
+        line={"shape": "hv", "color": "var(--vanilla)", "width": 2},
+    )
     return drawn
 
 
@@ -92,9 +126,15 @@ def hypervolume_line(history: pa.Table) -> go.Figure:
     """`history.hypervolume_history`."""
     drawn = figure("trial, in the order they ended", "hypervolume", height=360)
     columns = history.to_pydict()
-    drawn.add_scatter(x=columns["number"], y=columns["hypervolume"], mode="lines+markers" if len(history) < 60
-                      else "lines", name="hypervolume", hoverinfo="x+y",
-                      line={"shape": "hv", "color": "var(--virtual)", "width": 2}, showlegend=False)  # fmt: skip
+    drawn.add_scatter(
+        x=columns["number"],
+        y=columns["hypervolume"],
+        mode="lines+markers" if len(history) < 60 else "lines",
+        name="hypervolume",
+        hoverinfo="x+y",
+        line={"shape": "hv", "color": "var(--virtual)", "width": 2},
+        showlegend=False,
+    )
     drawn.update_yaxes(rangemode="tozero")
     return drawn
 

@@ -43,13 +43,16 @@ def figure(x: str, y: str, height: int = 420, **layout: Any) -> go.Figure:
         margin={"l": 12, "r": 14, "t": 14, "b": 12},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "bgcolor": "rgba(0,0,0,0)"},
         hoverlabel={
-            "bgcolor": "var(--card)", "bordercolor": "var(--axis)", "align": "left",
-            "font": {"color": "var(--ink)", "size": 12}, "namelength": -1,
+            "bgcolor": "var(--card)",
+            "bordercolor": "var(--axis)",
+            "align": "left",
+            "font": {"color": "var(--ink)", "size": 12},
+            "namelength": -1,
         },
         hovermode="closest",
         xaxis={**axis, "title": {"text": x, "standoff": 10}},
         yaxis={**axis, "title": {"text": y, "standoff": 10}},
-    )  # fmt: skip
+    )
     made.update_layout(**layout)
     return made
 

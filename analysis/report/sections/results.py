@@ -45,7 +45,7 @@ def tradeoff(view: View) -> Section:
                 f"Up and right is better. Bars are 95 % intervals.{bars} The dotted line is the Pareto front: no "
                 f"other trial has both more {name} and more utility. {note}".rstrip(),
                 numbers_of(rows, columns),
-            )  # fmt: skip
+            )
         )
     missing = "" if drawings else "No completed trial of the search has both a safety rate and utility."
     return Section("tradeoff", "Trade-off between safety and utility", (), drawings, (), missing)
@@ -59,11 +59,20 @@ def lengths(view: View) -> Section:
         return Section("lengths", title, missing="Fewer than two lengths of a true preview were measured.")
     means = curves.summary(single, "length_tokens")
     drawing = Drawing(
-        "lengths", "Rates by previewed tokens", draw.preview_length(single, means),
+        "lengths",
+        "Rates by previewed tokens",
+        draw.preview_length(single, means),
         f"True previews of the vanilla method; “none” is without a preview, vanilla included. {SPREAD}",
-        numbers_of(means, {"length_tokens": ("tokens", number), "metric": ("rate", _metric), **RATE,
-                           "trials": ("trials", number)}),
-    )  # fmt: skip
+        numbers_of(
+            means,
+            {
+                "length_tokens": ("tokens", number),
+                "metric": ("rate", _metric),
+                **RATE,
+                "trials": ("trials", number),
+            },
+        ),
+    )
     return Section("lengths", title, (), [drawing])
 
 
@@ -78,10 +87,15 @@ def prefix(view: View) -> Section:
     note = f" Shown are {most} of {len(means['prefix'].unique())} prefixes." if len(shown) == most else ""
     means = means.filter(pc.is_in(means["prefix"], shown))
     drawing = Drawing(
-        "prefixes", "Rates by prefix", draw.prefix_bars(means), f"Virtual previews. {SPREAD}{note}",
-        numbers_of(means, {"prefix": ("prefix", words), "metric": ("rate", _metric), **RATE,
-                           "trials": ("trials", number)}),
-    )  # fmt: skip
+        "prefixes",
+        "Rates by prefix",
+        draw.prefix_bars(means),
+        f"Virtual previews. {SPREAD}{note}",
+        numbers_of(
+            means,
+            {"prefix": ("prefix", words), "metric": ("rate", _metric), **RATE, "trials": ("trials", number)},
+        ),
+    )
     return Section("prefixes", "Prefixes (Figure 5)", (), [drawing])
 
 
@@ -96,12 +110,23 @@ def kl(view: View) -> Section:
     if not len(table):
         return Section("kl", title, missing="No KL divergence to the seed model was measured.")
     drawing = Drawing(
-        "kl", "KL by position", draw.kl_lines(table),
+        "kl",
+        "KL by position",
+        draw.kl_lines(table),
         "Mean over prompts of KL(fine-tuned ‖ seed) of the next-token distribution, with Student's 95 % interval. "
         "Of each method and kind of preview the recommended trial or else the best by objective.",
-        numbers_of(table, {"label": ("trial", words), "position": ("position", number), "value": ("nats", number),
-                           "low": ("low", number), "high": ("high", number), "n": ("n", number)}),
-    )  # fmt: skip
+        numbers_of(
+            table,
+            {
+                "label": ("trial", words),
+                "position": ("position", number),
+                "value": ("nats", number),
+                "low": ("low", number),
+                "high": ("high", number),
+                "n": ("n", number),
+            },
+        ),
+    )
     return Section("kl", title, (), [drawing])
 
 
@@ -110,17 +135,31 @@ def jsr(view: View) -> Section:
     title = "Safety by length of the attack, JSR(k)"
     table = _jsr(view)
     if not len(table):
-        missing = "JSR was not measured." if not _any(view, "jsr") else (
-            "JSR was measured under one length of the harmful start alone, so there is no curve; Table 1 has it."
-        )  # fmt: skip
+        missing = (
+            "JSR was not measured."
+            if not _any(view, "jsr")
+            else (
+                "JSR was measured under one length of the harmful start alone, so there is no curve; Table 1 has it."
+            )
+        )
         return Section("jsr", title, missing=missing)
     drawing = Drawing(
-        "jsr", "JSR by tokens of the harmful start", draw.jsr_lines(table),
+        "jsr",
+        "JSR by tokens of the harmful start",
+        draw.jsr_lines(table),
         "Share of safe answers when the answer is started with the first k tokens of a harmful one; 0 is RSR. "
         "Wilson's 95 % intervals. " + view.some(),
-        numbers_of(table, {"label": ("trial", words), "tokens": ("k", number), **RATE, "n": ("n", number),
-                           "unparsed": ("unparsed", number)}),
-    )  # fmt: skip
+        numbers_of(
+            table,
+            {
+                "label": ("trial", words),
+                "tokens": ("k", number),
+                **RATE,
+                "n": ("n", number),
+                "unparsed": ("unparsed", number),
+            },
+        ),
+    )
     return Section("jsr", title, (), [drawing])
 
 

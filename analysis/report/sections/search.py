@@ -29,10 +29,14 @@ def flops(view: View) -> Section:
     if not len(points):
         return Section("flops", title, missing="No completed trial has both utility and counted FLOPs.")
     drawing = Drawing(
-        "flops", title, utility_flops(points, view.advice.trial_id),
+        "flops",
+        title,
+        utility_flops(points, view.advice.trial_id),
         f"Counted FLOPs of training and of asking the seed model for it; bars are 95 % intervals. {note}".rstrip(),
-        numbers_of(points, {"label": ("trial", words), "flops": ("FLOPs", number), "utility": ("utility, %", share)}),
-    )  # fmt: skip
+        numbers_of(
+            points, {"label": ("trial", words), "flops": ("FLOPs", number), "utility": ("utility, %", share)}
+        ),
+    )
     return Section("flops", title, (), [drawing])
 
 
@@ -49,12 +53,16 @@ def coordinates(view: View) -> Section:
         else ""
     )
     drawing = Drawing(
-        "coordinates", title, parallel(axes, lines),
+        "coordinates",
+        title,
+        parallel(axes, lines),
         "A line a trial, a fifth of the trials a shade, the best in the strongest. A line goes past a dimension "
         f"that its trial has not.{note}" + (" Trials without an objective are not drawn." if scored else ""),
-        numbers_of(lines.sort_by([("merit", "descending")]),
-                   {"label": ("trial", words), "merit": ("objective", number)}),
-    )  # fmt: skip
+        numbers_of(
+            lines.sort_by([("merit", "descending")]),
+            {"label": ("trial", words), "merit": ("objective", number)},
+        ),
+    )
     return Section("coordinates", title, (), [drawing])
 
 
@@ -66,12 +74,21 @@ def importance(view: View) -> Section:
         missing = f"Importance needs at least {LEAST_TRIALS} scored trials and a dimension that varies."
         return Section("importance", title, missing=missing)
     drawing = Drawing(
-        "importance", "Parameter importance", importance_bars(table),
+        "importance",
+        "Parameter importance",
+        importance_bars(table),
         "By Optuna's PED-ANOVA evaluator: how far the values of the best tenth of the trials differ from those of "
         "all, as shares of each measure's sum. With few trials, differences are mostly chance.",
-        numbers_of(table, {"parameter": ("parameter", words), "target": ("for", lambda name: TARGETS[name][0]),
-                           "importance": ("%", share), "trials": ("trials", number)}),
-    )  # fmt: skip
+        numbers_of(
+            table,
+            {
+                "parameter": ("parameter", words),
+                "target": ("for", lambda name: TARGETS[name][0]),
+                "importance": ("%", share),
+                "trials": ("trials", number),
+            },
+        ),
+    )
     return Section("importance", title, (), [drawing])
 
 
@@ -95,7 +112,7 @@ def history(view: View) -> Section:
                         "best": ("best", number),
                     },
                 ),
-            )  # fmt: skip
+            )
         )
     volume = hypervolume_history(view.frame)
     if len(volume):
@@ -107,7 +124,7 @@ def history(view: View) -> Section:
                 "The area that the trials so far dominate in the plane of the kept share of the seed's safety and "
                 "the kept share of vanilla's gain in utility, above (0, 0).",
                 numbers_of(volume, {"number": ("trial", number), "hypervolume": ("hypervolume", number)}),
-            )  # fmt: skip
+            )
         )
     missing = "" if drawings else "No trial of the search was scored."
     return Section("history", "History of the search", (), drawings, (), missing)

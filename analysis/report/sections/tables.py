@@ -43,19 +43,34 @@ def table_2(view: View) -> Section:
     rows = tables.table_2(view.frame, view.shown).to_pylist()
     if not rows:
         return Section("table-2", title, missing="No completed trial has counted FLOPs.")
-    head = ["configuration", "FLOPs", "of vanilla's", "of them asking the seed model", "training tokens",
-            "of vanilla's", "training, s", "evaluation, s"]  # fmt: skip
+    head = [
+        "configuration",
+        "FLOPs",
+        "of vanilla's",
+        "of them asking the seed model",
+        "training tokens",
+        "of vanilla's",
+        "training, s",
+        "evaluation, s",
+    ]
     cells = [
         [
             _named(row, view),
-            *(Cell(text) for text in (
-                number(row["flops"]), _ratio(row["flops_ratio"]), number(row["preparation_flops"]),
-                "–" if row["train_tokens"] is None else f"{row['train_tokens']:,}", _ratio(row["tokens_ratio"]),
-                _seconds(row["seconds_train"]), _seconds(row["seconds_evaluate"]),
-            )),
+            *(
+                Cell(text)
+                for text in (
+                    number(row["flops"]),
+                    _ratio(row["flops_ratio"]),
+                    number(row["preparation_flops"]),
+                    "–" if row["train_tokens"] is None else f"{row['train_tokens']:,}",
+                    _ratio(row["tokens_ratio"]),
+                    _seconds(row["seconds_train"]),
+                    _seconds(row["seconds_evaluate"]),
+                )
+            ),
         ]
         for row in rows
-    ]  # fmt: skip
+    ]
     grid = Grid(title, head, cells, frozenset(range(1, len(head))))
     return Section("table-2", title, [view.some()] if view.some() else [], (), [grid])
 
@@ -66,10 +81,15 @@ def failed(view: View) -> Section:
     if not len(table):
         return Section("failed", "Failed trials", missing="No trial failed and none was stopped.")
     rows = [
-        [Cell(words(row["label"]), words(row["trial_id"])), Cell(words(row["status"])),
-         Cell(_error(row["error"])), Cell(number(row["restarts"])), Cell(words(row["started_at"]))]
+        [
+            Cell(words(row["label"]), words(row["trial_id"])),
+            Cell(words(row["status"])),
+            Cell(_error(row["error"])),
+            Cell(number(row["restarts"])),
+            Cell(words(row["started_at"])),
+        ]
         for row in table.slice(0, MOST_FAILED).to_pylist()
-    ]  # fmt: skip
+    ]
     text = [f"{len(table):,} of {view.frame.num_rows:,} trials failed or were stopped."]
     if len(table) > MOST_FAILED:
         text.append(f"The first {MOST_FAILED} are listed.")
@@ -87,17 +107,24 @@ def origin(view: View) -> Section:
     sweep = shlex.join(["lookahead-ray", "sweep", f"{name}.yaml", "--run", view.source.run])
     report = shlex.join(["python", "-m", "analysis", "report", view.source.run, "--out", "report.html"])
     facts = {
-        "run": view.source.run, "sweep": identity.sweep_id, "begun": identity.created_at,
-        "configuration hash": identity.config_hash, "table schema": str(identity.schema_version),
+        "run": view.source.run,
+        "sweep": identity.sweep_id,
+        "begun": identity.created_at,
+        "configuration hash": identity.config_hash,
+        "table schema": str(identity.schema_version),
         **{f"hash of {part}": value for part, value in identity.hashes.items()},
-    }  # fmt: skip
+    }
     grids = [
         Grid("This run", ["what", "value"], [[Cell(words(k)), Cell(words(v))] for k, v in facts.items()]),
-        numbers_of(tables.versions(view.frame), {"package": ("package", words), "version": ("version", words),
-                                                 "trials": ("trials", number)}),
-        numbers_of(tables.hashes(view.frame), {"what": ("what", words), "hash": ("hash", words),
-                                               "trials": ("trials", number)}),
-    ]  # fmt: skip
+        numbers_of(
+            tables.versions(view.frame),
+            {"package": ("package", words), "version": ("version", words), "trials": ("trials", number)},
+        ),
+        numbers_of(
+            tables.hashes(view.frame),
+            {"what": ("what", words), "hash": ("hash", words), "trials": ("trials", number)},
+        ),
+    ]
     code = [
         ("Run it again", visible(sweep)),
         ("Write this report again", visible(report)),
