@@ -31,7 +31,7 @@ class Advice:
 
 
 def advise(source: Source, frame: pa.Table) -> Advice:
-    """The recommendation over all trials, or, where they hold more than `MOST_ROWS`, over the best of them."""
+    """The recommendation over all trials, or over the best where they hold more than `MOST_ROWS`."""
     settings = source.identity.config.get("objective")
     if settings is None:
         return Advice("Nothing is recommended, as this run has no objective.")

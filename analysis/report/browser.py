@@ -17,7 +17,10 @@ def browser_data(view: View) -> dict[str, Any]:
     rows = sample(view.source, view.shown)
     total = sum(view.source.rows("generations").values())
     labels = dict(
-        zip(*(take_ids(view.frame, view.shown)[name].to_pylist() for name in ("trial_id", "label")), strict=True)
+        zip(
+            *(take_ids(view.frame, view.shown)[name].to_pylist() for name in ("trial_id", "label")),
+            strict=True,
+        )
     )
     places: dict[str, int] = {}
 
@@ -35,9 +38,14 @@ def browser_data(view: View) -> dict[str, Any]:
         ]
         for row in rows
     ]
-    note = f"All {total:,} answers of the run." if len(rows) == total else (
-        f"A sample: {len(rows):,} of {total:,} answers, of {len(labels)} of {view.frame.num_rows:,} trials, drawn "
-        "evenly from each trial's suites, attacks, judges and verdicts. The rates are over all answers."
+    note = (
+        f"All {total:,} answers of the run."
+        if len(rows) == total
+        else (
+            f"A sample: {len(rows):,} of {total:,} answers, of {len(labels)} of {view.frame.num_rows:,} "
+            "trials, drawn "
+            "evenly from each trial's suites, attacks, judges and verdicts. The rates are over all answers."
+        )
     )
     return {"note": note, "words": list(places), "rows": made}
 

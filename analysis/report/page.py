@@ -69,7 +69,7 @@ def page(runs: Sequence[dict[str, Any]]) -> str:
     hashes = " ".join(f"'sha256-{digest(script)}'" for script in scripts.values())
     return environment.get_template("page.html.j2").render(
         runs=runs,
-        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'",
         style=Markup((HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - our own files

@@ -90,7 +90,8 @@ class Source:
 def open_source(run: str) -> Source:
     """The run in `run`, a path or an fsspec URL; trials of other schema versions are left out and counted.
 
-    `StoreError` if it is no run, is as a whole of another version, or a committed file is missing or cut short.
+    `StoreError` if it is no run, is as a whole of another version, or a committed file is missing or cut
+    short.
     """
     files = Files(run)
     identity = read_identity(files)

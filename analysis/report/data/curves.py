@@ -87,7 +87,7 @@ def kl_by_position(token_kl: pa.Table, labels: pa.Table) -> pa.Table:
     """Figure 3: trial_id, label, kind, position, value (mean over prompts, nats), low, high, n.
 
     `token_kl` holds the rows of the trials in `labels` (trial_id, label, kind), whose order is kept. The
-    interval is Student's 95 % one; null for one prompt.
+    interval is Student's 95 % one, cut at 0; null for one prompt.
     """
     sums = (
         token_kl.filter(pc.is_finite(token_kl["value"]))
@@ -103,7 +103,7 @@ def kl_by_position(token_kl: pa.Table, labels: pa.Table) -> pa.Table:
             "trial_id": sums["trial_id"],
             "position": sums["position"],
             "value": sums["value_mean"],
-            "low": finite(pa.chunked_array([low], pa.float64())),
+            "low": finite(pa.chunked_array([low.clip(min=0.0)], pa.float64())),
             "high": finite(pa.chunked_array([high], pa.float64())),
             "n": sums["count_all"],
         }

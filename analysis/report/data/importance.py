@@ -89,7 +89,7 @@ def _evaluate(params: Sequence[Params], values: Sequence[float]) -> dict[str, fl
 
 
 def distributions(params: Sequence[Params]) -> dict[str, BaseDistribution]:
-    """The dimensions that vary, as wide as what was sampled; numbers above 0 over two decades are logarithmic."""
+    """The dimensions that vary, as wide as what was sampled; logarithmic above 0 from two decades on."""
     found: dict[str, BaseDistribution] = {}
     for name in dict.fromkeys(name for row in params for name in row):
         values = [row[name] for row in params if name in row]

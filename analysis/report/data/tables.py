@@ -14,8 +14,8 @@ RATES = ("rsr", "jsr", "over_refusal", "utility")
 
 
 def table_1(frame: pa.Table, order: list[str], comparisons: Mapping[str, Comparison]) -> pa.Table:
-    """trial_id, label, and for each rate NAME, NAME_low, NAME_high, NAME_n, NAME_unparsed and NAME_change (its
-    difference to vanilla, 0..1); rsr_p and jsr_p, the two-sided p-values of the recommendation; seeds.
+    """trial_id, label, and for each rate NAME, NAME_low, NAME_high, NAME_n, NAME_unparsed and NAME_change
+    (its difference to vanilla, 0..1); rsr_p and jsr_p, the two-sided p-values of the recommendation; seeds.
     """
     rows = take_ids(frame, order)
     vanilla = rows.filter(pc.equal(rows["role"], "vanilla")).slice(0, 1)

@@ -15,7 +15,7 @@ def preview_length(single: pa.Table, means: pa.Table) -> go.Figure:
         line = means.filter(pc.equal(means["metric"], metric)).to_pylist()
         if not line:
             continue
-        values = percent([row["value"] for row in line])
+        values = [100 * row["value"] for row in line]
         drawn.add_scatter(
             x=[row["length_tokens"] for row in line],
             y=values,
@@ -65,7 +65,7 @@ def prefix_bars(means: pa.Table) -> go.Figure:
         if not rows:
             continue
         own = [rows[phrase] for phrase in phrases if phrase in rows]
-        values = percent([row["value"] for row in own])
+        values = [100 * row["value"] for row in own]
         drawn.add_bar(
             y=[phrases.index(row["prefix"]) for row in own],
             x=values,
@@ -73,7 +73,12 @@ def prefix_bars(means: pa.Table) -> go.Figure:
             name=name,
             marker={
                 "color": colour,
-                "pattern": {"shape": PATTERNS[symbol], "fgcolor": "var(--card)", "size": 6},
+                "pattern": {
+                    "shape": PATTERNS[symbol],
+                    "fillmode": "overlay",
+                    "fgcolor": "var(--card)",
+                    "size": 6,
+                },
             },
             error_x={
                 **arms(values, percent([r["low"] for r in own]), percent([r["high"] for r in own])),

@@ -72,7 +72,7 @@ def tradeoff(points: pa.Table, metric: str, front: list[str], recommended: str |
 
 def utility_flops(points: pa.Table, recommended: str | None) -> go.Figure:
     """Utility in percent against training FLOPs; rows without either are left out."""
-    drawn = figure("training FLOPs", "utility, %")
+    drawn = figure("training FLOPs (T: 10¹²)", "utility, %")
     points = points.filter(
         pc.and_(pc.is_valid(points["utility"]), pc.greater(pc.fill_null(points["flops"], 0.0), 0.0))
     )
@@ -99,7 +99,7 @@ def utility_flops(points: pa.Table, recommended: str | None) -> go.Figure:
     flops = [row["flops"] for row in rows]
     if flops and max(flops) / min(flops) > 30:
         drawn.update_xaxes(type="log")
-    drawn.update_xaxes(exponentformat="power", nticks=6)
+    drawn.update_xaxes(tickformat="~s", nticks=6)
     return drawn
 
 

@@ -50,18 +50,16 @@ def parallel(axes: Sequence[Axis], lines: pa.Table) -> go.Figure:
                 font={"size": 11, "color": "var(--ink)"},
                 bgcolor="var(--veil)",
             )
-    names = [
-        for_plotly(axis.name.replace("training.", "").replace("_", " ").replace(".", " "), 12)
-        for axis in axes
-    ]
+    names = [_axis_name(axis.name, 12) for axis in axes]
     drawn.update_xaxes(
         tickvals=list(range(len(axes))),
         ticktext=names,
         showgrid=False,
-        range=[-0.1, len(axes) - 0.9],
+        range=[-0.3, len(axes) - 0.7],
         tickangle=0,
         ticks="",
         side="bottom",
+        ticklabeloverflow="allow",
     )
     drawn.update_yaxes(visible=False, range=[-0.04, 1.04])
     drawn.update_layout(legend={"title": {"text": "objective "}})
@@ -71,7 +69,7 @@ def parallel(axes: Sequence[Axis], lines: pa.Table) -> go.Figure:
 def importance_bars(table: pa.Table) -> go.Figure:
     """`importance.importances`: a group of bars for each dimension, shares in percent."""
     names = list(dict.fromkeys(table["parameter"].to_pylist()))
-    drawn = figure("importance, % of each measure's sum", "", height=120 + 62 * len(names), barmode="group")
+    drawn = figure("importance, %", "", height=120 + 62 * len(names), barmode="group")
     for target, (title, colour, pattern) in reversed(TARGETS.items()):
         own = table.filter(pc.equal(table["target"], target)).to_pylist()
         if own:
@@ -86,9 +84,12 @@ def importance_bars(table: pa.Table) -> go.Figure:
                     f"{title}, {row['trials']} trials"
                     for row in own
                 ],
-                marker={"color": colour, "pattern": {"shape": pattern, "fgcolor": "var(--card)", "size": 6}},
+                marker={
+                    "color": colour,
+                    "pattern": {"shape": pattern, "fillmode": "overlay", "fgcolor": "var(--card)", "size": 6},
+                },
             )
-    texts = [for_plotly(short(name, 40), 24) for name in names]
+    texts = [_axis_name(name, 18) for name in names]
     drawn.update_yaxes(tickvals=list(range(len(names))), ticktext=texts, autorange="reversed", ticks="")
     drawn.update_xaxes(rangemode="tozero")
     drawn.update_layout(legend={"traceorder": "reversed"})
@@ -155,6 +156,12 @@ def _strands(axes: Sequence[Axis], rows: list[dict[str, Any]]) -> dict[str, Any]
         y.append(None)
         texts.append("")
     return {"x": x, "y": y, "mode": "lines", "hoverinfo": "text", "hovertext": texts, "opacity": 0.75}
+
+
+def _axis_name(name: str, width: int) -> str:
+    """A dimension's dotted name in words, wrapped."""
+    words = name.removeprefix("training.").replace("_", " ").replace(".", " ")
+    return for_plotly(short(words, 48), width)
 
 
 def _merit(row: dict[str, Any]) -> str:

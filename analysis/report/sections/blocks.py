@@ -41,6 +41,7 @@ class Drawing:
     figure: go.Figure
     caption: str
     numbers: Grid
+    least_width: int = 0  # pixels; on narrower screens it scrolls sideways
 
 
 @dataclass(frozen=True)

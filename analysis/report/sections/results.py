@@ -16,7 +16,8 @@ from analysis.report.sections.view import View
 RATE_COLUMNS = ("sweep_id", "trial_id", "metric", "suite", "attack", "judge", "verdict", "score")
 MOST_LINES = 8
 SPREAD = (
-    "A mark of a single trial has its own 95 % interval; one of several trials is their mean, and its bar goes "
+    "A mark of a single trial has its own 95 % interval; one of several trials is their mean, and its "
+    "bar goes "
     "from the least to the greatest, as what else was searched differs among them."
 )
 
@@ -42,7 +43,8 @@ def tradeoff(view: View) -> Section:
                 f"plane-{metric}",
                 f"{name} against utility",
                 draw_plane(points, metric, front, view.advice.trial_id),
-                f"Up and right is better. Bars are 95 % intervals.{bars} The dotted line is the Pareto front: no "
+                f"Up and right is better. Bars are 95 % intervals.{bars} The dotted line is the Pareto "
+                "front: no "
                 f"other trial has both more {name} and more utility. {note}".rstrip(),
                 numbers_of(rows, columns),
             )
@@ -113,7 +115,8 @@ def kl(view: View) -> Section:
         "kl",
         "KL by position",
         draw.kl_lines(table),
-        "Mean over prompts of KL(fine-tuned ‖ seed) of the next-token distribution, with Student's 95 % interval. "
+        "Mean over prompts of KL(fine-tuned ‖ seed) of the next-token distribution, with Student's 95 % "
+        "interval. "
         "Of each method and kind of preview the recommended trial or else the best by objective.",
         numbers_of(
             table,
@@ -139,7 +142,8 @@ def jsr(view: View) -> Section:
             "JSR was not measured."
             if not _any(view, "jsr")
             else (
-                "JSR was measured under one length of the harmful start alone, so there is no curve; Table 1 has it."
+                "JSR was measured under one length of the harmful start alone, so there is no curve; "
+                "Table 1 has it."
             )
         )
         return Section("jsr", title, missing=missing)
@@ -147,7 +151,8 @@ def jsr(view: View) -> Section:
         "jsr",
         "JSR by tokens of the harmful start",
         draw.jsr_lines(table),
-        "Share of safe answers when the answer is started with the first k tokens of a harmful one; 0 is RSR. "
+        "Share of safe answers when the answer is started with the first k tokens of a harmful one; 0 is "
+        "RSR. "
         "Wilson's 95 % intervals. " + view.some(),
         numbers_of(
             table,

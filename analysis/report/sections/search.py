@@ -32,7 +32,8 @@ def flops(view: View) -> Section:
         "flops",
         title,
         utility_flops(points, view.advice.trial_id),
-        f"Counted FLOPs of training and of asking the seed model for it; bars are 95 % intervals. {note}".rstrip(),
+        "Counted FLOPs of training and of asking the seed model for it; bars are 95 % intervals. "
+        f"{note}".rstrip(),
         numbers_of(
             points, {"label": ("trial", words), "flops": ("FLOPs", number), "utility": ("utility, %", share)}
         ),
@@ -56,12 +57,14 @@ def coordinates(view: View) -> Section:
         "coordinates",
         title,
         parallel(axes, lines),
-        "A line a trial, a fifth of the trials a shade, the best in the strongest. A line goes past a dimension "
+        "A line a trial, a fifth of the trials a shade, the best in the strongest. A line goes past a "
+        "dimension "
         f"that its trial has not.{note}" + (" Trials without an objective are not drawn." if scored else ""),
         numbers_of(
             lines.sort_by([("merit", "descending")]),
             {"label": ("trial", words), "merit": ("objective", number)},
         ),
+        least_width=110 * len(axes),
     )
     return Section("coordinates", title, (), [drawing])
 
@@ -77,7 +80,8 @@ def importance(view: View) -> Section:
         "importance",
         "Parameter importance",
         importance_bars(table),
-        "By Optuna's PED-ANOVA evaluator: how far the values of the best tenth of the trials differ from those of "
+        "By Optuna's PED-ANOVA evaluator: how far the values of the best tenth of the trials differ from "
+        "those of "
         "all, as shares of each measure's sum. With few trials, differences are mostly chance.",
         numbers_of(
             table,
@@ -121,7 +125,8 @@ def history(view: View) -> Section:
                 "history-hypervolume",
                 "Hypervolume",
                 hypervolume_line(volume),
-                "The area that the trials so far dominate in the plane of the kept share of the seed's safety and "
+                "The area that the trials so far dominate in the plane of the kept share of the seed's "
+                "safety and "
                 "the kept share of vanilla's gain in utility, above (0, 0).",
                 numbers_of(volume, {"number": ("trial", number), "hypervolume": ("hypervolume", number)}),
             )

@@ -25,7 +25,10 @@ def summary(view: View) -> Summary:
     heading = "No configuration is recommended"
     if advice.trial_id:
         heading = f"Recommended: {_labels(view, [advice.trial_id])[0]}"
-    groups = [("On the Pareto front", advice.front), ("Not distinguishable from it by these data", advice.alike)]
+    groups = [
+        ("On the Pareto front", advice.front),
+        ("Not distinguishable from it by these data", advice.alike),
+    ]
     return Summary(
         title=short(source.identity.name or source.run, 80),
         heading=heading,

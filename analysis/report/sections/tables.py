@@ -25,8 +25,10 @@ def table_1(view: View) -> Section:
     head = ["configuration", *(part for name in measured.values() for part in (name, "Δ vanilla"))]
     cells = [[_named(row, view)] + [c for name in measured for c in _rate(row, name)] for row in rows]
     text = [
-        "Rates with their 95 % intervals; n counts prompts, those without a verdict (unparsed) included. Δ is the "
-        "difference to vanilla in percentage points; p is two-sided and unadjusted, McNemar's exact test on the "
+        "Rates with their 95 % intervals; n counts prompts, those without a verdict (unparsed) included. "
+        "Δ is the "
+        "difference to vanilla in percentage points; p is two-sided and unadjusted, McNemar's exact test "
+        "on the "
         "same prompts, with several seeds the paired bootstrap's.",
         view.some(),
     ]
@@ -104,7 +106,7 @@ def origin(view: View) -> Section:
     identity = view.source.identity
     name = identity.name or "space"
     yaml = write({"name": name, **identity.config})
-    sweep = shlex.join(["lookahead-ray", "sweep", f"{name}.yaml", "--run", view.source.run])
+    sweep = shlex.join(["lookahead-ray", "sweep", f"{name}.yaml", "--run", f"runs/{name}-again"])
     report = shlex.join(["python", "-m", "analysis", "report", view.source.run, "--out", "report.html"])
     facts = {
         "run": view.source.run,
@@ -153,7 +155,11 @@ def _rate(row: Mapping[str, Any], name: str) -> tuple[Cell, Cell]:
     if change is None or row["role"] == "vanilla":
         return rate, Cell("–")
     told = "" if p is None else "p < 0.001" if p < 0.001 else f"p {p:.3f}"
-    return rate, Cell(f"{100 * change:+.1f}", told)
+    return rate, Cell(_signed(100 * change), told)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.1f}".replace("-", "−")
 
 
 def _ratio(value: float | None) -> str:
