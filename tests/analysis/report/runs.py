@@ -43,11 +43,19 @@ def sweep(trials: int = 14, prompts: int = 8, attacks: tuple[int, ...] = (10,)) 
         make_record(900, role="seed", prompts=prompts),
         make_record(901, role="vanilla", prompts=prompts),
     ]
-    records += [make_record(seed, prompts=prompts) for seed in range(trials)]
+    records += [shorter(make_record(seed, prompts=prompts)) for seed in range(trials)]
     return [
         *(attacked(record, attacks) for record in records),
         make_failed(950, "worker 1 died\nof <b>this</b>"),
     ]
+
+
+def shorter(record: TrialRecord) -> TrialRecord:
+    """The record with 3 previewed tokens instead of 6 where its seed is even."""
+    preview = dict(record.config["preview"])
+    if "length_tokens" in preview and record.config["seed"] % 2 == 0:
+        preview["length_tokens"] = 3
+    return replace(record, config={**record.config, "preview": preview})
 
 
 def attacked(record: TrialRecord, attacks: tuple[int, ...]) -> TrialRecord:
