@@ -60,7 +60,7 @@ def prefix_bars(means: pa.Table) -> go.Figure:
     phrases = list(dict.fromkeys(means["prefix"].to_pylist()))
     drawn = figure("%", "", height=130 + 88 * len(phrases), barmode="group", bargap=0.3)
     names = [for_plotly(f"“{short(phrase, 44)}”", 24) for phrase in phrases]
-    for metric, (name, colour, symbol, _) in reversed(METRICS.items()):
+    for metric, (name, colour, symbol, _) in METRICS.items():
         rows = {r["prefix"]: r for r in means.filter(pc.equal(means["metric"], metric)).to_pylist()}
         if not rows:
             continue
@@ -93,7 +93,6 @@ def prefix_bars(means: pa.Table) -> go.Figure:
         )
     drawn.update_yaxes(tickvals=list(range(len(phrases))), ticktext=names, ticks="", autorange="reversed")
     drawn.update_xaxes(range=[0, 102])
-    drawn.update_layout(legend={"traceorder": "reversed"})
     return drawn
 
 

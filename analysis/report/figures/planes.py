@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from analysis.report.figures.style import KINDS, arms, figure, percent, told
 from analysis.report.text import for_plotly
 
-MOST_BARS = 40
+MOST_BARS = 60
 """Points up to which every one has its interval drawn; beyond, the marked ones alone."""
 RATES = {"rsr": "RSR", "jsr": "JSR", "over_refusal": "over-refusal", "utility": "utility"}
 

@@ -70,7 +70,7 @@ def importance_bars(table: pa.Table) -> go.Figure:
     """`importance.importances`: a group of bars for each dimension, shares in percent."""
     names = list(dict.fromkeys(table["parameter"].to_pylist()))
     drawn = figure("importance, %", "", height=120 + 62 * len(names), barmode="group")
-    for target, (title, colour, pattern) in reversed(TARGETS.items()):
+    for target, (title, colour, pattern) in TARGETS.items():
         own = table.filter(pc.equal(table["target"], target)).to_pylist()
         if own:
             drawn.add_bar(
@@ -92,7 +92,6 @@ def importance_bars(table: pa.Table) -> go.Figure:
     texts = [_axis_name(name, 18) for name in names]
     drawn.update_yaxes(tickvals=list(range(len(names))), ticktext=texts, autorange="reversed", ticks="")
     drawn.update_xaxes(rangemode="tozero")
-    drawn.update_layout(legend={"traceorder": "reversed"})
     return drawn
 
 

@@ -5,7 +5,7 @@ import pyarrow.compute as pc
 from analysis.report.data.coordinates import coordinates as data_coordinates
 from analysis.report.data.history import hypervolume_history, objective_history
 from analysis.report.data.importance import LEAST_TRIALS, importances
-from analysis.report.figures.planes import utility_flops
+from analysis.report.figures.planes import MOST_BARS, utility_flops
 from analysis.report.figures.search import (
     TARGETS,
     hypervolume_line,

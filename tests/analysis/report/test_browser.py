@@ -79,7 +79,7 @@ def test_drawn_quiet_and_offline(driver: Any, page: Path, width: int, scheme: st
     messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
     requests = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
     assert {url for url in requests if not url.startswith("data:")} == {page.as_uri()}
-    assert driver.execute_script("return document.documentElement.scrollWidth") == width
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= width
 
 
 def test_figures_take_the_schemes_colours(driver: Any, page: Path) -> None:
