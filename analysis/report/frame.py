@@ -25,6 +25,7 @@ def framed(trials: pa.Table) -> pa.Table:
 
     NaN and infinity become null in the numbers that figures draw.
     """
+    trials = trials.combine_chunks()  # from as many files as trials: filters over many chunks take seconds
     rows = trials.select(["role", "strategy", "config", "params", "objectives"]).to_pylist()
     labels = [short(_label(row), 110) for row in rows]
     kinds = [row["role"] if row["role"] in ("seed", "vanilla") else row["strategy"] for row in rows]
@@ -44,7 +45,7 @@ def framed(trials: pa.Table) -> pa.Table:
     }
     for name, column in added.items():
         trials = trials.append_column(name, column)
-    return trials
+    return trials.combine_chunks()
 
 
 def completed(frame: pa.Table) -> pa.Table:

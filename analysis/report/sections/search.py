@@ -28,12 +28,14 @@ def flops(view: View) -> Section:
     )
     if not len(points):
         return Section("flops", title, missing="No completed trial has both utility and counted FLOPs.")
+    bars = "bars are 95 % intervals"
+    if len(points) > MOST_BARS:
+        bars = "the bar at the recommended trial is its 95 % interval"
     drawing = Drawing(
         "flops",
         title,
         utility_flops(points, view.advice.trial_id),
-        "Counted FLOPs of training and of asking the seed model for it; bars are 95 % intervals. "
-        f"{note}".rstrip(),
+        f"Counted FLOPs of training and of asking the seed model for it; {bars}. {note}".rstrip(),
         numbers_of(
             points, {"label": ("trial", words), "flops": ("FLOPs", number), "utility": ("utility, %", share)}
         ),
