@@ -1,0 +1,74 @@
+"""What the run's own objective recommends, with `lookahead_ray.sweep.recommend`."""
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+from pydantic import ValidationError
+
+from analysis.report.frame import completed, ranked, searched
+from analysis.report.source import Source
+from lookahead_ray.config.objective import HasObjective
+from lookahead_ray.errors import ConfigError
+from lookahead_ray.sweep.recommend import recommend
+from lookahead_ray.sweep.recommendation import Comparison
+from lookahead_ray.trial.record import TrialRecord
+
+MOST_ROWS = 200_000
+"""Generations that are read for the recommendation; it needs each answer of each trial it compares."""
+MOST_TRIALS = 200
+
+
+@dataclass(frozen=True)
+class Advice:
+    """The recommendation. `limits` says in a sentence what it leaves out, "" for nothing."""
+
+    sentence: str
+    trial_id: str | None = None
+    alike: tuple[str, ...] = ()
+    front: tuple[str, ...] = ()
+    comparisons: dict[str, Comparison] = field(default_factory=dict)
+    limits: str = ""
+
+
+def advise(source: Source, frame: pa.Table) -> Advice:
+    """The recommendation over all trials, or over the best where they hold more than `MOST_ROWS`."""
+    settings = source.identity.config.get("objective")
+    if settings is None:
+        return Advice("Nothing is recommended, as this run has no objective.")
+    if searched(frame).num_rows == 0:
+        return Advice("Nothing is recommended, as no trial of the search was completed.")
+    try:
+        objective = HasObjective.model_validate({"objective": settings}).objective
+        ids, limits = _compared(source, frame)
+        found = recommend(_distinct(source.records(ids)), objective)
+    except (ValidationError, ConfigError, ValueError) as error:
+        return Advice(f"Nothing is recommended: {' '.join(str(error).split())}.")
+    return Advice(
+        found.sentence,
+        found.trial_id,
+        found.indistinguishable,
+        found.front,
+        {one.trial_id: one for one in found.comparisons},
+        limits,
+    )
+
+
+def _compared(source: Source, frame: pa.Table) -> tuple[list[str], str]:
+    order, rows = ranked(frame), source.rows("generations")
+    ids: list[str] = []
+    total = 0
+    for trial_id in order:
+        total += rows[trial_id]
+        if ids and (total > MOST_ROWS or len(ids) >= MOST_TRIALS):
+            told = (
+                f"Compared answer by answer were the {len(ids):,} best of {len(order):,} completed trials, "
+                "references included; the intervals are adjusted for these alone, so they are too narrow."
+            )
+            return ids, told
+        ids.append(trial_id)
+    failed = set(frame["trial_id"].to_pylist()) - set(completed(frame)["trial_id"].to_pylist())
+    return [*ids, *failed], ""
+
+
+def _distinct(records: list[TrialRecord]) -> list[TrialRecord]:
+    return list({record.trial_id: record for record in records}.values())

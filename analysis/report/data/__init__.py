@@ -1,0 +1,1 @@
+"""What each figure and table shows: Arrow tables in, Arrow tables out."""

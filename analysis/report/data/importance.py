@@ -1,0 +1,106 @@
+"""Which sampled dimension decides how good a trial is: Optuna's PED-ANOVA over the trials table."""
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+import optuna
+import pyarrow as pa
+import pyarrow.compute as pc
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+from analysis.report.frame import searched
+
+TARGETS = ("merit", "safety", "utility")
+LEAST_TRIALS = 10
+SCHEMA = pa.schema(
+    [
+        ("parameter", pa.string()),
+        ("target", pa.string()),
+        ("importance", pa.float64()),
+        ("trials", pa.int64()),
+    ]
+)
+Params = Mapping[str, Any]
+
+
+def params_of(trials: pa.Table) -> list[dict[str, Any]]:
+    """The sampled dimensions of each trial; values that are no number, text, true or false as JSON text."""
+    rows = [json.loads(text) for text in trials["params"].to_pylist()]
+    plain = (bool, int, float, str)
+    return [
+        {str(k): v if isinstance(v, plain) or v is None else json.dumps(v) for k, v in row.items()}
+        for row in rows
+    ]
+
+
+def importances(frame: pa.Table) -> pa.Table:
+    """parameter, target (merit, safety, utility), importance (the parameters' add up to 1), trials.
+
+    By PED-ANOVA (Watanabe et al. 2023, doi 10.24963/ijcai.2023/488) with Optuna's defaults: how far the best
+    tenth of the trials differs from all of them. Dimensions that only some trials have count as Optuna's
+    conditional PED-ANOVA counts them. Empty with fewer than 10 trials.
+    """
+    found = searched(frame)
+    rows: list[dict[str, Any]] = []
+    for target in TARGETS:
+        scored = found.filter(pc.is_valid(found[target]))
+        params = params_of(scored)
+        if scored.num_rows < LEAST_TRIALS or not any(params):
+            continue
+        numbers = _evaluate(params, scored[target].to_pylist())
+        rows += [
+            {"parameter": name, "target": target, "importance": value, "trials": scored.num_rows}
+            for name, value in numbers.items()
+            if isfinite(value)
+        ]
+    return pa.Table.from_pylist(rows, SCHEMA)
+
+
+def _evaluate(params: Sequence[Params], values: Sequence[float]) -> dict[str, float]:
+    spaces = distributions(params)
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        study = optuna.create_study(direction="maximize")
+        study.add_trials(
+            [
+                optuna.trial.create_trial(
+                    params={name: row[name] for name in row if name in spaces},
+                    distributions={name: spaces[name] for name in row if name in spaces},
+                    value=value,
+                )
+                for row, value in zip(params, values, strict=True)
+            ]
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it is experimental, that some dimensions are rare
+            return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+    finally:
+        optuna.logging.set_verbosity(level)
+
+
+def distributions(params: Sequence[Params]) -> dict[str, BaseDistribution]:
+    """The dimensions that vary, as wide as what was sampled; logarithmic above 0 from two decades on."""
+    found: dict[str, BaseDistribution] = {}
+    for name in dict.fromkeys(name for row in params for name in row):
+        values = [row[name] for row in params if name in row]
+        kinds = {type(value) for value in values}
+        if len(set(values)) < 2:
+            continue
+        if kinds == {int}:
+            found[name] = IntDistribution(min(values), max(values))
+        elif kinds <= {int, float} and all(map(isfinite, values)):
+            low, high = float(min(values)), float(max(values))
+            found[name] = FloatDistribution(low, high, log=low > 0 and high / low >= 100)
+        else:
+            found[name] = CategoricalDistribution(list(dict.fromkeys(values)))
+    return found

@@ -1,0 +1,88 @@
+"""Tables 1 and 2 of the paper, with differences to vanilla; failed trials; where the numbers come from."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analysis.report.data.columns import finite, one_of, take_ids
+from lookahead_ray.sweep.recommendation import Comparison
+
+RATES = ("rsr", "jsr", "over_refusal", "utility")
+
+
+def table_1(frame: pa.Table, order: list[str], comparisons: Mapping[str, Comparison]) -> pa.Table:
+    """trial_id, label, and for each rate NAME, NAME_low, NAME_high, NAME_n, NAME_unparsed and NAME_change
+    (its difference to vanilla, 0..1); rsr_p and jsr_p, the two-sided p-values of the recommendation; seeds.
+    """
+    rows = take_ids(frame, order)
+    vanilla = rows.filter(pc.equal(rows["role"], "vanilla")).slice(0, 1)
+    columns: dict[str, Any] = {"trial_id": rows["trial_id"], "label": rows["label"], "role": rows["role"]}
+    for name in RATES:
+        for part in ("", "_low", "_high", "_n", "_unparsed"):
+            columns[name + part] = rows[name + part]
+        reference = vanilla[name][0] if vanilla.num_rows else pa.scalar(None, pa.float64())
+        columns[f"{name}_change"] = pc.subtract(rows[name], reference)
+    found = [comparisons.get(trial_id) for trial_id in rows["trial_id"].to_pylist()]
+    columns["rsr_p"] = pa.array([one and one.rsr_p_value for one in found], pa.float64())
+    columns["jsr_p"] = pa.array([one and one.jsr_p_value for one in found], pa.float64())
+    columns["seeds"] = pa.array([one and one.seeds for one in found], pa.int64())
+    return pa.table(columns)
+
+
+def table_2(frame: pa.Table, order: list[str]) -> pa.Table:
+    """trial_id, label, flops, flops_ratio (of vanilla's), preparation_flops, train_tokens, tokens_ratio,
+    seconds_train, seconds_evaluate; only trials whose FLOPs were counted.
+    """
+    rows = take_ids(frame, order)
+    rows = rows.filter(pc.greater(pc.fill_null(rows["flops"], 0.0), 0.0))
+    vanilla = rows.filter(pc.equal(rows["role"], "vanilla")).slice(0, 1)
+    prepared = [json.loads(text).get("preparation_flops") for text in rows["preparation"].to_pylist()]
+    columns: dict[str, Any] = {"trial_id": rows["trial_id"], "label": rows["label"], "role": rows["role"]}
+    for name, source in (("flops", "flops"), ("tokens", "train_tokens")):
+        numbers = finite(rows[source])
+        reference = finite(vanilla[source])[0] if vanilla.num_rows else pa.scalar(None, pa.float64())
+        columns[source] = rows[source]
+        columns[f"{name}_ratio"] = finite(pc.divide(numbers, reference))
+    columns["preparation_flops"] = pa.array(prepared, pa.float64())
+    for name in ("seconds_train", "seconds_evaluate"):
+        columns[name] = finite(rows[name])
+    return pa.table(columns)
+
+
+def failures(frame: pa.Table) -> pa.Table:
+    """trial_id, label, status, error, restarts, started_at of the trials that weren't completed."""
+    rows = frame.filter(one_of(frame["status"], ("failed", "stopped")))
+    return rows.select(["trial_id", "label", "status", "error", "restarts", "started_at"])
+
+
+def versions(frame: pa.Table) -> pa.Table:
+    """package, version, trials; a row for each version that any trial ran with."""
+    counts: dict[tuple[str, str], int] = {}
+    for text, trials in _counted(frame, "versions"):
+        for package, version in json.loads(text).items():
+            counts[str(package), str(version)] = counts.get((str(package), str(version)), 0) + trials
+    rows = [{"package": p, "version": v, "trials": n} for (p, v), n in sorted(counts.items())]
+    return pa.Table.from_pylist(
+        rows, pa.schema([("package", pa.string()), ("version", pa.string()), ("trials", pa.int64())])
+    )
+
+
+def hashes(frame: pa.Table) -> pa.Table:
+    """what (data_hash, model_hash), hash, trials."""
+    rows = [
+        {"what": name, "hash": value, "trials": trials}
+        for name in ("data_hash", "model_hash")
+        for value, trials in _counted(frame, name)
+        if value is not None
+    ]
+    return pa.Table.from_pylist(
+        rows, pa.schema([("what", pa.string()), ("hash", pa.string()), ("trials", pa.int64())])
+    )
+
+
+def _counted(frame: pa.Table, name: str) -> list[tuple[Any, int]]:
+    groups = frame.select([name]).group_by([name], use_threads=False).aggregate([([], "count_all")])
+    return list(zip(groups[name].to_pylist(), groups["count_all"].to_pylist(), strict=True))

@@ -1,0 +1,137 @@
+"""How the search went: cost, parallel coordinates, importance, history."""
+
+import pyarrow.compute as pc
+
+from analysis.report.data.coordinates import coordinates as data_coordinates
+from analysis.report.data.history import hypervolume_history, objective_history
+from analysis.report.data.importance import LEAST_TRIALS, importances
+from analysis.report.figures.planes import MOST_BARS, utility_flops
+from analysis.report.figures.search import (
+    TARGETS,
+    hypervolume_line,
+    importance_bars,
+    objective_lines,
+    parallel,
+)
+from analysis.report.sections.blocks import Drawing, Section, number, numbers_of, share, words
+from analysis.report.sections.view import View
+
+MOST_STRANDS = 300
+
+
+def flops(view: View) -> Section:
+    """Utility against training FLOPs."""
+    title = "Utility against training FLOPs"
+    points, note = view.points([])
+    points = points.filter(
+        pc.and_(pc.is_valid(points["utility"]), pc.greater(pc.fill_null(points["flops"], 0.0), 0.0))
+    )
+    if not len(points):
+        return Section("flops", title, missing="No completed trial has both utility and counted FLOPs.")
+    bars = "bars are 95 % intervals"
+    if len(points) > MOST_BARS:
+        bars = "the bar at the recommended trial is its 95 % interval"
+    drawing = Drawing(
+        "flops",
+        title,
+        utility_flops(points, view.advice.trial_id),
+        f"Counted FLOPs of training and of asking the seed model for it; {bars}. {note}".rstrip(),
+        numbers_of(
+            points, {"label": ("trial", words), "flops": ("FLOPs", number), "utility": ("utility, %", share)}
+        ),
+    )
+    return Section("flops", title, (), [drawing])
+
+
+def coordinates(view: View) -> Section:
+    """Parallel coordinates."""
+    title = "The search in parallel coordinates"
+    axes, lines = data_coordinates(view.frame, MOST_STRANDS)
+    if len(lines) < 2 or len(axes) < 2:
+        return Section("coordinates", title, missing="Fewer than two trials were scored, or nothing varied.")
+    scored = view.frame["merit"].null_count
+    note = (
+        f" {len(lines)} trials evenly spread over the ranking are drawn."
+        if len(lines) == MOST_STRANDS
+        else ""
+    )
+    drawing = Drawing(
+        "coordinates",
+        title,
+        parallel(axes, lines),
+        "A line a trial, a fifth of the trials a shade, the best in the strongest. A line goes past a "
+        "dimension "
+        f"that its trial has not.{note}" + (" Trials without an objective are not drawn." if scored else ""),
+        numbers_of(
+            lines.sort_by([("merit", "descending")]),
+            {"label": ("trial", words), "merit": ("objective", number)},
+        ),
+        least_width=110 * len(axes),
+    )
+    return Section("coordinates", title, (), [drawing])
+
+
+def importance(view: View) -> Section:
+    """Parameter importance."""
+    title = "Which dimension matters"
+    table = importances(view.frame)
+    if not len(table):
+        missing = f"Importance needs at least {LEAST_TRIALS} scored trials and a dimension that varies."
+        return Section("importance", title, missing=missing)
+    drawing = Drawing(
+        "importance",
+        "Parameter importance",
+        importance_bars(table),
+        "By Optuna's PED-ANOVA evaluator: how far the values of the best tenth of the trials differ from "
+        "those of "
+        "all, as shares of each measure's sum. With few trials, differences are mostly chance.",
+        numbers_of(
+            table,
+            {
+                "parameter": ("parameter", words),
+                "target": ("for", lambda name: TARGETS[name][0]),
+                "importance": ("%", share),
+                "trials": ("trials", number),
+            },
+        ),
+    )
+    return Section("importance", title, (), [drawing])
+
+
+def history(view: View) -> Section:
+    """The objective and the hypervolume, trial by trial."""
+    drawings = []
+    objective = objective_history(view.frame)
+    if len(objective):
+        drawings.append(
+            Drawing(
+                "history-objective",
+                "Objective",
+                objective_lines(objective),
+                "The objective; of several aims their product, as far as they are positive.",
+                numbers_of(
+                    objective,
+                    {
+                        "number": ("trial", number),
+                        "label": ("configuration", words),
+                        "merit": ("objective", number),
+                        "best": ("best", number),
+                    },
+                ),
+            )
+        )
+    volume = hypervolume_history(view.frame)
+    if len(volume):
+        drawings.append(
+            Drawing(
+                "history-hypervolume",
+                "Hypervolume",
+                hypervolume_line(volume),
+                "The area that the trials so far dominate in the plane of the kept share of the seed's "
+                "safety and "
+                "the kept share of vanilla's gain in utility, above (0, 0).",
+                numbers_of(volume, {"number": ("trial", number), "hypervolume": ("hypervolume", number)}),
+            )
+        )
+    missing = "" if drawings else "No trial of the search was scored."
+    return Section("history", "History of the search", (), drawings, (), missing)

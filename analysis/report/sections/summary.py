@@ -1,0 +1,81 @@
+"""The report's head: what to train and why, and what the run is."""
+
+from dataclasses import dataclass
+
+from analysis.report.data.columns import take_ids
+from analysis.report.sections.view import View
+from analysis.report.text import short, visible
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All plain text. `notes` are warnings: that the sweep still runs, what was left out."""
+
+    title: str
+    heading: str
+    sentence: str
+    also: list[tuple[str, list[str]]]
+    facts: list[tuple[str, str]]
+    notes: list[str]
+
+
+def summary(view: View) -> Summary:
+    """The recommendation in a sentence."""
+    advice, source = view.advice, view.source
+    heading = "No configuration is recommended"
+    if advice.trial_id:
+        heading = f"Recommended: {_labels(view, [advice.trial_id])[0]}"
+    groups = [
+        ("On the Pareto front", advice.front),
+        ("Not distinguishable from it by these data", advice.alike),
+    ]
+    return Summary(
+        title=short(source.identity.name or source.run, 80),
+        heading=heading,
+        sentence=_sentence(visible(advice.sentence)),
+        also=[(name, _labels(view, list(ids[:12]))) for name, ids in groups if ids],
+        facts=_facts(view),
+        notes=_notes(view),
+    )
+
+
+def _sentence(text: str) -> str:
+    first = text[:1].upper() + text[1:]
+    return first if first.endswith((".", "!")) else f"{first}."
+
+
+def _labels(view: View, trial_ids: list[str]) -> list[str]:
+    labels: list[str] = take_ids(view.frame, trial_ids)["label"].to_pylist()
+    return labels
+
+
+def _facts(view: View) -> list[tuple[str, str]]:
+    states = view.frame["status"].to_pylist()
+    return [
+        ("trials", f"{len(states):,}"),
+        ("completed", f"{view.completed:,}"),
+        ("stopped", f"{states.count('stopped'):,}"),
+        ("failed", f"{states.count('failed'):,}"),
+        ("answers", f"{sum(view.source.rows('generations').values()):,}"),
+    ]
+
+
+def _notes(view: View) -> list[str]:
+    source, notes = view.source, []
+    if source.running:
+        notes.append(
+            f"The sweep is still running: this is how it stood after {view.frame.num_rows:,} trials. "
+            "Write the report again when it has ended."
+        )
+    if source.running is None:
+        notes.append("Whether the sweep is still running can't be told on this file system.")
+    for version, trials in source.other_versions.items():
+        notes.append(
+            f"{trials:,} {'trial was' if trials == 1 else 'trials were'} left out: written in schema version "
+            f"{short(version)}, while this report reads version {source.identity.schema_version}."
+        )
+    if view.advice.limits:
+        notes.append(view.advice.limits)
+    if view.frame.num_rows == 0:
+        notes.append("No trial is committed yet.")
+    return notes

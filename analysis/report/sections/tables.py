@@ -1,0 +1,175 @@
+"""Tables 1 and 2, the trials that failed, and where everything comes from."""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from analysis.report.data import tables
+from analysis.report.sections.blocks import Cell, Grid, Section, number, numbers_of, share, words
+from analysis.report.sections.view import View
+from analysis.report.text import cut, visible
+from lookahead_ray.config.yaml_text import write
+
+RATES = {"rsr": "RSR, %", "jsr": "JSR, %", "over_refusal": "over-refusal, %", "utility": "utility, %"}
+MOST_FAILED = 50
+LONGEST_ERROR = 2000
+
+
+def table_1(view: View) -> Section:
+    """Rates with intervals, and differences to vanilla."""
+    title = "Table 1: safety and utility"
+    rows = tables.table_1(view.frame, view.shown, view.advice.comparisons).to_pylist()
+    if not rows:
+        return Section("table-1", title, missing="No trial was completed.")
+    measured = {name: head for name, head in RATES.items() if any(row[name] is not None for row in rows)}
+    head = ["configuration", *(part for name in measured.values() for part in (name, "Δ vanilla"))]
+    cells = [[_named(row, view)] + [c for name in measured for c in _rate(row, name)] for row in rows]
+    text = [
+        "Rates with their 95 % intervals; n counts prompts, those without a verdict (unparsed) included. "
+        "Δ is the "
+        "difference to vanilla in percentage points; p is two-sided and unadjusted, McNemar's exact test "
+        "on the "
+        "same prompts, with several seeds the paired bootstrap's.",
+        view.some(),
+    ]
+    absent = [head.split(",")[0] for name, head in RATES.items() if name not in measured]
+    if absent:
+        text.append(f"Not measured: {', '.join(absent)}.")
+    grid = Grid(title, head, cells, frozenset(range(1, len(head))))
+    return Section("table-1", title, [line for line in text if line], (), [grid])
+
+
+def table_2(view: View) -> Section:
+    """The cost of training."""
+    title = "Table 2: cost"
+    rows = tables.table_2(view.frame, view.shown).to_pylist()
+    if not rows:
+        return Section("table-2", title, missing="No completed trial has counted FLOPs.")
+    head = [
+        "configuration",
+        "FLOPs",
+        "of vanilla's",
+        "of them asking the seed model",
+        "training tokens",
+        "of vanilla's",
+        "training, s",
+        "evaluation, s",
+    ]
+    cells = [
+        [
+            _named(row, view),
+            *(
+                Cell(text)
+                for text in (
+                    number(row["flops"]),
+                    _ratio(row["flops_ratio"]),
+                    number(row["preparation_flops"]),
+                    "–" if row["train_tokens"] is None else f"{row['train_tokens']:,}",
+                    _ratio(row["tokens_ratio"]),
+                    _seconds(row["seconds_train"]),
+                    _seconds(row["seconds_evaluate"]),
+                )
+            ),
+        ]
+        for row in rows
+    ]
+    grid = Grid(title, head, cells, frozenset(range(1, len(head))))
+    return Section("table-2", title, [view.some()] if view.some() else [], (), [grid])
+
+
+def failed(view: View) -> Section:
+    """Trials that failed or were stopped, with their errors."""
+    table = tables.failures(view.frame)
+    if not len(table):
+        return Section("failed", "Failed trials", missing="No trial failed and none was stopped.")
+    rows = [
+        [
+            Cell(words(row["label"]), words(row["trial_id"])),
+            Cell(words(row["status"])),
+            Cell(_error(row["error"])),
+            Cell(number(row["restarts"])),
+            Cell(words(row["started_at"])),
+        ]
+        for row in table.slice(0, MOST_FAILED).to_pylist()
+    ]
+    text = [f"{len(table):,} of {view.frame.num_rows:,} trials failed or were stopped."]
+    if len(table) > MOST_FAILED:
+        text.append(f"The first {MOST_FAILED} are listed.")
+    grid = Grid(
+        "Failed and stopped trials", ["configuration", "status", "error", "restarts", "started"], rows
+    )
+    return Section("failed", "Failed trials", text, (), [grid])
+
+
+def origin(view: View) -> Section:
+    """Versions, hashes, and the command that reproduces the run."""
+    identity = view.source.identity
+    name = identity.name or "space"
+    yaml = write({"name": name, **identity.config})
+    sweep = shlex.join(["lookahead-ray", "sweep", f"{name}.yaml", "--run", f"runs/{name}-again"])
+    report = shlex.join(["python", "-m", "analysis", "report", view.source.run, "--out", "report.html"])
+    facts = {
+        "run": view.source.run,
+        "sweep": identity.sweep_id,
+        "begun": identity.created_at,
+        "configuration hash": identity.config_hash,
+        "table schema": str(identity.schema_version),
+        **{f"hash of {part}": value for part, value in identity.hashes.items()},
+    }
+    grids = [
+        Grid("This run", ["what", "value"], [[Cell(words(k)), Cell(words(v))] for k, v in facts.items()]),
+        numbers_of(
+            tables.versions(view.frame),
+            {"package": ("package", words), "version": ("version", words), "trials": ("trials", number)},
+        ),
+        numbers_of(
+            tables.hashes(view.frame),
+            {"what": ("what", words), "hash": ("hash", words), "trials": ("trials", number)},
+        ),
+    ]
+    code = [
+        ("Run it again", visible(sweep)),
+        ("Write this report again", visible(report)),
+        (f"{visible(name)}.yaml", cut(yaml, 40_000)[0]),
+    ]
+    return Section("origin", "Versions, hashes, and how to reproduce", (), (), grids, code=code)
+
+
+def _named(row: Mapping[str, Any], view: View) -> Cell:
+    chosen = row["trial_id"] == view.advice.trial_id
+    below = [words(row["trial_id"])] + (["recommended"] if chosen else [])
+    if (row.get("seeds") or 1) > 1:
+        below.append(f"first of {row['seeds']} seeds")
+    return Cell(words(row["label"]), " · ".join(below), chosen)
+
+
+def _rate(row: Mapping[str, Any], name: str) -> tuple[Cell, Cell]:
+    if row[name] is None:
+        return Cell("–"), Cell("–")
+    unparsed = f", {row[f'{name}_unparsed']} unparsed" if row[f"{name}_unparsed"] else ""
+    rate = Cell(
+        f"{share(row[name])} [{share(row[f'{name}_low'])}, {share(row[f'{name}_high'])}]",
+        f"n {row[f'{name}_n']}{unparsed}",
+    )
+    change, p = row[f"{name}_change"], row.get(f"{name}_p")
+    if change is None or row["role"] == "vanilla":
+        return rate, Cell("–")
+    told = "" if p is None else "p < 0.001" if p < 0.001 else f"p {p:.3f}"
+    return rate, Cell(_signed(100 * change), told)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.1f}".replace("-", "−")
+
+
+def _ratio(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.1f}"
+
+
+def _error(text: str | None) -> str:
+    shown, lost = cut(text or "no error text", LONGEST_ERROR)
+    return f"{shown}\n… {lost:,} characters cut" if lost else shown

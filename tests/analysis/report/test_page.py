@@ -1,0 +1,133 @@
+"""The file as a whole, without a browser."""
+
+import fcntl
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from analysis.report import write_report
+from analysis.report.page import digest, run_parts
+from analysis.report.source import open_source
+from lookahead_ray.errors import LookaheadRayError
+from lookahead_ray.trial.record import TrialRecord
+from tests.analysis.report.runs import IDENTITY, hostile, sweep, write_run
+from tests.factory import make_failed
+
+ROOT = Path(__file__).parents[3]
+
+
+def report(run: str, tmp_path: Path) -> str:
+    write_report([run], tmp_path / "report.html")
+    return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def no_jsr(record: TrialRecord) -> TrialRecord:
+    rows = tuple(row for row in record.generations if row.metric != "jsr")
+    return replace(record, jsr=None, safety=None, objective=None, objectives=(), generations=rows)
+
+
+def nan_utility(record: TrialRecord) -> TrialRecord:
+    utility = record.utility and replace(record.utility, value=float("nan"))
+    return replace(record, utility=utility, objective=float("nan"))
+
+
+WORKS: dict[str, tuple[Callable[[], list[TrialRecord]], str]] = {
+    "nothing yet": (list, "No trial is committed yet."),
+    "one trial": (lambda: sweep()[2:3], "No true preview|Fewer than two lengths"),
+    "failed alone": (lambda: [make_failed(1), make_failed(2)], "2 of 2 trials failed or were stopped."),
+    "no JSR": (lambda: [no_jsr(record) for record in sweep(3)], "JSR was not measured."),
+    "NaN utility": (
+        lambda: [nan_utility(record) for record in sweep(3)],
+        "has both utility and counted FLOPs",
+    ),
+    "no utility": (
+        lambda: [replace(r, utility=None) for r in sweep(3)],
+        "has both utility and counted FLOPs",
+    ),
+    "no answers": (
+        lambda: [replace(r, generations=(), token_kl=()) for r in sweep(3)],
+        "No answer was generated",
+    ),
+}
+
+
+@pytest.mark.parametrize(("records", "told"), WORKS.values(), ids=WORKS)
+def test_works_on(records: Callable[[], list[TrialRecord]], told: str, tmp_path: Path) -> None:
+    assert re.search(told, unescape(report(write_run(tmp_path / "run", records()), tmp_path)))
+
+
+def test_two_schema_versions(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", sweep(3))
+    commit = Path(run) / "commits" / "trial-1.json"
+    commit.write_text(json.dumps({**json.loads(commit.read_text()), "schema_version": 2}))
+    assert open_source(run).other_versions == {"2": 1}
+    text = report(run, tmp_path)
+    assert "1 trial was left out: written in schema version 2, while this report reads version 3." in text
+    assert "trial-1<" not in text
+
+
+@pytest.mark.parametrize("same_length", [False, True], ids=["cut short", "damaged"])
+def test_a_damaged_table_is_named(same_length: bool, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", sweep(3))
+    path = Path(run) / "tables" / "trials" / "trial-1.parquet"
+    content = path.read_bytes()
+    path.write_bytes(content[:-200] + b"\0" * 200 if same_length else content[:-200])
+    with pytest.raises(LookaheadRayError, match=r"tables/trials/trial-1\.parquet"):
+        write_report([run], tmp_path / "report.html")
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_a_running_sweep_is_told(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", sweep(3))
+    (Path(run) / "lock").touch()
+    assert "still running" not in report(run, tmp_path)
+    with (Path(run) / "lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert "The sweep is still running" in report(run, tmp_path)
+
+
+def test_several_runs_and_the_policy(tmp_path: Path) -> None:
+    first = write_run(tmp_path / "a", sweep(3))
+    second = write_run(tmp_path / "b", sweep(2), replace(IDENTITY, name="other"))
+    write_report([first, second], tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    ids = re.findall(r' id="([^"]+)"', text[: text.index("<script>")])
+    assert len(ids) == len(set(ids))
+    assert {"r1-tradeoff", "r2-tradeoff", "r2-answers"} <= set(ids)
+    assert set(re.findall(r'href="#([^"]+)"', text)) <= set(ids)
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    policy = unescape(re.findall(r'Content-Security-Policy" content="([^"]+)"', text)[0])
+    assert re.findall("'sha256-([^']+)'", policy) == [digest(script) for script in scripts]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+
+
+def test_hostile_texts_stay_data(tmp_path: Path) -> None:
+    records = sweep(3)
+    records[2] = hostile(records[2])
+    records.append(make_failed(7, error="<script>alert(1)</script>\u202e" + "e" * 10_000))
+    text = report(write_run(tmp_path / "run", records), tmp_path)
+    assert text.count("<script>") == 2
+    assert "<img" not in text[: text.index("<script>")]
+    assert "\u202e" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;⟨U+202E⟩" in text
+    assert "characters cut" in text
+
+
+def test_a_recommendation_over_other_prompts_is_refused_in_words(tmp_path: Path) -> None:
+    records = sweep(3)
+    records[3] = replace(records[3], generations=records[3].generations[1:])
+    parts = run_parts(write_run(tmp_path / "run", records), "r1")
+    assert "must have the same prompts" in parts["summary"].sentence
+
+
+def test_neither_torch_nor_ray_is_imported() -> None:
+    code = "import sys, analysis.report; print(sorted({'torch', 'ray', 'transformers'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
