@@ -153,7 +153,7 @@ def jsr(view: View) -> Section:
         draw.jsr_lines(table),
         "Share of safe answers when the answer is started with the first k tokens of a harmful one; 0 is "
         "RSR. "
-        "Wilson's 95 % intervals. " + view.some(),
+        f"Wilson's 95 % intervals. {_lines(view)}".rstrip(),
         numbers_of(
             table,
             {
@@ -171,6 +171,12 @@ def jsr(view: View) -> Section:
 def _jsr(view: View) -> pa.Table:
     ids = view.shown[:MOST_LINES]
     return curves.jsr_by_length(view.source.read("generations", RATE_COLUMNS, ids), take_ids(view.frame, ids))
+
+
+def _lines(view: View) -> str:
+    if view.completed <= MOST_LINES:
+        return ""
+    return f"Drawn are {MOST_LINES} of {view.completed:,} completed trials, in the order of Table 1."
 
 
 def _any(view: View, column: str) -> bool:

@@ -1,5 +1,6 @@
 """How the search went: cost, parallel coordinates, importance, history."""
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.report.data.coordinates import coordinates as data_coordinates
@@ -17,6 +18,7 @@ from analysis.report.sections.blocks import Drawing, Section, number, numbers_of
 from analysis.report.sections.view import View
 
 MOST_STRANDS = 300
+MOST_DOTS = 1000
 
 
 def flops(view: View) -> Section:
@@ -101,14 +103,14 @@ def importance(view: View) -> Section:
 def history(view: View) -> Section:
     """The objective and the hypervolume, trial by trial."""
     drawings = []
-    objective = objective_history(view.frame)
+    objective, note = _thinned(objective_history(view.frame))
     if len(objective):
         drawings.append(
             Drawing(
                 "history-objective",
                 "Objective",
                 objective_lines(objective),
-                "The objective; of several aims their product, as far as they are positive.",
+                "The objective; of several aims their product, as far as they are positive." + note,
                 numbers_of(
                     objective,
                     {
@@ -120,7 +122,7 @@ def history(view: View) -> Section:
                 ),
             )
         )
-    volume = hypervolume_history(view.frame)
+    volume, _ = _thinned(hypervolume_history(view.frame))
     if len(volume):
         drawings.append(
             Drawing(
@@ -135,3 +137,12 @@ def history(view: View) -> Section:
         )
     missing = "" if drawings else "No trial of the search was scored."
     return Section("history", "History of the search", (), drawings, (), missing)
+
+
+def _thinned(history: pa.Table) -> tuple[pa.Table, str]:
+    """Every n-th row and the last, and a note that says so; all rows of a short table."""
+    step = -(-len(history) // MOST_DOTS)
+    if step <= 1:
+        return history, ""
+    places = sorted({*range(0, len(history), step), len(history) - 1})
+    return history.take(pa.array(places)), f" Of {len(history):,} trials one in {step} is drawn."

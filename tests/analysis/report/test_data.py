@@ -17,6 +17,7 @@ from analysis.report.data.importance import TARGETS, distributions, importances
 from analysis.report.frame import chosen_ids, framed, front_ids, ranked, searched
 from analysis.report.sections.blocks import share
 from analysis.report.sections.results import RATE_COLUMNS
+from analysis.report.sections.search import _thinned
 from analysis.report.sections.tables import table_1
 from analysis.report.sections.view import View, view_of
 from analysis.report.source import Source, open_source
@@ -194,3 +195,12 @@ def test_numbers_that_are_none_become_null(tmp_path: Path) -> None:
     row = take_ids(made, ["trial-0"]).to_pylist()[0]
     assert (row["utility"], row["gained"], row["objective"]) == (None, None, None)
     assert row["rsr"] == records[2].rsr.value  # type: ignore[union-attr]
+
+
+def test_a_long_history_is_thinned_and_says_so() -> None:
+    history = pa.table({"number": range(1, 2502)})
+    shown, note = _thinned(history)
+    assert len(shown) == 835
+    assert (shown["number"][0].as_py(), shown["number"][-1].as_py()) == (1, 2501)
+    assert note == " Of 2,501 trials one in 3 is drawn."
+    assert _thinned(history.slice(0, 900)) == (history.slice(0, 900), "")
