@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -62,14 +63,16 @@ def write_commit(files: Files, commit: Commit) -> None:
     files.write(f"{FOLDER}/{commit.trial_id}.json", json.dumps(asdict(commit), indent=2).encode())
 
 
-def read_commits(files: Files) -> tuple[Commit, ...]:
+def read_commits(files: Files, versions: Collection[int] = (SCHEMA_VERSION,)) -> tuple[Commit, ...]:
     """All commits in the order they were made, their files checked to be there in full length.
+
+    Those of an earlier schema version, where `versions` has it, list only the tables there were then.
 
     `StoreError` naming the file if a commit or a file that it lists is missing, cut short or malformed.
     """
     names = [f"{FOLDER}/{trial_id}.json" for trial_id in sorted(committed_ids(files))]
     commits = [
-        _parse(content, f"{files.run}/{name}", name)
+        _parse(content, f"{files.run}/{name}", name, versions)
         for name, content in zip(names, files.read_all(names), strict=True)
     ]
     sizes = files.sizes("tables")
@@ -84,12 +87,14 @@ def read_commits(files: Files) -> tuple[Commit, ...]:
     return tuple(sorted(commits, key=lambda commit: (commit.sequence, commit.trial_id)))
 
 
-def _parse(content: bytes, where: str, name: str) -> Commit:
+def _parse(content: bytes, where: str, name: str, versions: Collection[int]) -> Commit:
     try:
         fields: dict[str, Any] = json.loads(content)
-        check_version(fields["schema_version"], where)
-        listed = {table: TableFile(**fields["files"][table]) for table in TABLES}
-        commit = Commit(fields["trial_id"], int(fields["sequence"]), listed)
+        version = fields["schema_version"]
+        check_version(version, where, versions)
+        there = [table for table in TABLES if version == SCHEMA_VERSION or table in fields["files"]]
+        listed = {table: TableFile(**fields["files"][table]) for table in there}
+        commit = Commit(fields["trial_id"], int(fields["sequence"]), listed, version)
     except (ValueError, TypeError, KeyError) as error:
         raise StoreError(f"{where}: must be a commit as JSON, got {content[:80]!r}") from error
     if name != f"{FOLDER}/{commit.trial_id}.json":

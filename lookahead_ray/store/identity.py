@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -34,8 +35,11 @@ class SweepIdentity:
         return cls(uuid.uuid4().hex[:12], name, config_hash, config, utc_now(), hashes or {})
 
 
-def read_identity(files: Files) -> SweepIdentity | None:
-    """The run's identity, None if the directory has none; `StoreError` if it is malformed or too new."""
+def read_identity(files: Files, versions: Collection[int] = (SCHEMA_VERSION,)) -> SweepIdentity | None:
+    """The run's identity, None if the directory has none.
+
+    `StoreError` if it is malformed or of another schema version than `versions`.
+    """
     try:
         content = files.read(FILE)
     except FileNotFoundError:
@@ -43,7 +47,7 @@ def read_identity(files: Files) -> SweepIdentity | None:
     where = f"{files.run}/{FILE}"
     try:
         fields = json.loads(content)
-        check_version(fields["schema_version"], where)
+        check_version(fields["schema_version"], where, versions)
         return SweepIdentity(**fields)
     except (ValueError, TypeError, KeyError) as error:
         raise StoreError(f"{where}: must be a sweep's identity as JSON, got {content[:80]!r}") from error
@@ -54,10 +58,10 @@ def write_identity(files: Files, identity: SweepIdentity) -> None:
     files.write(FILE, to_json(asdict(identity), f"{files.run}/{FILE}", indent=2).encode())
 
 
-def check_version(version: object, where: str) -> None:
-    """`StoreError` unless this code reads `version` of the tables."""
-    if version != SCHEMA_VERSION:
+def check_version(version: object, where: str, versions: Collection[int] = (SCHEMA_VERSION,)) -> None:
+    """`StoreError` unless `version` of the tables is one of `versions`."""
+    if version not in versions:
         raise StoreError(
-            f"{where}: schema_version must be {SCHEMA_VERSION}, got {version!r}; "
+            f"{where}: schema_version must be {' or '.join(map(str, versions))}, got {version!r}; "
             "read the run with the lookahead_ray that wrote it"
         )

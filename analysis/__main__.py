@@ -1,0 +1,74 @@
+"""`python -m analysis COMMAND …`: reports, tables, figures, comparisons and SQL about runs.
+
+Exit codes: 2 and one line on stderr for what the user can mend, 1 for anything else.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from lookahead_ray.cli.guard import guarded, say
+
+# Markup, tracebacks and completion by rich would cost more time than all the rest of --help.
+app = typer.Typer(
+    help="Look at one or many sweeps: reads their tables alone, also while they run.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+RunPaths = Annotated[list[str], typer.Argument(metavar="RUN…", help="Directories or URLs of runs.")]
+Format = Annotated[
+    Literal["table", "csv", "json", "markdown"], typer.Option("--format", help="Of the output.")
+]
+TABLE_ROWS = 100
+
+
+@app.command()
+def report(
+    runs: RunPaths,
+    out: Annotated[Path, typer.Option("--out", help="The HTML file to write.")] = Path("report.html"),
+) -> None:
+    """Write one self-contained HTML file about the runs."""
+    with guarded():
+        from analysis.report import write_report
+
+        write_report(runs, out)
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT, in DuckDB's dialect.")],
+    runs: RunPaths,
+    form: Format = "table",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help=f"Rows at most. [{TABLE_ROWS} as a table, else all]")
+    ] = None,
+) -> None:
+    """Ask the tables by name: trials, steps, signals, generations, token_kl; `schema` tells their fields."""
+    with guarded():
+        from analysis.query import query as ask
+        from analysis.show import show
+
+        most = TABLE_ROWS if limit is None and form == "table" else limit
+        found = ask(sql, runs, None if most is None else most + 1)
+        show(found.slice(0, most), form)
+        if most is not None and found.num_rows > most:
+            say(f"more than {most} rows; see --limit, or --format csv")
+
+
+@app.command()
+def schema(form: Format = "table") -> None:
+    """Every table and field with its type, unit and meaning."""
+    with guarded():
+        from analysis.schema import schema as fields
+        from analysis.show import show
+
+        show(fields(), form, widest=1000)
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m analysis")

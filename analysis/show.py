@@ -1,0 +1,137 @@
+"""Arrow tables as text: for a terminal, or as CSV, JSON, Markdown and LaTeX.
+
+Answers and phrases are untrusted: nothing that a terminal would obey goes to one.
+"""
+
+import csv
+import io
+import json
+import math
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+
+from lookahead_ray.errors import LookaheadRayError
+from lookahead_ray.text import clean
+
+WIDEST = 120
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "_": r"\_",
+    "%": r"\%",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "−": "$-$",
+    "±": r"$\pm$",
+    "“": "``",
+    "”": "''",
+    "–": "--",
+    "…": r"\dots{}",
+}
+
+
+def cell(value: Any) -> str:
+    """One value for people, on one line: 6 digits, – for null, lists and structs as JSON."""
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.6g}".replace("-", "−")
+    if isinstance(value, (list, dict)):
+        return clean(json.dumps(plain(value), ensure_ascii=False, default=str))
+    return clean(str(value))
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON can say it: NaN and infinities become null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(key): plain(one) for key, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, list) else value
+
+
+def as_csv(table: pa.Table) -> str:
+    """CSV with a header; null is empty, lists are JSON."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(table.column_names)
+    for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
+        writer.writerow(
+            [json.dumps(plain(v), default=str) if isinstance(v, (list, dict)) else v for v in row]
+        )
+    return out.getvalue()
+
+
+def as_json(table: pa.Table) -> str:
+    """A list of objects, ASCII alone, so that it is safe to look at; NaN and infinities are null."""
+    names = table.column_names
+    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+    return json.dumps([dict(zip(names, map(plain, row), strict=True)) for row in rows], default=str) + "\n"
+
+
+def as_markdown(table: pa.Table) -> str:
+    """A Markdown table; what Markdown or HTML would take for markup is escaped."""
+    lines = [table.column_names, ["---"] * table.num_columns, *_rows(table)]
+    shown = [[re.sub(r"([\\|`*_<>\[\]])", r"\\\1", one) for one in line] for line in lines]
+    shown[1] = lines[1]
+    return "".join(f"| {' | '.join(line)} |\n" for line in shown)
+
+
+def as_latex(table: pa.Table) -> str:
+    """A `tabular` with booktabs' rules; first column left, all others right."""
+    lines = [" & ".join(map(latex, line)) + r" \\" for line in [table.column_names, *_rows(table)]]
+    head = rf"\begin{{tabular}}{{l{'r' * (table.num_columns - 1)}}}"
+    body = [head, r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule", r"\end{tabular}"]
+    return "% needs \\usepackage{booktabs}\n" + "\n".join(body) + "\n"
+
+
+def latex(text: str) -> str:
+    """Text in which LaTeX sees no command."""
+    return "".join(LATEX.get(character, character) for character in clean(text))
+
+
+TEXTS: dict[str, Callable[[pa.Table], str]] = {
+    "csv": as_csv,
+    "json": as_json,
+    "markdown": as_markdown,
+    "latex": as_latex,
+}
+
+
+def show(table: pa.Table, form: str, widest: int = WIDEST) -> None:
+    """Print the table on stdout: "table" for people, cells cut to `widest`, or as one of `TEXTS`."""
+    if form != "table":
+        if form not in TEXTS:
+            raise LookaheadRayError(f"--format: must be one of table, {', '.join(TEXTS)}, got {form!r}")
+        text = TEXTS[form](table)
+        if sys.stdout.isatty():
+            text = "".join(f"{clean(line)}\n" for line in text.splitlines())
+        sys.stdout.write(text)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for field in table.schema:
+        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+        made.add_column(Text(clean(field.name)), justify="right" if number else "left", overflow="fold")
+    for row in _rows(table):
+        made.add_row(*(Text(one if len(one) <= widest else f"{one[: widest - 1]}…") for one in row))
+    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 200)
+    console.print(made)
+
+
+def _rows(table: pa.Table) -> list[list[str]]:
+    columns = [column.to_pylist() for column in table.columns]
+    return [[cell(one) for one in row] for row in zip(*columns, strict=True)]
