@@ -22,7 +22,7 @@ def create_views(connection: duckdb.DuckDBPyConnection, runs: Iterable[RunFiles]
     """
     runs = list(runs)
     for table in TABLES:
-        parts = [part for run in runs for part in _parts(connection, table, *run)]
+        parts = [part for place, run in enumerate(runs) for part in _parts(connection, table, place, *run)]
         selected = " UNION ALL ".join(parts) or _nothing(connection, table)
         connection.execute(f'CREATE VIEW "{table}" AS {selected}')
     allowed = [f"{files.path('tables')}/" for _, files, _ in runs if files.local]
@@ -39,6 +39,7 @@ def quoted(text: str) -> str:
 def _parts(
     connection: duckdb.DuckDBPyConnection,
     table: TableName,
+    place: int,
     name: str,
     files: Files,
     commits: Sequence[Commit],
@@ -52,10 +53,11 @@ def _parts(
             listed = ", ".join(quoted(_literal(path)) for path in paths)
             source = f"read_parquet([{listed}], union_by_name = {str(version != SCHEMA_VERSION).lower()})"
         else:
-            source = f'"{table} {name} {version}"'
+            registered = f"{table} {place} {version}"
+            source = f'"{registered}"'
             schema = pa.schema([_plain(field) for field in SCHEMAS[table]])
             scanned = ds.dataset(paths, schema, format="parquet", filesystem=files.arrow())
-            connection.register(f"{table} {name} {version}", scanned)
+            connection.register(registered, scanned)
         columns = _columns(connection, table, source, version)
         yield f"SELECT {quoted(name)} AS run, {columns} FROM {source}"  # noqa: S608
 
@@ -63,7 +65,7 @@ def _parts(
 def _columns(connection: duckdb.DuckDBPyConnection, table: TableName, source: str, version: int) -> str:
     there = set(SCHEMAS[table].names)
     if version != SCHEMA_VERSION:
-        described = connection.sql(f"SELECT * FROM {source} LIMIT 0")  # noqa: S608
+        described = connection.sql(f"FROM {source} LIMIT 0")
         there = set(described.columns)
     selected = []
     for field in SCHEMAS[table]:
@@ -76,7 +78,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, table: TableName, source: st
 def _nothing(connection: duckdb.DuckDBPyConnection, table: TableName) -> str:
     schema = pa.schema([pa.field("run", pa.string()), *(_plain(field) for field in SCHEMAS[table])])
     connection.register(f"no {table}", schema.empty_table())
-    return f'SELECT * FROM "no {table}"'
+    return f'SELECT * FROM "no {table}"'  # noqa: S608
 
 
 def _plain(field: pa.Field) -> pa.Field:

@@ -1,0 +1,89 @@
+"""From generations to one score a prompt, and from these to rates with intervals."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from statsmodels.stats.proportion import proportion_confint  # type: ignore[import-untyped]
+from statsmodels.stats.weightstats import DescrStatsW  # type: ignore[import-untyped]
+
+from lookahead_ray.trial.record import COUNTED
+
+COLUMNS = ("trial_id", "metric", "suite", "attack", "judge", "prompt_id", "verdict", "score")
+"""Columns of `generations` that are read."""
+TRIAL = ["run", "trial_id", "metric"]
+KIND = ["suite", "attack", "judge"]
+
+
+def prompt_scores(generations: pa.Table) -> pa.Table:
+    """run, trial_id, metric, suite, prompt_id, credit (0..1), whole (is it 0 or 1 by a verdict), unparsed.
+
+    Of each trial and metric the rows that its rate is over: those that share suite, attack and judge with the
+    first, but for `dropped` ones. What is unparsed counts 0: not safe, not correct, not refused.
+    """
+    text = {name: generations[name].cast(pa.string()) for name in (*TRIAL, *KIND, "prompt_id", "verdict")}
+    rows = pa.table({**text, "score": generations["score"]})
+    first = rows.group_by(TRIAL, use_threads=False).aggregate([(name, "first") for name in KIND])
+    rows = rows.append_column("place", pa.array(range(rows.num_rows), pa.int64()))
+    rows = rows.join(
+        first,
+        [*TRIAL, *KIND],
+        [*TRIAL, *(f"{name}_first" for name in KIND)],
+        join_type="left semi",
+        use_threads=False,
+    ).sort_by("place")
+    rows = rows.filter(pc.not_equal(rows["verdict"], "dropped"))
+    wanted = pa.array(COUNTED.values(), pa.string()).take(
+        pc.index_in(rows["metric"].combine_chunks(), pa.array(COUNTED.keys(), pa.string()))
+    )
+    scored = pc.equal(rows["verdict"], "scored")
+    counted = pc.equal(rows["verdict"], pa.chunked_array([wanted])).cast(pa.float64())
+    credit = pc.if_else(scored, pc.fill_null(rows["score"].cast(pa.float64()), 0.0), counted)
+    kept = rows.select([*TRIAL, "suite", "prompt_id"]).append_column("credit", credit)
+    kept = kept.append_column("whole", pc.invert(scored))
+    return kept.append_column("unparsed", pc.equal(rows["verdict"], "unparsed"))
+
+
+class Scores:
+    """`prompt_scores` by run, trial and metric."""
+
+    def __init__(self, generations: pa.Table) -> None:
+        table = prompt_scores(generations).sort_by([(name, "ascending") for name in TRIAL])
+        keys = list(zip(*(table[name].to_pylist() for name in TRIAL), strict=True))
+        last = len(keys)
+        ends = [place for place in range(1, last + 1) if place == last or keys[place] != keys[place - 1]]
+        self._parts = {}
+        start = 0
+        for end in ends:
+            self._parts[keys[start]] = table.slice(start, end - start)
+            start = end
+
+    def of(self, run: str, trial_id: str, metric: str) -> pa.Table | None:
+        """The trial's prompts; None if the metric wasn't measured."""
+        return self._parts.get((run, trial_id, metric))
+
+
+def by_prompt(scores: pa.Table) -> dict[tuple[str, str], float]:
+    """(suite, prompt id) -> credit."""
+    keys = zip(scores["suite"].to_pylist(), scores["prompt_id"].to_pylist(), strict=True)
+    return dict(zip(keys, scores["credit"].to_pylist(), strict=True))
+
+
+def interval(values: Sequence[float], whole: bool) -> tuple[float | None, float | None]:
+    """The 95 % interval of a mean in 0..1: Wilson's for shares, else Student's, cut; None for one score.
+
+    `whole`: every value is 0 or 1 by a verdict.
+    """
+    if whole:
+        low, high = proportion_confint(round(sum(values)), len(values), alpha=0.05, method="wilson")
+        return float(low), float(high)
+    low, high = student(values)
+    return (None, None) if low is None or high is None else (max(low, 0.0), min(high, 1.0))
+
+
+def student(values: Sequence[float]) -> tuple[float | None, float | None]:
+    """Student's 95 % interval of a mean; None where one value, or no variation at all, tells nothing."""
+    if len(values) < 2 or len(set(values)) == 1:
+        return None, None
+    low, high = DescrStatsW(values).tconfint_mean(alpha=0.05)
+    return float(low), float(high)
