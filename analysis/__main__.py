@@ -40,6 +40,38 @@ def report(
 
 
 @app.command()
+def paper(
+    runs: RunPaths,
+    table: Annotated[int | None, typer.Option(min=1, max=2, help="Table 1 (rates) or 2 (FLOPs).")] = None,
+    figure: Annotated[
+        int | None, typer.Option(min=3, max=5, help="Figure 3 (KL), 4 (preview length) or 5 (prefixes).")
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", metavar="png|svg|pdf|latex|csv|markdown", help="Of the output.")
+    ] = "markdown",
+    out: Annotated[Path | None, typer.Option("--out", help="The file to write. [text: stdout]")] = None,
+    trials: Annotated[
+        list[str] | None,
+        typer.Option("--trial", metavar="ID", help="Show this trial; may be repeated. [all]"),
+    ] = None,
+) -> None:
+    """Write one of the paper's tables or figures, with 95 % intervals."""
+    with guarded():
+        from analysis.paper.write import table_text, write_figure, write_text
+        from lookahead_ray.errors import LookaheadRayError
+
+        if (table is None) == (figure is None):
+            raise LookaheadRayError("paper: must be given either --table or --figure")
+        if table is not None:
+            text: str | None = table_text(runs, table, form, trials or ())
+        else:
+            assert figure is not None
+            text = write_figure(runs, figure, form, out, trials or ())
+        if text is not None:
+            write_text(text, out)
+
+
+@app.command()
 def query(
     sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT, in DuckDB's dialect.")],
     runs: RunPaths,

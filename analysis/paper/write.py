@@ -1,0 +1,103 @@
+"""The command `paper`: one table or figure of the paper, from runs to a file."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analysis import configurations, scores
+from analysis.measures import measures
+from analysis.paper.data import figure_3, figure_4, figure_5
+from analysis.paper.tables import printed_1, printed_2, table_1, table_2
+from analysis.runs import Runs, open_runs
+from analysis.show import TEXTS
+from lookahead_ray.errors import LookaheadRayError
+from lookahead_ray.text import visible
+
+FIGURES = ("png", "svg", "pdf")
+TABLES = ("latex", "csv", "markdown")
+
+
+def table_text(runs: Sequence[str], number: int, form: str, trials: Sequence[str] = ()) -> str:
+    """Table 1 or 2 as latex or markdown, for people, or as csv with all numbers in full.
+
+    `trials` are the ids of those to show beside the references; default all.
+    """
+    if form not in TABLES:
+        raise LookaheadRayError(f"--format: must be one of {', '.join(TABLES)} for a table, got {form!r}")
+    opened = open_runs(runs)
+    configured = _configured(opened, trials)
+    if number == 1:
+        made = table_1(configured, measures(configured, _scores(opened)))
+        return TEXTS[form](made if form == "csv" else printed_1(made))
+    made = table_2(configured)
+    if not made.num_rows:
+        raise LookaheadRayError("table 2: must have trials whose FLOPs were counted, got none")
+    return TEXTS[form](made if form == "csv" else printed_2(made))
+
+
+def write_figure(
+    runs: Sequence[str], number: int, form: str, out: Path | None, trials: Sequence[str] = ()
+) -> str | None:
+    """Draw Figure 3, 4 or 5 into `out`, or give what it shows as text (latex, csv, markdown).
+
+    `LookaheadRayError` in one line if the runs don't have what the figure shows.
+    """
+    if form not in (*FIGURES, *TABLES):
+        told = ", ".join((*FIGURES, *TABLES))
+        raise LookaheadRayError(f"--format: must be one of {told} for a figure, got {form!r}")
+    if form in FIGURES and out is None:
+        raise LookaheadRayError(f"--out: must name the file to write as {form}, got none")
+    opened = open_runs(runs)
+    configured = _configured(opened, trials)
+    if number == 3:
+        kl = opened.table("token_kl", ("trial_id", "suite", "prompt_id", "position", "value"))
+        made = figure_3(configured, kl)
+    else:
+        measured = measures(configured, _scores(opened))
+        made = (figure_4 if number == 4 else figure_5)(configured, measured)
+    if form in TABLES or out is None:
+        return TEXTS[form](made.drop_columns(["rest"]) if "rest" in made.column_names else made)
+    from analysis.paper import figures
+
+    draw = {3: figures.draw_3, 4: figures.draw_4, 5: figures.draw_5}[number]
+    figures.save(draw(made), out, form)
+    return None
+
+
+def write_text(text: str, out: Path | None) -> None:
+    """The text into `out`, or onto stdout without what a terminal would obey."""
+    if out is None:
+        sys.stdout.write("".join(f"{visible(line)}\n" for line in text.split("\n")[:-1]))
+        return
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise LookaheadRayError(f"{out}: cannot write: {error.strerror or error}") from error
+
+
+def _configured(opened: Runs, trials: Sequence[str]) -> pa.Table:
+    every = opened.table("trials", configurations.COLUMNS)
+    unknown = [one for one in trials if one not in every["trial_id"].to_pylist()]
+    if unknown:
+        raise LookaheadRayError(f"--trial: must be a trial of the runs, got {unknown[0]!r}")
+    found = configurations.configured(every)
+    if not found.num_rows:
+        failed = every.num_rows
+        raise LookaheadRayError(f"{_names(opened)}: must have a completed trial, got none ({failed} others)")
+    if not trials:
+        return found
+    shown = found.filter(pc.is_in(found["trial_id"], pa.array(trials, pa.string())))["configuration"]
+    references = pc.is_in(found["role"], pa.array(["seed", "vanilla"]))
+    return found.filter(pc.or_(references, pc.is_in(found["configuration"], shown.combine_chunks())))
+
+
+def _scores(opened: Runs) -> scores.Scores:
+    return scores.Scores(opened.table("generations", scores.COLUMNS))
+
+
+def _names(opened: Runs) -> str:
+    return ", ".join(one.run for one in opened.runs)
