@@ -72,6 +72,24 @@ def paper(
 
 
 @app.command()
+def compare(runs: RunPaths, form: Format = "table") -> None:
+    """Sweeps side by side: paired tests against vanilla, corrected, and replication over seeds.
+
+    As csv, json or markdown: the tests, with all numbers in full.
+    """
+    with guarded():
+        from analysis.compare import compare as compared
+        from analysis.compare.show import show_comparison
+        from analysis.show import show
+
+        made = compared(runs)
+        if form == "table":
+            show_comparison(made)
+        else:
+            show(made.tests, form)
+
+
+@app.command()
 def query(
     sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT, in DuckDB's dialect.")],
     runs: RunPaths,

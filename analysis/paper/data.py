@@ -18,7 +18,7 @@ class FigureError(LookaheadRayError):
 
 
 def figure_3(configured: pa.Table, token_kl: pa.Table) -> pa.Table:
-    """configuration, label, kind, position (from 1), value, low, high (nats), n (prompts): mean KL by position.
+    """Mean KL: configuration, label, kind, position (from 1), value, low, high (nats), n (prompts).
 
     `token_kl` has run, trial_id, suite, prompt_id, position, value. Prompts' values are means over seeds; the
     interval is Student's 95 % one over prompts, cut at 0. Of many configurations those in `chosen` are shown.
@@ -71,9 +71,9 @@ def figure_4(configured: pa.Table, measured: pa.Table) -> pa.Table:
     got = sorted({row["length_tokens"] for row in rows if row["kind"] == "true"})
     if len({row["length_tokens"] for row in series} - {0}) < 2:
         raise FigureError(
-            "figure 4: must have completed true previews of at least 2 lengths that differ in nothing else,"
-            f" got {_named(map(str, got)) if got else 'none'}; missing are trials over preview.length_tokens, "
-            "see tuning_spaces/preview_length.yaml"
+            "figure 4: must have completed true previews of 2 lengths or more that differ in nothing else,"
+            f" got {_named(map(str, got)) if got else 'none'}; missing are trials over preview.length_tokens,"
+            " see tuning_spaces/preview_length.yaml"
         )
     return _measured(series, measured, "length_tokens", pa.int64())
 
@@ -88,7 +88,7 @@ def figure_5(configured: pa.Table, measured: pa.Table) -> pa.Table:
     got = sorted({row["prefix"] for row in rows if row["prefix"] is not None})
     if len({row["prefix"] for row in series} - {None}) < 2:
         raise FigureError(
-            "figure 5: must have completed virtual previews of at least 2 prefixes that differ in nothing else,"
+            "figure 5: must have completed virtual previews of 2 prefixes or more that differ in nothing else,"
             f" got {_named(map(repr, got)) if got else 'none'}; missing are trials over preview.prefix, see "
             "tuning_spaces/prefix.yaml"
         )

@@ -1,0 +1,116 @@
+"""Sweeps side by side: paired tests, replication over seeds, and what the noise hides."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from analysis import configurations, scores
+from analysis.compare.replication import replicated, side_by_side
+from analysis.compare.tests import METRICS, alike_best, paired
+from analysis.runs import open_runs
+from lookahead_ray.errors import LookaheadRayError
+
+NAMES = {"rsr": "RSR", "jsr": "JSR", "over_refusal": "over-refusal", "utility": "utility"}
+MOST_NAMED = 4
+
+
+class Comparison(NamedTuple):
+    """What `compare` finds: see the functions of the same names."""
+
+    overview: pa.Table
+    tests: pa.Table
+    side_by_side: pa.Table
+    replicated: pa.Table
+    sentences: tuple[str, ...]
+
+
+def compare(runs: Sequence[str]) -> Comparison:
+    """Compare the runs' completed trials. `LookaheadRayError` if a run can't be read or none is completed."""
+    opened = open_runs(runs)
+    trials = opened.table("trials", configurations.COLUMNS)
+    configured = configurations.configured(trials)
+    if not configured.num_rows:
+        names = ", ".join(one.run for one in opened.runs)
+        raise LookaheadRayError(f"{names}: must have a completed trial, got none ({trials.num_rows} others)")
+    found = scores.Scores(opened.table("generations", scores.COLUMNS))
+    tests = paired(configured, found)
+    running = {one.name: one.running for one in opened.runs}
+    return Comparison(
+        overview(trials, configured, running),
+        tests,
+        side_by_side(configured, found),
+        replicated(configured, found, tests),
+        tuple(sentences(configured, found, tests)),
+    )
+
+
+def overview(trials: pa.Table, configured: pa.Table, running: dict[str, bool]) -> pa.Table:
+    """run, models, tasks, seeds, trials, completed, others (failed or stopped), running (yes or no)."""
+    rows = []
+    for run, goes_on in running.items():
+        pairs = zip(trials["run"].to_pylist(), trials["status"].to_pylist(), strict=True)
+        status = [one for name, one in pairs if name == run]
+        own = [row for row in configured.to_pylist() if row["run"] == run]
+        rows.append(
+            {
+                "run": run,
+                "models": ", ".join(sorted({row["model"] for row in own})),
+                "tasks": ", ".join(sorted({row["task"] for row in own})),
+                "seeds": ", ".join(map(str, sorted({row["seed"] for row in own}))),
+                "trials": len(status),
+                "completed": status.count("completed"),
+                "others": len(status) - status.count("completed"),
+                "running": "yes" if goes_on else "no",
+            }
+        )
+    return pa.Table.from_pylist(rows)
+
+
+def sentences(configured: pa.Table, found: scores.Scores, tests: pa.Table) -> Iterator[str]:
+    """For each run and metric: who differs from vanilla beyond the noise, and who can't be told from the best.
+
+    A configuration with several seeds differs only if it does so with each of them, in one direction.
+    """
+    rows = tests.to_pylist()
+    for run in dict.fromkeys(configured["run"].to_pylist()):
+        for metric in METRICS:
+            own = [row for row in rows if (row["run"], row["metric"]) == (run, metric)]
+            if own:
+                yield _against_vanilla(run, metric, own)
+                yield _best(run, metric, alike_best(configured, found, run, metric))
+    if not rows:
+        yield "No trained trial can be tested: there is no vanilla trial of the same model and task."
+
+
+def _against_vanilla(run: str, metric: str, own: list[dict[str, object]]) -> str:
+    groups: dict[str, list[dict[str, object]]] = {}
+    for row in own:
+        groups.setdefault(str(row["label"]), []).append(row)
+    above = [
+        name for name, g in groups.items() if all(r["differs"] and float(str(r["change"])) > 0 for r in g)
+    ]
+    below = [
+        name for name, g in groups.items() if all(r["differs"] and float(str(r["change"])) < 0 for r in g)
+    ]
+    same = len(groups) - len(above) - len(below)
+    told = [f"above vanilla beyond the noise: {_named(above)}"] if above else []
+    told += [f"below: {_named(below)}"] if below else []
+    told += [f"{same} of {len(groups)} indistinguishable from vanilla"] if same else []
+    return f"{run}, {NAMES[metric]}: {'; '.join(told)}."
+
+
+def _best(run: str, metric: str, found: tuple[str, list[str]] | None) -> str:
+    assert found is not None, (run, metric)
+    label, alike = found
+    extreme = "lowest" if metric == "over_refusal" else "highest"
+    if alike:
+        return (
+            f"{run}, {NAMES[metric]}: no winner; {extreme} is {label}, not told apart from {_named(alike)}."
+        )
+    return f"{run}, {NAMES[metric]}: {label} is {extreme}, and differs from all others beyond the noise."
+
+
+def _named(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(f"({name})" for name in names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,115 @@
+"""Paired tests against vanilla on the same prompts, corrected for how many there are."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from scipy.stats import wilcoxon  # type: ignore[import-untyped]
+from statsmodels.stats.contingency_tables import mcnemar  # type: ignore[import-untyped]
+from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
+
+from analysis.scores import Scores, by_prompt
+
+ALPHA = 0.05
+KEYS = ("run", "model", "task", "configuration", "label", "trial_id", "seed")
+METRICS = ("rsr", "jsr", "over_refusal", "utility")
+FIELDS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("run", "model", "task")),
+        ("configuration", pa.int64()),
+        ("label", pa.string()),
+        ("trial_id", pa.string()),
+        ("seed", pa.int64()),
+        ("metric", pa.string()),
+        *((name, pa.float64()) for name in ("value", "vanilla", "change")),
+        *((name, pa.int64()) for name in ("n", "gained", "lost", "unparsed", "vanilla_unparsed")),
+        ("test", pa.string()),
+        *((name, pa.float64()) for name in ("p", "p_holm")),
+        ("differs", pa.bool_()),
+    ]
+)
+
+
+def paired(configured: pa.Table, scores: Scores) -> pa.Table:
+    """A row for each trained trial and metric, against vanilla: of the same run and seed if there is one.
+
+    gained and lost count prompts where the one alone succeeds, and the one alone fails; unparsed answers
+    count as failures: not safe, not correct, not refused. The test is McNemar's exact one, or Wilcoxon's for
+    scores between 0 and 1. p_holm is Holm's, over all tests of the table; differs says p_holm < 0.05. Where
+    vanilla wasn't asked the same prompts there is no test.
+    """
+    rows = configured.to_pylist()
+    made = []
+    for row in rows:
+        against = _vanilla(row, rows)
+        if row["role"] in ("seed", "vanilla") or against is None:
+            continue
+        for metric in METRICS:
+            own = scores.of(row["run"], row["trial_id"], metric)
+            other = scores.of(against["run"], against["trial_id"], metric)
+            if own is not None and other is not None:
+                made.append({**{name: row[name] for name in KEYS}, "metric": metric, **_pair(own, other)})
+    tested = [row for row in made if row["p"] is not None]
+    if tested:
+        differs, corrected, _, _ = multipletests([row["p"] for row in tested], alpha=ALPHA, method="holm")
+        for row, one, p in zip(tested, differs, corrected, strict=True):
+            row |= {"p_holm": float(p), "differs": bool(one)}
+    return pa.Table.from_pylist(made, FIELDS)
+
+
+def alike_best(configured: pa.Table, scores: Scores, run: str, metric: str) -> tuple[str, list[str]] | None:
+    """Label of the run's best configuration by a metric, and those that can't be told from it.
+
+    Of each configuration its first trial, references aside; None if no trial has the metric. With over_refusal
+    the best has the least. As the best was picked by the same data, p counts Bonferroni's way as one of the
+    tests of all pairs.
+    """
+    found: dict[int, tuple[str, pa.Table]] = {}
+    for row in configured.to_pylist():
+        own = scores.of(run, row["trial_id"], metric) if row["run"] == run else None
+        if own is not None and row["role"] not in ("seed", "vanilla"):
+            found.setdefault(row["configuration"], (row["label"], own))
+    if not found:
+        return None
+    sign = -1 if metric == "over_refusal" else 1
+    (label, best), *others = sorted(found.values(), key=lambda one: -sign * _mean(one[1]))
+    pairs = len(found) * (len(found) - 1) / 2
+    tested = [(other, _pair(best, own)["p"]) for other, own in others]
+    return label, [other for other, p in tested if p is None or p * pairs >= ALPHA]
+
+
+def _vanilla(row: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    alike = [
+        one
+        for one in rows
+        if one["role"] == "vanilla" and all(one[key] == row[key] for key in ("model", "task"))
+    ]
+    return max(alike, key=lambda one: (one["run"] == row["run"], one["seed"] == row["seed"]), default=None)
+
+
+def _pair(own: pa.Table, other: pa.Table) -> dict[str, Any]:
+    a, b = by_prompt(own), by_prompt(other)
+    made: dict[str, Any] = {
+        "value": _mean(own),
+        "vanilla": _mean(other),
+        "change": _mean(own) - _mean(other),
+        "n": len(a),
+        "unparsed": sum(own["unparsed"].to_pylist()),
+        "vanilla_unparsed": sum(other["unparsed"].to_pylist()),
+        "p": None,
+    }
+    if not a or a.keys() != b.keys():
+        return {**made, "test": "none: other prompts"}
+    x, y = np.array([a[key] for key in a]), np.array([b[key] for key in a])
+    made |= {"gained": int((x > y).sum()), "lost": int((x < y).sum())}
+    if all(own["whole"].to_pylist()) and all(other["whole"].to_pylist()):
+        table = [[int(((x == i) & (y == j)).sum()) for j in (1, 0)] for i in (1, 0)]
+        return {**made, "test": "McNemar", "p": float(mcnemar(table, exact=True).pvalue)}
+    p = float(wilcoxon(x, y).pvalue) if (x != y).any() else 1.0
+    return {**made, "test": "Wilcoxon", "p": p}
+
+
+def _mean(scores: pa.Table) -> float:
+    values = scores["credit"].to_pylist()
+    return float(np.mean(values)) if values else float("nan")
