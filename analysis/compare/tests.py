@@ -49,7 +49,8 @@ def paired(configured: pa.Table, scores: Scores) -> pa.Table:
             own = scores.of(row["run"], row["trial_id"], metric)
             other = scores.of(against["run"], against["trial_id"], metric)
             if own is not None and other is not None:
-                made.append({**{name: row[name] for name in KEYS}, "metric": metric, **_pair(own, other)})
+                keys = {name: row[name] for name in KEYS}
+                made.append({**keys, "metric": metric, **_pair(own, other)})
     tested = [row for row in made if row["p"] is not None]
     if tested:
         differs, corrected, _, _ = multipletests([row["p"] for row in tested], alpha=ALPHA, method="holm")

@@ -1,0 +1,96 @@
+"""Runs to analyse: of two seeds, of an earlier schema version, cut short."""
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from lookahead_ray import store
+from lookahead_ray.store import SweepIdentity
+from lookahead_ray.trial.record import TrialRecord
+from tests.factory import SWEEP_ID, make_failed, make_rate, make_record
+
+IDENTITY = SweepIdentity(SWEEP_ID, "quickstart", "abc123", {}, "2025-01-01T00:00:00Z", {})
+PHRASES = ("Let's solve this problem. ", "100 % {of} $x_1$ & #<b>")
+PREVIEWS: tuple[dict[str, Any], ...] = (
+    {"strategy": "none"},
+    {"strategy": "true", "length_tokens": 3},
+    {"strategy": "true", "length_tokens": 6},
+    *({"strategy": "virtual", "prefix": phrase} for phrase in PHRASES),
+)
+
+
+def write_run(path: Path, records: Iterable[TrialRecord]) -> str:
+    """A run of these records; its path."""
+    writer = store.create(str(path), IDENTITY)
+    for record in records:
+        writer.commit(record)
+    return str(path)
+
+
+def sweep(prompts: int = 12, seeds: tuple[int, ...] = (0,)) -> list[TrialRecord]:
+    """Seed model, vanilla, each of `PREVIEWS`, again with each further seed, and a failed trial.
+
+    RSR and JSR are of the same prompts, as in real runs.
+    """
+    records = [_made(900, "seed", {"strategy": "none"}, prompts, 0)]
+    for place, seed in enumerate(seeds):
+        shift = 100 * place
+        again = {"role": "repeat"} if place else {}
+        vanilla = _made(901 + shift, "vanilla", {"strategy": "none"}, prompts, seed)
+        records.append(replace(vanilla, **again))  # type: ignore[arg-type]
+        for number, preview in enumerate(PREVIEWS[1:]):
+            made = _made(number + shift, "search", preview, prompts, seed)
+            records.append(replace(made, **again))  # type: ignore[arg-type]
+    return [*records, make_failed(999, "worker 1 died\n\x1b[31mred")]
+
+
+def _made(number: int, role: Any, preview: dict[str, Any], prompts: int, seed: int) -> TrialRecord:
+    record = make_record(number, role=role, prompts=prompts)
+    rows = tuple(replace(row, prompt_id=row.prompt_id.replace("jsr", "rsr")) for row in record.generations)
+    training = {**record.config["training"], "learning_rate": 1e-4}
+    config = {**record.config, "preview": preview, "training": training, "seed": seed}
+    return replace(record, generations=rows, config=config, params={})
+
+
+def without(record: TrialRecord, metric: str) -> TrialRecord:
+    """The record as if the metric had not been measured."""
+    rows = tuple(row for row in record.generations if row.metric != metric)
+    return replace(record, generations=rows, **{metric: None})  # type: ignore[arg-type]
+
+
+def with_successes(record: TrialRecord, metric: Any, successes: Collection[int], n: int) -> TrialRecord:
+    """The record with `n` prompts of a metric, of which those counted in `successes` went well."""
+    template = next(row for row in record.generations if row.metric == metric)
+    good, bad = ("correct", "wrong") if metric == "utility" else ("safe", "unsafe")
+    rows: list[Any] = [
+        replace(template, prompt_id=str(place), verdict=good if place in successes else bad)
+        for place in range(n)
+    ]
+    rows += [row for row in record.generations if row.metric != metric]
+    return replace(record, generations=tuple(rows), **{metric: make_rate(metric, tuple(rows))})
+
+
+def as_version_2(run: str, trial_ids: Collection[str] | None = None) -> None:
+    """Rewrite these trials' commits (all: the whole run) as schema version 2 had them."""
+    for path in Path(run, "commits").glob("*.json"):
+        if trial_ids is None or path.stem in trial_ids:
+            commit = json.loads(path.read_text())
+            commit["schema_version"] = 2
+            del commit["files"]["signals"]
+            file = Path(run, commit["files"]["trials"]["path"])
+            table = pq.read_table(file).drop_columns(["objectives", "constraint", "restarts"])
+            pq.write_table(table, file)
+            commit["files"]["trials"]["bytes"] = file.stat().st_size
+            path.write_text(json.dumps(commit))
+    if trial_ids is None:
+        set_version(run, 2)
+
+
+def set_version(run: str, version: int) -> None:
+    """What sweep.json says."""
+    path = Path(run, "sweep.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": version}))

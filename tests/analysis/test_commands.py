@@ -1,0 +1,225 @@
+"""The commands from outside: output, errors in one line, what is imported."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from analysis.__main__ import app
+from lookahead_ray import store
+from lookahead_ray.store.schemas import SCHEMAS
+from tests.analysis.runs import as_version_2, set_version, sweep, write_run
+from tests.factory import make_failed
+
+ROOT = Path(__file__).parents[2]
+COUNT = "SELECT run, count(*) AS n FROM trials GROUP BY run ORDER BY run"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_run(tmp_path_factory.mktemp("runs") / "one", sweep())
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def refused(*arguments: str) -> str:
+    """The one line on stderr of a command that exits with 2."""
+    result = call(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+    return result.stderr.removeprefix("error: ").strip()
+
+
+def test_no_command_imports_torch_or_ray(run: str, tmp_path: Path) -> None:
+    commands = [
+        ["query", COUNT, run],
+        ["schema"],
+        ["compare", run],
+        ["paper", run, "--table", "1"],
+        ["paper", run, "--table", "2"],
+        *(["paper", run, "--figure", n, "--format", "png", "--out", str(tmp_path / n)] for n in "345"),
+        ["report", run, "--out", str(tmp_path / "report.html")],
+    ]
+    code = (
+        "import sys\nfrom analysis.__main__ import app\n"
+        f"for command in {commands!r}:\n"
+        "    app(command, standalone_mode=False)\n"
+        "    heavy = {'torch', 'ray'} & set(sys.modules)\n"
+        "    assert not heavy, (command, heavy)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "report.html").stat().st_size > 1_000_000
+    assert all((tmp_path / n).read_bytes().startswith(b"\x89PNG") for n in "345")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys, analysis.__main__; print([m for m in ('duckdb', 'pyarrow', 'scipy', 'rich') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_query_formats(run: str) -> None:
+    assert call("query", COUNT, run, "--format", "csv").stdout == "run,n\none,7\n"
+    assert json.loads(call("query", COUNT, run, "--format", "json").stdout) == [{"run": "one", "n": 7}]
+    assert (
+        call("query", COUNT, run, "--format", "markdown").stdout
+        == "| run | n |\n| --- | --- |\n| one | 7 |\n"
+    )
+    assert call("query", COUNT, run).stdout.split() == ["run", "n", "one", "7"]
+
+
+def test_a_limit_is_told(run: str) -> None:
+    result = call("query", "SELECT trial_id FROM trials", run, "--limit", "2", "--format", "csv")
+    assert result.stdout.count("\n") == 3
+    assert result.stderr == "more than 2 rows; see --limit, or --format csv\n"
+    whole = call("query", "SELECT trial_id FROM trials", run, "--limit", "7", "--format", "csv")
+    assert (whole.stdout.count("\n"), whole.stderr) == (8, "")
+
+
+def test_a_terminal_gets_no_escape_sequences(run: str) -> None:
+    shown = call("query", "SELECT error, '\x1b[2J\u202e' AS evil FROM trials WHERE status = 'failed'", run)
+    assert "worker 1 died red" in shown.stdout
+    assert "\x1b" not in shown.stdout
+    assert "\u202e" not in shown.stdout
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM read_text('/etc/passwd')",
+        "SELECT * FROM '/etc/passwd'",
+        "SELECT * FROM glob('/*')",
+        "COPY trials TO '{run}/tables/steps/trial-0.parquet'",
+        "EXPLAIN ANALYZE COPY trials TO '{run}/tables/x'",
+        "ATTACH '/tmp/x.duckdb'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "SELECT 1; DROP VIEW trials",
+        "CREATE TABLE x AS SELECT 1",
+        "SELEC 1",
+        "SELECT nothing FROM trials",
+        "SELECT 'x'::INT",
+        "",
+    ],
+)
+def test_a_query_reads_the_tables_alone(run: str, sql: str) -> None:
+    before = {path: path.read_bytes() for path in Path(run).rglob("*") if path.is_file()}
+    assert refused("query", sql.replace("{run}", run), run).startswith("query: ")
+    assert {path: path.read_bytes() for path in Path(run).rglob("*") if path.is_file()} == before
+
+
+def test_schema_has_every_field() -> None:
+    rows = json.loads(call("schema", "--format", "json").stdout)
+    assert [(row["table"], row["field"]) for row in rows] == [
+        (table, field.name) for table, schema in SCHEMAS.items() for field in schema
+    ]
+    assert all(row["description"] for row in rows)
+    kl = next(row for row in rows if (row["table"], row["field"]) == ("trials", "kl"))
+    assert (kl["type"], kl["unit"], kl["null"]) == ("list of double", "nats", "no")
+    assert "| token\\_kl | value | double | no | nats |" in call("schema", "--format", "markdown").stdout
+
+
+COMMANDS = (
+    ("query", COUNT),
+    ("compare",),
+    ("paper", "--table", "1"),
+    ("paper", "--figure", "3"),
+    ("report",),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_errors_name_the_file(command: tuple[str, ...], tmp_path: Path) -> None:
+    assert f"{tmp_path}/nope: must be" in refused(*command, f"{tmp_path}/nope")
+    cut = write_run(tmp_path / "cut", sweep())
+    file = Path(cut, "tables/generations/trial-1.parquet")
+    file.write_bytes(file.read_bytes()[:-100])
+    assert f"{file}: must have the " in refused(*command, cut)
+    unknown = write_run(tmp_path / "unknown", [])
+    set_version(unknown, 99)
+    assert f"{unknown}/sweep.json: schema_version must be" in refused(*command, unknown)
+
+
+def test_a_damaged_file_of_the_right_length_is_named(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", sweep())
+    file = Path(run, "tables/trials/trial-1.parquet")
+    file.write_bytes(b"x" * file.stat().st_size)
+    assert f"{file}: cannot be read as trials" in refused("query", COUNT, run)
+
+
+def test_only_failed_trials(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [make_failed(1), make_failed(2)])
+    assert call("query", COUNT, run, "--format", "csv").stdout == "run,n\nrun,2\n"
+    for command in (
+        ("compare",),
+        ("paper", "--table", "1"),
+        ("paper", "--table", "2"),
+        ("paper", "--figure", "3"),
+    ):
+        assert refused(*command, run) == f"{run}: must have a completed trial, got none (2 others)"
+
+
+def test_no_trial_yet(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [])
+    for table in SCHEMAS:
+        assert call("query", f"SELECT * FROM {table}", run).exit_code == 0
+    assert "must have a completed trial" in refused("compare", run)
+
+
+def test_while_the_sweep_is_running(tmp_path: Path) -> None:
+    run = str(tmp_path / "run")
+    records = sweep()
+    with store.lock(run):
+        write_run(tmp_path / "run", records[:3])
+        Path(run, "tables/trials/half.parquet").write_bytes(b"PAR1")  # being written
+        assert call("query", COUNT, run, "--format", "csv").stdout == "run,n\nrun,3\n"
+        assert "yes" in call("compare", run).stdout.splitlines()[3]
+        write_run(tmp_path / "run", records[3:])
+        assert call("query", COUNT, run, "--format", "csv").stdout == "run,n\nrun,7\n"
+    assert "yes" not in call("compare", run).stdout.splitlines()[3]
+
+
+def test_two_schema_versions(tmp_path: Path) -> None:
+    old, new, mixed = (write_run(tmp_path / name, sweep()) for name in ("old", "new", "mixed"))
+    as_version_2(old)
+    as_version_2(mixed, ["trial-1"])
+    sql = "SELECT run, count(*) AS n, count(restarts) AS known, avg(rsr) AS rsr FROM trials GROUP BY run ORDER BY run"
+    rows = json.loads(call("query", sql, old, new, mixed, "--format", "json").stdout)
+    assert [(row["run"], row["n"], row["known"]) for row in rows] == [
+        ("mixed", 7, 6),
+        ("new", 7, 7),
+        ("old", 7, 0),
+    ]
+    assert len({row["rsr"] for row in rows}) == 1
+    signals = "SELECT run, count(*) AS n FROM signals GROUP BY run ORDER BY run"
+    assert call("query", signals, old, new, mixed, "--format", "csv").stdout == "run,n\nmixed,15\nnew,18\n"
+    tables = [call("paper", run, "--table", "1", "--format", "csv").stdout for run in (old, new, mixed)]
+    assert len(set(tables)) == 1
+    assert len(tables[0].splitlines()) == 7
+
+
+def test_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    one, two = (write_run(tmp_path / name / "run [1] *", sweep()) for name in ("a", "b"))
+    assert call("query", COUNT, one, two, "--format", "csv").stdout == "run,n\na/run [1] *,7\nb/run [1] *,7\n"
+    assert "must be given once" in refused("query", COUNT, one, f"{one}/")
+
+
+def test_other_file_systems() -> None:
+    store_run = "memory://analysis/run"
+    from tests.analysis.runs import IDENTITY
+
+    writer = store.create(store_run, IDENTITY)
+    for record in sweep():
+        writer.commit(record)
+    sql = "SELECT verdict, count(*) AS n FROM generations WHERE metric = 'rsr' GROUP BY ALL ORDER BY ALL"
+    rows = json.loads(call("query", sql, store_run, "--format", "json").stdout)
+    assert sum(row["n"] for row in rows) == 6 * 12
