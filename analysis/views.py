@@ -18,14 +18,14 @@ def create_views(connection: duckdb.DuckDBPyConnection, runs: Iterable[RunFiles]
     """Make the views, then lock the connection: from here on it reads the runs' tables and no other file.
 
     Each view has the column `run` and then those of `SCHEMAS`; what a file of an earlier schema version lacks
-    is null. Local Parquet files are read by DuckDB itself, others through pyarrow and fsspec.
+    is null. Local Parquet files are read by DuckDB itself, others through pyarrow.
     """
     runs = list(runs)
     for table in TABLES:
         parts = [part for place, run in enumerate(runs) for part in _parts(connection, table, place, *run)]
         selected = " UNION ALL ".join(parts) or _nothing(connection, table)
         connection.execute(f'CREATE VIEW "{table}" AS {selected}')
-    allowed = [f"{files.path('tables')}/" for _, files, _ in runs if files.local]
+    allowed = [f"{files.path('tables')}/" for _, files, _ in runs if _for_duckdb(files)]
     connection.execute(f"SET allowed_directories = [{', '.join(map(quoted, allowed))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
@@ -49,8 +49,8 @@ def _parts(
         paths = [files.path(commit.files[table].path) for commit in own if table in commit.files]
         if not paths:
             continue
-        if files.local:
-            listed = ", ".join(quoted(_literal(path)) for path in paths)
+        if _for_duckdb(files):
+            listed = ", ".join(quoted(path) for path in paths)
             source = f"read_parquet([{listed}], union_by_name = {str(version != SCHEMA_VERSION).lower()})"
         else:
             registered = f"{table} {place} {version}"
@@ -86,6 +86,6 @@ def _plain(field: pa.Field) -> pa.Field:
     return pa.field(field.name, pa.string() if pa.types.is_dictionary(field.type) else field.type)
 
 
-def _literal(path: str) -> str:
-    """The path with what DuckDB takes for a pattern escaped."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in path)
+def _for_duckdb(files: Files) -> bool:
+    """Whether DuckDB can open the files itself: local ones in whose path it sees no pattern."""
+    return files.local and not set("*?[") & set(files.root)

@@ -68,7 +68,7 @@ def overview(trials: pa.Table, configured: pa.Table, running: dict[str, bool]) -
 
 
 def sentences(configured: pa.Table, found: scores.Scores, tests: pa.Table) -> Iterator[str]:
-    """For each run and metric: who differs from vanilla beyond the noise, and who can't be told from the best.
+    """For each run and metric: who differs from vanilla beyond the noise, who can't be told from the best.
 
     A configuration with several seeds differs only if it does so with each of them, in one direction.
     """

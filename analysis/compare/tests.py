@@ -62,8 +62,8 @@ def paired(configured: pa.Table, scores: Scores) -> pa.Table:
 def alike_best(configured: pa.Table, scores: Scores, run: str, metric: str) -> tuple[str, list[str]] | None:
     """Label of the run's best configuration by a metric, and those that can't be told from it.
 
-    Of each configuration its first trial, references aside; None if no trial has the metric. With over_refusal
-    the best has the least. As the best was picked by the same data, p counts Bonferroni's way as one of the
+    Of each configuration its first trial, references aside; None if no trial has the metric. The best has
+    the most, of over_refusal the least. As the same data picked it, p counts Bonferroni's way as one of the
     tests of all pairs.
     """
     found: dict[int, tuple[str, pa.Table]] = {}

@@ -88,7 +88,7 @@ def figure_5(configured: pa.Table, measured: pa.Table) -> pa.Table:
     got = sorted({row["prefix"] for row in rows if row["prefix"] is not None})
     if len({row["prefix"] for row in series} - {None}) < 2:
         raise FigureError(
-            "figure 5: must have completed virtual previews of 2 prefixes or more that differ in nothing else,"
+            "figure 5: must have completed previews of 2 prefixes or more that differ in nothing else,"
             f" got {_named(map(repr, got)) if got else 'none'}; missing are trials over preview.prefix, see "
             "tuning_spaces/prefix.yaml"
         )
