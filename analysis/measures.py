@@ -1,8 +1,8 @@
 """Every configuration's rates: intervals, spread over seeds, differences to vanilla on the same prompts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -21,93 +21,90 @@ FIELDS = pa.schema(
         *((name, pa.float64()) for name in ("change", "change_low", "change_high")),
     ]
 )
+KEYS = ("run", "trial_id", "seed", "role", "model", "task")
 Credits = dict[tuple[str, str], float]
 """(suite, prompt id) -> credit in 0..1."""
-Trial = tuple[str, str]
-"""Run and trial id."""
-Measured = tuple[Credits | None, dict[str, Any]]
-"""Mean credit by prompt, None where seeds (or RSR and JSR) have other prompts; and the columns."""
+Rows = list[dict[str, Any]]
+"""Trials of one configuration, with `KEYS`."""
+Ends = tuple[float | None, float | None]
+
+
+class Measured(NamedTuple):
+    """A configuration's metric: mean credit by prompt (None where seeds, or RSR and JSR, have other prompts),
+    rate by seed, and the columns.
+    """
+
+    answers: Credits | None
+    rates: dict[int, float]
+    columns: dict[str, Any]
 
 
 def measures(configured: pa.Table, scores: Scores) -> pa.Table:
     """A row for each configuration and metric that was measured; all values in 0..1.
 
     With one seed the interval is the rate's (Wilson, or Student for scores). With several, value is the mean
-    of the seeds' rates, spread their standard deviation, and the interval Student's over the prompts' means,
-    so the one tells how training varies and the other how prompts do. n counts prompts, unparsed answers of
-    all seeds. change is the difference to vanilla, its interval Student's over the prompts' differences; null
-    where vanilla was asked other prompts.
+    of the seeds' rates, spread their standard deviation, and the interval the wider of Student's over seeds
+    and over the prompts' means: neither training nor prompts may look steadier than they are. n counts
+    prompts, unparsed answers of all seeds. change is the difference to vanilla, prompt by prompt, its ends
+    made alike (over the differences of seeds that both have, else of all to vanilla's mean); null where
+    vanilla was asked other prompts.
     """
     trials: dict[int, list[dict[str, Any]]] = {}
-    for row in configured.select(["configuration", "run", "trial_id", "role", "model", "task"]).to_pylist():
+    for row in configured.select(["configuration", *KEYS]).to_pylist():
         trials.setdefault(row["configuration"], []).append(row)
+    references = [own for own in trials.values() if own[0]["role"] == "vanilla"]
     rows = []
     for number, own in trials.items():
-        reference = vanilla_of(own, trials.values())
+        reference = vanilla_of(own, references)
         for metric in METRICS:
-            found = _measure([(row["run"], row["trial_id"]) for row in own], metric, scores)
+            found = _measure(own, metric, scores)
             if found is None:
                 continue
-            answers, made = found
-            against = reference and _measure([(r["run"], r["trial_id"]) for r in reference], metric, scores)
+            against = _measure(reference, metric, scores) if reference else None
+            made = found.columns
             if against and own[0]["role"] != "vanilla":
-                made |= _change(answers, against[0], made["value"] - against[1]["value"])
+                made |= _change(found, against)
             rows.append({"configuration": number, "metric": metric, **made})
     return pa.Table.from_pylist(rows, FIELDS)
 
 
-def vanilla_of(own: Sequence[Mapping[str, Any]], every: Any) -> list[dict[str, Any]] | None:
-    """The trials of the vanilla configuration of the same model and task, of the same run if there is one."""
-    alike = [
-        rows
-        for rows in every
-        if rows[0]["role"] == "vanilla" and all(rows[0][key] == own[0][key] for key in ("model", "task"))
-    ]
+def vanilla_of(own: Rows, vanilla: Sequence[Rows]) -> Rows | None:
+    """Of vanilla's configurations that of the same model and task, of the same run if there is one."""
+    alike = [rows for rows in vanilla if all(rows[0][key] == own[0][key] for key in ("model", "task"))]
     runs = {row["run"] for row in own}
     return next((rows for rows in alike if runs & {row["run"] for row in rows}), alike[0] if alike else None)
 
 
-def _measure(trials: Sequence[Trial], metric: str, scores: Scores) -> Measured | None:
-    if metric == "safety":
-        return _safety(trials, scores)
-    parts = [part for trial in trials if (part := scores.of(*trial, metric)) is not None]
-    if not parts:
+def _measure(trials: Rows, metric: str, scores: Scores) -> Measured | None:
+    names = ("rsr", "jsr") if metric == "safety" else (metric,)
+    prompts: list[Credits] = []
+    rates: dict[int, float] = {}
+    whole, unparsed = len(trials) == len(names) == 1, 0
+    for trial in trials:
+        parts = [scores.of(trial["run"], trial["trial_id"], name) for name in names]
+        own = [by_prompt(part) for part in parts if part]
+        if len(own) < len(names):
+            continue
+        prompts += own
+        rates[trial["seed"]] = fmean(fmean(one.values()) for one in own)
+        for part in filter(None, parts):
+            whole = whole and all(part["whole"].to_pylist())
+            unparsed += sum(part["unparsed"].to_pylist())
+    if not rates:
         return None
-    prompts = [by_prompt(part) for part in parts]
-    rates = [fmean(one.values()) for one in prompts]
     answers = _mean(prompts)
-    whole = len(parts) == 1 and all(parts[0]["whole"].to_pylist())
-    low, high = interval(list(answers.values()), whole) if answers else (None, None)
-    return answers, {
-        "seeds": len(parts),
-        "value": fmean(rates),
-        "low": low,
-        "high": high,
-        "spread": stdev(rates) if len(rates) > 1 else None,
+    ends = interval(list(answers.values()), whole) if answers else (None, None)
+    low, high = _wider(ends, student(list(rates.values())))
+    columns = {
+        "seeds": len(rates),
+        "value": fmean(rates.values()),
+        "low": None if low is None else max(low, 0.0),
+        "high": None if high is None else min(high, 1.0),
+        "spread": stdev(rates.values()) if len(rates) > 1 else None,
         "n": len(prompts[0]),
-        "unparsed": sum(sum(part["unparsed"].to_pylist()) for part in parts),
+        "unparsed": unparsed,
     }
-
-
-def _safety(trials: Sequence[Trial], scores: Scores) -> Measured | None:
-    both = [
-        (by_prompt(rsr), by_prompt(jsr))
-        for trial in trials
-        if (rsr := scores.of(*trial, "rsr")) is not None and (jsr := scores.of(*trial, "jsr")) is not None
-    ]
-    if not both:
-        return None
-    rates = [(fmean(rsr.values()) + fmean(jsr.values())) / 2 for rsr, jsr in both]
-    answers = _mean([one for pair in both for one in pair])
-    low, high = interval(list(answers.values()), False) if answers else (None, None)
-    return answers, {
-        "seeds": len(both),
-        "value": fmean(rates),
-        "low": low,
-        "high": high,
-        "spread": stdev(rates) if len(rates) > 1 else None,
-        "n": len(both[0][0]),
-    }
+    return Measured(answers, rates, columns)
 
 
 def _mean(prompts: Sequence[Credits]) -> Credits | None:
@@ -116,8 +113,20 @@ def _mean(prompts: Sequence[Credits]) -> Credits | None:
     return {key: fmean(one[key] for one in prompts) for key in prompts[0]}
 
 
-def _change(own: Credits | None, vanilla: Credits | None, change: float) -> dict[str, Any]:
-    if own is None or vanilla is None or own.keys() != vanilla.keys():
+def _change(own: Measured, vanilla: Measured) -> dict[str, Any]:
+    change = own.columns["value"] - vanilla.columns["value"]
+    if own.answers is None or vanilla.answers is None or own.answers.keys() != vanilla.answers.keys():
         return {"change": change}
-    low, high = student([own[key] - vanilla[key] for key in own])
+    by_prompts = student([own.answers[key] - vanilla.answers[key] for key in own.answers])
+    shared = own.rates.keys() & vanilla.rates.keys()
+    if len(shared) > 1:
+        changes = [own.rates[seed] - vanilla.rates[seed] for seed in sorted(shared)]
+    else:
+        changes = [rate - vanilla.columns["value"] for rate in own.rates.values()]
+    low, high = _wider(by_prompts, student(changes))
     return {"change": change, "change_low": low, "change_high": high}
+
+
+def _wider(one: Ends, other: Ends) -> Ends:
+    known = [(low, high) for low, high in (one, other) if low is not None and high is not None]
+    return max(known, key=lambda ends: ends[1] - ends[0], default=(None, None))

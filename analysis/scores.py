@@ -48,15 +48,15 @@ class Scores:
     """`prompt_scores` by run, trial and metric."""
 
     def __init__(self, generations: pa.Table) -> None:
-        table = prompt_scores(generations).sort_by([(name, "ascending") for name in TRIAL])
-        keys = list(zip(*(table[name].to_pylist() for name in TRIAL), strict=True))
-        last = len(keys)
-        ends = [place for place in range(1, last + 1) if place == last or keys[place] != keys[place - 1]]
+        table = prompt_scores(generations)
+        table = table.sort_by([(name, "ascending") for name in (*TRIAL, "suite", "prompt_id")])
+        groups = table.group_by(TRIAL, use_threads=False).aggregate([([], "count_all")])
+        groups = groups.sort_by([(name, "ascending") for name in TRIAL])  # their order is not that of rows
         self._parts = {}
         start = 0
-        for end in ends:
-            self._parts[keys[start]] = table.slice(start, end - start)
-            start = end
+        for *key, rows in zip(*(column.to_pylist() for column in groups.columns), strict=True):
+            self._parts[tuple(key)] = table.slice(start, rows)
+            start += rows
 
     def of(self, run: str, trial_id: str, metric: str) -> pa.Table | None:
         """The trial's prompts; None if the metric wasn't measured."""

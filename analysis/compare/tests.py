@@ -40,9 +40,10 @@ def paired(configured: pa.Table, scores: Scores) -> pa.Table:
     vanilla wasn't asked the same prompts there is no test.
     """
     rows = configured.to_pylist()
+    vanilla = [row for row in rows if row["role"] == "vanilla"]
     made = []
     for row in rows:
-        against = _vanilla(row, rows)
+        against = _vanilla(row, vanilla)
         if row["role"] in ("seed", "vanilla") or against is None:
             continue
         for metric in METRICS:
@@ -80,12 +81,8 @@ def alike_best(configured: pa.Table, scores: Scores, run: str, metric: str) -> t
     return label, [other for other, p in tested if p is None or p * pairs >= ALPHA]
 
 
-def _vanilla(row: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    alike = [
-        one
-        for one in rows
-        if one["role"] == "vanilla" and all(one[key] == row[key] for key in ("model", "task"))
-    ]
+def _vanilla(row: dict[str, Any], vanilla: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    alike = [one for one in vanilla if all(one[key] == row[key] for key in ("model", "task"))]
     return max(alike, key=lambda one: (one["run"] == row["run"], one["seed"] == row["seed"]), default=None)
 
 

@@ -97,7 +97,7 @@ def draw_5(table: pa.Table) -> Figure:
         arms = _arms(rows, 100.0)
         style: dict[str, Any] = {"label": name, "color": colour, "hatch": hatch, "edgecolor": "white"}
         ax.barh(y, values, 0.25, xerr=arms, error_kw={"linewidth": 0.9, "capsize": 2}, **style)
-    ax.set_yticks(range(len(prefixes)), [_phrase(one) for one in prefixes], parse_math=False)
+    ax.set_yticks(range(len(prefixes)), [_phrase(one) for one in prefixes])
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
     ax.set_xlim(0, 102)

@@ -45,12 +45,13 @@ def table_2(configured: pa.Table) -> pa.Table:
     groups: dict[int, list[dict[str, Any]]] = {}
     for row in configured.to_pylist():
         groups.setdefault(row["configuration"], []).append(row)
+    vanilla = [own for own in groups.values() if own[0]["role"] == "vanilla"]
     rows = []
     for own in groups.values():
         flops, tokens = _counts(own, "flops"), _counts(own, "train_tokens")
         if not flops:
             continue
-        reference = vanilla_of(own, groups.values()) or []
+        reference = vanilla_of(own, vanilla) or []
         base, base_tokens = _counts(reference, "flops"), _counts(reference, "train_tokens")
         rows.append(
             {

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from scipy.stats import binomtest, ttest_rel
+from scipy.stats import t as student
 from statsmodels.stats.multitest import multipletests
 
 from analysis import configurations, scores
@@ -96,6 +97,9 @@ def test_seeds_are_a_mean_and_a_spread(seeds: str) -> None:
     mean = sum(own) / 3
     assert float(shown[2]["rsr"]) == pytest.approx(mean)
     assert float(shown[2]["rsr_spread"]) == pytest.approx(math.sqrt(sum((x - mean) ** 2 for x in own) / 2))
+    low, high = student.interval(0.95, 2, mean, float(shown[2]["rsr_spread"]) / math.sqrt(3))
+    assert float(shown[2]["rsr_low"]) <= max(low, 0) + 1e-12
+    assert float(shown[2]["rsr_high"]) >= min(high, 1) - 1e-12
     replicated = compare([seeds]).replicated.to_pylist()
     row = next(row for row in replicated if (row["label"], row["metric"]) == ("true, 3 tokens", "rsr"))
     assert (row["seeds"], row["mean"], row["least"], row["most"]) == (
