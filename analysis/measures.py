@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
-from analysis.scores import Scores, by_prompt, interval, student
+from analysis.scores import Answers, Scores, interval, student
 
 METRICS = ("rsr", "jsr", "safety", "over_refusal", "utility")
 """`safety` is the mean of RSR and JSR, as in the paper's Table 1."""
@@ -22,19 +23,18 @@ FIELDS = pa.schema(
     ]
 )
 KEYS = ("run", "trial_id", "seed", "role", "model", "task")
-Credits = dict[tuple[str, str], float]
-"""(suite, prompt id) -> credit in 0..1."""
 Rows = list[dict[str, Any]]
 """Trials of one configuration, with `KEYS`."""
 Ends = tuple[float | None, float | None]
 
 
 class Measured(NamedTuple):
-    """A configuration's metric: mean credit by prompt (None where seeds, or RSR and JSR, have other prompts),
-    rate by seed, and the columns.
+    """A configuration's metric: its prompts, mean credit by prompt (None where seeds, or RSR and JSR, have
+    other prompts), rate by seed, and the columns.
     """
 
-    answers: Credits | None
+    prompts: tuple[tuple[str, str], ...]
+    credit: Any
     rates: dict[int, float]
     columns: dict[str, Any]
 
@@ -77,53 +77,45 @@ def vanilla_of(own: Rows, vanilla: Sequence[Rows]) -> Rows | None:
 
 def _measure(trials: Rows, metric: str, scores: Scores) -> Measured | None:
     names = ("rsr", "jsr") if metric == "safety" else (metric,)
-    prompts: list[Credits] = []
+    every: list[Answers] = []
     rates: dict[int, float] = {}
-    whole, unparsed = len(trials) == len(names) == 1, 0
     for trial in trials:
-        parts = [scores.of(trial["run"], trial["trial_id"], name) for name in names]
-        own = [by_prompt(part) for part in parts if part]
-        if len(own) < len(names):
-            continue
-        prompts += own
-        rates[trial["seed"]] = fmean(fmean(one.values()) for one in own)
-        for part in filter(None, parts):
-            whole = whole and all(part["whole"].to_pylist())
-            unparsed += sum(part["unparsed"].to_pylist())
+        found = [scores.of(trial["run"], trial["trial_id"], name) for name in names]
+        own = [answers for answers in found if answers is not None]
+        if len(own) == len(names):
+            every += own
+            rates[trial["seed"]] = fmean(answers.rate for answers in own)
     if not rates:
         return None
-    answers = _mean(prompts)
-    ends = interval(list(answers.values()), whole) if answers else (None, None)
-    low, high = _wider(ends, student(list(rates.values())))
+    credit = None
+    if all(answers.prompts == every[0].prompts for answers in every):
+        credit = np.mean([answers.credit for answers in every], axis=0)
+    one = len(every) == 1 and every[0].whole
+    low, high = _wider(
+        (None, None) if credit is None else interval(credit, one), student(list(rates.values()))
+    )
     columns = {
         "seeds": len(rates),
         "value": fmean(rates.values()),
         "low": None if low is None else max(low, 0.0),
         "high": None if high is None else min(high, 1.0),
         "spread": stdev(rates.values()) if len(rates) > 1 else None,
-        "n": len(prompts[0]),
-        "unparsed": unparsed,
+        "n": len(every[0].prompts),
+        "unparsed": sum(answers.unparsed for answers in every),
     }
-    return Measured(answers, rates, columns)
-
-
-def _mean(prompts: Sequence[Credits]) -> Credits | None:
-    if any(one.keys() != prompts[0].keys() for one in prompts):
-        return None
-    return {key: fmean(one[key] for one in prompts) for key in prompts[0]}
+    return Measured(every[0].prompts, credit, rates, columns)
 
 
 def _change(own: Measured, vanilla: Measured) -> dict[str, Any]:
     change = own.columns["value"] - vanilla.columns["value"]
-    if own.answers is None or vanilla.answers is None or own.answers.keys() != vanilla.answers.keys():
+    if own.credit is None or vanilla.credit is None or own.prompts != vanilla.prompts:
         return {"change": change}
-    by_prompts = student([own.answers[key] - vanilla.answers[key] for key in own.answers])
     shared = own.rates.keys() & vanilla.rates.keys()
     if len(shared) > 1:
         changes = [own.rates[seed] - vanilla.rates[seed] for seed in sorted(shared)]
     else:
         changes = [rate - vanilla.columns["value"] for rate in own.rates.values()]
-    low, high = _wider(by_prompts, student(changes))
+    low, high = _wider(student(own.credit - vanilla.credit), student(changes))
     return {"change": change, "change_low": low, "change_high": high}
 
 

@@ -4,42 +4,26 @@ Only trials that were committed whole are seen, so a sweep may go on meanwhile. 
 version are read too: columns and tables that it didn't have are null and empty.
 """
 
-import fcntl
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from analysis.opening import READABLE, OpenRun, open_run, run_names
 from analysis.views import create_views
 from lookahead_ray.errors import LookaheadRayError, StoreError
-from lookahead_ray.store.commits import Commit, read_commits
-from lookahead_ray.store.files import Files
-from lookahead_ray.store.identity import FILE, read_identity
-from lookahead_ray.store.lock import FILE as LOCK
+from lookahead_ray.store.identity import read_identity
 from lookahead_ray.store.schemas import SCHEMA_VERSION, TableName
 
-READABLE = (2, SCHEMA_VERSION)
-"""Schema versions whose columns mean the same; what version 2 lacked is null."""
-
 THREADS = 2
+PART_ROWS = 200_000
 
 
 class QueryError(LookaheadRayError):
     """A query breaks SQL or what is allowed; one line."""
-
-
-@dataclass(frozen=True)
-class OpenRun:
-    """A run as it was when opened: `name` is what its rows carry in the column `run`."""
-
-    name: str
-    run: str
-    files: Files
-    commits: tuple[Commit, ...]
-    running: bool
 
 
 @dataclass(frozen=True)
@@ -57,16 +41,39 @@ class Runs:
         wanted = ", ".join(("run", *columns)) if columns else "*"
         return self.sql(f"SELECT {wanted} FROM {name}" + (f" WHERE {where}" if where else ""))  # noqa: S608
 
+    def whole_trials(self, name: TableName, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """As `table`, in parts of some `PART_ROWS` rows that end between trials; `columns` has trial_id."""
+        rest = None
+        with self._failing():
+            reader = self.connection.sql(f"SELECT run, {', '.join(columns)} FROM {name}")  # noqa: S608
+            for batch in reader.to_arrow_reader(PART_ROWS):
+                if not batch.num_rows:
+                    continue
+                found = pa.Table.from_batches([batch])
+                found = found if rest is None else pa.concat_tables([rest, found])
+                last = pc.and_(*(pc.equal(found[key], found[key][-1]) for key in ("run", "trial_id")))
+                ended = found.num_rows - int(pc.sum(last).as_py())
+                rest = found.slice(ended)
+                if ended:
+                    yield found.slice(0, ended)
+        if rest is not None:
+            yield rest
+
     def sql(self, query: str, limit: int | None = None) -> pa.Table:
         """The result of a query, at most `limit` rows of it.
 
         `StoreError` naming the file if one is damaged, `QueryError` for all else that goes wrong.
         """
-        try:
+        with self._failing():
             found = self.connection.sql(query)
             if found is None:
                 raise QueryError("query: must give rows, got a statement without any")
             return (found if limit is None else found.limit(limit)).to_arrow_table()
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
         except duckdb.Error as error:
             if isinstance(error, (duckdb.IOException, duckdb.InvalidInputException)):
                 self._name_the_damaged()
@@ -94,46 +101,7 @@ def open_runs(runs: Sequence[str]) -> Runs:
     """
     if not runs:
         raise StoreError("must be given at least one run, got none")
-    opened = tuple(_open(run, name) for run, name in zip(runs, run_names(runs), strict=True))
+    opened = tuple(open_run(run, name) for run, name in zip(runs, run_names(runs), strict=True))
     connection = duckdb.connect(config={"threads": THREADS, "python_enable_replacements": False})
     create_views(connection, [(one.name, one.files, one.commits) for one in opened])
     return Runs(opened, connection)
-
-
-def run_names(runs: Sequence[str]) -> tuple[str, ...]:
-    """A name for each run: the last parts of its path, as few as tell all of them apart."""
-    paths = [PurePosixPath(os.path.normpath(run) if "://" not in run else run.rstrip("/")) for run in runs]
-    if len(set(paths)) < len(paths):
-        twice = next(path for path in paths if paths.count(path) > 1)
-        raise StoreError(f"{twice}: must be given once, got it twice")
-    for parts in range(1, max(len(path.parts) for path in paths)):
-        names = tuple("/".join(path.parts[-parts:]) for path in paths)
-        if len(set(names)) == len(names):
-            return names
-    return tuple(map(str, paths))
-
-
-def is_running(files: Files) -> bool:
-    """Whether a driver holds the run's lock, on a local disk; elsewhere no locks are. Writes nothing."""
-    if not files.local:
-        return False
-    try:
-        descriptor = os.open(files.path(LOCK), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)  # lets go of it, too
-    return False
-
-
-def _open(run: str, name: str) -> OpenRun:
-    files = Files(run)
-    if read_identity(files, READABLE) is None:
-        raise StoreError(f"{run}: must be the directory of a run, got no {FILE} in it")
-    return OpenRun(name, run, files, read_commits(files, READABLE), is_running(files))

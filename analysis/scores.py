@@ -1,6 +1,8 @@
 """From generations to one score a prompt, and from these to rates with intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -44,29 +46,49 @@ def prompt_scores(generations: pa.Table) -> pa.Table:
     return kept.append_column("unparsed", pc.equal(rows["verdict"], "unparsed"))
 
 
+@dataclass(frozen=True)
+class Answers:
+    """A trial's answers to the prompts of one metric, sorted by suite and prompt id."""
+
+    prompts: tuple[tuple[str, str], ...]  # suite, prompt id; one object for all trials that were asked alike
+    credit: Any  # np.ndarray of (prompts,), 0..1
+    whole: bool  # every credit is 0 or 1 by a verdict
+    unparsed: int
+
+    @property
+    def rate(self) -> float:
+        """Mean credit, 0..1."""
+        return float(self.credit.mean())
+
+
 class Scores:
-    """`prompt_scores` by run, trial and metric."""
+    """Answers by run, trial and metric, from parts of `generations` that hold whole trials."""
 
-    def __init__(self, generations: pa.Table) -> None:
-        table = prompt_scores(generations)
-        table = table.sort_by([(name, "ascending") for name in (*TRIAL, "suite", "prompt_id")])
-        groups = table.group_by(TRIAL, use_threads=False).aggregate([([], "count_all")])
-        groups = groups.sort_by([(name, "ascending") for name in TRIAL])  # their order is not that of rows
-        self._parts = {}
-        start = 0
-        for *key, rows in zip(*(column.to_pylist() for column in groups.columns), strict=True):
-            self._parts[tuple(key)] = table.slice(start, rows)
-            start += rows
+    def __init__(self, parts: Iterable[pa.Table]) -> None:
+        self._answers: dict[tuple[str, ...], Answers] = {}
+        asked: dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]] = {}
+        for part in parts:
+            table = prompt_scores(part)
+            table = table.sort_by([(name, "ascending") for name in (*TRIAL, "suite", "prompt_id")])
+            groups = table.group_by(TRIAL, use_threads=False).aggregate([([], "count_all")])
+            groups = groups.sort_by(
+                [(name, "ascending") for name in TRIAL]
+            )  # their order is not that of rows
+            start = 0
+            for *key, rows in zip(*(column.to_pylist() for column in groups.columns), strict=True):
+                own = table.slice(start, rows)
+                start += rows
+                prompts = tuple(zip(own["suite"].to_pylist(), own["prompt_id"].to_pylist(), strict=True))
+                self._answers[tuple(key)] = Answers(
+                    asked.setdefault(prompts, prompts),
+                    own["credit"].to_numpy(),
+                    bool(pc.all(own["whole"]).as_py()),
+                    int(pc.sum(own["unparsed"]).as_py()),
+                )
 
-    def of(self, run: str, trial_id: str, metric: str) -> pa.Table | None:
-        """The trial's prompts; None if the metric wasn't measured."""
-        return self._parts.get((run, trial_id, metric))
-
-
-def by_prompt(scores: pa.Table) -> dict[tuple[str, str], float]:
-    """(suite, prompt id) -> credit."""
-    keys = zip(scores["suite"].to_pylist(), scores["prompt_id"].to_pylist(), strict=True)
-    return dict(zip(keys, scores["credit"].to_pylist(), strict=True))
+    def of(self, run: str, trial_id: str, metric: str) -> Answers | None:
+        """The trial's answers; None if the metric wasn't measured."""
+        return self._answers.get((run, trial_id, metric))
 
 
 def interval(values: Sequence[float], whole: bool) -> tuple[float | None, float | None]:

@@ -33,7 +33,7 @@ def compare(runs: Sequence[str]) -> Comparison:
     if not configured.num_rows:
         names = ", ".join(one.run for one in opened.runs)
         raise LookaheadRayError(f"{names}: must have a completed trial, got none ({trials.num_rows} others)")
-    found = scores.Scores(opened.table("generations", scores.COLUMNS))
+    found = scores.Scores(opened.whole_trials("generations", scores.COLUMNS))
     tests = paired(configured, found)
     running = {one.name: one.running for one in opened.runs}
     return Comparison(

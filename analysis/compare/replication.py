@@ -19,9 +19,9 @@ def side_by_side(configured: pa.Table, scores: Scores) -> pa.Table:
     for row in configured.to_pylist():
         for metric in METRICS:
             own = scores.of(row["run"], row["trial_id"], metric)
-            if own is not None and own.num_rows:
+            if own is not None:
                 by_run = found.setdefault((row["label"], metric), {})
-                by_run.setdefault(row["run"], []).append(fmean(own["credit"].to_pylist()))
+                by_run.setdefault(row["run"], []).append(own.rate)
     rows = [
         {"label": label, "metric": metric, **{run: fmean(values) for run, values in by_run.items()}}
         for (label, metric), by_run in found.items()
@@ -47,7 +47,7 @@ def replicated(configured: pa.Table, scores: Scores, tests: pa.Table) -> pa.Tabl
     for number, own in groups.items():
         for metric in METRICS:
             parts = [scores.of(str(row["run"]), str(row["trial_id"]), metric) for row in own]
-            values = [fmean(part["credit"].to_pylist()) for part in parts if part]
+            values = [part.rate for part in parts if part is not None]
             if len(values) < 2:
                 continue
             changes = verdicts.get((number, metric), [])

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from scipy.stats import wilcoxon  # type: ignore[import-untyped]
 from statsmodels.stats.contingency_tables import mcnemar  # type: ignore[import-untyped]
 from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
 
-from analysis.scores import Scores, by_prompt
+from analysis.scores import Answers, Scores
 
 ALPHA = 0.05
 KEYS = ("run", "model", "task", "configuration", "label", "trial_id", "seed")
@@ -67,7 +66,7 @@ def alike_best(configured: pa.Table, scores: Scores, run: str, metric: str) -> t
     the most, of over_refusal the least. As the same data picked it, p counts Bonferroni's way as one of the
     tests of all pairs.
     """
-    found: dict[int, tuple[str, pa.Table]] = {}
+    found: dict[int, tuple[str, Answers]] = {}
     for row in configured.to_pylist():
         own = scores.of(run, row["trial_id"], metric) if row["run"] == run else None
         if own is not None and row["role"] not in ("seed", "vanilla"):
@@ -75,7 +74,7 @@ def alike_best(configured: pa.Table, scores: Scores, run: str, metric: str) -> t
     if not found:
         return None
     sign = -1 if metric == "over_refusal" else 1
-    (label, best), *others = sorted(found.values(), key=lambda one: -sign * _mean(one[1]))
+    (label, best), *others = sorted(found.values(), key=lambda one: -sign * one[1].rate)
     pairs = len(found) * (len(found) - 1) / 2
     tested = [(other, _pair(best, own)["p"]) for other, own in others]
     return label, [other for other, p in tested if p is None or p * pairs >= ALPHA]
@@ -86,28 +85,22 @@ def _vanilla(row: dict[str, Any], vanilla: Sequence[dict[str, Any]]) -> dict[str
     return max(alike, key=lambda one: (one["run"] == row["run"], one["seed"] == row["seed"]), default=None)
 
 
-def _pair(own: pa.Table, other: pa.Table) -> dict[str, Any]:
-    a, b = by_prompt(own), by_prompt(other)
+def _pair(own: Answers, other: Answers) -> dict[str, Any]:
     made: dict[str, Any] = {
-        "value": _mean(own),
-        "vanilla": _mean(other),
-        "change": _mean(own) - _mean(other),
-        "n": len(a),
-        "unparsed": sum(own["unparsed"].to_pylist()),
-        "vanilla_unparsed": sum(other["unparsed"].to_pylist()),
+        "value": own.rate,
+        "vanilla": other.rate,
+        "change": own.rate - other.rate,
+        "n": len(own.prompts),
+        "unparsed": own.unparsed,
+        "vanilla_unparsed": other.unparsed,
         "p": None,
     }
-    if not a or a.keys() != b.keys():
+    if own.prompts != other.prompts:
         return {**made, "test": "none: other prompts"}
-    x, y = np.array([a[key] for key in a]), np.array([b[key] for key in a])
+    x, y = own.credit, other.credit
     made |= {"gained": int((x > y).sum()), "lost": int((x < y).sum())}
-    if all(own["whole"].to_pylist()) and all(other["whole"].to_pylist()):
+    if own.whole and other.whole:
         table = [[int(((x == i) & (y == j)).sum()) for j in (1, 0)] for i in (1, 0)]
         return {**made, "test": "McNemar", "p": float(mcnemar(table, exact=True).pvalue)}
     p = float(wilcoxon(x, y).pvalue) if (x != y).any() else 1.0
     return {**made, "test": "Wilcoxon", "p": p}
-
-
-def _mean(scores: pa.Table) -> float:
-    values = scores["credit"].to_pylist()
-    return float(np.mean(values)) if values else float("nan")

@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 
 from analysis import configurations, scores
 from analysis.measures import measures
-from analysis.paper.data import figure_3, figure_4, figure_5
+from analysis.paper.data import figure_4, figure_5
+from analysis.paper.kl import figure_3
 from analysis.paper.tables import printed_1, printed_2, table_1, table_2
 from analysis.runs import Runs, open_runs
 from analysis.show import TEXTS
@@ -96,7 +97,7 @@ def _configured(opened: Runs, trials: Sequence[str]) -> pa.Table:
 
 
 def _scores(opened: Runs) -> scores.Scores:
-    return scores.Scores(opened.table("generations", scores.COLUMNS))
+    return scores.Scores(opened.whole_trials("generations", scores.COLUMNS))
 
 
 def _names(opened: Runs) -> str:

@@ -16,7 +16,9 @@ from statsmodels.stats.multitest import multipletests
 from analysis import configurations, scores
 from analysis.compare import Comparison, compare
 from analysis.measures import measures
-from analysis.paper.data import FigureError, figure_3, figure_4, figure_5
+from analysis.paper.data import figure_4, figure_5
+from analysis.paper.kl import figure_3
+from analysis.paper.missing import FigureError
 from analysis.paper.write import table_text, write_figure
 from analysis.runs import open_runs
 from analysis.show import as_latex, as_markdown
@@ -30,7 +32,7 @@ from tests.factory import make_record
 def opened(run: str) -> tuple[pa.Table, scores.Scores]:
     runs = open_runs([run])
     configured = configurations.configured(runs.table("trials", configurations.COLUMNS))
-    return configured, scores.Scores(runs.table("generations", scores.COLUMNS))
+    return configured, scores.Scores(runs.whole_trials("generations", scores.COLUMNS))
 
 
 def rows_of(*runs: str, number: int = 1) -> list[dict[str, str]]:
