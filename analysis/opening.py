@@ -25,7 +25,7 @@ class OpenRun:
     run: str
     files: Files
     commits: tuple[Commit, ...]
-    running: bool
+    running: bool | None  # as `is_running`
 
 
 def open_run(run: str, name: str) -> OpenRun:
@@ -49,10 +49,10 @@ def run_names(runs: Sequence[str]) -> tuple[str, ...]:
     return tuple(map(str, paths))
 
 
-def is_running(files: Files) -> bool:
-    """Whether a driver holds the run's lock, on a local disk; elsewhere no locks are. Writes nothing."""
+def is_running(files: Files) -> bool | None:
+    """Whether a driver holds the run's lock; None where that can't be told. Writes nothing."""
     if not files.local:
-        return False
+        return None
     try:
         descriptor = os.open(files.path(LOCK), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -62,7 +62,7 @@ def is_running(files: Files) -> bool:
     except BlockingIOError:
         return True
     except OSError:
-        return False
+        return None
     finally:
         os.close(descriptor)  # lets go of it, too
     return False

@@ -1,8 +1,6 @@
 """A run's committed tables for the report: only the columns and trials that it needs."""
 
-import fcntl
 import json
-import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +9,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from analysis.opening import is_running
 from lookahead_ray.errors import StoreError
 from lookahead_ray.store.commits import FOLDER as COMMITS
 from lookahead_ray.store.commits import Commit, committed_ids, read_commits
 from lookahead_ray.store.files import Files
 from lookahead_ray.store.identity import FILE, SweepIdentity, read_identity
-from lookahead_ray.store.lock import FILE as LOCK
 from lookahead_ray.store.reader import Run
 from lookahead_ray.store.schemas import SCHEMA_VERSION, SCHEMAS, TableName
 from lookahead_ray.trial.record import TrialRecord
@@ -106,25 +104,6 @@ def open_source(run: str) -> Source:
         files = _Without(run, versions)
         commits, others = read_commits(files), dict(Counter(versions.values()))
     return Source(run, files, identity, commits, is_running(files), others)
-
-
-def is_running(files: Files) -> bool | None:
-    """Whether a driver holds the run's lock; None where there are no locks. Nothing is written."""
-    if not files.local:
-        return None
-    try:
-        descriptor = os.open(files.path(LOCK), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)  # lets go of it, too
-    return False
 
 
 def _local(paths: list[str], columns: list[str]) -> pa.Table:
