@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from analysis.naming import row_kind, row_label
 from lookahead_ray.text import clean
-from lookahead_ray.trial.label import label
 
 COLUMNS = (
     "trial_id", "role", "method", "strategy", "length_tokens", "prefix", "seed", "status", "objective",
@@ -79,7 +79,7 @@ def _added(row: dict[str, Any]) -> dict[str, str]:
     rest = {key: value for key, value in settings.items() if key not in ("preview", "seed")}
     model, task = settings.get("model", {}), settings.get("task", {})
     return {
-        "kind": row["role"] if row["role"] in ("seed", "vanilla") else row["strategy"],
+        "kind": row_kind(row),
         "model": clean(str(model.get("path", "?"))),
         "task": clean(str(task.get("name", "?"))),
         "rest": json.dumps(rest, sort_keys=True),
@@ -88,7 +88,7 @@ def _added(row: dict[str, Any]) -> dict[str, str]:
 
 def _names(firsts: list[dict[str, Any]]) -> list[str]:
     """A label for each; what they differ in follows where a model and task would have several of it."""
-    names = [_label(row) for row in firsts]
+    names = [row_label(row) for row in firsts]
     places: dict[tuple[str, ...], list[int]] = {}
     for place, (row, name) in enumerate(zip(firsts, names, strict=True)):
         added = _added(row)
@@ -101,13 +101,6 @@ def _names(firsts: list[dict[str, Any]]) -> list[str]:
             told = [f"{SHORT.get(path, path)} {clean(str(flat[place].get(path)))}" for path in differ[:3]]
             names[place] = ", ".join([names[place], *told])
     return names
-
-
-def _label(row: dict[str, Any]) -> str:
-    try:
-        return label(row["settings"], row["role"], json.loads(row["params"]))
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return f"{row['role']} ({row['strategy']})"  # a configuration of another time
 
 
 def _flat(value: object, path: str = "") -> Iterator[tuple[str, object]]:

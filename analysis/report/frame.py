@@ -1,6 +1,5 @@
 """The trials with what the report derives of them, and which trials are shown one by one."""
 
-import json
 from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Any
@@ -8,10 +7,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analysis.naming import row_kind, row_label
 from analysis.report.data.columns import finite, one_of
 from analysis.report.text import short
 from lookahead_ray.sweep.hypervolume import front
-from lookahead_ray.trial.label import label
 
 ORDER = {"seed": 0, "vanilla": 1, "search": 2, "repeat": 2, "evaluate": 2}
 ADDED = ("number", "label", "kind", "merit", "kept", "gained")
@@ -27,8 +26,8 @@ def framed(trials: pa.Table) -> pa.Table:
     """
     trials = trials.combine_chunks()  # from as many files as trials: filters over many chunks take seconds
     rows = trials.select(["role", "strategy", "config", "params", "objectives"]).to_pylist()
-    labels = [short(_label(row), 110) for row in rows]
-    kinds = [row["role"] if row["role"] in ("seed", "vanilla") else row["strategy"] for row in rows]
+    labels = [short(row_label(row), 110) for row in rows]
+    kinds = [row_kind(row) for row in rows]
     products = [
         prod(max(aim, 0.0) for aim in row["objectives"]) if row["objectives"] else None for row in rows
     ]
@@ -83,13 +82,6 @@ def chosen_ids(frame: pa.Table, first: Iterable[str], most: int) -> list[str]:
     known = frozenset(order)
     wanted = [*references.values(), *(i for i in first if i in known), *order]
     return list(dict.fromkeys(wanted))[:most]
-
-
-def _label(row: dict[str, Any]) -> str:
-    try:
-        return label(json.loads(row["config"]), row["role"], json.loads(row["params"]))
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return f"{row['role']} ({row['strategy']})"  # a configuration of another time
 
 
 def _measures(trials: pa.Table) -> Sequence[str]:
