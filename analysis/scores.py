@@ -6,9 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from statsmodels.stats.proportion import proportion_confint  # type: ignore[import-untyped]
 from statsmodels.stats.weightstats import DescrStatsW  # type: ignore[import-untyped]
 
+from lookahead_ray.evaluate.rates import wilson
 from lookahead_ray.trial.record import COUNTED
 
 COLUMNS = ("trial_id", "metric", "suite", "attack", "judge", "prompt_id", "verdict", "score")
@@ -97,8 +97,7 @@ def interval(values: Sequence[float], whole: bool) -> tuple[float | None, float 
     `whole`: every value is 0 or 1 by a verdict.
     """
     if whole:
-        low, high = proportion_confint(round(sum(values)), len(values), alpha=0.05, method="wilson")
-        return float(low), float(high)
+        return wilson(round(sum(values)), len(values))
     low, high = student(values)
     return (None, None) if low is None or high is None else (max(low, 0.0), min(high, 1.0))
 

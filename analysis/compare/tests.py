@@ -5,10 +5,10 @@ from typing import Any
 
 import pyarrow as pa
 from scipy.stats import wilcoxon  # type: ignore[import-untyped]
-from statsmodels.stats.contingency_tables import mcnemar  # type: ignore[import-untyped]
 from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
 
 from analysis.scores import Answers, Scores
+from lookahead_ray.evaluate.paired import mcnemar_p
 
 ALPHA = 0.05
 KEYS = ("run", "model", "task", "configuration", "label", "trial_id", "seed")
@@ -100,7 +100,6 @@ def _pair(own: Answers, other: Answers) -> dict[str, Any]:
     x, y = own.credit, other.credit
     made |= {"gained": int((x > y).sum()), "lost": int((x < y).sum())}
     if own.whole and other.whole:
-        table = [[int(((x == i) & (y == j)).sum()) for j in (1, 0)] for i in (1, 0)]
-        return {**made, "test": "McNemar", "p": float(mcnemar(table, exact=True).pvalue)}
+        return {**made, "test": "McNemar", "p": mcnemar_p(made["gained"], made["lost"])}
     p = float(wilcoxon(x, y).pvalue) if (x != y).any() else 1.0
     return {**made, "test": "Wilcoxon", "p": p}

@@ -28,6 +28,10 @@ def mcnemar(a: Mapping[str, bool], b: Mapping[str, bool]) -> PairedTest:
         raise ValueError(f"paired test: both sides must have the same prompts, got {lacks} without {missing}")
     only_a = sum(a[prompt] and not b[prompt] for prompt in a)
     only_b = sum(b[prompt] and not a[prompt] for prompt in a)
+    return PairedTest(len(a), only_a, only_b, (only_a - only_b) / len(a), mcnemar_p(only_a, only_b))
+
+
+def mcnemar_p(only_a: int, only_b: int) -> float:
+    """The two-sided exact p-value, from the counts of prompts where one side alone succeeds."""
     discordant = only_a + only_b
-    p_value = float(binomtest(only_a, discordant, 0.5).pvalue) if discordant else 1.0
-    return PairedTest(len(a), only_a, only_b, (only_a - only_b) / len(a), p_value)
+    return float(binomtest(only_a, discordant, 0.5).pvalue) if discordant else 1.0

@@ -5,10 +5,10 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.stats import t as student  # type: ignore[import-untyped]
-from statsmodels.stats.proportion import proportion_confint  # type: ignore[import-untyped]
 
 from analysis.report.data.columns import finite, take_ids
 from analysis.report.frame import completed
+from lookahead_ray.evaluate.rates import wilson
 from lookahead_ray.store import rates_by
 
 METRICS = ("rsr", "jsr", "utility")
@@ -135,11 +135,12 @@ def jsr_by_length(generations: pa.Table, labels: pa.Table) -> pa.Table:
     )
     if len(set(rates["tokens"].to_pylist()) - {0}) < 2:
         rates = rates.slice(0, 0)
-    n = rates["n"].to_numpy()
-    low, high = proportion_confint((rates["value"].to_numpy() * n).round(), n, alpha=0.05, method="wilson")
-    rates = rates.append_column("low", pa.array(low, pa.float64())).append_column(
-        "high", pa.array(high, pa.float64())
-    )
+    ends = [
+        wilson(round(value * n), n)
+        for value, n in zip(rates["value"].to_pylist(), rates["n"].to_pylist(), strict=True)
+    ]
+    for place, name in enumerate(("low", "high")):
+        rates = rates.append_column(name, pa.array([end[place] for end in ends], pa.float64()))
     return _labelled(rates.select(["trial_id", "tokens", "value", "low", "high", "n", "unparsed"]), labels)
 
 
