@@ -45,13 +45,14 @@ def compare(runs: Sequence[str]) -> Comparison:
     )
 
 
-def overview(trials: pa.Table, configured: pa.Table, running: dict[str, bool]) -> pa.Table:
+def overview(trials: pa.Table, configured: pa.Table, running: dict[str, bool | None]) -> pa.Table:
     """run, models, tasks, seeds, trials, completed, others (failed or stopped), running (yes or no)."""
     rows = []
+    pairs = list(zip(trials["run"].to_pylist(), trials["status"].to_pylist(), strict=True))
+    shown = configured.select(["run", "model", "task", "seed"]).to_pylist()
     for run, goes_on in running.items():
-        pairs = zip(trials["run"].to_pylist(), trials["status"].to_pylist(), strict=True)
         status = [one for name, one in pairs if name == run]
-        own = [row for row in configured.to_pylist() if row["run"] == run]
+        own = [row for row in shown if row["run"] == run]
         rows.append(
             {
                 "run": run,
