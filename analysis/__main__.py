@@ -9,16 +9,9 @@ from typing import Annotated, Literal
 import typer
 
 from lookahead_ray.cli.guard import guarded, say
+from lookahead_ray.cli.plain import plain_app
 
-# Markup, tracebacks and completion by rich would cost more time than all the rest of --help.
-app = typer.Typer(
-    help="Look at one or many sweeps: reads their tables alone, also while they run.",
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
+app = plain_app("Look at one or many sweeps: reads their tables alone, also while they run.")
 
 RunPaths = Annotated[list[str], typer.Argument(metavar="RUN…", help="Directories or URLs of runs.")]
 Format = Annotated[

@@ -6,17 +6,10 @@ from typing import Annotated
 
 import typer
 
+from lookahead_ray.cli.plain import plain_app
 from lookahead_ray.text import visible
 
-# Markup, tracebacks and completion by rich would cost more time than all the rest of --help.
-app = typer.Typer(
-    help="Fine-tune a chat model without losing its safety, and search the trade-off.",
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
+app = plain_app("Fine-tune a chat model without losing its safety, and search the trade-off.")
 
 Space = Annotated[
     str, typer.Argument(metavar="SPACE", help="A YAML file, or a name in tuning_spaces/ such as quickstart.")
