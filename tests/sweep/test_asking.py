@@ -25,7 +25,7 @@ def job(number: int) -> Job:
 
 
 def asking(*answers: Job | NoJob) -> _Asking:
-    return _Asking(cast(Any, Answers(*answers)), {"decisions": 1}, lambda trial_id: None)
+    return _Asking(cast(Any, Answers(*answers)), 1, lambda trial_id: None)
 
 
 def test_it_is_a_searcher_that_suggests_jobs_says_later_and_ends() -> None:
