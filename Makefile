@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# fast tests share two cores; those with a Ray cluster or a real model come one at a time
+TWO := --numprocesses 2 --dist loadfile
 
 .PHONY: help quickstart test lint check bench clean
 
@@ -27,7 +29,8 @@ quickstart: $(READY)
 	@$(BIN)/lookahead-ray sweep quickstart --resume
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TWO) -m "not slow and not gpu"
+	$(BIN)/python -m pytest -m "slow or gpu"
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -35,7 +38,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 check: lint
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	$(BIN)/python -m pytest $(TWO) -m "not slow and not gpu"
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks --out benchmarks/results

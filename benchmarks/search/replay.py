@@ -11,15 +11,15 @@ from lookahead_ray.config.search import StoppingConfig, TpeSampler
 
 PROCESSES = 2
 SEARCHERS: Mapping[str, Searcher] = {
-    "ours": Ours(TpeSampler(), StoppingConfig()),
-    "ours_to_the_end": Ours(TpeSampler(), None),
+    "ours": Ours(TpeSampler(), None),
+    "ours_stopping": Ours(TpeSampler(), StoppingConfig()),
     "optunasearch": optunasearch,
     "random": random_draws,
     "grid": shuffled,
 }
 LABELS: Mapping[str, str] = {
     "ours": "ours",
-    "ours_to_the_end": "ours, nothing stopped early",
+    "ours_stopping": "ours, stopping early",
     "optunasearch": "Ray's OptunaSearch",
     "random": "random search",
     "grid": "grid, shuffled",

@@ -128,11 +128,11 @@ class TestOptunaSearch(SearcherContract):
     exhausts = False
 
 
-class TestOursToTheEnd(SearcherContract):
+class TestOurs(SearcherContract):
     searcher = Ours(TpeSampler(), None)
 
 
-class TestOurs(SearcherContract):
+class TestOursStopping(SearcherContract):
     searcher = Ours(TpeSampler(), MANY)
     stops = True
     exhausts = False

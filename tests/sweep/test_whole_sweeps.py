@@ -82,14 +82,11 @@ def assert_rates_can_be_recomputed(run: store.Run) -> None:
         )
 
 
-@pytest.mark.parametrize("title", [TRAINER, TRIAL])
-def test_a_killed_process_fails_its_trial_and_the_sweep_goes_on(
-    start: Start, tmp_path: Path, title: str
-) -> None:
+def test_a_killed_process_fails_its_trial_and_the_sweep_goes_on(start: Start, tmp_path: Path) -> None:
     sweep = start("run", *LONG, "search.trials=2", "search.max_failures=0")
     sweep.wait_for("finished: vanilla")
     sweep.wait_for("running: true, 6 tokens: training")
-    victims = sweep.named(title)
+    victims = sweep.named(TRIAL)
     assert victims
     victims[0].send_signal(signal.SIGKILL)
     sweep.finish()
@@ -102,13 +99,12 @@ def test_a_killed_process_fails_its_trial_and_the_sweep_goes_on(
     sweep.wait_until_gone()
 
 
-@pytest.mark.parametrize("title", [TRAINER, TRIAL])
 def test_with_default_settings_a_killed_process_costs_its_trial_a_restart(
-    start: Start, tmp_path: Path, title: str
+    start: Start, tmp_path: Path
 ) -> None:
     sweep = start("run", *LONG, "search.trials=2")
     sweep.wait_for("training · epoch")
-    sweep.named(title)[0].kill()
+    sweep.named(TRAINER)[0].kill()
     text = sweep.finish()
     trials = rows(tmp_path / "run")
     assert {row["status"] for row in trials.values()} == {"completed"}
