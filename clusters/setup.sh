@@ -25,6 +25,7 @@ cat >~/.lookahead-ray.sh <<PROFILE
 export PATH="$PWD/.venv/bin:\$PATH"
 export RAY_AUTH_MODE=token
 export RAY_USAGE_STATS_ENABLED=0
+export RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S=1800 # a machine that starts from nothing installs first
 export XDG_CACHE_HOME="$cache"
 PROFILE
 grep -qs lookahead-ray.sh ~/.bashrc || echo '. ~/.lookahead-ray.sh' >>~/.bashrc
