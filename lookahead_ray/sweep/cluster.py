@@ -9,6 +9,7 @@ from pathlib import Path
 from lookahead_ray import chatter
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import ConfigError
+from lookahead_ray.sweep.growth import description, grown
 
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the store keeps results
@@ -62,14 +63,15 @@ def check_fits(config: TrialConfig, source: str) -> None:
 
 
 def concurrency(config: TrialConfig, limit: int | None) -> int:
-    """How many trials the connected cluster holds at once, at most `limit`.
+    """How many trials the connected cluster holds at once, grown as far as it may, at most `limit`.
 
     Raises:
         ConfigError: not even one trial fits.
     """
     import ray
 
-    total = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray lacks its annotation
+    now = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray lacks its annotation
+    total = grown(now, description() if "RAY_ADDRESS" in os.environ else {})
     wanted = {
         "CPU": config.workers * config.cpus_per_worker,
         "GPU": config.workers * config.gpus_per_worker,

@@ -1,0 +1,53 @@
+"""The rights that head and workers get on AWS."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cluster.files import ROOT, load
+
+POLICIES = ("head_policy", "storage_policy")
+SEEING = {"ec2:DescribeInstances"}  # AWS knows no narrower resource for it than all
+
+
+def statements(name: str) -> list[dict[str, Any]]:
+    return json.loads((ROOT / f"clusters/aws/{name}.json").read_text(encoding="utf-8"))["Statement"]
+
+
+def listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_no_right_is_general(name: str) -> None:
+    for statement in statements(name):
+        assert not any("*" in action for action in listed(statement["Action"]))
+        if set(listed(statement["Action"])) != SEEING:
+            assert "*" not in listed(statement["Resource"])
+
+
+def test_the_head_may_do_what_the_autoscaler_does_and_no_more() -> None:
+    actions = {action for statement in statements("head_policy") for action in listed(statement["Action"])}
+    assert actions == {
+        "ec2:DescribeInstances",
+        "ec2:RunInstances",
+        "ec2:CreateTags",
+        "ec2:TerminateInstances",
+        "iam:PassRole",
+    }
+
+
+def test_instances_are_bound_to_this_cluster_and_its_machine() -> None:
+    cluster = load(ROOT / "cluster.yaml")
+    found = {statement["Sid"]: statement for statement in statements("head_policy")}
+    bound = found["StartWorkersOfThisCluster"]["Condition"]["StringEquals"]
+    worker = cluster["available_node_types"]["a100"]["node_config"]
+    assert bound["aws:RequestTag/ray-cluster-name"] == cluster["cluster_name"]
+    assert bound["ec2:InstanceType"] == worker["InstanceType"]
+    ended = found["TagAndEndInstancesOfThisCluster"]["Condition"]["StringEquals"]
+    assert ended == {"aws:ResourceTag/ray-cluster-name": cluster["cluster_name"]}
+    role = found["GiveWorkersTheirRole"]["Resource"].split("/")[-1]
+    assert role == worker["IamInstanceProfile"]["Name"]
+    group = found["FromTheseParts"]["Resource"]
+    assert f"arn:aws:ec2:*:*:placement-group/{worker['Placement']['GroupName']}" in group
