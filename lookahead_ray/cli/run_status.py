@@ -104,7 +104,7 @@ def driver_of(run: str, session: Session | None) -> Driver:
     if local and session is None:
         return Driver("ended", "none runs")
     if local and session and session.process.endswith(f" on {socket.gethostname()}"):
-        return Driver("ended", "without saying how: it was killed", job)
+        return Driver("ended", "without saying how: killed, or on a full disk", job)
     if session is None:
         return Driver("unknown", "none has said that it runs")
     told = f"{session.process} began at {session.started_at} and has not said that it ended"

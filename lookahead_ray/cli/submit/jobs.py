@@ -42,7 +42,7 @@ def connect(address: str) -> Client:
 
     logging.disable(logging.INFO)  # Ray tells of each package and each connection
     os.environ[VARIABLE] = address  # Ray takes this and RAY_ADDRESS before what it is told
-    with refusing(f"{address}: no job server of a Ray cluster answers"):
+    with refusing(f"{address}: a Ray cluster's job server can't be used there"):
         client: Client = JobSubmissionClient(address)
     return client
 
@@ -140,5 +140,5 @@ def refusing(what: str) -> Iterator[None]:
     """Whatever Ray's client raises becomes a `ConfigError` of one line."""
     try:
         yield
-    except (RuntimeError, OSError, ValueError) as error:
+    except Exception as error:
         raise ConfigError(f"{what}: {first_line(str(error)) or type(error).__name__}") from error

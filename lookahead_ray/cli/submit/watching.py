@@ -84,7 +84,9 @@ def stop(target: str, where: Where, tell: Callable[[str], None], connect: Connec
     with job_server(where.cluster, where.address) as address:
         jobs = Jobs(connect(address))
         job = jobs.find(target)
-        if (status := jobs.status(job)) not in ENDED:
-            tell(f"{job}: asked to end; what is committed is kept …")
-            status = jobs.stop(job, STOP_S + MARGIN_S)
+        if (status := jobs.status(job)) in ENDED:
+            tell(f"{job}: had ended before: {status.lower()}")
+            return
+        tell(f"{job}: asked to end; what is committed is kept …")
+        status = jobs.stop(job, STOP_S + MARGIN_S)
         tell(f"{job}: {status.lower()}; the command that submitted it goes on, with --resume")
