@@ -59,7 +59,7 @@ class Cluster:
         """Kill what it started, and nothing else."""
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(5)
         except subprocess.TimeoutExpired:
             self.process.kill()
         for process in psutil.process_iter():
