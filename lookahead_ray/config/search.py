@@ -62,7 +62,7 @@ class StoppingConfig(Config):
     """Epochs that every trial is trained."""
 
     reduction: float = Field(1.25, gt=1)
-    """Of the trials that have come as far, the best one in `reduction` goes on: 1.25 stops a fifth, 3 two thirds."""
+    """Of the trials that have come as far, the best one in `reduction` goes on: 1.25 stops one in five."""
 
     least_trials: int = Field(4, ge=1)
     """Nobody is stopped before so many trials have come as far."""

@@ -27,7 +27,8 @@ def _search(sweep: Sweep) -> Iterator[str]:
     if search.warm_start:
         yield f"learns from {', '.join(search.warm_start)}"
     if stopping := search.stopping:
-        yield f"stops the hopeless from epoch {stopping.grace_epochs} on, 1 in {stopping.reduction:g} goes on"
+        share = f"the best {1 / stopping.reduction:.0%} go on"
+        yield f"stops the hopeless from epoch {stopping.grace_epochs} on, {share}"
     if confirm := search.confirm:
         yield f"runs the best {confirm.candidates} again, with {confirm.seeds} more seeds in the end"
 

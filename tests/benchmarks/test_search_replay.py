@@ -39,6 +39,8 @@ SMALL = (
     "preview={choice: [{strategy: none}, {strategy: true, length_tokens: {int: [1, 3]}}, "
     "{strategy: virtual, prefix: {choice: ['So, ', 'Well, ']}}]}",
     "training.learning_rate={choice: [6.0e-4, 1.2e-3]}",
+    "training.epochs=4",
+    "search.reference={training.learning_rate: 1.2e-3}",
 )
 SEARCH = {"sampler": {"name": "grid"}, "reference": {"training.learning_rate": 1.2e-3}}
 

@@ -32,7 +32,7 @@ def test_everything(tmp_path: Path) -> None:
         "ends after 40 trials or 8 h or 30.5 accelerator hours or 10 trials with less than 1 % more "
         "hypervolume, whichever comes first",
         "learns from runs/a, runs/b",
-        "stops the hopeless from epoch 1 on, 1 in 3 goes on",
+        "stops the hopeless from epoch 3 on, the best 80% go on",
         "runs the best 4 again, with 2 more seeds in the end",
     ]
 

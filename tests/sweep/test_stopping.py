@@ -84,7 +84,7 @@ def trial(number: int, kl: float) -> TrialRecord:
 
 
 class TestStopping:
-    CONFIG = StoppingConfig(least_trials=4, reduction=2)
+    CONFIG = StoppingConfig(grace_epochs=1, least_trials=4, reduction=2)
 
     def test_trials_that_drift_most_are_stopped(self) -> None:
         stopping = Stopping(sweep(WeightedObjective(), self.CONFIG), [SEED, VANILLA], REFERENCES)
