@@ -51,9 +51,7 @@ class Answers:
             parsed = rng.random(len(own)) >= UNPARSED
             words[own] = np.where(parsed, np.where(good, COUNTED[metric], OTHER[metric]), "unparsed")
             count, n = int((good & parsed).sum()), len(own)
-            rates[metric] = Rate(
-                count / len(own), *_interval(count, len(own)), len(own), int((~parsed).sum())
-            )
+            rates[metric] = Rate(count / n, *_interval(count, n), n, n - int(parsed.sum()))
         return pa.array(words, pa.string()), rates
 
     def _asked(self, rng: random.Random) -> dict[str, Any]:
