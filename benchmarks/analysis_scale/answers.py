@@ -1,7 +1,6 @@
 """Made-up answers to made-up prompts, as rows of `generations`, and the rates that follow from them."""
 
 import random
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -51,7 +50,7 @@ class Answers:
             parsed = rng.random(len(own)) >= UNPARSED
             words[own] = np.where(parsed, np.where(good, COUNTED[metric], OTHER[metric]), "unparsed")
             count, n = int((good & parsed).sum()), len(own)
-            rates[metric] = Rate(count / n, *_interval(count, n), n, n - int(parsed.sum()))
+            rates[metric] = Rate(count / n, *wilson(count, n), n, n - int(parsed.sum()))
         return pa.array(words, pa.string()), rates
 
     def _asked(self, rng: random.Random) -> dict[str, Any]:
@@ -73,11 +72,6 @@ class Answers:
         fields = SCHEMAS["generations"]
         columns = {name: pa.array(values).cast(fields.field(name).type) for name, values in text.items()}
         return columns | {"score": pa.nulls(self.rows, pa.float64())}
-
-
-@cache
-def _interval(count: int, n: int) -> tuple[float, float]:
-    return wilson(count, n)
 
 
 def _text(rng: random.Random, words: int) -> str:

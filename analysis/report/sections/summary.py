@@ -69,10 +69,10 @@ def _notes(view: View) -> list[str]:
         )
     if source.running is None:
         notes.append("Whether the sweep is still running can't be told on this file system.")
-    for version, trials in source.other_versions.items():
+    for version, trials in source.earlier_versions.items():
         notes.append(
-            f"{trials:,} {'trial was' if trials == 1 else 'trials were'} left out: written in schema version "
-            f"{short(version)}, while this report reads version {source.identity.schema_version}."
+            f"{trials:,} {'trial was' if trials == 1 else 'trials were'} written in schema version "
+            f"{version}: what it didn't have is empty here."
         )
     if view.advice.limits:
         notes.append(view.advice.limits)

@@ -1,7 +1,6 @@
 """The file as a whole, without a browser."""
 
 import fcntl
-import json
 import re
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from analysis.report.source import open_source
 from lookahead_ray.errors import LookaheadRayError
 from lookahead_ray.trial.record import TrialRecord
 from tests.analysis.report.runs import IDENTITY, hostile, sweep, write_run
+from tests.analysis.runs import as_version_2
 from tests.factory import make_failed
 
 ROOT = Path(__file__).parents[3]
@@ -64,13 +64,22 @@ def test_works_on(records: Callable[[], list[TrialRecord]], told: str, tmp_path:
 
 
 def test_two_schema_versions(tmp_path: Path) -> None:
+    new = run_parts(write_run(tmp_path / "new", sweep(3)), "r1")
     run = write_run(tmp_path / "run", sweep(3))
-    commit = Path(run) / "commits" / "trial-1.json"
-    commit.write_text(json.dumps({**json.loads(commit.read_text()), "schema_version": 2}))
-    assert open_source(run).other_versions == {"2": 1}
+    as_version_2(run, ["trial-1"])
+    assert open_source(run).earlier_versions == {2: 1}
     text = report(run, tmp_path)
-    assert "1 trial was left out: written in schema version 2, while this report reads version 3." in text
-    assert "trial-1<" not in text
+    assert "1 trial was written in schema version 2" in text
+    assert "trial-1<" in text
+    run = write_run(tmp_path / "old", sweep(3))
+    as_version_2(run)
+    assert open_source(run).earlier_versions == {2: 6}
+    old = run_parts(run, "r1")
+    assert old["summary"].sentence == new["summary"].sentence
+    tables = [{one.name: one.grids for one in parts["before"]}["table-1"] for parts in (old, new)]
+    assert [[cell.text for cell in row] for row in tables[0][0].rows] == [
+        [cell.text for cell in row] for row in tables[1][0].rows
+    ]
 
 
 @pytest.mark.parametrize("same_length", [False, True], ids=["cut short", "damaged"])
