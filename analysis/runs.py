@@ -16,6 +16,7 @@ from analysis.opening import OpenRun, open_run, run_names
 from analysis.views import create_views
 from lookahead_ray.errors import LookaheadRayError, StoreError
 from lookahead_ray.store.schemas import SCHEMA_VERSION, TableName
+from lookahead_ray.store.verdicts import read_verdicts
 
 THREADS = 2
 PART_ROWS = 200_000
@@ -50,7 +51,7 @@ class Runs:
     def whole_trials(self, name: TableName, columns: Sequence[str]) -> Iterator[pa.Table]:
         """As `table`, in parts of some `PART_ROWS` rows that end between trials; `columns` has trial_id."""
         waiting: list[pa.RecordBatch] = []  # often as small as a trial
-        with self._failing():
+        with self.failing():
             reader = self.connection.sql(f"SELECT run, {', '.join(columns)} FROM {name}")  # noqa: S608
             for batch in reader.to_arrow_reader(PART_ROWS):
                 waiting += [batch] if batch.num_rows else []
@@ -70,14 +71,15 @@ class Runs:
 
         `StoreError` naming the file if one is damaged, `QueryError` for all else that goes wrong.
         """
-        with self._failing():
+        with self.failing():
             found = self.connection.sql(query)
             if found is None:
                 raise QueryError("query: must give rows, got a statement without any")
             return (found if limit is None else found.limit(limit)).to_arrow_table()
 
     @contextmanager
-    def _failing(self) -> Iterator[None]:
+    def failing(self) -> Iterator[None]:
+        """DuckDB's errors as `StoreError` naming the damaged file, or else as `QueryError`."""
         try:
             yield
         except duckdb.Error as error:
@@ -91,6 +93,7 @@ class Runs:
         from lookahead_ray.store.reader import Run
 
         for one in self.runs:
+            read_verdicts(one.files, [commit.trial_id for commit in one.commits])
             for commit in one.commits:
                 if commit.schema_version == SCHEMA_VERSION:
                     for table in commit.files:
@@ -111,5 +114,7 @@ def open_runs(runs: Sequence[str]) -> Runs:
 def behind(opened: Sequence[OpenRun]) -> Runs:
     """Views over what is open."""
     connection = duckdb.connect(config={"threads": THREADS, "python_enable_replacements": False})
-    create_views(connection, [(one.name, one.files, one.commits) for one in opened])
-    return Runs(tuple(opened), connection)
+    made = Runs(tuple(opened), connection)
+    with made.failing():  # DuckDB reads the first file of each table at once
+        create_views(connection, [(one.name, one.files, one.commits) for one in opened])
+    return made
