@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.report import write_report
+from analysis.report import advice, write_report
 from analysis.report.page import digest, run_parts
 from analysis.report.source import open_source
 from lookahead_ray.errors import LookaheadRayError
@@ -140,3 +140,14 @@ def test_neither_torch_nor_ray_is_imported() -> None:
     code = "import sys, analysis.report; print(sorted({'torch', 'ray', 'transformers'} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
+
+
+@pytest.mark.parametrize("limit", ["MOST_TRIALS", "MOST_ROWS"])
+def test_what_was_left_out_of_the_recommendation_is_told(
+    limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = sweep(6)
+    answers = sum(len(record.generations) for record in records[:4])
+    monkeypatch.setattr(advice, limit, {"MOST_TRIALS": 4, "MOST_ROWS": answers}[limit])
+    text = report(write_run(tmp_path / "run", records), tmp_path)
+    assert "Compared answer by answer were the 4 best of 8 completed trials" in text
