@@ -9,7 +9,10 @@ from analysis.report.text import short, visible
 
 @dataclass(frozen=True)
 class Summary:
-    """All plain text. `notes` are warnings: that the sweep still runs, what was left out."""
+    """All plain text. `notes` are warnings: that the sweep still runs, what was left out.
+
+    `chosen`: whether a configuration is recommended.
+    """
 
     title: str
     heading: str
@@ -17,6 +20,7 @@ class Summary:
     also: list[tuple[str, list[str]]]
     facts: list[tuple[str, str]]
     notes: list[str]
+    chosen: bool
 
 
 def summary(view: View) -> Summary:
@@ -36,6 +40,7 @@ def summary(view: View) -> Summary:
         also=[(name, _labels(view, list(ids[:12]))) for name, ids in groups if ids],
         facts=_facts(view),
         notes=_notes(view),
+        chosen=advice.trial_id is not None,
     )
 
 
