@@ -65,20 +65,29 @@ def paper(
 
 
 @app.command()
-def compare(runs: RunPaths, form: Format = "table") -> None:
+def compare(
+    runs: RunPaths,
+    form: Format = "table",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The file for all tests, as csv unless --format says else.")
+    ] = None,
+) -> None:
     """Sweeps side by side: paired tests against vanilla, corrected, and replication over seeds.
 
-    As csv, json or markdown: the tests, with all numbers in full.
+    Printed is what differs and how many don't. As csv, json or markdown: all tests, with all numbers in full.
     """
     with guarded():
         from analysis.compare import compare as compared
         from analysis.compare.show import show_comparison
-        from analysis.show import show
+        from analysis.paper.write import write_text
+        from analysis.show import TEXTS, show
 
         made = compared(runs)
+        if out is not None:
+            write_text(TEXTS["csv" if form == "table" else form](made.tests), out)
         if form == "table":
             show_comparison(made)
-        else:
+        elif out is None:
             show(made.tests, form)
 
 
@@ -91,7 +100,10 @@ def query(
         int | None, typer.Option(min=1, help=f"Rows at most. [{TABLE_ROWS} as a table, else all]")
     ] = None,
 ) -> None:
-    """Ask the tables by name: trials, steps, signals, generations, token_kl; `schema` tells their fields."""
+    """Ask the tables by name: trials, steps, signals, generations, token_kl, verdicts.
+
+    `schema` tells their fields.
+    """
     with guarded():
         from analysis.query import query as ask
         from analysis.show import show

@@ -69,6 +69,7 @@ def _place(group: Mapping[int, dict[str, Any]]) -> tuple[Any, ...]:
         kinds.index(added["kind"]) if added["kind"] in kinds else len(kinds),
         first["length_tokens"] or 0,
         first["prefix"] or "",
+        float(first["settings"].get("training", {}).get("learning_rate") or 0.0),
         first["run"],
         first["trial_id"],
     )

@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import pyarrow as pa
+
 from lookahead_ray.trial.label import label
 
 
@@ -16,6 +18,14 @@ def row_label(row: Mapping[str, Any]) -> str:
         return label(json.loads(row["config"]), row["role"], json.loads(row["params"]))
     except (KeyError, TypeError, ValueError, AttributeError):
         return f"{row['role']} ({row['strategy']})"
+
+
+def model_of(trials: pa.Table) -> str:
+    """Path of the model that the first trial is of, from the column config; "" if it says none."""
+    for text in trials["config"].slice(0, 1).to_pylist():
+        found = json.loads(text).get("model", {}).get("path", "")
+        return str(found)
+    return ""
 
 
 def row_kind(row: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from lookahead_ray.errors import StoreError
 from lookahead_ray.store.commits import Commit, read_commits
 from lookahead_ray.store.files import Files
-from lookahead_ray.store.identity import FILE, read_identity
+from lookahead_ray.store.identity import FILE, SweepIdentity, read_identity
 from lookahead_ray.store.lock import FILE as LOCK
 from lookahead_ray.store.schemas import SCHEMA_VERSION
 
@@ -24,6 +24,7 @@ class OpenRun:
     name: str
     run: str
     files: Files
+    identity: SweepIdentity
     commits: tuple[Commit, ...]
     running: bool | None  # as `is_running`
 
@@ -31,9 +32,10 @@ class OpenRun:
 def open_run(run: str, name: str) -> OpenRun:
     """Read who the run is and what is committed; `StoreError` as `open_runs` says."""
     files = Files(run)
-    if read_identity(files, READABLE) is None:
+    identity = read_identity(files, READABLE)
+    if identity is None:
         raise StoreError(f"{run}: must be the directory of a run, got no {FILE} in it")
-    return OpenRun(name, run, files, read_commits(files, READABLE), is_running(files))
+    return OpenRun(name, run, files, identity, read_commits(files, READABLE), is_running(files))
 
 
 def run_names(runs: Sequence[str]) -> tuple[str, ...]:

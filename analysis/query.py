@@ -11,7 +11,7 @@ ALLOWED = "one statement that gives rows: SELECT, WITH, FROM, VALUES, DESCRIBE, 
 
 
 def query(sql: str, runs: Sequence[str], limit: int | None = None) -> pa.Table:
-    """The rows that `sql` gives over the tables of `store.SCHEMAS`, which have the column `run` in front.
+    """The rows that `sql` gives over the tables of `views.VIEWS`, which have the column `run` in front.
 
     The query reads the runs' tables and nothing else; it writes nothing. `QueryError` if it is wrong or not
     allowed, `StoreError` if a run cannot be read.

@@ -4,19 +4,19 @@ Only trials that were committed whole are seen, so a sweep may go on meanwhile. 
 version are read too: columns and tables that it didn't have are null and empty.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.opening import READABLE, OpenRun, open_run, run_names
+from analysis.opening import OpenRun, open_run, run_names
 from analysis.views import create_views
 from lookahead_ray.errors import LookaheadRayError, StoreError
-from lookahead_ray.store.identity import read_identity
 from lookahead_ray.store.schemas import SCHEMA_VERSION, TableName
+from lookahead_ray.store.verdicts import read_verdicts
 
 THREADS = 2
 PART_ROWS = 200_000
@@ -28,7 +28,7 @@ class QueryError(LookaheadRayError):
 
 @dataclass(frozen=True)
 class Runs:
-    """Several runs behind one DuckDB connection that has a view for each table. `open_runs` makes one."""
+    """Runs behind one DuckDB connection with a view for each table. `open_runs` and `behind` make them."""
 
     runs: tuple[OpenRun, ...]
     connection: duckdb.DuckDBPyConnection
@@ -38,40 +38,48 @@ class Runs:
 
         `where` is SQL of our own, never a user's.
         """
-        wanted = ", ".join(("run", *columns)) if columns else "*"
+        wanted = ", ".join(f'"{one}"' for one in ("run", *columns)) if columns else "*"
         return self.sql(f"SELECT {wanted} FROM {name}" + (f" WHERE {where}" if where else ""))  # noqa: S608
+
+    def only(self, trial_ids: Collection[str]) -> "Runs":
+        """The same runs with these trials alone; other trials' files aren't touched."""
+        wanted = frozenset(trial_ids)
+        return behind(
+            [replace(one, commits=tuple(c for c in one.commits if c.trial_id in wanted)) for one in self.runs]
+        )
 
     def whole_trials(self, name: TableName, columns: Sequence[str]) -> Iterator[pa.Table]:
         """As `table`, in parts of some `PART_ROWS` rows that end between trials; `columns` has trial_id."""
-        rest = None
-        with self._failing():
+        waiting: list[pa.RecordBatch] = []  # often as small as a trial
+        with self.failing():
             reader = self.connection.sql(f"SELECT run, {', '.join(columns)} FROM {name}")  # noqa: S608
             for batch in reader.to_arrow_reader(PART_ROWS):
-                if not batch.num_rows:
+                waiting += [batch] if batch.num_rows else []
+                if sum(one.num_rows for one in waiting) < PART_ROWS:
                     continue
-                found = pa.Table.from_batches([batch])
-                found = found if rest is None else pa.concat_tables([rest, found])
+                found = pa.Table.from_batches(waiting)
                 last = pc.and_(*(pc.equal(found[key], found[key][-1]) for key in ("run", "trial_id")))
                 ended = found.num_rows - int(pc.sum(last).as_py())
-                rest = found.slice(ended)
+                waiting = found.slice(ended).to_batches()
                 if ended:
-                    yield found.slice(0, ended)
-        if rest is not None:
-            yield rest
+                    yield found.slice(0, ended).combine_chunks()
+        if waiting:
+            yield pa.Table.from_batches(waiting).combine_chunks()
 
     def sql(self, query: str, limit: int | None = None) -> pa.Table:
         """The result of a query, at most `limit` rows of it.
 
         `StoreError` naming the file if one is damaged, `QueryError` for all else that goes wrong.
         """
-        with self._failing():
+        with self.failing():
             found = self.connection.sql(query)
             if found is None:
                 raise QueryError("query: must give rows, got a statement without any")
             return (found if limit is None else found.limit(limit)).to_arrow_table()
 
     @contextmanager
-    def _failing(self) -> Iterator[None]:
+    def failing(self) -> Iterator[None]:
+        """DuckDB's errors as `StoreError` naming the damaged file, or else as `QueryError`."""
         try:
             yield
         except duckdb.Error as error:
@@ -85,12 +93,11 @@ class Runs:
         from lookahead_ray.store.reader import Run
 
         for one in self.runs:
-            identity = read_identity(one.files, READABLE)
-            assert identity is not None
+            read_verdicts(one.files, [commit.trial_id for commit in one.commits])
             for commit in one.commits:
                 if commit.schema_version == SCHEMA_VERSION:
                     for table in commit.files:
-                        Run(one.files, identity, (commit,)).table(table)
+                        Run(one.files, one.identity, (commit,)).table(table)
 
 
 def open_runs(runs: Sequence[str]) -> Runs:
@@ -101,7 +108,13 @@ def open_runs(runs: Sequence[str]) -> Runs:
     """
     if not runs:
         raise StoreError("must be given at least one run, got none")
-    opened = tuple(open_run(run, name) for run, name in zip(runs, run_names(runs), strict=True))
+    return behind([open_run(run, name) for run, name in zip(runs, run_names(runs), strict=True)])
+
+
+def behind(opened: Sequence[OpenRun]) -> Runs:
+    """Views over what is open."""
     connection = duckdb.connect(config={"threads": THREADS, "python_enable_replacements": False})
-    create_views(connection, [(one.name, one.files, one.commits) for one in opened])
-    return Runs(opened, connection)
+    made = Runs(tuple(opened), connection)
+    with made.failing():  # DuckDB reads the first file of each table at once
+        create_views(connection, [(one.name, one.files, one.commits) for one in opened])
+    return made

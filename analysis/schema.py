@@ -2,6 +2,7 @@
 
 import pyarrow as pa
 
+from analysis.views import VIEWS
 from lookahead_ray.store.schemas import SCHEMAS
 
 
@@ -13,13 +14,22 @@ def schema() -> pa.Table:
             "field": field.name,
             "type": _type(field.type),
             "null": "yes" if field.nullable else "no",
-            "unit": (field.metadata or {}).get(b"unit", b"").decode(),
-            "description": (field.metadata or {}).get(b"description", b"").decode(),
+            "unit": _said(field, b"unit"),
+            "description": _said(field, b"description"),
         }
-        for name, declared in SCHEMAS.items()
+        for name, declared in VIEWS.items()
         for field in declared
     ]
     return pa.Table.from_pylist(rows)
+
+
+def _said(field: pa.Field, what: bytes) -> str:
+    """Of a field of verdicts that says nothing, what the field of generations by that name says."""
+    metadata = field.metadata
+    if metadata is None and field.name in SCHEMAS["generations"].names:
+        metadata = SCHEMAS["generations"].field(field.name).metadata
+    text: bytes = (metadata or {}).get(what, b"")
+    return text.decode()
 
 
 def _type(kind: pa.DataType) -> str:

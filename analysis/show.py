@@ -9,8 +9,8 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -18,6 +18,7 @@ from lookahead_ray.errors import LookaheadRayError
 from lookahead_ray.text import clean
 
 WIDEST = 120
+PLAIN_WIDTH = 200
 LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -108,8 +109,13 @@ TEXTS: dict[str, Callable[[pa.Table], str]] = {
 }
 
 
-def show(table: pa.Table, form: str, widest: int = WIDEST) -> None:
-    """Print the table on stdout: "table" for people, cells cut to `widest`, or as one of `TEXTS`."""
+def show(
+    table: pa.Table, form: str, widest: int = WIDEST, width: int = PLAIN_WIDTH, numbers: Collection[str] = ()
+) -> None:
+    """Print the table on stdout: "table" for people, cells cut to `widest`, or as one of `TEXTS`.
+
+    `width`: columns where there is no terminal to ask. `numbers`: columns of text that stand like numbers.
+    """
     if form != "table":
         if form not in TEXTS:
             raise LookaheadRayError(f"--format: must be one of table, {', '.join(TEXTS)}, got {form!r}")
@@ -124,11 +130,12 @@ def show(table: pa.Table, form: str, widest: int = WIDEST) -> None:
 
     made = Table(box=None, pad_edge=False, header_style="bold")
     for field in table.schema:
-        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
-        made.add_column(Text(clean(field.name)), justify="right" if number else "left", overflow="fold")
+        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or field.name in numbers
+        justify: Literal["left", "right"] = "right" if number else "left"
+        made.add_column(Text(clean(field.name)), justify=justify, overflow="fold", no_wrap=number)
     for row in _rows(table):
         made.add_row(*(Text(one if len(one) <= widest else f"{one[: widest - 1]}…") for one in row))
-    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 200)
+    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else width)
     console.print(made)
 
 

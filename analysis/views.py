@@ -1,4 +1,4 @@
-"""A DuckDB view for each table of the store, over all runs, that reads only what a query needs."""
+"""A DuckDB view for each table of the store and for verdicts, over all runs, read as far as a query needs."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,24 +8,29 @@ import pyarrow.dataset as ds
 
 from lookahead_ray.store.commits import Commit
 from lookahead_ray.store.files import Files
-from lookahead_ray.store.schemas import SCHEMA_VERSION, SCHEMAS, TABLES, TableName
+from lookahead_ray.store.schemas import SCHEMA_VERSION, SCHEMAS
+from lookahead_ray.store.verdicts import FOLDER as VERDICTS_FOLDER
+from lookahead_ray.store.verdicts import VERDICTS, verdict_files
 
+VIEWS: dict[str, pa.Schema] = dict(SCHEMAS) | {"verdicts": VERDICTS}
+"""What there is to ask: the store's tables, and the verdicts of `rejudge`."""
 RunFiles = tuple[str, Files, Sequence[Commit]]
 """A run's name, its files and its commits."""
 
 
 def create_views(connection: duckdb.DuckDBPyConnection, runs: Iterable[RunFiles]) -> None:
-    """Make the views, then lock the connection: from here on it reads the runs' tables and no other file.
+    """Make the views, then lock the connection: from here on it reads runs' tables and verdicts alone.
 
-    Each view has the column `run` and then those of `SCHEMAS`; what a file of an earlier schema version lacks
+    Each view has the column `run` and then those of `VIEWS`; what a file of an earlier schema version lacks
     is null. Local Parquet files are read by DuckDB itself, others through pyarrow.
     """
     runs = list(runs)
-    for table in TABLES:
+    for table in VIEWS:
         parts = [part for place, run in enumerate(runs) for part in _parts(connection, table, place, *run)]
         selected = " UNION ALL ".join(parts) or _nothing(connection, table)
         connection.execute(f'CREATE VIEW "{table}" AS {selected}')
-    allowed = [f"{files.path('tables')}/" for _, files, _ in runs if _for_duckdb(files)]
+    folders = ("tables", VERDICTS_FOLDER)
+    allowed = [f"{files.path(folder)}/" for _, files, _ in runs if _for_duckdb(files) for folder in folders]
     connection.execute(f"SET allowed_directories = [{', '.join(map(quoted, allowed))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
@@ -38,7 +43,7 @@ def quoted(text: str) -> str:
 
 def _parts(
     connection: duckdb.DuckDBPyConnection,
-    table: TableName,
+    table: str,
     place: int,
     name: str,
     files: Files,
@@ -46,7 +51,7 @@ def _parts(
 ) -> Iterable[str]:
     for version in sorted({commit.schema_version for commit in commits}):
         own = [commit for commit in commits if commit.schema_version == version]
-        paths = [files.path(commit.files[table].path) for commit in own if table in commit.files]
+        paths = _paths(table, files, own)
         if not paths:
             continue
         if _for_duckdb(files):
@@ -55,28 +60,35 @@ def _parts(
         else:
             registered = f"{table} {place} {version}"
             source = f'"{registered}"'
-            schema = pa.schema([_plain(field) for field in SCHEMAS[table]])
+            schema = pa.schema([_plain(field) for field in VIEWS[table]])
             scanned = ds.dataset(paths, schema, format="parquet", filesystem=files.arrow())
             connection.register(registered, scanned)
         columns = _columns(connection, table, source, version)
         yield f"SELECT {quoted(name)} AS run, {columns} FROM {source}"  # noqa: S608
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, table: TableName, source: str, version: int) -> str:
-    there = set(SCHEMAS[table].names)
+def _paths(table: str, files: Files, commits: Sequence[Commit]) -> list[str]:
+    if table == "verdicts":
+        return [files.path(name) for name in verdict_files(files, [commit.trial_id for commit in commits])]
+    listed = (file for commit in commits for name, file in commit.files.items() if name == table)
+    return [files.path(file.path) for file in listed]
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: str, source: str, version: int) -> str:
+    there = set(VIEWS[table].names)
     if version != SCHEMA_VERSION:
         described = connection.sql(f"FROM {source} LIMIT 0")
         there = set(described.columns)
     selected = []
-    for field in SCHEMAS[table]:
+    for field in VIEWS[table]:
         kind = {pa.int64(): "BIGINT", pa.float64(): "DOUBLE", pa.list_(pa.float64()): "DOUBLE[]"}
         missing = f"NULL::{kind.get(field.type, 'VARCHAR')} AS"
         selected.append(f'"{field.name}"' if field.name in there else f'{missing} "{field.name}"')
     return ", ".join(selected)
 
 
-def _nothing(connection: duckdb.DuckDBPyConnection, table: TableName) -> str:
-    schema = pa.schema([pa.field("run", pa.string()), *(_plain(field) for field in SCHEMAS[table])])
+def _nothing(connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    schema = pa.schema([pa.field("run", pa.string()), *(_plain(field) for field in VIEWS[table])])
     connection.register(f"no {table}", schema.empty_table())
     return f'SELECT * FROM "no {table}"'  # noqa: S608
 

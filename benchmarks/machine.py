@@ -19,6 +19,9 @@ PACKAGES = (
     "datasets",
     "peft",
     "optuna",
+    "pyarrow",
+    "duckdb",
+    "plotly",
 )
 CHECKOUT = Path(__file__).parent.parent
 

@@ -46,7 +46,7 @@ def compare(runs: Sequence[str]) -> Comparison:
 
 
 def overview(trials: pa.Table, configured: pa.Table, running: dict[str, bool | None]) -> pa.Table:
-    """run, models, tasks, seeds, trials, completed, others (failed or stopped), running (yes or no)."""
+    """run, models, tasks, seeds, trials, completed, others (failed or stopped), running (or "not known")."""
     rows = []
     pairs = list(zip(trials["run"].to_pylist(), trials["status"].to_pylist(), strict=True))
     shown = configured.select(["run", "model", "task", "seed"]).to_pylist()
@@ -62,7 +62,7 @@ def overview(trials: pa.Table, configured: pa.Table, running: dict[str, bool | N
                 "trials": len(status),
                 "completed": status.count("completed"),
                 "others": len(status) - status.count("completed"),
-                "running": "yes" if goes_on else "no",
+                "running": {True: "yes", False: "no", None: "not known"}[goes_on],
             }
         )
     return pa.Table.from_pylist(rows)

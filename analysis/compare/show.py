@@ -1,32 +1,87 @@
-"""A comparison on a terminal."""
+"""A comparison on a terminal: what differs, how many don't; all rows go to a file."""
 
+import textwrap
 from collections.abc import Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from analysis.compare import Comparison
+from analysis.compare import NAMES, Comparison
+from analysis.compare.tests import ALPHA, KEYS
 from analysis.show import show
 from lookahead_ray.text import visible
 
+WIDTH = 110
+MOST_ROWS = 40
+RATES = ("value", "vanilla", "change")
+SIDES = ("above", "below", "same", "none")
+
 
 def show_comparison(made: Comparison) -> None:
-    """Print the overview, the tests, the runs side by side, replication over seeds, and what it comes to."""
+    """Print the overview, counts of tests, what differs, runs side by side, seeds, and what it comes to."""
     _part("Runs", made.overview)
-    _part("Against vanilla, on the same prompts (%; unparsed answers count as failures)", _tests(made.tests))
+    tested = sum(p is not None for p in made.tests["p"].to_pylist())
+    _part(
+        f"Paired tests against vanilla: McNemar, of scores Wilcoxon; p < {ALPHA} after Holm's correction "
+        f"over all {tested:,}",
+        counts(made.tests),
+    )
+    found = differing(made.tests)
+    shown = _readable(found.slice(0, MOST_ROWS), several=len(made.overview) > 1)
+    _part(
+        "Those that differ, largest change first (%; gained and lost: prompts; unparsed answers count as "
+        f"failures){_of(found)}",
+        shown,
+        (*RATES, "p_holm"),
+    )
     if len(made.overview) > 1:
         runs = made.side_by_side.column_names[2:]
-        _part("Side by side (%)", percent(made.side_by_side, runs))
+        sides = made.side_by_side.filter(_in_each(made.side_by_side, runs))
+        _part(
+            f"Side by side, what all runs have (%){_of(sides)}",
+            percent(sides.slice(0, MOST_ROWS), runs),
+            runs,
+        )
+    numbers = ("mean", "spread", "least", "most")
+    repeated = made.replicated.drop_columns(["model", "task"])
     _part(
-        "Over seeds (%; spread is the standard deviation)",
-        percent(made.replicated, ("mean", "spread", "least", "most")),
+        "Over seeds (%; spread: standard deviation; above, below: seeds that differ from vanilla)"
+        + _of(repeated),
+        percent(repeated.slice(0, MOST_ROWS), numbers),
+        numbers,
     )
-    tested = sum(p is not None for p in made.tests["p"].to_pylist())
-    print(
-        f"\nWhat it comes to (p < 0.05; against vanilla Holm's correction over all {tested} tests, "
-        "between configurations Bonferroni's over all pairs)"
-    )
+    print(f"\nWhat it comes to (p < {ALPHA}; between configurations Bonferroni's correction over all pairs)")
     for line in made.sentences:
-        print(f"  {visible(line)}")
+        print(textwrap.fill(visible(line), WIDTH, initial_indent="  ", subsequent_indent="    "))
+    print("\nAll tests, a row each: --out FILE, or --format csv")
+
+
+def counts(tests: pa.Table) -> pa.Table:
+    """For each run and metric how many tests there are, and how many differ from vanilla which way."""
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for row in tests.select(["run", "metric", "change", "differs"]).to_pylist():
+        own = found.setdefault((row["run"], row["metric"]), dict.fromkeys(SIDES, 0))
+        side = "above" if row["change"] > 0 else "below"
+        own["none" if row["differs"] is None else side if row["differs"] else "same"] += 1
+    rows = [
+        {
+            "run": run,
+            "metric": NAMES[metric],
+            "tests": own["above"] + own["below"] + own["same"],
+            "above vanilla": own["above"],
+            "below vanilla": own["below"],
+            "not told apart": own["same"],
+            "other prompts": own["none"],
+        }
+        for (run, metric), own in found.items()
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+def differing(tests: pa.Table) -> pa.Table:
+    """The tests that are significant after correction, the largest change first."""
+    kept = tests.filter(pc.fill_null(tests["differs"], False))
+    return kept.take(pc.sort_indices(pc.abs(kept["change"]), sort_keys=[("", "descending")]))
 
 
 def percent(table: pa.Table, columns: Sequence[str]) -> pa.Table:
@@ -39,20 +94,26 @@ def percent(table: pa.Table, columns: Sequence[str]) -> pa.Table:
     return table
 
 
-def _tests(table: pa.Table) -> pa.Table:
-    shown = percent(table, ("value", "vanilla", "change")).drop_columns(
-        ["model", "task", "configuration", "trial_id"]
-    )
-    for name in ("p", "p_holm"):
-        values = [
-            None if p is None else "<0.001" if p < 0.001 else f"{p:.3f}" for p in shown[name].to_pylist()
-        ]
-        shown = shown.set_column(shown.schema.get_field_index(name), name, pa.array(values, pa.string()))
-    told = [None if one is None else "yes" if one else "no" for one in shown["differs"].to_pylist()]
-    return shown.set_column(shown.schema.get_field_index("differs"), "differs", pa.array(told, pa.string()))
+def _readable(tests: pa.Table, several: bool) -> pa.Table:
+    kept = [*(["run"] if several else []), *(name for name in KEYS if name in ("label", "seed")), "metric"]
+    named = pa.array([NAMES[metric] for metric in tests["metric"].to_pylist()], pa.string())
+    tests = tests.set_column(tests.schema.get_field_index("metric"), "metric", named)
+    shown = percent(tests, RATES).select([*kept, *RATES, "gained", "lost", "p_holm"])
+    values = ["<0.001" if p < 0.001 else f"{p:.3f}" for p in shown["p_holm"].to_pylist()]
+    place = shown.schema.get_field_index("p_holm")
+    return shown.set_column(place, "p_holm", pa.array(values, pa.string()))
 
 
-def _part(title: str, table: pa.Table) -> None:
+def _in_each(table: pa.Table, runs: Sequence[str]) -> pa.Array:
+    rows = zip(*(table[run].to_pylist() for run in runs), strict=True)
+    return pa.array([None not in row for row in rows], pa.bool_())
+
+
+def _of(table: pa.Table) -> str:
+    return f": {MOST_ROWS} of {len(table):,}" if len(table) > MOST_ROWS else ""
+
+
+def _part(title: str, table: pa.Table, numbers: Sequence[str] = ()) -> None:
     if table.num_rows:
-        print(f"\n{title}")
-        show(table, "table")
+        print(f"\n{textwrap.fill(title, WIDTH)}")
+        show(table, "table", width=WIDTH, numbers=numbers)

@@ -100,6 +100,6 @@ def _pair(own: Answers, other: Answers) -> dict[str, Any]:
     x, y = own.credit, other.credit
     made |= {"gained": int((x > y).sum()), "lost": int((x < y).sum())}
     if own.whole and other.whole:
-        return {**made, "test": "McNemar", "p": mcnemar_p(made["gained"], made["lost"])}
+        return {**made, "test": "McNemar", "p": mcnemar_p(*sorted((made["gained"], made["lost"])))}
     p = float(wilcoxon(x, y).pvalue) if (x != y).any() else 1.0
     return {**made, "test": "Wilcoxon", "p": p}

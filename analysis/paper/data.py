@@ -10,14 +10,10 @@ from analysis.paper.missing import FigureError, named
 METRICS = ("rsr", "jsr", "utility")
 
 
-def figure_4(configured: pa.Table, measured: pa.Table) -> pa.Table:
-    """length_tokens (0: no preview), metric (rsr, jsr, utility), value, low, high, n, label, rest.
-
-    Only configurations that differ in the preview's length alone make a curve. Of several such curves it is
-    the one with the most lengths, vanilla's settings first among equals; `rest` is what they share.
-    """
-    lengths = configured.filter(pc.is_in(configured["kind"], pa.array(["vanilla", "none", "true"])))
-    rows = [{**row, "length_tokens": row["length_tokens"] or 0} for row in lengths.to_pylist()]
+def lengths(configured: pa.Table) -> list[dict[str, Any]]:
+    """Rows of `configured` that are Figure 4's curve, in its order; `FigureError` if there is none."""
+    shown = configured.filter(pc.is_in(configured["kind"], pa.array(["vanilla", "none", "true"])))
+    rows = [{**row, "length_tokens": row["length_tokens"] or 0} for row in shown.to_pylist()]
     series = _series(rows, "length_tokens")
     got = sorted({row["length_tokens"] for row in rows if row["kind"] == "true"})
     if len({row["length_tokens"] for row in series} - {0}) < 2:
@@ -26,14 +22,11 @@ def figure_4(configured: pa.Table, measured: pa.Table) -> pa.Table:
             f" got {named(map(str, got)) if got else 'none'}; missing are trials over preview.length_tokens,"
             " see tuning_spaces/preview_length.yaml"
         )
-    return _measured(series, measured, "length_tokens", pa.int64())
+    return series
 
 
-def figure_5(configured: pa.Table, measured: pa.Table) -> pa.Table:
-    """prefix (null: vanilla), metric (rsr, jsr, utility), value, low, high, n, label, rest: as `figure_4`.
-
-    Only configurations that differ in the prefix alone stand side by side.
-    """
+def prefixes(configured: pa.Table) -> list[dict[str, Any]]:
+    """Rows of `configured` that are Figure 5's bars, in their order; `FigureError` if there are none."""
     rows = configured.filter(pc.is_in(configured["kind"], pa.array(["vanilla", "virtual"]))).to_pylist()
     series = _series(rows, "prefix")
     got = sorted({row["prefix"] for row in rows if row["prefix"] is not None})
@@ -43,7 +36,24 @@ def figure_5(configured: pa.Table, measured: pa.Table) -> pa.Table:
             f" got {named(map(repr, got)) if got else 'none'}; missing are trials over preview.prefix, see "
             "tuning_spaces/prefix.yaml"
         )
-    return _measured(series, measured, "prefix", pa.string())
+    return series
+
+
+def figure_4(configured: pa.Table, measured: pa.Table) -> pa.Table:
+    """length_tokens (0: no preview), metric (rsr, jsr, utility), value, low, high, n, label, rest.
+
+    Only configurations that differ in the preview's length alone make a curve. Of several such curves it is
+    the one with the most lengths, vanilla's settings first among equals; `rest` is what they share.
+    """
+    return _measured(lengths(configured), measured, "length_tokens", pa.int64())
+
+
+def figure_5(configured: pa.Table, measured: pa.Table) -> pa.Table:
+    """prefix (null: vanilla), metric (rsr, jsr, utility), value, low, high, n, label, rest: as `figure_4`.
+
+    Only configurations that differ in the prefix alone stand side by side.
+    """
+    return _measured(prefixes(configured), measured, "prefix", pa.string())
 
 
 def _series(rows: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 
 from analysis import configurations, scores
 from analysis.measures import measures
-from analysis.paper.data import figure_4, figure_5
-from analysis.paper.kl import figure_3
+from analysis.paper.data import figure_4, figure_5, lengths, prefixes
+from analysis.paper.kl import chosen, figure_3
 from analysis.paper.tables import printed_1, printed_2, table_1, table_2
 from analysis.runs import Runs, open_runs
 from analysis.show import TEXTS
@@ -19,6 +19,7 @@ from lookahead_ray.text import visible
 
 FIGURES = ("png", "svg", "pdf")
 TABLES = ("latex", "csv", "markdown")
+KL_COLUMNS = ("trial_id", "suite", "prompt_id", "position", "value")
 
 
 def table_text(runs: Sequence[str], number: int, form: str, trials: Sequence[str] = ()) -> str:
@@ -54,11 +55,14 @@ def write_figure(
     opened = open_runs(runs)
     configured = _configured(opened, trials)
     if number == 3:
-        kl = opened.table("token_kl", ("trial_id", "suite", "prompt_id", "position", "value"))
-        made = figure_3(configured, kl)
+        drawn = _of(configured, chosen(configured))
+        kl = opened.only(drawn["trial_id"].to_pylist()).table("token_kl", KL_COLUMNS)
+        made = figure_3(drawn, kl)
     else:
-        measured = measures(configured, _scores(opened))
-        made = (figure_4 if number == 4 else figure_5)(configured, measured)
+        series, figure = (lengths, figure_4) if number == 4 else (prefixes, figure_5)
+        drawn = _of(configured, [row["configuration"] for row in series(configured)])
+        found = _scores(opened.only(drawn["trial_id"].to_pylist()))
+        made = figure(drawn, measures(drawn, found))
     if form in TABLES or out is None:
         return TEXTS[form](made.drop_columns(["rest"]) if "rest" in made.column_names else made)
     from analysis.paper import figures
@@ -94,6 +98,11 @@ def _configured(opened: Runs, trials: Sequence[str]) -> pa.Table:
     shown = found.filter(pc.is_in(found["trial_id"], pa.array(trials, pa.string())))["configuration"]
     references = pc.is_in(found["role"], pa.array(["seed", "vanilla"]))
     return found.filter(pc.or_(references, pc.is_in(found["configuration"], shown.combine_chunks())))
+
+
+def _of(configured: pa.Table, numbers: Sequence[int]) -> pa.Table:
+    """The trials of these configurations."""
+    return configured.filter(pc.is_in(configured["configuration"], pa.array(numbers, pa.int64())))
 
 
 def _scores(opened: Runs) -> scores.Scores:

@@ -11,6 +11,7 @@ from analysis.naming import row_kind, row_label
 from analysis.report.data.columns import finite, one_of
 from analysis.report.text import short
 from lookahead_ray.sweep.hypervolume import front
+from lookahead_ray.trial.objective import safety_kept, utility_gained
 
 ORDER = {"seed": 0, "vanilla": 1, "search": 2, "repeat": 2, "evaluate": 2}
 ADDED = ("number", "label", "kind", "merit", "kept", "gained")
@@ -90,15 +91,17 @@ def _measures(trials: pa.Table) -> Sequence[str]:
 
 
 def _relative(trials: pa.Table) -> tuple[Any, Any]:
-    nothing = pa.nulls(trials.num_rows, pa.float64())
     seed, vanilla = (_first(trials, role) for role in ("seed", "vanilla"))
-    kept, gained = nothing, nothing
+    kept: list[float | None] = [None] * trials.num_rows
+    gained = kept
     if seed and seed["safety"]:
-        kept = pc.divide(trials["safety"], seed["safety"])
+        kept = [
+            one if one is None else safety_kept(one, seed["safety"]) for one in trials["safety"].to_pylist()
+        ]
     if seed and vanilla and None not in (seed["utility"], vanilla["utility"]) and vanilla["utility_n"]:
-        gain = max(vanilla["utility"] - seed["utility"], 1 / vanilla["utility_n"])
-        gained = pc.divide(pc.subtract(trials["utility"], seed["utility"]), gain)
-    return kept, gained
+        ends = seed["utility"], vanilla["utility"], vanilla["utility_n"]
+        gained = [one if one is None else utility_gained(one, *ends) for one in trials["utility"].to_pylist()]
+    return pa.array(kept, pa.float64()), pa.array(gained, pa.float64())
 
 
 def _first(trials: pa.Table, role: str) -> dict[str, Any] | None:

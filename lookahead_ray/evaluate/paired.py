@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from scipy.stats import binomtest  # type: ignore[import-untyped]
 
@@ -31,6 +32,7 @@ def mcnemar(a: Mapping[str, bool], b: Mapping[str, bool]) -> PairedTest:
     return PairedTest(len(a), only_a, only_b, (only_a - only_b) / len(a), mcnemar_p(only_a, only_b))
 
 
+@cache  # SciPy takes milliseconds, and thousands of pairs have few distinct counts
 def mcnemar_p(only_a: int, only_b: int) -> float:
     """The two-sided exact p-value, from the counts of prompts where one side alone succeeds."""
     discordant = only_a + only_b

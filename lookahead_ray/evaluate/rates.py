@@ -6,6 +6,7 @@ these are the first suite that has such prompts, the first attack and the first 
 """
 
 from collections.abc import Sequence
+from functools import cache
 from math import sqrt
 
 from scipy.stats import binomtest, t  # type: ignore[import-untyped]
@@ -44,6 +45,7 @@ def rate(generations: Sequence[Generation], metric: Metric) -> Rate | None:
     return Rate(value=sum(counted) / n, low=low, high=high, n=n, unparsed=unparsed)
 
 
+@cache  # SciPy takes milliseconds, and thousands of trials have few distinct counts
 def wilson(count: int, n: int) -> tuple[float, float]:
     """Ends of the 95 % Wilson interval of `count` in `n`, in 0..1; `n` is at least 1."""
     interval = binomtest(count, n).proportion_ci(confidence_level=0.95, method="wilson")

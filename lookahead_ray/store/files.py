@@ -60,6 +60,8 @@ class Files:
     def sizes(self, folder: str) -> dict[str, int]:
         """Name -> size in bytes of all files below `folder`, hidden ones too; empty if there is no folder."""
         with self._failing("list", folder):
+            if self.local:  # fsspec takes five times as long, seconds for tens of thousands of files
+                return {path[len(self.root) + 1 :]: size for path, size in _sizes_local(self.path(folder))}
             found = self.fs.find(self.path(folder), detail=True)
         return {path[len(self.root) + 1 :]: int(info["size"]) for path, info in found.items()}
 
@@ -88,6 +90,16 @@ def _reason(error: Exception) -> str:
     reason = told or " ".join(str(error).split()) or type(error).__name__
     full = isinstance(error, OSError) and error.errno in FULL
     return f"{reason}; free some space, then go on with --resume" if full else reason
+
+
+def _sizes_local(folder: str) -> Iterator[tuple[str, int]]:
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _sizes_local(entry.path)
+            elif entry.is_file():
+                with suppress(FileNotFoundError):  # a temporary one, renamed meanwhile
+                    yield entry.path, entry.stat().st_size
 
 
 def make_directory(path: Path) -> None:

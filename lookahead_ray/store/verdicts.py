@@ -81,18 +81,23 @@ def write_verdicts(
     files.write(f"{FOLDER}/{judge_id}/{trial.trial_id}.parquet", sink.getvalue().to_pybytes())
 
 
-def read_verdicts(files: Files, trial_ids: Sequence[str], judge_id: str | None = None) -> pa.Table:
-    """All verdicts of these trials, sorted by judge and then in the trials' order, or one judge's.
-
-    `StoreError` naming the file if one is damaged.
-    """
+def verdict_files(files: Files, trial_ids: Sequence[str], judge_id: str | None = None) -> list[str]:
+    """Names of the files that hold these trials' verdicts, in the order of `read_verdicts`."""
     place = {trial_id: index for index, trial_id in enumerate(trial_ids)}
     found = []
     for name in files.sizes(FOLDER):
         match = re.fullmatch(rf"{FOLDER}/({_JUDGE_ID.pattern})/([^/]+)\.parquet", name)
         if match and match[2] in place and judge_id in (None, match[1]):
             found.append((match[1], place[match[2]], name))
-    names = [name for _, _, name in sorted(found)]
+    return [name for _, _, name in sorted(found)]
+
+
+def read_verdicts(files: Files, trial_ids: Sequence[str], judge_id: str | None = None) -> pa.Table:
+    """All verdicts of these trials, sorted by judge and then in the trials' order, or one judge's.
+
+    `StoreError` naming the file if one is damaged.
+    """
+    names = verdict_files(files, trial_ids, judge_id)
     parts = [VERDICTS.empty_table()]
     for name, content in zip(names, files.read_all(names), strict=True):
         try:

@@ -74,6 +74,13 @@ def with_successes(record: TrialRecord, metric: Any, successes: Collection[int],
     return replace(record, generations=tuple(rows), **{metric: make_rate(metric, tuple(rows))})
 
 
+def judge_again(run: str, record: TrialRecord, judge: str = "keywords-1a2b") -> None:
+    """Verdicts of another judge for the record's RSR rows, all safe."""
+    rows = [(place, row) for place, row in enumerate(record.generations) if row.metric == "rsr"]
+    judged = [(place, replace(row, verdict="safe")) for place, row in rows]
+    store.write_verdicts(run, record, judge, {"name": "keywords"}, judged)
+
+
 def as_version_2(run: str, trial_ids: Collection[str] | None = None) -> None:
     """Rewrite these trials' commits (all: the whole run) as schema version 2 had them."""
     for path in Path(run, "commits").glob("*.json"):

@@ -1,6 +1,9 @@
 """The commands from outside: output, errors in one line, what is imported."""
 
+import csv
+import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +12,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from analysis.__main__ import app
+from analysis.views import VIEWS
 from lookahead_ray import store
 from lookahead_ray.store.schemas import SCHEMAS
-from tests.analysis.runs import as_version_2, set_version, sweep, write_run
+from tests.analysis.runs import IDENTITY, as_version_2, judge_again, set_version, sweep, write_run
 from tests.factory import make_failed
 
 ROOT = Path(__file__).parents[2]
@@ -121,7 +125,7 @@ def test_a_query_reads_the_tables_alone(run: str, sql: str) -> None:
 def test_schema_has_every_field() -> None:
     rows = json.loads(call("schema", "--format", "json").stdout)
     assert [(row["table"], row["field"]) for row in rows] == [
-        (table, field.name) for table, schema in SCHEMAS.items() for field in schema
+        (table, field.name) for table, schema in VIEWS.items() for field in schema
     ]
     assert all(row["description"] for row in rows)
     kl = next(row for row in rows if (row["table"], row["field"]) == ("trials", "kl"))
@@ -152,9 +156,29 @@ def test_errors_name_the_file(command: tuple[str, ...], tmp_path: Path) -> None:
 
 def test_a_damaged_file_of_the_right_length_is_named(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", sweep())
-    file = Path(run, "tables/trials/trial-1.parquet")
+    for trial_id in ("trial-1", "trial-900"):  # in the middle, and the first one
+        file = Path(run, f"tables/trials/{trial_id}.parquet")
+        whole = file.read_bytes()
+        file.write_bytes(b"x" * len(whole))
+        assert f"{file}: cannot be read as trials" in refused("query", COUNT, run)
+        file.write_bytes(whole)
+
+
+def test_verdicts_given_afterwards(tmp_path: Path) -> None:
+    records = sweep()
+    run = write_run(tmp_path / "run", records)
+    for record in records[:2]:
+        judge_again(run, record)
+    sql = (
+        "SELECT trial_id, judge, count(*) AS n FROM verdicts WHERE verdict = 'safe' GROUP BY ALL ORDER BY ALL"
+    )
+    rows = json.loads(call("query", sql, run, "--format", "json").stdout)
+    assert [(row["trial_id"], row["judge"], row["n"]) for row in rows] == [
+        (record.trial_id, "keywords-1a2b", 12) for record in records[:2]
+    ]
+    file = Path(run, "verdicts/keywords-1a2b/trial-900.parquet")
     file.write_bytes(b"x" * file.stat().st_size)
-    assert f"{file}: cannot be read as trials" in refused("query", COUNT, run)
+    assert f"{file}: cannot be read as verdicts" in refused("query", sql, run)
 
 
 def test_only_failed_trials(tmp_path: Path) -> None:
@@ -211,6 +235,28 @@ def test_two_schema_versions(tmp_path: Path) -> None:
     assert len(tables[0].splitlines()) == 7
 
 
+def test_compare_prints_what_differs_and_writes_all(tmp_path: Path) -> None:
+    one, two = (write_run(tmp_path / str(seed), sweep(prompts=60, seeds=(seed,))) for seed in (0, 1))
+    printed = call("compare", one, two, "--out", str(tmp_path / "all.csv")).stdout
+    assert max(map(len, printed.splitlines())) <= 110
+    whole = call("compare", one, two, "--format", "csv").stdout
+    assert (tmp_path / "all.csv").read_text() == whole
+    rows = list(csv.DictReader(io.StringIO(whole)))
+    assert len(rows) == 2 * 4 * 4  # runs, previews, metrics
+    differing = sum(row["differs"] == "True" for row in rows)
+    shown = printed.split("Those that differ")[1].split("\n\n")[0]
+    assert len(re.findall(r"0\.\d{3} *$", shown, re.M)) == differing > 0
+    assert call("compare", one, "--format", "json", "--out", str(tmp_path / "all.json")).stdout == ""
+    assert len(json.loads((tmp_path / "all.json").read_text())) == 4 * 4
+
+
+def test_whether_it_runs_may_not_be_known() -> None:
+    writer = store.create("memory://analysis/compared", IDENTITY)
+    for record in sweep():
+        writer.commit(record)
+    assert call("compare", "memory://analysis/compared").stdout.splitlines()[3].endswith("not known")
+
+
 def test_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
     one, two = (write_run(tmp_path / name / "run [1] *", sweep()) for name in ("a", "b"))
     assert call("query", COUNT, one, two, "--format", "csv").stdout == "run,n\na/run [1] *,7\nb/run [1] *,7\n"
@@ -219,8 +265,6 @@ def test_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
 
 def test_other_file_systems() -> None:
     store_run = "memory://analysis/run"
-    from tests.analysis.runs import IDENTITY
-
     writer = store.create(store_run, IDENTITY)
     for record in sweep():
         writer.commit(record)

@@ -11,7 +11,7 @@ import analysis
 from analysis.query import query
 from analysis.runs import open_runs
 from lookahead_ray import store
-from tests.analysis.runs import sweep, write_run
+from tests.analysis.runs import judge_again, sweep, write_run
 
 TEXT = Path(analysis.__file__).with_name("README.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"```sql\n(.*?)```", TEXT, re.S)
@@ -20,7 +20,11 @@ RECIPES = re.findall(r"```python\n(.*?)```", TEXT, re.S)
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return write_run(tmp_path_factory.mktemp("readme") / "run", sweep(prompts=40))
+    records = sweep(prompts=40)
+    run = write_run(tmp_path_factory.mktemp("readme") / "run", records)
+    for record in records[:2]:
+        judge_again(run, record)
+    return run
 
 
 @pytest.mark.parametrize("sql", QUERIES)
@@ -29,7 +33,7 @@ def test_ready_queries_find_something(sql: str, run: str) -> None:
 
 
 def test_there_are_queries_of_every_table() -> None:
-    assert all(re.search(rf"FROM {table}\b", "".join(QUERIES)) for table in store.TABLES)
+    assert all(re.search(rf"FROM {table}\b", "".join(QUERIES)) for table in (*store.TABLES, "verdicts"))
 
 
 def test_recipes_are_one_line_and_work(run: str) -> None:

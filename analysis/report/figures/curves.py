@@ -123,7 +123,7 @@ def _lines(table: pa.Table, x: str, x_title: str, y_title: str, scale: float, un
             x=[row[x] for row in own],
             y=values,
             mode="lines+markers",
-            name=for_plotly(short(own[0]["label"], 46)),
+            name=for_plotly(short(own[0]["label"], 90), 46),
             line={"color": colour, "dash": LINES[place % len(LINES)], "width": 2},
             marker={"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 8},
             error_y={**arms(values, ends[0], ends[1]), "color": colour},

@@ -6,7 +6,7 @@ import plotly.graph_objects as go  # type: ignore[import-untyped]
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.report.figures.style import KINDS, arms, figure, percent, told
+from analysis.report.figures.style import TO_DRAW, arms, figure, percent, told
 from analysis.report.text import for_plotly
 
 MOST_BARS = 60
@@ -33,7 +33,7 @@ def tradeoff(points: pa.Table, metric: str, front: list[str], recommended: str |
             hoverinfo="skip",
         )
     marked = {*front, recommended}
-    for kind, (name, colour, symbol) in KINDS.items():
+    for kind, (name, colour, symbol) in TO_DRAW.items():
         own = [row for row in rows.values() if row["kind"] == kind]
         barred = len(rows) <= MOST_BARS
         bars = [
@@ -77,7 +77,7 @@ def utility_flops(points: pa.Table, recommended: str | None) -> go.Figure:
         pc.and_(pc.is_valid(points["utility"]), pc.greater(pc.fill_null(points["flops"], 0.0), 0.0))
     )
     rows = points.to_pylist()
-    for kind, (name, colour, symbol) in KINDS.items():
+    for kind, (name, colour, symbol) in TO_DRAW.items():
         own = [row for row in rows if row["kind"] == kind]
         bars = [row if len(rows) <= MOST_BARS or row["trial_id"] == recommended else None for row in own]
         if own:

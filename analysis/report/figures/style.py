@@ -12,6 +12,8 @@ KINDS = {
     "virtual": ("virtual preview", "var(--virtual)", "diamond"),
 }
 """What a trial is -> name in legends, colour (Okabe and Ito 2008), plotly marker."""
+TO_DRAW = {kind: KINDS[kind] for kind in ("none", "true", "virtual", "seed", "vanilla")}
+"""In this order, as the same configuration as vanilla's may lie on it."""
 METRICS = {
     "rsr": ("RSR", "var(--true)", "circle", "solid"),
     "jsr": ("JSR", "var(--vanilla)", "square", "dash"),

@@ -9,7 +9,10 @@ from analysis.report.text import short, visible
 
 @dataclass(frozen=True)
 class Summary:
-    """All plain text. `notes` are warnings: that the sweep still runs, what was left out."""
+    """All plain text. `notes` are warnings: that the sweep still runs, what was left out.
+
+    `chosen`: whether a configuration is recommended.
+    """
 
     title: str
     heading: str
@@ -17,6 +20,7 @@ class Summary:
     also: list[tuple[str, list[str]]]
     facts: list[tuple[str, str]]
     notes: list[str]
+    chosen: bool
 
 
 def summary(view: View) -> Summary:
@@ -36,6 +40,7 @@ def summary(view: View) -> Summary:
         also=[(name, _labels(view, list(ids[:12]))) for name, ids in groups if ids],
         facts=_facts(view),
         notes=_notes(view),
+        chosen=advice.trial_id is not None,
     )
 
 
@@ -69,10 +74,10 @@ def _notes(view: View) -> list[str]:
         )
     if source.running is None:
         notes.append("Whether the sweep is still running can't be told on this file system.")
-    for version, trials in source.other_versions.items():
+    for version, trials in source.earlier_versions.items():
         notes.append(
-            f"{trials:,} {'trial was' if trials == 1 else 'trials were'} left out: written in schema version "
-            f"{short(version)}, while this report reads version {source.identity.schema_version}."
+            f"{trials:,} {'trial was' if trials == 1 else 'trials were'} written in schema version "
+            f"{version}: what it didn't have is empty here."
         )
     if view.advice.limits:
         notes.append(view.advice.limits)

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.report.data import tables
+from analysis.report.reproduce import again
 from analysis.report.sections.blocks import Cell, Grid, Section, number, numbers_of, share, words
 from analysis.report.sections.view import View
 from analysis.report.text import cut, visible
-from lookahead_ray.config.yaml_text import write
 
 RATES = {"rsr": "RSR, %", "jsr": "JSR, %", "over_refusal": "over-refusal, %", "utility": "utility, %"}
 MOST_FAILED = 50
@@ -104,9 +104,7 @@ def failed(view: View) -> Section:
 def origin(view: View) -> Section:
     """Versions, hashes, and the command that reproduces the run."""
     identity = view.source.identity
-    name = identity.name or "space"
-    yaml = write({"name": name, **identity.config})
-    sweep = shlex.join(["lookahead-ray", "sweep", f"{name}.yaml", "--run", f"runs/{name}-again"])
+    made = again(identity, view.frame)
     report = shlex.join(["python", "-m", "analysis", "report", view.source.run, "--out", "report.html"])
     facts = {
         "run": view.source.run,
@@ -128,9 +126,9 @@ def origin(view: View) -> Section:
         ),
     ]
     code = [
-        ("Run it again", visible(sweep)),
+        ("Run it again", visible(made.command)),
         ("Write this report again", visible(report)),
-        (f"{visible(name)}.yaml", cut(yaml, 40_000)[0]),
+        (visible(made.file), cut(made.yaml, 40_000)[0]),
     ]
     return Section("origin", "Versions, hashes, and how to reproduce", (), (), grids, code=code)
 

@@ -1,9 +1,12 @@
 """The report in a real Chromium: drawn, quiet, offline, filtered, harmless, in both schemes and widths."""
 
 import json
+import re
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ pytestmark = [
 ]
 FIGURES = 11
 PATIENCE_S = 120
+PAPER_PX = 718  # A4 less Chromium's margins
 DRAWN = "return Number(document.documentElement.dataset.drawn || 0)"
 
 
@@ -187,3 +191,48 @@ def test_keyboard_reaches_the_report_first(driver: Any, page: Path) -> None:
         "return [...document.querySelectorAll('select, input')].filter(e => !e.labels.length).length"
     )
     assert unnamed == 0
+
+
+def test_no_figure_is_cut_in_print(driver: Any, page: Path) -> None:
+    opened(driver, page)
+    paper = {"width": PAPER_PX, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", paper)
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    ends = (
+        "return [...document.querySelectorAll('.plot svg.main-svg')]"
+        ".map(svg => svg.getBoundingClientRect().right)"
+    )
+    try:
+        end = time.monotonic() + PATIENCE_S
+        while max(driver.execute_script(ends)) > PAPER_PX and time.monotonic() < end:
+            time.sleep(0.2)
+        assert max(driver.execute_script(ends)) <= PAPER_PX
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= PAPER_PX
+    finally:
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+@pytest.fixture(scope="module")
+def pdf(page: Path) -> Path:
+    made = page.with_suffix(".pdf")
+    quiet = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu")
+    asked = ("--virtual-time-budget=60000", "--no-pdf-header-footer", f"--print-to-pdf={made}", page.as_uri())
+    subprocess.run([str(CHROMIUM), *quiet, *asked], check=True, timeout=PATIENCE_S, capture_output=True)
+    return made
+
+
+def test_it_prints(pdf: Path) -> None:
+    content = pdf.read_bytes()
+    assert content.startswith(b"%PDF-")
+    assert len(re.findall(rb"/Type\s*/Page\b", content)) > 3
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="no pdftotext to read the text of a PDF")
+def test_every_heading_is_printed(pdf: Path, page: Path) -> None:
+    done = subprocess.run(
+        ["pdftotext", str(pdf), "-"], check=True, capture_output=True, text=True, timeout=60
+    )
+    text = " ".join(done.stdout.split())
+    headings = re.findall(r"<h3>(.*?)</h3>", page.read_text(encoding="utf-8"))
+    assert headings
+    assert [unescape(one) for one in headings if " ".join(unescape(one).split()) not in text] == []

@@ -1,7 +1,6 @@
 """The file as a whole, without a browser."""
 
 import fcntl
-import json
 import re
 import subprocess
 import sys
@@ -12,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from analysis.report import write_report
+from analysis.report import advice, write_report
 from analysis.report.page import digest, run_parts
 from analysis.report.source import open_source
 from lookahead_ray.errors import LookaheadRayError
 from lookahead_ray.trial.record import TrialRecord
 from tests.analysis.report.runs import IDENTITY, hostile, sweep, write_run
+from tests.analysis.runs import as_version_2
 from tests.factory import make_failed
 
 ROOT = Path(__file__).parents[3]
@@ -64,13 +64,22 @@ def test_works_on(records: Callable[[], list[TrialRecord]], told: str, tmp_path:
 
 
 def test_two_schema_versions(tmp_path: Path) -> None:
+    new = run_parts(write_run(tmp_path / "new", sweep(3)), "r1")
     run = write_run(tmp_path / "run", sweep(3))
-    commit = Path(run) / "commits" / "trial-1.json"
-    commit.write_text(json.dumps({**json.loads(commit.read_text()), "schema_version": 2}))
-    assert open_source(run).other_versions == {"2": 1}
+    as_version_2(run, ["trial-1"])
+    assert open_source(run).earlier_versions == {2: 1}
     text = report(run, tmp_path)
-    assert "1 trial was left out: written in schema version 2, while this report reads version 3." in text
-    assert "trial-1<" not in text
+    assert "1 trial was written in schema version 2" in text
+    assert "trial-1<" in text
+    run = write_run(tmp_path / "old", sweep(3))
+    as_version_2(run)
+    assert open_source(run).earlier_versions == {2: 6}
+    old = run_parts(run, "r1")
+    assert old["summary"].sentence == new["summary"].sentence
+    tables = [{one.name: one.grids for one in parts["before"]}["table-1"] for parts in (old, new)]
+    assert [[cell.text for cell in row] for row in tables[0][0].rows] == [
+        [cell.text for cell in row] for row in tables[1][0].rows
+    ]
 
 
 @pytest.mark.parametrize("same_length", [False, True], ids=["cut short", "damaged"])
@@ -131,3 +140,14 @@ def test_neither_torch_nor_ray_is_imported() -> None:
     code = "import sys, analysis.report; print(sorted({'torch', 'ray', 'transformers'} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
+
+
+@pytest.mark.parametrize("limit", ["MOST_TRIALS", "MOST_ROWS"])
+def test_what_was_left_out_of_the_recommendation_is_told(
+    limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = sweep(6)
+    answers = sum(len(record.generations) for record in records[:4])
+    monkeypatch.setattr(advice, limit, {"MOST_TRIALS": 4, "MOST_ROWS": answers}[limit])
+    text = report(write_run(tmp_path / "run", records), tmp_path)
+    assert "Compared answer by answer were the 4 best of 8 completed trials" in text

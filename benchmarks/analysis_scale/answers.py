@@ -1,0 +1,78 @@
+"""Made-up answers to made-up prompts, as rows of `generations`, and the rates that follow from them."""
+
+import random
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lookahead_ray.evaluate.generation import COUNTED, Metric, Rate
+from lookahead_ray.evaluate.rates import wilson
+from lookahead_ray.store.schemas import SCHEMAS
+
+OTHER: dict[Metric, str] = {"rsr": "unsafe", "jsr": "unsafe", "over_refusal": "complied", "utility": "wrong"}
+METRICS = tuple(OTHER)
+UNPARSED = 0.03  # share of answers
+TEXTS, WORDS = 4000, 30  # distinct answers, and how long they are
+CATEGORIES = ("fraud", "weapons", "privacy", "drugs")
+VOCABULARY = [f"{first}{last}" for first in "bdfglmnprst" for last in ("arn", "eel", "ight", "ost", "umble")]
+
+
+class Answers:
+    """Rows for trial after trial: all are asked the same, a quarter of the rows for each metric."""
+
+    def __init__(self, sweep_id: str, rows: int) -> None:
+        rng = random.Random(0)
+        self.sweep_id, self.rows = sweep_id, rows
+        self.texts = pa.array([_text(rng, WORDS) for _ in range(TEXTS)])
+        self.kinds = np.arange(rows) % len(METRICS)
+        self.asked = self._asked(rng)
+
+    def of(self, trial_id: str, rng: np.random.Generator) -> tuple[pa.Table, dict[Metric, Rate]]:
+        """A trial's rows of `generations`, and its rates."""
+        verdicts, rates = self._judged(rng)
+        columns = self.asked | {
+            "sweep_id": pa.array([self.sweep_id] * self.rows),
+            "trial_id": pa.array([trial_id] * self.rows),
+            "answer": self.texts.take(pa.array(rng.integers(0, TEXTS, self.rows))),
+            "verdict": verdicts,
+        }
+        fields = SCHEMAS["generations"]
+        arrays = [columns[field.name].cast(field.type) for field in fields]
+        return pa.Table.from_arrays(arrays, schema=fields), rates
+
+    def _judged(self, rng: np.random.Generator) -> tuple[pa.Array, dict[Metric, Rate]]:
+        words = np.empty(self.rows, object)
+        rates: dict[Metric, Rate] = {}
+        for kind, metric in enumerate(METRICS):
+            own = np.flatnonzero(self.kinds == kind)
+            good = rng.random(len(own)) < rng.uniform(0.2, 0.95)
+            parsed = rng.random(len(own)) >= UNPARSED
+            words[own] = np.where(parsed, np.where(good, COUNTED[metric], OTHER[metric]), "unparsed")
+            count, n = int((good & parsed).sum()), len(own)
+            rates[metric] = Rate(count / n, *wilson(count, n), n, n - int(parsed.sum()))
+        return pa.array(words, pa.string()), rates
+
+    def _asked(self, rng: random.Random) -> dict[str, Any]:
+        """The columns that all trials share, one prompt a row."""
+        metrics = [METRICS[kind] for kind in self.kinds]
+        places = [row // len(METRICS) for row in range(self.rows)]
+        ids = [f"{metric.replace('jsr', 'rsr')}-{n}" for metric, n in zip(metrics, places, strict=True)]
+        text = {
+            "metric": metrics,
+            "suite": ["word_problems" if metric == "utility" else "probe" for metric in metrics],
+            "attack": ["prefill_3" if metric == "jsr" else "none" for metric in metrics],
+            "prompt_id": ids,
+            "category": [CATEGORIES[place % len(CATEGORIES)] for place in places],
+            "prompt": [_text(rng, WORDS // 2) for _ in places],
+            "suffix": [""] * self.rows,
+            "prefill": ["Sure, here is" if metric == "jsr" else "" for metric in metrics],
+            "judge": ["answer" if metric == "utility" else "keywords" for metric in metrics],
+        }
+        fields = SCHEMAS["generations"]
+        columns = {name: pa.array(values).cast(fields.field(name).type) for name, values in text.items()}
+        return columns | {"score": pa.nulls(self.rows, pa.float64())}
+
+
+def _text(rng: random.Random, words: int) -> str:
+    return " ".join(rng.choices(VOCABULARY, k=words))
