@@ -3,9 +3,9 @@
 import sys
 
 from lookahead_ray.cli.app import app
-from lookahead_ray.cli.commands import data, judging, models, sweeps
+from lookahead_ray.cli.commands import data, jobs, judging, models, sweeps
 
-for commands in (sweeps, models, judging, data):  # in the order of --help
+for commands in (sweeps, jobs, models, judging, data):  # in the order of --help
     app.add_typer(commands.app)
 
 

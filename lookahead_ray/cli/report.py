@@ -139,7 +139,7 @@ def _rates(shown: Sequence[Pooled], more: Sequence[Column], cells: Cells, chosen
         *(Column(f"{METRICS[m]}\n{_n(records, m)}", justify="right") for m in metrics), *more
     )
     for one in shown:
-        rates = [_interval(rate_of(one.record, metric)) for metric in metrics]
+        rates = [interval(rate_of(one.record, metric)) for metric in metrics]
         table.add_row(trial_name(one, chosen), *rates, *cells(one.record))
     return table
 
@@ -167,7 +167,7 @@ def _label(record: TrialRecord) -> str:
     return clean(label_of(record.config, record.role, record.params))
 
 
-def _interval(rate: Rate | None) -> str:
+def interval(rate: Rate | None) -> str:
     """`63 % [55, 70]`; unparsed answers show as `2?`."""
     if rate is None or math.isnan(rate.value):
         return "–"

@@ -24,6 +24,7 @@ from lookahead_ray.errors import ModelError, StoreError
 if TYPE_CHECKING:
     from lookahead_ray.sweep.sink import Sink
 
+PICTURE = "tradeoff.png"
 PLAIN_WIDTH = 110  # columns of the report where there is no terminal to ask
 
 
@@ -48,9 +49,12 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
             for line in warm.lines:
                 view.preparing(line)
             sink = open_sink(sweep, where, hashes)
+            from lookahead_ray.cli.session import session
             from lookahead_ray.sweep.driver import run_sweep
 
-            result = run_sweep(sweep, sink, view, warm.trials)
+            with session(where, sweep) as ending:
+                result = run_sweep(sweep, sink, view, warm.trials)
+                ending.interrupted = result.interrupted
         seconds = time.monotonic() - started_s
         if result.interrupted:
             if result.records:
@@ -60,6 +64,7 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
         print_mechanism(console, result.records)
         print_recommendation(console, result.records, result.recommendation)
         # after the figures: they must not be lost, should drawing fail
+        from lookahead_ray.cli.session import keep_beside
         from lookahead_ray.sweep.picture import draw_tradeoff
         from lookahead_ray.sweep.places import beside
         from lookahead_ray.sweep.recommended import FILE, save_recommended
@@ -67,8 +72,9 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
         config = beside(result.run, FILE, sweep.name)
         told = result.records, result.recommendation
         recommended = save_recommended(config, sweep.name, result.run, *told)
-        picture = beside(result.run, "tradeoff.png", sweep.name)
+        picture = beside(result.run, PICTURE, sweep.name)
         draw_tradeoff(*told, picture, sweep.objective)
+        keep_beside(where, sweep.name, (PICTURE, FILE))
         print_places(console, result.run, picture, seconds, view.progress.log, recommended)
     if result.records and all(record.status == "failed" for record in result.records):
         guard.say("error: every trial failed")

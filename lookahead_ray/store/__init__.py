@@ -3,6 +3,7 @@
     <run>/sweep.json                          whose trials these are (`SweepIdentity`)
     <run>/tables/<table>/<trial_id>.parquet   trials, steps, signals, generations, token_kl
     <run>/commits/<trial_id>.json             written last: from here on readers see the trial
+    <run>/session.json                        the driver that writes, or wrote last (`Session`)
     <run>/verdicts/<judge>/<trial_id>.parquet  verdicts given afterwards (`write_verdicts`)
 
 Write with `create` while holding `lock`, read with `open`.
@@ -13,6 +14,7 @@ from lookahead_ray.store.lock import lock
 from lookahead_ray.store.rates import rates_by, recompute_rates
 from lookahead_ray.store.reader import Run, open, trial_ids
 from lookahead_ray.store.schemas import SCHEMA_VERSION, SCHEMAS, TABLES, TableName
+from lookahead_ray.store.session import How, Session, holder, keep, kept, read_session, write_session
 from lookahead_ray.store.verdicts import VERDICTS, judge_configs, write_verdicts
 from lookahead_ray.store.writer import Store, create
 
@@ -21,16 +23,23 @@ __all__ = [
     "SCHEMA_VERSION",
     "TABLES",
     "VERDICTS",
+    "How",
     "Run",
+    "Session",
     "Store",
     "SweepIdentity",
     "TableName",
     "create",
+    "holder",
     "judge_configs",
+    "keep",
+    "kept",
     "lock",
     "open",
     "rates_by",
+    "read_session",
     "recompute_rates",
     "trial_ids",
+    "write_session",
     "write_verdicts",
 ]

@@ -75,6 +75,12 @@ class Run:
         for commit in self._commits:
             yield to_record({table: self._read(table, [commit])[0] for table in TABLES})
 
+    def each_summary(self) -> Iterator[TrialRecord]:
+        """As `each_record`, but without steps, signals, generations and KL, which are not read."""
+        empty = {table: schema.empty_table() for table, schema in SCHEMAS.items()}
+        for commit in self._commits:
+            yield to_record({**empty, "trials": self._read("trials", [commit])[0]})
+
     def export(self, table: TableName | str, format: Format, out_dir: str) -> tuple[str, ...]:
         """Write one table, or "all", to `<out_dir>/<table>.<format>`; returns the paths written.
 

@@ -17,6 +17,7 @@ from lookahead_ray.sweep.observer import Observer
 from lookahead_ray.sweep.places import beside
 from lookahead_ray.sweep.recommend import recommend
 from lookahead_ray.sweep.recommendation import Recommendation
+from lookahead_ray.sweep.references import REFERENCES
 from lookahead_ray.sweep.search import Search
 from lookahead_ray.sweep.sink import Sink
 from lookahead_ray.sweep.stopping import Stopping
@@ -24,8 +25,6 @@ from lookahead_ray.sweep.tuning import run_trials
 from lookahead_ray.sweep.warm_start import WarmTrial
 from lookahead_ray.trial.launch import TuneTrial
 from lookahead_ray.trial.record import TrialRecord
-
-REFERENCES = 2
 
 
 @dataclass(frozen=True)

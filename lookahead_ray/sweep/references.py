@@ -9,6 +9,9 @@ from lookahead_ray.sweep.grid import Point
 from lookahead_ray.trial.objective import References
 from lookahead_ray.trial.record import TrialRecord
 
+REFERENCES = 2
+"""Trials that every sweep begins with: the seed model as it is, and vanilla fine-tuning."""
+
 
 def references_among(records: Sequence[TrialRecord]) -> References | None:
     """The first completed trials of both roles; None unless there are both."""

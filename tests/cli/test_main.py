@@ -82,6 +82,10 @@ def test_help_lists_the_commands() -> None:
         "rejudge",
         "judge-agreement",
         "preview",
+        "submit",
+        "status",
+        "logs",
+        "stop",
         "--version",
     ):
         assert command in result.stdout
@@ -89,7 +93,10 @@ def test_help_lists_the_commands() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["sweep", "validate", "train", "align", "evaluate", "tables", "rejudge", "judge-agreement", "preview"],
+    [
+        *("sweep", "validate", "train", "align", "evaluate", "tables", "rejudge", "judge-agreement"),
+        *("preview", "submit", "status", "logs", "stop"),
+    ],
 )
 def test_every_command_explains_itself(command: str) -> None:
     assert invoke(command, "--help").exit_code == 0

@@ -1,0 +1,90 @@
+"""Commands on sweeps elsewhere: submit one to a cluster, look at it, end it."""
+
+from typing import Annotated
+
+import typer
+
+from lookahead_ray.cli import guard, spaces
+from lookahead_ray.cli.app import Overrides, Space, teller
+
+app = typer.Typer()
+
+Cluster = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="FILE", help="A file for `ray up`; its head is reached over ssh."),
+]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", metavar="URL", help="Of a job server. [$RAY_API_SERVER_ADDRESS]"),
+]
+JobOrRun = Annotated[
+    str, typer.Argument(metavar="JOB|RUN", help="Submission id, or the run of a submitted job.")
+]
+
+
+@app.command()
+def submit(
+    space: Space,
+    cluster: Cluster = None,
+    address: Address = None,
+    run: Annotated[
+        str | None,
+        typer.Option("--run", metavar="URL", help="Where the tables go: a URL, or a path that all share."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run's committed trials.")] = False,
+    overrides: Overrides = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option("--env", metavar="NAME", help="Hand over an environment variable; may be repeated."),
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Don't follow the job.")] = False,
+    python: Annotated[str, typer.Option("--python", help="The interpreter on the head.")] = "python",
+) -> None:
+    """Run a sweep on a cluster as a Ray job: packs what git tracks here, and what the space names."""
+    with guard.guarded():
+        path = spaces.find(space)
+        from lookahead_ray.cli.submit.submission import Submission, Where
+        from lookahead_ray.cli.submit.submitting import submit as submit_job
+
+        what = Submission(space, run or "", resume, overrides or (), env or (), python)
+        submit_job(path, what, Where.told(cluster, address), detach, teller())
+
+
+@app.command()
+def status(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Directory or URL of a sweep's tables.")],
+    cluster: Cluster = None,
+    address: Address = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show where a sweep is, from its tables alone; a cluster is asked whether its job runs."""
+    with guard.guarded():
+        from lookahead_ray.cli.submit.submission import Where
+        from lookahead_ray.cli.submit.watching import show_status
+
+        show_status(run, json, Where(cluster, address), teller())
+
+
+@app.command()
+def logs(
+    target: JobOrRun,
+    cluster: Cluster = None,
+    address: Address = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the job ends.")] = False,
+) -> None:
+    """Print a submitted job's output; without a cluster, the log in the run's directory."""
+    with guard.guarded():
+        from lookahead_ray.cli.submit.submission import Where
+        from lookahead_ray.cli.submit.watching import show_logs
+
+        show_logs(target, follow, Where.told(cluster, address), teller())
+
+
+@app.command()
+def stop(target: JobOrRun, cluster: Cluster = None, address: Address = None) -> None:
+    """End a submitted job in order: committed trials are kept, and --resume goes on."""
+    with guard.guarded():
+        from lookahead_ray.cli.submit.submission import Where
+        from lookahead_ray.cli.submit.watching import stop as stop_job
+
+        stop_job(target, Where.told(cluster, address), teller())

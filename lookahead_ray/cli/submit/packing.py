@@ -1,0 +1,88 @@
+"""What of the working tree travels with a job: what git tracks, the space file, and files that it names."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lookahead_ray.errors import ConfigError
+
+NEVER = {".git", ".venv", "venv", "runs", "__pycache__"}
+"""Names of files and directories that are never packed, whoever tracks or names them."""
+IGNORE_FILES = {".gitignore", ".rayignore"}  # Ray would leave out by these what the space names
+SECRET_FILES = (".env", ".netrc", ".pypirc", ".git-credentials")
+MOST_BYTES = 400 * 2**20  # Ray takes packages of up to 500 MiB
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was packed."""
+
+    files: int
+    bytes: int
+
+
+def tracked(root: Path) -> list[Path]:
+    """Files below `root` that git tracks and that are there, relative to it; none outside of a checkout.
+
+    Raises:
+        ConfigError: git is not installed.
+    """
+    command = ["git", "-C", str(root), "ls-files", "-z"]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+    except FileNotFoundError as error:
+        raise ConfigError("git must be installed: it says which files go to the cluster") from error
+    names = os.fsdecode(done.stdout).split("\0") if done.returncode == 0 else []
+    return [Path(name) for name in names if name]
+
+
+def pack(root: Path, named: Iterable[Path], target: Path) -> Packed:
+    """Copy tracked and named files (directories: what is in them) from `root` to the directory `target`.
+
+    A link becomes what it leads to; one that leads out of `root` is left out, as are `NEVER` and files that
+    are known to hold secrets.
+
+    Raises:
+        ConfigError: more than `MOST_BYTES`, or a named file that is left out.
+    """
+    real = root.resolve()
+    named = list(named)
+    for path in named:
+        if not ((root / path).is_dir() and not NEVER & {*path.parts}) and not _goes(root, real, path):
+            raise ConfigError(f"{path}: never goes to a cluster; move it, or rename it")
+    chosen = dict.fromkeys([*tracked(root), *(file for path in named for file in _files(root, path))])
+    sizes = {path: (root / path).stat().st_size for path in chosen if _goes(root, real, path)}
+    if (total := sum(sizes.values())) > MOST_BYTES:
+        largest = max(sizes, key=lambda path: sizes[path])
+        raise ConfigError(
+            f"{largest}: a job's files must have at most {MOST_BYTES // MIB} MiB together, got "
+            f"{total // MIB} MiB, {sizes[largest] // MIB} of them here; put large files on storage that the "
+            "cluster shares, and give their absolute path"
+        )
+    for path in sizes:
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / path, target / path)
+    return Packed(len(sizes), total)
+
+
+def _files(root: Path, path: Path) -> Iterator[Path]:
+    """The file, or all files in the directory."""
+    if not (root / path).is_dir():
+        yield path
+        return
+    for folder, folders, files in os.walk(root / path):
+        folders[:] = sorted(set(folders) - NEVER)
+        yield from (Path(folder, file).relative_to(root) for file in sorted(files))
+
+
+def _goes(root: Path, real: Path, path: Path) -> bool:
+    if NEVER & {*path.parts} or path.name in IGNORE_FILES:
+        return False
+    if path.name in SECRET_FILES or path.name.startswith(".env."):
+        return False
+    file = root / path
+    return file.is_file() and file.resolve().is_relative_to(real)
