@@ -5,12 +5,13 @@ READY := .venv/.ready
 # fast tests share two cores; those with a Ray cluster or a real model come one at a time
 TWO := --numprocesses 2 --dist loadfile
 
-.PHONY: help quickstart test lint check bench clean
+.PHONY: help quickstart test lint check cluster-test bench clean
 
 help:
 	@echo "make quickstart   run the main job on the embedded model (2 cores are enough)"
 	@echo "make test         run all tests that this machine can run"
 	@echo "make check        lint, types and the fast tests (under 3 minutes)"
+	@echo "make cluster-test run sweeps and faults on a cluster of hosts that is made on this machine (root)"
 	@echo "make bench        measure against TRL, Transformers and plain generation"
 
 PIP = $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
@@ -29,8 +30,8 @@ quickstart: $(READY)
 	@$(BIN)/lookahead-ray sweep quickstart --resume
 
 test: $(READY)
-	$(BIN)/python -m pytest $(TWO) -m "not slow and not gpu"
-	$(BIN)/python -m pytest -m "slow or gpu"
+	$(BIN)/python -m pytest $(TWO) -m "not slow and not gpu and not cluster"
+	$(BIN)/python -m pytest -m "(slow or gpu) and not cluster"
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -38,7 +39,11 @@ lint: $(READY)
 	$(BIN)/mypy
 
 check: lint
-	$(BIN)/python -m pytest $(TWO) -m "not slow and not gpu"
+	$(BIN)/python -m pytest $(TWO) -m "not slow and not gpu and not cluster"
+
+# as root; it makes network namespaces, and ends with none left
+cluster-test: $(READY)
+	$(BIN)/python -m pytest -m cluster tests/cluster
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks --out benchmarks/results

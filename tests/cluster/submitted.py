@@ -1,0 +1,127 @@
+"""A sweep on a tiny model that `lookahead-ray submit` runs on a cluster of hosts; the launcher follows it."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+
+from lookahead_ray import store
+from lookahead_ray.train.checkpoint import Checkpoint, read
+from lookahead_ray.trial.record import TrialRecord
+from tests.cluster.hosts import Host
+from tests.cluster.on_premise import Cluster
+from tests.sweep.processes import SMALL
+from tests.tiny import make_model
+
+RANK = "ray::RayTrainWorker"
+EXAMPLES, BATCH, EPOCHS = 64, 8, 40
+STEPS_PER_EPOCH = EXAMPLES // BATCH
+SETTINGS = (
+    *SMALL,
+    "workers=2",  # a worker of the cluster has one core: a trial fills two
+    f"task.train_examples={EXAMPLES}",
+    f"training.batch_size={BATCH}",
+    f"training.epochs={EPOCHS}",
+)
+SLOWER = 300.0  # seconds, for a sweep of two trainings on a busy machine
+
+
+class Submitted:
+    """One submission. Its run is `shared/NAME`; several may go on with the same."""
+
+    def __init__(self, cluster: Cluster, name: str, *options: str, settings: Sequence[str] = ()) -> None:
+        self.cluster, self.run = cluster, cluster.shared / name
+        model = cluster.shared / "model"
+        if not model.exists():
+            make_model(model)
+        words = ["submit", "quickstart", "--cluster", str(cluster.file), "--run", str(self.run), *options]
+        for setting in (*SETTINGS, f"model.path={model}", *settings):
+            words += ["--set", setting]
+        self.output = cluster.network.folder / f"{name}-{time.monotonic_ns()}.txt"
+        command = [sys.executable, "-m", "lookahead_ray.cli.main", *words]
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                cluster.launcher.inside(*command, **cluster.environment(cluster.launcher)),
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            )  # fmt: skip
+
+    def text(self) -> str:
+        """What the job and the submission printed so far."""
+        return self.output.read_text(errors="replace")
+
+    def wait_for(self, text: str, times: int = 1, timeout_s: float = SLOWER) -> None:
+        """Until it printed `text` so often; AssertionError with the output if it ends or takes too long."""
+        deadline = time.monotonic() + timeout_s
+        while self.text().count(text) < times:
+            assert self.process.poll() is None, f"ended before {text!r}:\n{self.text()}"
+            assert time.monotonic() < deadline, f"no {text!r} after {timeout_s:g} s:\n{self.text()}"
+            time.sleep(0.1)
+
+    def finish(self, timeout_s: float = SLOWER) -> str:
+        """Wait for its end; the output, after asserting that it succeeded."""
+        try:
+            code = self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise AssertionError(f"not ended after {timeout_s:g} s:\n{self.text()}") from error
+        assert code == 0, self.text()
+        return self.text()
+
+    def checkpoint(self, trial: str = "vanilla") -> Checkpoint | None:
+        """The last one of a running trial."""
+        return read(self.run / "checkpoints" / trial)
+
+    def wait_for_epoch(self, epoch: int, trial: str = "vanilla") -> Checkpoint:
+        """Until a checkpoint after this epoch, or a later one, is there."""
+        deadline = time.monotonic() + SLOWER
+        while (found := self.checkpoint(trial)) is None or found.epoch < epoch:
+            assert self.process.poll() is None, self.text()
+            assert time.monotonic() < deadline, f"no epoch {epoch}:\n{self.text()}"
+            time.sleep(0.05)
+        return found
+
+    def ranks(self) -> dict[Host, psutil.Process]:
+        """Host -> its rank, for hosts that run exactly one."""
+        found = {host: host.processes(RANK) for host in self.cluster.network.hosts}
+        return {host: ranks[0] for host, ranks in found.items() if len(ranks) == 1}
+
+    def essences(self) -> dict[str, TrialRecord]:
+        """Trial id -> its record without what depends on the clock, the sweep and its restarts; each once."""
+        records = store.open(str(self.run)).records()
+        assert len({record.trial_id for record in records}) == len(records)
+        return {record.trial_id: essence(record) for record in records}
+
+    def close(self) -> None:
+        """End the following, not the job."""
+        if self.process.poll() is None:
+            for process in [*psutil.Process(self.process.pid).children(recursive=True), self.process]:
+                process.kill()
+            self.process.wait(10)
+
+
+def essence(record: TrialRecord) -> TrialRecord:
+    """The record as far as two undisturbed sweeps would agree on it."""
+    return replace(
+        record,
+        sweep_id="",
+        started_at="",
+        restarts=0,
+        seconds_train=None,
+        seconds_evaluate=None,
+        seconds_total=None,
+        preparation={name: value for name, value in record.preparation.items() if name != "seconds"},
+        steps=tuple(replace(step, seconds=0.0) for step in record.steps),
+        signals=tuple(replace(measured, seconds=0.0) for measured in record.signals),
+    )
+
+
+def expected_steps(run: Path) -> bool:
+    """Whether each trained trial has every optimiser step once, in order."""
+    for record in store.open(str(run)).records():
+        steps = [step.step for step in record.steps]
+        if steps != list(range(1, (EPOCHS * STEPS_PER_EPOCH if steps else 0) + 1)):
+            return False
+    return True
