@@ -43,7 +43,7 @@ check: lint
 
 # as root; it makes network namespaces, and ends with none left
 cluster-test: $(READY)
-	$(BIN)/python -m pytest -m cluster tests/cluster
+	$(BIN)/python -m pytest -m cluster
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks --out benchmarks/results

@@ -8,7 +8,7 @@ import pytest
 from lookahead_ray.model.embedded import ADAPTER
 
 GSM8K = Path(__file__).parents[3] / "shared" / "data" / "gsm8k" / "test.jsonl"
-ROWS = 100
+ROWS = 40
 
 
 def test_provenance_says_how_it_was_made_and_what_it_reaches() -> None:

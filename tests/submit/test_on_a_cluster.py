@@ -15,7 +15,7 @@ from tests.submit.cluster import Cluster
 from tests.sweep.processes import SMALL
 from tests.tiny import make_model
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.cluster
 LONG = ("training.epochs=60", "task.train_examples=64", "search.max_concurrent=1")
 """Some seconds of training, to be stopped in; one trial after the other."""
 ROOT = Path(__file__).parents[2]
