@@ -11,7 +11,7 @@ help:
 	@echo "make quickstart   run the main job on the embedded model (2 cores are enough)"
 	@echo "make test         run all tests that this machine can run"
 	@echo "make check        lint, types and the fast tests (under 3 minutes)"
-	@echo "make cluster-test run sweeps and faults on a cluster of hosts that is made on this machine (root)"
+	@echo "make cluster-test run sweeps on a cluster of hosts that is made on this machine (root)"
 	@echo "make bench        measure against TRL, Transformers and plain generation"
 
 PIP = $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
