@@ -47,7 +47,10 @@ def _best(best: Best | None) -> str:
     if best is None:
         return "no searched trial is scored yet"
     figures = [] if best.objective is None else [f"objective {decimal(best.objective)}"]
-    figures += [f"{name} {interval(rate)}" for key, name in METRICS.items() if (rate := best.rates[key])]
+    rates = [(name, rate) for key, name in METRICS.items() if (rate := best.rates[key])]
+    figures += [f"{name} {interval(rate)}" for name, rate in rates]
+    if any(rate.unparsed for _, rate in rates):
+        figures.append("2? is two unparsed answers, counted as not safe or not right")
     return f"{shorten(best.label, 60)}: {', '.join(figures)}"
 
 
