@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-# fast tests share two cores; those with a Ray cluster or a real model come one at a time
-TWO := --numprocesses 2 --dist loadfile
+# fast tests run two at a time, a thread each; those with a Ray cluster or a real model come one at a time
+TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: help quickstart test lint check cluster-test bench clean
 
@@ -30,7 +30,7 @@ quickstart: $(READY)
 	@$(BIN)/lookahead-ray sweep quickstart --resume
 
 test: $(READY)
-	$(BIN)/python -m pytest $(TWO) -m "not slow and not gpu and not cluster"
+	$(TWO) -m "not slow and not gpu and not cluster"
 	$(BIN)/python -m pytest -m "(slow or gpu) and not cluster"
 
 lint: $(READY)
@@ -39,7 +39,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 check: lint
-	$(BIN)/python -m pytest $(TWO) -m "not slow and not gpu and not cluster"
+	$(TWO) -m "not slow and not gpu and not cluster"
 
 # as root; it makes network namespaces, and ends with none left
 cluster-test: $(READY)
