@@ -4,7 +4,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,6 +13,7 @@ from lookahead_ray.train.checkpoint import Checkpoint, read
 from lookahead_ray.trial.record import TrialRecord
 from tests.cluster.hosts import Host
 from tests.cluster.on_premise import Cluster
+from tests.sweep.essence import essence
 from tests.sweep.processes import SMALL
 from tests.tiny import make_model
 
@@ -100,22 +100,6 @@ class Submitted:
             for process in [*psutil.Process(self.process.pid).children(recursive=True), self.process]:
                 process.kill()
             self.process.wait(10)
-
-
-def essence(record: TrialRecord) -> TrialRecord:
-    """The record as far as two undisturbed sweeps would agree on it."""
-    return replace(
-        record,
-        sweep_id="",
-        started_at="",
-        restarts=0,
-        seconds_train=None,
-        seconds_evaluate=None,
-        seconds_total=None,
-        preparation={name: value for name, value in record.preparation.items() if name != "seconds"},
-        steps=tuple(replace(step, seconds=0.0) for step in record.steps),
-        signals=tuple(replace(measured, seconds=0.0) for measured in record.signals),
-    )
 
 
 def expected_steps(run: Path) -> bool:

@@ -4,7 +4,6 @@ import random
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -12,6 +11,7 @@ import pytest
 
 from lookahead_ray import store
 from lookahead_ray.trial.record import TrialRecord
+from tests.sweep.essence import essence
 from tests.sweep.processes import SweepProcess
 from tests.tiny import make_model
 
@@ -41,22 +41,6 @@ def started() -> Iterator[list[SweepProcess]]:
     yield sweeps
     for sweep in sweeps:
         sweep.clean_up()
-
-
-def essence(record: TrialRecord) -> TrialRecord:
-    """The record without what depends on the clock, on the sweep and on how often it was started."""
-    return replace(
-        record,
-        sweep_id="",
-        started_at="",
-        restarts=0,
-        seconds_train=None,
-        seconds_evaluate=None,
-        seconds_total=None,
-        preparation={name: value for name, value in record.preparation.items() if name != "seconds"},
-        steps=tuple(replace(step, seconds=0.0) for step in record.steps),
-        signals=tuple(replace(measured, seconds=0.0) for measured in record.signals),
-    )
 
 
 def essences(run: Path) -> dict[str, TrialRecord]:
