@@ -96,7 +96,7 @@ def started(home: Path) -> Iterator[Head]:
     known: set[psutil.Process] = set()
     try:
         until = time.monotonic() + START_TIMEOUT_S
-        while "Ray runtime started" not in output.read_text():
+        while "Ray runtime started" not in output.read_text() or not _is_listening(client):
             if process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(output.read_text())
             time.sleep(0.5)
@@ -109,6 +109,12 @@ def started(home: Path) -> Iterator[Head]:
         for survivor in left:
             survivor.kill()
         process.wait(STOP_TIMEOUT_S)
+
+
+def _is_listening(port: int) -> bool:
+    """The Ray client's server comes up some seconds after the head says that it has started."""
+    with socket.socket() as there:
+        return there.connect_ex(("127.0.0.1", port)) == 0
 
 
 def run(head: Head, *command: str, **changed: str) -> subprocess.CompletedProcess[str]:

@@ -92,8 +92,11 @@ class SweepProcess:
                 return found
             time.sleep(0.1)
 
-    def wait_until_gone(self, timeout_s: float = 60) -> None:
-        """Assert that nothing of the sweep is alive after `timeout_s`."""
+    def wait_until_gone(self, timeout_s: float = 150) -> None:
+        """Assert that nothing of the sweep is alive after `timeout_s`.
+
+        Ray's agents of a killed driver try to reach its control service for a minute before they end.
+        """
         deadline = time.monotonic() + timeout_s
         while (left := self.left()) and time.monotonic() < deadline:
             time.sleep(0.5)
