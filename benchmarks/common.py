@@ -176,7 +176,7 @@ def print_benchmark(console: Console, benchmark: Benchmark) -> None:
         console.print(ratio_table(benchmark))
     for name, value in benchmark.extra.items():
         if isinstance(value, int | float):
-            console.print(f"{name.replace('_', ' ')}: {value:.3g}")
+            console.print(f"{name.replace('_', ' ')}: {value:{'.0f' if value >= 100 else '.3g'}}")
 
 
 def ratio_table(benchmark: Benchmark) -> Table:
