@@ -14,7 +14,7 @@ ALLOWED: dict[str, set[str]] = {
     "align": {*DIRECTION, "align"} - {"preview"},
     "cli": {*DIRECTION, "sweep", "store", "align", "cli"},
 }
-STORE_IMPORTS = {"lookahead_ray.trial.record", "lookahead_ray.errors"}
+STORE_IMPORTS = {"lookahead_ray.trial.record", "lookahead_ray.errors", "lookahead_ray.remote"}
 MODULES = sorted(path.relative_to(ROOT.parent) for path in ROOT.rglob("*.py"))
 
 
@@ -35,7 +35,7 @@ def imports(path: Path) -> Iterator[str]:
 def test_every_package_has_its_place() -> None:
     packages = {path.name for path in ROOT.iterdir() if (path / "__init__.py").is_file()}
     assert packages == {*ALLOWED, "store"}
-    assert {path.stem for path in ROOT.glob("*.py")} == {"__init__", "chatter", "errors", "text"}
+    assert {path.stem for path in ROOT.glob("*.py")} == {"__init__", "chatter", "errors", "remote", "text"}
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if len(path.parts) > 2], ids=str)
@@ -45,7 +45,7 @@ def test_a_module_imports_from_its_own_package_and_from_the_left(path: Path) -> 
         target = name.split(".")[1]
         if package == "store":
             assert target == "store" or name in STORE_IMPORTS, f"{path} imports {name}"
-        elif target not in ("chatter", "errors", "text") and name != f"{ROOT.name}.__version__":
+        elif target not in ("chatter", "errors", "remote", "text") and name != f"{ROOT.name}.__version__":
             assert target in ALLOWED[package], f"{path} imports {name}"
 
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from lookahead_ray import store
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.errors import StoreError
+from lookahead_ray.sweep.mirror import FILES
 from lookahead_ray.sweep.places import beside
 from lookahead_ray.sweep.references import REFERENCES
 from lookahead_ray.trial.record import utc_now
 
 JOB = "LOOKAHEAD_RAY_JOB"
 """Environment variable with the submission id of the job that a driver is; `submit` sets it."""
-LOG, JOURNAL = "driver.log", "study.journal"
 
 
 @dataclass
@@ -50,7 +50,7 @@ def session(run: str, sweep: Sweep) -> Iterator[Ending]:
     finally:
         with suppress(StoreError):
             store.write_session(run, replace(begun, ended_at=utc_now(), how=how))
-            keep_beside(run, sweep.name, (LOG, JOURNAL))
+            keep_beside(run, sweep.name, FILES)
 
 
 def keep_beside(run: str, name: str, files: Sequence[str]) -> None:

@@ -1,24 +1,25 @@
 """The few file operations that a run needs, on any file system that fsspec reaches.
 
 A write is whole or not there: locally a temporary file, fsync, rename, fsync of the directory; object stores
-put an object atomically. Nothing is cached: every listing asks the file system.
+put an object atomically. Nothing is cached: every listing asks the file system. One at a URL that refuses
+for a moment is waited for.
 """
 
-import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pyarrow.fs
-from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from lookahead_ray.errors import StoreError
+from lookahead_ray.remote import FULL, opened, patiently
 
+T = TypeVar("T")
 PARALLEL_READS = 8
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Files:
@@ -31,8 +32,7 @@ class Files:
     def __init__(self, run: str) -> None:
         self.run = run
         with self._failing("open", ""):
-            self.fs, root = url_to_fs(run, use_listings_cache=False)
-        self.root: str = root.rstrip("/")
+            self.fs, self.root = opened(run)
         self.local = isinstance(self.fs, LocalFileSystem)
 
     def path(self, name: str) -> str:
@@ -46,7 +46,7 @@ class Files:
     def read(self, name: str) -> bytes:
         """A file's content; `FileNotFoundError` if it isn't there."""
         with self._failing("read", name):
-            content: bytes = self.fs.cat_file(self.path(name))
+            content: bytes = self._ask(self.fs.cat_file, self.path(name))
         return content
 
     def read_all(self, names: list[str]) -> list[bytes]:
@@ -62,7 +62,7 @@ class Files:
         with self._failing("list", folder):
             if self.local:  # fsspec takes five times as long, seconds for tens of thousands of files
                 return {path[len(self.root) + 1 :]: size for path, size in _sizes_local(self.path(folder))}
-            found = self.fs.find(self.path(folder), detail=True)
+            found = self._ask(self.fs.find, self.path(folder), detail=True)
         return {path[len(self.root) + 1 :]: int(info["size"]) for path, info in found.items()}
 
     def write(self, name: str, content: bytes) -> None:
@@ -71,7 +71,12 @@ class Files:
             if self.local:
                 _write_local(Path(self.path(name)), content)
             else:
-                self.fs.pipe_file(self.path(name), content)
+                self._ask(self.fs.pipe_file, self.path(name), content)
+
+    def _ask(self, call: Callable[..., T], *arguments: Any, **options: Any) -> T:
+        if self.local:
+            return call(*arguments, **options)
+        return patiently(self.fs, call, *arguments, **options)
 
     @contextmanager
     def _failing(self, action: str, name: str) -> Iterator[None]:

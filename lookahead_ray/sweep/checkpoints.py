@@ -1,28 +1,41 @@
-"""Where running trials keep their checkpoints: a folder each in the run's directory."""
+"""Where running trials keep their checkpoints: a folder each in the run's directory, or below its URL."""
 
-import shutil
+import logging
+from collections.abc import Collection
 from pathlib import Path
 
+from lookahead_ray.remote import is_url, opened, patiently
 from lookahead_ray.trial.job import Checkpoints
 
 FOLDER = "checkpoints"
 
 
 class CheckpointFolder:
-    """`RUN/checkpoints`; a run at a URL has none, so its trials begin anew when they are started again."""
+    """`RUN/checkpoints`."""
 
     def __init__(self, run: str, every_epochs: int | None) -> None:
         self._every = every_epochs
-        self._folder = None if "://" in run or every_epochs is None else Path(run).absolute() / FOLDER
+        self._url = is_url(run)
+        self._folder = f"{run.rstrip('/')}/{FOLDER}" if self._url else str(Path(run).absolute() / FOLDER)
 
     def of(self, trial_id: str) -> Checkpoints | None:
-        """A trial's own; the folder above it is there then."""
-        if self._folder is None or self._every is None:
+        """A trial's own, where any are to be written; the folder above it is there then."""
+        if self._every is None:
             return None
-        self._folder.mkdir(parents=True, exist_ok=True)
-        return Checkpoints(str(self._folder / trial_id), self._every)
+        if not self._url:
+            Path(self._folder).mkdir(parents=True, exist_ok=True)
+        return Checkpoints(f"{self._folder}/{trial_id}", self._every)
 
-    def remove(self, trial_id: str) -> None:
-        """Of a trial that is committed nothing is kept."""
-        if self._folder is not None:
-            shutil.rmtree(self._folder / trial_id, ignore_errors=True)
+    def remove(self, trial_ids: Collection[str]) -> None:
+        """Of trials that are committed nothing is kept; what can't be removed stays, and is logged."""
+        try:
+            fs, folder = opened(self._folder)
+            there = {
+                path.rstrip("/").rsplit("/", 1)[-1] for path in patiently(fs, fs.ls, folder, detail=False)
+            }
+            for trial_id in there.intersection(trial_ids):
+                patiently(fs, fs.rm, f"{folder}/{trial_id}", recursive=True)
+        except FileNotFoundError:
+            return
+        except Exception as error:  # each file system's library has its own
+            logging.getLogger(__name__).warning("%s: checkpoints stay: %s", self._folder, error)

@@ -13,6 +13,7 @@ from lookahead_ray.sweep.cluster import cluster, concurrency
 from lookahead_ray.sweep.jobs import reference_jobs
 from lookahead_ray.sweep.ledger import Ledger
 from lookahead_ray.sweep.limits import Limits
+from lookahead_ray.sweep.mirror import JOURNAL, LOG, Mirror
 from lookahead_ray.sweep.observer import Observer
 from lookahead_ray.sweep.places import beside
 from lookahead_ray.sweep.recommend import recommend
@@ -55,14 +56,13 @@ def run_sweep(
         StoreError: a trial can't be committed, or the study's journal can't be written.
         TrialError: a reference failed, so that nothing can be scored; it is committed with its error.
     """
-    log = beside(sink.run, "driver.log", sweep.name)
+    log = beside(sink.run, LOG, sweep.name)
     checkpoints = CheckpointFolder(sink.run, sweep.search.checkpoint_epochs)
-    for record in sink.committed:
-        checkpoints.remove(record.trial_id)
+    checkpoints.remove({record.trial_id for record in sink.committed})
 
     def commit(record: TrialRecord) -> None:
         sink.commit(record)
-        checkpoints.remove(record.trial_id)
+        checkpoints.remove({record.trial_id})
 
     ledger = Ledger(sweep.objective, sink.committed, commit, observer)
     total = REFERENCES + sweep.search.trials
@@ -71,10 +71,19 @@ def run_sweep(
     try:
         stopping = Stopping(sweep, ledger.records, ledger.references)
         told = {record.trial_id: stopping.told(record, ledger.references) for record in ledger.records}
-        journal = beside(sink.run, "study.journal", sweep.name)
+        mirror = Mirror(sink.run, sweep.name)
+        mirror.fetch()
         agenda = Agenda(
             reference_jobs(sweep, ledger.records),
-            Search(sweep, ledger.records, journal, told, sweep_id=sink.sweep_id, warm=warm),
+            Search(
+                sweep,
+                ledger.records,
+                beside(sink.run, JOURNAL, sweep.name),
+                told,
+                sweep_id=sink.sweep_id,
+                warm=warm,
+                journal_changed=mirror.push,
+            ),
             ledger,
             stopping,
             Limits(sweep, ledger, observer),

@@ -5,7 +5,7 @@ knows alone is which trials were running when a session was killed. A journal th
 holds the end of a trial which no table holds, is set aside as `study.journal.damaged` and written anew.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,18 +26,25 @@ class Journal(StudyLog):
     """A study in a journal file. Raises StoreError where the file can't be written."""
 
     def __init__(
-        self, path: Path, study: optuna.Study, distributions: Mapping[str, BaseDistribution]
+        self,
+        path: Path,
+        study: optuna.Study,
+        distributions: Mapping[str, BaseDistribution],
+        changed: Callable[[], None],
     ) -> None:
         super().__init__(study, distributions)
         self._path = path
+        self._changed = changed
 
     def begin(self, trial_id: str, params: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
         with _writing(self._path):
             super().begin(trial_id, params, attributes)
+        self._changed()
 
     def end(self, trial_id: str, outcome: Outcome) -> None:
         with _writing(self._path):
             super().end(trial_id, outcome)
+        self._changed()
 
     def describe(self, attributes: Mapping[str, Any]) -> None:
         """Set attributes of the study that it has not."""
@@ -64,12 +71,14 @@ def open_journal(
     objectives: Sequence[str],
     distributions: Mapping[str, BaseDistribution],
     committed: Collection[str],
+    changed: Callable[[], None] = lambda: None,
 ) -> Journal:
     """The study `name` in the file `path`, made where it is not; one driver at a time.
 
     Args:
         objectives: what the study's values are called; all are maximised.
         committed: ids of the search trials that the tables hold.
+        changed: called after a trial has begun or ended there.
 
     Raises:
         StoreError: the file can't be written.
@@ -87,7 +96,7 @@ def open_journal(
         if not ended_in(study.get_trials(deepcopy=False)) <= set(committed):
             _set_aside(path)
             study = _study(path, name, objectives)
-    return Journal(path, study, distributions)
+    return Journal(path, study, distributions, changed)
 
 
 def ended_in(trials: Sequence[FrozenTrial]) -> set[str]:

@@ -50,6 +50,7 @@ class Search:
         *,
         sweep_id: str = "",
         warm: Sequence[WarmTrial] = (),
+        journal_changed: Callable[[], None] = lambda: None,
     ) -> None:
         """A search that goes on from the `committed` records.
 
@@ -58,6 +59,7 @@ class Search:
             estimates: `tell`'s `estimated` for the committed trials that were stopped, by trial id.
             sweep_id: whose study it is in the journal, which several sweeps may share.
             warm: trials of earlier sweeps that the sampler learns from, scored by this one's references.
+            journal_changed: called after a trial has begun or ended in the journal.
 
         Raises:
             ConfigError: the space is no grid of a sane size, where the sampler is one.
@@ -82,7 +84,7 @@ class Search:
         if journal is not None:
             ids = [record.trial_id for record in searched]
             study_name = f"{sweep.name} {sweep_id}".strip()
-            self._journal = open_journal(journal, study_name, names, distributions, ids)
+            self._journal = open_journal(journal, study_name, names, distributions, ids, journal_changed)
             self._journal.describe({"sweep": sweep.name, "sweep_id": sweep_id})
             self._studies.append(self._journal)
         self._again = deque(self._in_flight(searched))

@@ -9,8 +9,8 @@ DeepSpeed unpickles its files, so a directory of checkpoints is trusted as the r
 import json
 import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,10 @@ class Checkpoint:
         """Where DeepSpeed's files are, in the checkpoints' directory."""
         return f"epoch-{self.epoch}"
 
+    def content(self) -> bytes:
+        """As `parsed` reads it."""
+        return json.dumps(asdict(self)).encode()
+
 
 def save(
     engine: Any,
@@ -58,7 +62,7 @@ def save(
         OSError: the file system failed.
     """
     leads = dist.get_rank() == 0
-    if not all(gather_everywhere(_room(engine, directory))):
+    if not all(gather_everywhere(room(engine, directory.parent))):
         return False
     made = Checkpoint(config_hash, dist.get_world_size(), epoch, tuple(steps), state, {})
     if leads:
@@ -73,20 +77,32 @@ def save(
 def read(directory: Path) -> Checkpoint | None:
     """The last checkpoint that was written whole; None if there is none, or one of another version's."""
     try:
-        fields = json.loads((directory / FILE).read_bytes())
-        steps = tuple(Step(**step) for step in fields.pop("steps"))
-        return Checkpoint(steps=steps, **fields)
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return parsed((directory / FILE).read_bytes())
+    except FileNotFoundError:
         return None
 
 
-def unfit(checkpoint: Checkpoint, directory: Path, config_hash: str, world_size: int) -> str | None:
-    """Why a training can't go on from `checkpoint`, in a few words; None if it can."""
+def parsed(content: bytes) -> Checkpoint | None:
+    """The checkpoint in a `checkpoint.json`; None if it is another version's, or not whole."""
+    try:
+        fields = json.loads(content)
+        steps = tuple(Step(**step) for step in fields.pop("steps"))
+        return Checkpoint(steps=steps, **fields)
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def unfit(checkpoint: Checkpoint, files: Mapping[str, int], config_hash: str, world_size: int) -> str | None:
+    """Why a training can't go on from `checkpoint`, in a few words; None if it can.
+
+    Args:
+        files: those in its folder, name -> bytes.
+    """
     if checkpoint.config_hash != config_hash:
         return "it is another configuration's"
     if checkpoint.world_size != world_size:
         return f"it has {checkpoint.world_size} ranks, not {world_size}"
-    if checkpoint.files != _sizes(directory / checkpoint.folder):
+    if checkpoint.files != files:
         return "its files are not whole"
     return None
 
@@ -104,9 +120,8 @@ def _commit(directory: Path, made: Checkpoint) -> None:
     folder = directory / made.folder
     for path in [*folder.iterdir(), folder]:
         _sync(path)
-    content = json.dumps(asdict(made) | {"files": _sizes(folder)})
     temporary = directory / f".{FILE}.tmp"
-    temporary.write_text(content, encoding="utf-8")
+    temporary.write_bytes(replace(made, files=sizes(folder)).content())
     _sync(temporary)
     temporary.replace(directory / FILE)
     _sync(directory)
@@ -115,15 +130,17 @@ def _commit(directory: Path, made: Checkpoint) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _room(engine: Any, directory: Path) -> bool:
-    if not directory.parent.is_dir():
+def room(engine: Any, directory: Path) -> bool:
+    """Whether `directory` is there, and its disk has room for a checkpoint."""
+    if not directory.is_dir():
         return False
     weights = [weight for weight in engine.module.parameters() if weight.requires_grad]
     needed = sum(weight.numel() * (weight.element_size() + OPTIMISER_BYTES) for weight in weights)
-    return bool(shutil.disk_usage(directory.parent).free > 1.1 * needed)
+    return bool(shutil.disk_usage(directory).free > 1.1 * needed)
 
 
-def _sizes(folder: Path) -> dict[str, int]:
+def sizes(folder: Path) -> dict[str, int]:
+    """Name -> bytes of the files in a folder; empty if there is none."""
     return {path.name: path.stat().st_size for path in folder.iterdir()} if folder.is_dir() else {}
 
 

@@ -18,7 +18,7 @@ class Saving:
 class Checkpoints:
     """Where a running trial's checkpoints go, and how often one is written."""
 
-    directory: str  # the trial's own, on a disk that all machines share
+    place: str  # the trial's own: a directory that all machines share, or a URL
     every_epochs: int
 
 

@@ -1,17 +1,20 @@
-"""When a trial's training is written to disk, and whether it goes on from what is there."""
+"""When a trial's training is written down, and whether it goes on from what is there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch.distributed as dist
 
 from lookahead_ray.config.load import content_hash, trial_json
 from lookahead_ray.config.trial import TrialConfig
-from lookahead_ray.train.checkpoint import Checkpoint, load, read, save, unfit
+from lookahead_ray.remote import is_url
+from lookahead_ray.train import checkpoint
+from lookahead_ray.train.checkpoint import Checkpoint, unfit
 from lookahead_ray.train.process_group import gather_everywhere
 from lookahead_ray.train.step import Step
+from lookahead_ray.train.uploaded import Uploaded
 from lookahead_ray.trial.job import Checkpoints
 
 PACKAGES = ("torch", "deepspeed")
@@ -19,44 +22,79 @@ PACKAGES = ("torch", "deepspeed")
 
 
 class Keeper:
-    """The checkpoints of one trial on this rank; without any, nothing is read or written."""
+    """The checkpoints of one trial on this rank; without any, nothing is read or written.
 
-    def __init__(self, checkpoints: Checkpoints | None, config: TrialConfig) -> None:
-        self._directory = Path(checkpoints.directory) if checkpoints else None
+    `say` is told in a few words what becomes of them.
+    """
+
+    def __init__(
+        self, checkpoints: Checkpoints | None, config: TrialConfig, say: Callable[[str], None]
+    ) -> None:
+        self._place = place_of(checkpoints.place) if checkpoints else None
         self._every = checkpoints.every_epochs if checkpoints else 1
         self._config_hash = content_hash(
             [trial_json(config), *(f"{name} {version(name)}" for name in PACKAGES)]
         )
         self._epochs = config.training.epochs
+        self._say = say
 
-    def restore(self, engine: Any, say: Callable[[str], None]) -> Checkpoint | None:
-        """Put `engine` where the last checkpoint was, if there is one that fits on every rank.
-
-        `say` is told in a few words from where training goes on, or why not from what is there.
-        """
-        if self._directory is None:
+    def restore(self, engine: Any) -> Checkpoint | None:
+        """Put `engine` where the last checkpoint was, if there is one that fits on every rank."""
+        if self._place is None:
             return None
-        found: Checkpoint | None = gather_everywhere(read(self._directory))[0]
+        found: Checkpoint | None = gather_everywhere(self._place.read())[0]
         if found is None:
             return None
-        reasons = gather_everywhere(unfit(found, self._directory, self._config_hash, dist.get_world_size()))
-        if reason := next(filter(None, reasons), None):
-            say(f"not from the checkpoint that is there: {reason}")
+        reason = unfit(found, self._place.sizes(found), self._config_hash, dist.get_world_size())
+        if reason := next(filter(None, gather_everywhere(reason)), None):
+            self._say(f"not from the checkpoint that is there: {reason}")
             return None
-        load(engine, self._directory, found)
-        say(f"going on after epoch {found.epoch}")
+        self._place.load(engine, found)
+        self._say(f"going on after epoch {found.epoch}")
         return found
 
     def save(self, engine: Any, steps: Sequence[Step], state: dict[str, Any]) -> None:
         """After an epoch: write a checkpoint where one is due; after the last one none is."""
         epoch = round(steps[-1].epoch)
-        if self._directory is None or epoch >= self._epochs or epoch % self._every:
+        if self._place is None or epoch >= self._epochs or epoch % self._every:
             return
-        save(
-            engine,
-            self._directory,
-            config_hash=self._config_hash,
-            epoch=epoch,
-            steps=steps,
-            state=state,
+        failed = self._place.save(
+            engine, config_hash=self._config_hash, epoch=epoch, steps=steps, state=state
         )
+        if failed:
+            self._say(f"no checkpoint after epoch {epoch}: {failed}")
+
+
+def place_of(place: str) -> "Place":
+    """A trial's checkpoints in a directory that all ranks share, or at a URL."""
+    return Uploaded(place) if is_url(place) else _OnDisk(Path(place))
+
+
+class Place(Protocol):
+    """Where checkpoints are; see `Uploaded`."""
+
+    def save(
+        self, engine: Any, *, config_hash: str, epoch: int, steps: Sequence[Step], state: dict[str, Any]
+    ) -> str | None: ...
+    def read(self) -> Checkpoint | None: ...
+    def sizes(self, found: Checkpoint) -> Mapping[str, int]: ...
+    def load(self, engine: Any, found: Checkpoint) -> None: ...
+
+
+class _OnDisk:
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def save(self, engine: Any, **fields: Any) -> str | None:
+        if checkpoint.save(engine, self._directory, **fields):
+            return None
+        return f"no room in {self._directory.parent}, or not every machine has it"
+
+    def read(self) -> Checkpoint | None:
+        return checkpoint.read(self._directory)
+
+    def sizes(self, found: Checkpoint) -> Mapping[str, int]:
+        return checkpoint.sizes(self._directory / found.folder)
+
+    def load(self, engine: Any, found: Checkpoint) -> None:
+        checkpoint.load(engine, self._directory, found)

@@ -83,8 +83,8 @@ def fine_tuned(
         )
     engine = build_engine(model, config.training, world_size=world_size, total_steps=reporter.total_steps)
     zero_stage = engine.zero_optimization_stage()
-    keeper = Keeper(checkpoints, config)
-    found = keeper.restore(engine, lambda detail: reporter.tell(detail=detail))
+    keeper = Keeper(checkpoints, config, lambda detail: reporter.tell(detail=detail))
+    found = keeper.restore(engine)
     if found:
         signals.taken += [Signal(**signal) for signal in found.state["signals"]]
     done = found.steps if found else ()

@@ -137,7 +137,7 @@ def test_the_job_server_knows_whether_the_driver_runs(run: str, space: Sweep) ->
 def test_logs_of_a_run(run: str, space: Sweep, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no such file; of a submitted job, give --cluster or --address"):
         run_log(run)
-    log = tmp_path / "runs" / "mine-driver.log" if "://" in run else Path(run) / "driver.log"
+    log = beside(run, "driver.log", "mine")
     log.parent.mkdir(parents=True)
     log.write_text("line\n")
     keep_beside(run, "mine", ("driver.log", "no-such-file"))

@@ -32,14 +32,15 @@ class SweepProcess:
     def __init__(
         self,
         model: Path,
-        run: Path,
+        run: Path | str,
         settings: Sequence[str] = (),
         options: Sequence[str] = (),
         output: Path | None = None,
+        directory: Path | None = None,
     ) -> None:
-        """What it prints goes to `output`, by default a new file beside `run`."""
+        """It runs in `directory`; what it prints goes to `output`, by default a new file beside `run`."""
         self.mark = uuid4().hex
-        self.output = output or run.parent / f"{run.name}-{self.mark[:6]}.txt"
+        self.output = output or Path(run).parent / f"{Path(run).name}-{self.mark[:6]}.txt"
         words = [
             sys.executable,
             "-m",
@@ -57,6 +58,7 @@ class SweepProcess:
                 words,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                cwd=directory,
                 env={**os.environ, MARK: self.mark, "OMP_NUM_THREADS": "1"},
                 start_new_session=True,
             )

@@ -1,6 +1,6 @@
 """One rank of DeepSpeed over gloo: `python -m tests.train.one_rank RANK WORLD STORE OUT CONFIG METHOD`.
 
-With a directory as a last argument it ends after an epoch and goes on from a checkpoint in there.
+With a directory or URL as a last argument it ends after an epoch and goes on from a checkpoint in there.
 """
 
 import json
@@ -26,10 +26,11 @@ def main(
     from lookahead_ray.config.trial import TrialConfig
     from lookahead_ray.method import METHODS
     from lookahead_ray.train.batches import optimiser_steps
-    from lookahead_ray.train.checkpoint import load, read, save, unfit
+    from lookahead_ray.train.checkpoint import unfit
     from lookahead_ray.train.loop import train
     from lookahead_ray.train.model import prepare_model
     from lookahead_ray.train.step import Step
+    from lookahead_ray.trial.keeper import place_of
     from lookahead_ray.trial.preparation import method_context
     from tests.toy import toy_model, toy_tokenizer
     from tests.train.reference import make_rows
@@ -58,17 +59,17 @@ def main(
             world_size=world_size,
             total_steps=optimiser_steps(len(rows), config.epochs, config.batch_size),
         )
-        directory = Path(checkpoints, "trial")
+        place = place_of(f"{checkpoints}/trial")
         if done:
-            found = read(directory)
+            found = place.read()
             assert found
-            assert unfit(found, directory, "hash", world_size) is None
-            load(engine, directory, found)
+            assert unfit(found, place.sizes(found), "hash", world_size) is None
+            place.load(engine, found)
 
         def on_epoch(steps: list[Step]) -> bool:
             epoch = round(steps[-1].epoch)
             if checkpoints and epoch < config.epochs:
-                assert save(engine, directory, config_hash="hash", epoch=epoch, steps=steps, state={})
+                assert not place.save(engine, config_hash="hash", epoch=epoch, steps=steps, state={})
             return epoch < epochs
 
         return engine, train(

@@ -16,7 +16,7 @@ from lookahead_ray.config.training import LoraConfig, TrainingConfig
 from lookahead_ray.method.vanilla import answer_loss
 from lookahead_ray.train import checkpoint
 from lookahead_ray.train.batches import optimiser_steps
-from lookahead_ray.train.checkpoint import FILE, load, read, save, unfit
+from lookahead_ray.train.checkpoint import FILE, load, read, save, sizes, unfit
 from lookahead_ray.train.engine import build_engine, prepare_environment
 from lookahead_ray.train.loop import train
 from lookahead_ray.train.model import prepare_model, supervised
@@ -84,7 +84,7 @@ def test_it_goes_on_bitwise(changes: dict[str, Any], tmp_path: Path) -> None:
 
     found = read(tmp_path / "trial")
     assert found
-    assert unfit(found, tmp_path / "trial", "h", 1) is None
+    assert unfit(found, sizes(tmp_path / "trial" / found.folder), "h", 1) is None
     assert (found.epoch, found.state, len(found.steps)) == (2, {"epoch": 2}, 4)
     engine = engine_of(config)
     load(engine, tmp_path / "trial", found)
@@ -100,26 +100,28 @@ def test_it_goes_on_bitwise(changes: dict[str, Any], tmp_path: Path) -> None:
 def test_only_the_last_one_is_kept_and_frozen_weights_are_not(tmp_path: Path) -> None:
     saved(tmp_path / "whole", last=2)
     saved(tmp_path / "adapters", CONFIG.model_copy(update={"lora": LORA}), last=2)
-    sizes = []
+    bytes_ = []
     for name in ("whole", "adapters"):
         assert [path.name for path in (tmp_path / name).glob("epoch-*")] == ["epoch-2"]
         found = read(tmp_path / name)
         assert found
-        sizes.append(sum(found.files.values()))
-    assert sizes[1] < sizes[0] / 3
+        bytes_.append(sum(found.files.values()))
+    assert bytes_[1] < bytes_[0] / 3
 
 
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     saved(tmp_path / "trial")
     found = read(tmp_path / "trial")
     assert found
-    assert unfit(found, tmp_path / "trial", "other", 1) == "it is another configuration's"
-    assert unfit(found, tmp_path / "trial", "h", 2) == "it has 1 ranks, not 2"
+    assert (
+        unfit(found, sizes(tmp_path / "trial" / found.folder), "other", 1) == "it is another configuration's"
+    )
+    assert unfit(found, sizes(tmp_path / "trial" / found.folder), "h", 2) == "it has 1 ranks, not 2"
     victim = next((tmp_path / "trial" / "epoch-1").iterdir())
     victim.write_bytes(victim.read_bytes()[:-1])
-    assert unfit(found, tmp_path / "trial", "h", 1) == "its files are not whole"
+    assert unfit(found, sizes(tmp_path / "trial" / found.folder), "h", 1) == "its files are not whole"
     shutil.rmtree(tmp_path / "trial" / "epoch-1")
-    assert unfit(found, tmp_path / "trial", "h", 1) == "its files are not whole"
+    assert unfit(found, sizes(tmp_path / "trial" / found.folder), "h", 1) == "its files are not whole"
 
 
 def test_a_writer_that_dies_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +133,7 @@ def test_a_writer_that_dies_leaves_the_one_before(tmp_path: Path, monkeypatch: p
     assert (tmp_path / "trial" / "epoch-2").is_dir()
     assert read(tmp_path / "trial") == before
     assert before
-    assert unfit(before, tmp_path / "trial", "h", 1) is None
+    assert unfit(before, sizes(tmp_path / "trial" / before.folder), "h", 1) is None
     monkeypatch.undo()
     save(engine, tmp_path / "trial", config_hash="h", epoch=2, steps=steps, state={})
     after = read(tmp_path / "trial")

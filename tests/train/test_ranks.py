@@ -18,6 +18,7 @@ from tests.train.reference import make_rows, train_plainly
 pytestmark = pytest.mark.slow
 
 MODULE = "tests.train.one_rank"
+DISK = "{folder}"
 # Two epochs of three steps, the last with three examples of four; two ranks accumulate twice, one rank four
 # times, so that a rank goes without an example in each epoch's last step.
 CONFIG = TrainingConfig(
@@ -32,9 +33,12 @@ VARIANTS = {
 
 @cache
 def run(
-    variant: str, world_size: int, method: str = "vanilla", interrupted: bool = False
+    variant: str, world_size: int, method: str = "vanilla", interrupted: str = ""
 ) -> list[dict[str, Any]]:
-    """What each rank saw; with its own cache, so that the seed model is asked anew."""
+    """What each rank saw; with its own cache, so that the seed model is asked anew.
+
+    `interrupted`: it went on from a checkpoint there, under a folder of its own.
+    """
     with TemporaryDirectory() as folder:
         outs = [Path(folder, f"rank{rank}.json") for rank in range(world_size)]
         config = VARIANTS[variant].model_dump_json()
@@ -50,7 +54,7 @@ def run(
                     str(out),
                     config,
                     method,
-                    *([folder] if interrupted else []),
+                    *filter(None, [interrupted.format(folder=folder)]),
                 ],
                 env={**os.environ, "LOOKAHEAD_RAY_CACHE": folder},
                 cwd=Path(__file__).parents[2],
@@ -87,11 +91,16 @@ def test_two_ranks_learn_what_one_learns(variant: str) -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("world_size", [1, 2])
 def test_from_a_checkpoint_it_goes_on_as_if_it_had_never_ended(variant: str, world_size: int) -> None:
-    assert run(variant, world_size, interrupted=True) == run(variant, world_size)
+    assert run(variant, world_size, interrupted=DISK) == run(variant, world_size)
+
+
+@pytest.mark.parametrize("variant", ["bf16", "fp32, adapters"])
+def test_and_from_a_url_where_the_ranks_share_no_disk(variant: str) -> None:
+    assert run(variant, 2, interrupted="file://{folder}") == run(variant, 2)
 
 
 def test_a_method_that_asks_the_seed_model_goes_on_alike() -> None:
-    assert run("fp32", 2, "token_kl", interrupted=True) == run("fp32", 2, "token_kl")
+    assert run("fp32", 2, "token_kl", interrupted=DISK) == run("fp32", 2, "token_kl")
 
 
 @pytest.mark.parametrize("method", ["constrained_sft", "token_kl"])

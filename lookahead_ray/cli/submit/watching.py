@@ -9,13 +9,13 @@ import typer
 from lookahead_ray import store
 from lookahead_ray.cli import guard
 from lookahead_ray.cli.run_status import Driver, read_status
-from lookahead_ray.cli.session import LOG
 from lookahead_ray.cli.status_view import print_status, status_json
 from lookahead_ray.cli.submit.address import job_server
 from lookahead_ray.cli.submit.jobs import ENDED, Jobs, connect
 from lookahead_ray.cli.submit.submission import Where
 from lookahead_ray.cli.submit.submitting import STOP_S, Connect, follow
 from lookahead_ray.errors import ConfigError, StoreError
+from lookahead_ray.sweep.mirror import LOG
 from lookahead_ray.text import visible
 
 MARGIN_S = 30  # of what Ray itself needs to end a job, beyond the driver's own time

@@ -1,0 +1,61 @@
+"""The study and the driver's log beside a run at a URL."""
+
+from pathlib import Path
+from uuid import uuid4
+
+import fsspec
+import pytest
+
+from lookahead_ray.errors import StoreError
+from lookahead_ray.sweep import mirror
+from lookahead_ray.sweep.mirror import JOURNAL, LOG, Mirror
+from lookahead_ray.sweep.places import beside
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    return tmp_path / "runs"
+
+
+def test_what_is_pushed_is_fetched_on_another_machine(here: Path) -> None:
+    run = f"memory://{uuid4().hex}/run"
+    beside(run, JOURNAL, "mine").write_text("of this run")
+    beside(run, LOG, "mine").write_text("told")
+    Mirror(run, "mine").push()
+    assert fsspec.filesystem("memory").cat_file(f"{run}/driver.log") == b"told"
+    beside(run, JOURNAL, "mine").write_text("of another run")
+    Mirror(run, "mine").fetch()
+    assert beside(run, JOURNAL, "mine").read_text() == "of this run"
+
+
+def test_a_new_run_does_not_take_up_what_another_left_here(here: Path) -> None:
+    run = f"memory://{uuid4().hex}/run"
+    beside(run, JOURNAL, "mine").write_text("of another run")
+    Mirror(run, "mine").fetch()
+    assert not beside(run, JOURNAL, "mine").exists()
+
+
+def test_a_local_run_is_left_alone(here: Path) -> None:
+    journal = here / "x" / "study.journal"
+    journal.parent.mkdir()
+    journal.write_text("study")
+    for act in (Mirror("runs/x", "mine").push, Mirror("runs/x", "mine").fetch):
+        act()
+    assert journal.read_text() == "study"
+    assert [path.name for path in here.rglob("*")] == ["x", "study.journal"]
+
+
+def test_a_copy_that_fails_ends_nothing_but_a_study_that_cannot_be_read_does(
+    here: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(place: str) -> None:
+        raise OSError("refused")
+
+    beside("memory://x", LOG, "mine").write_text("told")
+    monkeypatch.setattr(mirror, "opened", fails)
+    Mirror("memory://x", "mine").push()
+    assert "memory://x: not copied: refused" in caplog.text
+    with pytest.raises(StoreError, match=r"memory://x/study\.journal: cannot read: refused"):
+        Mirror("memory://x", "mine").fetch()
