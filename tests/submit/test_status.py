@@ -18,6 +18,7 @@ from lookahead_ray.cli.submit.submission import Where
 from lookahead_ray.cli.submit.watching import run_log, show_status
 from lookahead_ray.config.load import Sweep, load_sweep
 from lookahead_ray.errors import StoreError
+from lookahead_ray.sweep.places import beside
 from tests.cli.records import sweep as make_sweep
 from tests.submit.fakes import SPACE, FakeClient, Job
 
