@@ -5,13 +5,14 @@ READY := .venv/.ready
 # fast tests run two at a time, a thread each; those with a Ray cluster or a real model come one at a time
 TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-.PHONY: help quickstart test lint check cluster-test bench clean
+.PHONY: help quickstart test lint check cluster-test faults bench clean
 
 help:
 	@echo "make quickstart   run the main job on the embedded model (2 cores are enough)"
 	@echo "make test         run all tests that this machine can run"
 	@echo "make check        lint, types and the fast tests (under 3 minutes)"
 	@echo "make cluster-test run sweeps on a cluster of hosts that is made on this machine (root)"
+	@echo "make faults       kill what such a sweep consists of, and write docs/faults.md (root)"
 	@echo "make bench        measure against TRL, Transformers and plain generation"
 
 PIP = $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
@@ -43,7 +44,11 @@ check: lint
 
 # as root; it makes network namespaces, and ends with none left
 cluster-test: $(READY)
-	$(BIN)/python -m pytest -m cluster
+	$(BIN)/python -m pytest -m "cluster and not faults"
+
+# as root; some 10 minutes
+faults: $(READY)
+	LOOKAHEAD_RAY_FAULTS=docs/faults.md $(BIN)/python -m pytest -s -m faults
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks --out benchmarks/results

@@ -101,6 +101,16 @@ class ConfirmConfig(Config):
     """Further seeds that the finalists, and vanilla beside them, end with."""
 
 
+class ElasticConfig(Config):
+    """Fewer ranks for a trial whose machines are gone, rather than waiting for ever for others."""
+
+    min_workers: int = Field(1, ge=1)
+    """Ranks that a trial has at least."""
+
+    after_minutes: float = Field(15.0, gt=0)
+    """How long it waits for all of `workers` first: longer than a machine takes to come."""
+
+
 class SearchConfig(Config):
     """How the space is searched."""
 
@@ -135,9 +145,20 @@ class SearchConfig(Config):
     max_failures: int = Field(2, ge=0)
     """How often a trial whose process died is started again, from its last checkpoint."""
 
+    elastic: ElasticConfig | None = None
+    """Train with fewer ranks, on the same global batches, where the cluster has shrunk; null waits."""
+
     checkpoint_epochs: int | None = Field(1, ge=1)
     """Epochs between checkpoints of a running trial; none is written after its last. null writes none."""
 
 
-WITHOUT_EFFECT = ("trials", "budget", "confirm", "max_concurrent", "max_failures", "checkpoint_epochs")
+WITHOUT_EFFECT = (
+    "trials",
+    "budget",
+    "confirm",
+    "max_concurrent",
+    "max_failures",
+    "elastic",
+    "checkpoint_epochs",
+)
 """What may differ when a sweep goes on: none of it changes what a trial is, or the order of the points."""

@@ -13,8 +13,8 @@ FOLDER = "checkpoints"
 class CheckpointFolder:
     """`RUN/checkpoints`."""
 
-    def __init__(self, run: str, every_epochs: int | None) -> None:
-        self._every = every_epochs
+    def __init__(self, run: str, every_epochs: int | None, elastic: bool = False) -> None:
+        self._every, self._elastic = every_epochs, elastic
         self._url = is_url(run)
         self._folder = f"{run.rstrip('/')}/{FOLDER}" if self._url else str(Path(run).absolute() / FOLDER)
 
@@ -24,7 +24,7 @@ class CheckpointFolder:
             return None
         if not self._url:
             Path(self._folder).mkdir(parents=True, exist_ok=True)
-        return Checkpoints(f"{self._folder}/{trial_id}", self._every)
+        return Checkpoints(f"{self._folder}/{trial_id}", self._every, self._elastic)
 
     def remove(self, trial_ids: Collection[str]) -> None:
         """Of trials that are committed nothing is kept; what can't be removed stays, and is logged."""

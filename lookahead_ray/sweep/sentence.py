@@ -127,7 +127,8 @@ def _beside(interval: Interval) -> str:
 
 
 def _interval(interval: Interval) -> str:
-    return f"95 % interval {_decimal(interval.low)} to {_decimal(interval.high)}"
+    low, high = (_decimal(end).replace("-", "−") for end in (interval.low, interval.high))
+    return f"95 % interval {low} to {high}"
 
 
 def _size(interval: Interval) -> str:

@@ -22,7 +22,7 @@ from lookahead_ray.sweep.observer import Observer, TrialProgress
 from lookahead_ray.trial.decisions import Decisions
 from lookahead_ray.trial.failure import words
 from lookahead_ray.trial.group import GROUP, MEASUREMENT, PROGRESS, SIGNAL, held_groups, release
-from lookahead_ray.trial.job import Checkpoints, Job
+from lookahead_ray.trial.job import Checkpoints, Elastic, Job
 from lookahead_ray.trial.launch import FAILURE, TuneTrial
 from lookahead_ray.trial.outcome import completed_record, failed_record
 from lookahead_ray.trial.record import utc_now
@@ -40,19 +40,20 @@ def run_trials(
     max_failures: int,
     checkpoints: Callable[[str], Checkpoints | None],
     observer: Observer,
+    elastic: Elastic | None = None,
     trainable: type[FunctionTrainable] = TuneTrial,
 ) -> None:
     """Run the jobs of `agenda` on the connected cluster, `at_once` at a time, until it has no more.
 
     A job whose processes die is started again, `max_failures` times. `checkpoints` gives the place, by trial
-    id, of those that it then goes on from.
+    id, of those that it then goes on from; `elastic` says whether that may be with fewer ranks.
 
     Raises:
         StoreError: a trial can't be committed; those that run are ended.
     """
     interrupt = Interrupt()
     decisions = Decisions.remote()  # type: ignore[attr-defined]  # Ray's decorator is untyped
-    asking = _Asking(agenda, decisions, checkpoints)
+    asking = _Asking(agenda, decisions, checkpoints, elastic)
     watching = _Watching(sweep_id, agenda, decisions, observer, interrupt, max_failures)
     scratch = tempfile.mkdtemp(prefix="lookahead-ray-")  # for what Tune insists on writing
     tuner = tune.Tuner(
@@ -90,9 +91,14 @@ class _Asking(_NeverRestored, Searcher):
     """Tune's searcher interface over an agenda. `_Watching` sees the ends."""
 
     def __init__(
-        self, agenda: Agenda, decisions: Any, checkpoints: Callable[[str], Checkpoints | None]
+        self,
+        agenda: Agenda,
+        decisions: Any,
+        checkpoints: Callable[[str], Checkpoints | None],
+        elastic: Elastic | None,
     ) -> None:
         super().__init__()
+        self._elastic = elastic
         self._agenda = agenda
         self._decisions = decisions
         self._checkpoints = checkpoints
@@ -100,7 +106,7 @@ class _Asking(_NeverRestored, Searcher):
     def suggest(self, trial_id: str) -> Any:
         match self._agenda.ask():
             case Job() as job:
-                job = replace(job, checkpoints=self._checkpoints(job.trial_id))
+                job = replace(job, checkpoints=self._checkpoints(job.trial_id), elastic=self._elastic)
                 return {"job": job, "decisions": self._decisions}
             case NoJob.LATER:
                 return None

@@ -8,18 +8,21 @@ DeepSpeed unpickles its files, so a directory of checkpoints is trusted as the r
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 import torch.distributed as dist
 
 from lookahead_ray.train.process_group import gather_everywhere
 from lookahead_ray.train.step import Step
 
 FILE = "checkpoint.json"
+OF_A_RANK = re.compile(r"zero_pp_rank_(\d+)_")
 OPTIMISER_BYTES = 12  # of each trained weight: its fp32 copy and two moments
 
 
@@ -92,28 +95,59 @@ def parsed(content: bytes) -> Checkpoint | None:
         return None
 
 
-def unfit(checkpoint: Checkpoint, files: Mapping[str, int], config_hash: str, world_size: int) -> str | None:
+def unfit(
+    checkpoint: Checkpoint, files: Mapping[str, int], config_hash: str, world_size: int, elastic: bool = False
+) -> str | None:
     """Why a training can't go on from `checkpoint`, in a few words; None if it can.
 
     Args:
         files: those in its folder, name -> bytes.
+        elastic: whether it was written for fewer ranks too.
     """
     if checkpoint.config_hash != config_hash:
         return "it is another configuration's"
-    if checkpoint.world_size != world_size:
+    if world_size != checkpoint.world_size and not (elastic and world_size < checkpoint.world_size):
         return f"it has {checkpoint.world_size} ranks, not {world_size}"
     if checkpoint.files != files:
         return "its files are not whole"
     return None
 
 
-def load(engine: Any, directory: Path, checkpoint: Checkpoint) -> None:
+def load(engine: Any, directory: Path, checkpoint: Checkpoint, elastic: bool = False) -> None:
     """Put weights, optimiser and schedule where they were; every rank calls this together.
 
-    `engine` is a new one of the same configuration; `checkpoint` is fit for it.
+    `engine` is a new one of the same configuration; `checkpoint` is fit for it. `elastic`: both are,
+    so that it may be that of more ranks.
     """
     frozen = any(not weight.requires_grad for weight in engine.module.parameters())
-    engine.load_checkpoint(str(directory), tag=checkpoint.folder, load_module_strict=not frozen)
+    engine.load_checkpoint(
+        str(directory),
+        tag=checkpoint.folder,
+        load_module_strict=not frozen,
+        load_optimizer_states=not elastic,
+    )
+    if elastic:
+        _load_optimiser(engine, directory, checkpoint)
+
+
+def _load_optimiser(engine: Any, directory: Path, checkpoint: Checkpoint) -> None:
+    """Put this rank's part together from all ranks', which the engine's own loading refuses to do."""
+    names = {rank_of(name): name for name in checkpoint.files}
+    parts = []
+    for rank in range(checkpoint.world_size):
+        path = directory / checkpoint.folder / names[rank]
+        part = torch.load(path, map_location="cpu", weights_only=False)["optimizer_state_dict"]
+        # DeepSpeed looks for the step where its own optimisers have it; torch's is in the state itself
+        parts.append({"base_optimizer_state_step": len(checkpoint.steps), **part})
+    engine.optimizer.load_state_dict(parts, load_from_fp32_weights=True)
+    for group, rate in zip(engine.optimizer.param_groups, engine.lr_scheduler.get_last_lr(), strict=True):
+        group["lr"] = rate
+
+
+def rank_of(name: str) -> int | None:
+    """Whose part of the optimiser a file of a checkpoint is; None: all ranks need it."""
+    found = OF_A_RANK.search(name)
+    return int(found[1]) if found else None
 
 
 def _commit(directory: Path, made: Checkpoint) -> None:

@@ -19,11 +19,14 @@ def prepare_environment(on_gpu: bool) -> None:
         os.environ["PATH"] = f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
-def build_engine(model: Any, config: TrainingConfig, *, world_size: int, total_steps: int) -> Any:
+def build_engine(
+    model: Any, config: TrainingConfig, *, world_size: int, total_steps: int, elastic: bool = False
+) -> Any:
     """A DeepSpeed engine over an initialised process group: ZeRO, AdamW, linear decay (after a warm-up).
 
     The loss handed to `engine.backward` is divided by the accumulation steps and averaged over ranks; `loop`
-    scales it so that the gradient is the mean that `training.protocol` asks for.
+    scales it so that the gradient is the mean that `training.protocol` asks for. `elastic` writes
+    checkpoints that another number of ranks can load, under ZeRO 1 and 2.
     """
     import deepspeed
     import torch
@@ -51,7 +54,11 @@ def build_engine(model: Any, config: TrainingConfig, *, world_size: int, total_s
             "gradient_accumulation_steps": accumulation,
             "gradient_clipping": config.max_grad_norm,
             "bf16": {"enabled": config.precision == "bf16"},
-            "zero_optimization": {"stage": config.zero_stage, "contiguous_gradients": True},
+            "zero_optimization": {
+                "stage": config.zero_stage,
+                "contiguous_gradients": True,
+                "elastic_checkpoint": elastic and config.zero_stage > 0,
+            },
             "zero_allow_untested_optimizer": True,
             "steps_per_print": 10**9,
         },

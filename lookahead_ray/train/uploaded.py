@@ -4,7 +4,6 @@ The same files as in `checkpoint`, under the URL in place of the directory: `che
 the checkpoint before it goes after that.
 """
 
-import re
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,9 +18,6 @@ from lookahead_ray.train import checkpoint
 from lookahead_ray.train.checkpoint import FILE, Checkpoint
 from lookahead_ray.train.process_group import gather_everywhere
 from lookahead_ray.train.step import Step
-
-OF_A_RANK = re.compile(r"zero_pp_rank_(\d+)_")
-"""In the name of a file that one rank alone needs, its optimiser's part; all need the others."""
 
 
 class Uploaded:
@@ -72,18 +68,20 @@ class Uploaded:
         listed = patiently(self._fs, self._fs.find, self._path(found.folder), detail=True)
         return {path.rsplit("/", 1)[-1]: int(info["size"]) for path, info in listed.items()}
 
-    def load(self, engine: Any, found: Checkpoint) -> None:
-        """Put weights, optimiser and schedule where they were; every rank calls this together."""
+    def load(self, engine: Any, found: Checkpoint, elastic: bool = False) -> None:
+        """Put weights, optimiser and schedule where they were; every rank calls this together.
+
+        `elastic`: each needs all ranks' parts, as they were others.
+        """
         with tempfile.TemporaryDirectory(prefix="lookahead-ray-") as scratch:
             folder = Path(scratch, found.folder)
             folder.mkdir()
             for name in found.files:
-                of = OF_A_RANK.search(name)
-                if of is None or int(of[1]) == dist.get_rank():
+                if elastic or checkpoint.rank_of(name) in (None, dist.get_rank()):
                     self._download(f"{found.folder}/{name}", folder / name)
                 else:
                     (folder / name).touch()  # DeepSpeed wants it there, and doesn't read it
-            checkpoint.load(engine, Path(scratch), found)
+            checkpoint.load(engine, Path(scratch), found, elastic)
 
     def _upload(self, folder: Path) -> dict[str, int] | str:
         try:

@@ -43,10 +43,11 @@ def shape(config: TrialConfig) -> Shape:
 class WorkerGroup:
     """Ranks that run jobs of one `shape`, one at a time."""
 
-    def __init__(self, config: TrialConfig) -> None:
+    def __init__(self, config: TrialConfig, workers: int | None = None) -> None:
+        """`workers`: other ranks than the configuration's."""
         # imports of torch and deepspeed on a busy machine take longer than Ray waits by default
         os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "300")
-        self.shape = shape(config)
+        self.shape = (workers or config.workers, *shape(config)[1:])
         self._queues = {
             name: Queue(actor_options={"num_cpus": 0}) for name in ("jobs", "decisions", "reports")
         }

@@ -20,6 +20,15 @@ class Checkpoints:
 
     place: str  # the trial's own: a directory that all machines share, or a URL
     every_epochs: int
+    elastic: bool = False  # fewer ranks can go on from them, under ZeRO 1 and 2
+
+
+@dataclass(frozen=True, slots=True)
+class Elastic:
+    """How a trial gets along with fewer ranks than it asks for."""
+
+    min_workers: int
+    after_s: float  # of waiting for all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,7 @@ class Job:
     label: str
     saving: Saving | None = None  # None: the trained weights are not kept
     checkpoints: Checkpoints | None = None  # None: a trial that is started again begins at its start
+    elastic: Elastic | None = None  # None: it waits for all its ranks
     may_stop: bool = False  # whether it waits after each epoch for the driver to decide
 
     @property

@@ -32,6 +32,7 @@ class Keeper:
     ) -> None:
         self._place = place_of(checkpoints.place) if checkpoints else None
         self._every = checkpoints.every_epochs if checkpoints else 1
+        self._elastic = checkpoints is not None and checkpoints.elastic and config.training.zero_stage > 0
         self._config_hash = content_hash(
             [trial_json(config), *(f"{name} {version(name)}" for name in PACKAGES)]
         )
@@ -45,11 +46,13 @@ class Keeper:
         found: Checkpoint | None = gather_everywhere(self._place.read())[0]
         if found is None:
             return None
-        reason = unfit(found, self._place.sizes(found), self._config_hash, dist.get_world_size())
+        reason = unfit(
+            found, self._place.sizes(found), self._config_hash, dist.get_world_size(), self._elastic
+        )
         if reason := next(filter(None, gather_everywhere(reason)), None):
             self._say(f"not from the checkpoint that is there: {reason}")
             return None
-        self._place.load(engine, found)
+        self._place.load(engine, found, self._elastic)
         self._say(f"going on after epoch {found.epoch}")
         return found
 
@@ -78,7 +81,7 @@ class Place(Protocol):
     ) -> str | None: ...
     def read(self) -> Checkpoint | None: ...
     def sizes(self, found: Checkpoint) -> Mapping[str, int]: ...
-    def load(self, engine: Any, found: Checkpoint) -> None: ...
+    def load(self, engine: Any, found: Checkpoint, elastic: bool = False) -> None: ...
 
 
 class _OnDisk:
@@ -96,5 +99,5 @@ class _OnDisk:
     def sizes(self, found: Checkpoint) -> Mapping[str, int]:
         return checkpoint.sizes(self._directory / found.folder)
 
-    def load(self, engine: Any, found: Checkpoint) -> None:
-        checkpoint.load(engine, self._directory, found)
+    def load(self, engine: Any, found: Checkpoint, elastic: bool = False) -> None:
+        checkpoint.load(engine, self._directory, found, elastic)

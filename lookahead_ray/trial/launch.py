@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import ray
 from ray import tune
 from ray.tune.trainable import FunctionTrainable
 
@@ -9,6 +10,7 @@ from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import TrialError
 from lookahead_ray.evaluate.generation import Signal
 from lookahead_ray.trial.decisions import wait_for
+from lookahead_ray.trial.elastic import ranks, room
 from lookahead_ray.trial.failure import ProcessDiedError
 from lookahead_ray.trial.group import MEASUREMENT, SIGNAL, WorkerGroup, shape
 from lookahead_ray.trial.job import Job
@@ -42,14 +44,28 @@ class TuneTrial(FunctionTrainable):
 
     def _fitting(self, job: Job) -> WorkerGroup:
         config = TrialConfig.model_validate(job.config)
-        if self._group and not (self._group.alive and self._group.shape == shape(config)):
+        if self._group and not (self._group.alive and self._still_fits(config)):
             self._group.stop()
             self._group = None
-        self._group = self._group or WorkerGroup(config)
+        if self._group is None:
+            workers = ranks(config, job.elastic, lambda: _room(config)) if job.elastic else None
+            self._group = WorkerGroup(config, workers)
         return self._group
+
+    def _still_fits(self, config: TrialConfig) -> bool:
+        """Whether it is of the shape asked for, or a smaller one where the cluster has no room for more."""
+        assert self._group
+        workers, *each = self._group.shape
+        if each != list(shape(config)[1:]):
+            return False
+        return workers == config.workers or _room(config) <= workers < config.workers
 
     def cleanup(self) -> None:
         """Called by Tune before it ends the actor."""
         if self._group:
             self._group.stop()
         super().cleanup()  # type: ignore[no-untyped-call]  # Ray lacks its annotation
+
+
+def _room(config: TrialConfig) -> int:
+    return room(config, ray.nodes())  # type: ignore[no-untyped-call]  # Ray lacks its annotation

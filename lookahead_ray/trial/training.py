@@ -81,7 +81,10 @@ def fine_tuned(
             prepared=work,
             asks_seed=method.asks_seed,
         )
-    engine = build_engine(model, config.training, world_size=world_size, total_steps=reporter.total_steps)
+    elastic = checkpoints is not None and checkpoints.elastic
+    engine = build_engine(
+        model, config.training, world_size=world_size, total_steps=reporter.total_steps, elastic=elastic
+    )
     zero_stage = engine.zero_optimization_stage()
     keeper = Keeper(checkpoints, config, lambda detail: reporter.tell(detail=detail))
     found = keeper.restore(engine)

@@ -122,6 +122,16 @@ class Cluster:
         told = self.ray(*words, on=self.head, timeout_s=60)
         return {node["node_ip"]: node["node_name"] for node in json.loads(told)}
 
+    def drain(self, host: Host, seconds: int) -> None:
+        """Warn that a node will be gone in so many seconds, as a cloud warns of the end of a spot machine."""
+        words = ("list", "nodes", "--format=json", "--filter=state=ALIVE", f"--filter=node_ip={host.address}")
+        (node,) = json.loads(self.ray(*words, on=self.head, timeout_s=60))
+        reason = ("--reason=DRAIN_NODE_REASON_PREEMPTION", "--reason-message=spot warning")
+        self.ray(
+            "drain-node", f"--node-id={node['node_id']}", *reason, f"--deadline-remaining-seconds={seconds}",
+            on=self.head, timeout_s=60,
+        )  # fmt: skip
+
     def wait_for_workers(self, count: int, timeout_s: float = 240) -> float:
         """Until so many are alive; the seconds that it took."""
         what = f"{count} workers and a head are not alive"

@@ -89,7 +89,7 @@ def test_the_method_of_a_candidate_is_named() -> None:
 
 def test_a_worse_candidate_is_said_to_be_below() -> None:
     result = recommend(sweep(5, VANILLA, (0.1, 0.02, 0.1)), HALF)
-    assert "below vanilla's (95 % interval -" in result.sentence
+    assert "below vanilla's (95 % interval −" in result.sentence
     assert "adjusted" not in result.sentence  # a single candidate
 
 

@@ -1,6 +1,7 @@
 """One rank of DeepSpeed over gloo: `python -m tests.train.one_rank RANK WORLD STORE OUT CONFIG METHOD`.
 
-With a directory or URL as a last argument it ends after an epoch and goes on from a checkpoint in there.
+With a directory or URL it ends after an epoch and goes on from a checkpoint in there; `save` or `load` behind
+it does only one of these, with checkpoints for any number of ranks.
 """
 
 import json
@@ -12,7 +13,14 @@ from typing import Any
 
 
 def main(
-    rank: int, world_size: int, store: str, out: Path, config_json: str, name: str, checkpoints: str = ""
+    rank: int,
+    world_size: int,
+    store: str,
+    out: Path,
+    config_json: str,
+    name: str,
+    checkpoints: str = "",
+    phase: str = "both",
 ) -> None:
     """Train the toy model on the test's rows; rank 0 and the others write what they saw."""
     from lookahead_ray.train.engine import build_engine, prepare_environment
@@ -43,7 +51,9 @@ def main(
         {"task": {"name": "gsm8k"}, "method": {"name": name}, "training": config.model_dump()}
     )
 
-    def train_some(done: Sequence[Step], epochs: int) -> tuple[Any, list[Step]]:
+    elastic = phase != "both"
+
+    def train_some(done: Sequence[Any], epochs: int) -> tuple[Any, list[Step]]:
         """Train a fresh model until `epochs` epochs are done, `done` of a checkpoint among them."""
         model = toy_model()
         if config.precision == "bf16":
@@ -58,13 +68,15 @@ def main(
             config,
             world_size=world_size,
             total_steps=optimiser_steps(len(rows), config.epochs, config.batch_size),
+            elastic=elastic,
         )
         place = place_of(f"{checkpoints}/trial")
         if done:
             found = place.read()
             assert found
-            assert unfit(found, place.sizes(found), "hash", world_size) is None
-            place.load(engine, found)
+            assert unfit(found, place.sizes(found), "hash", world_size, elastic) is None
+            place.load(engine, found, elastic)
+            done = found.steps
 
         def on_epoch(steps: list[Step]) -> bool:
             epoch = round(steps[-1].epoch)
@@ -77,10 +89,12 @@ def main(
         )
 
     steps: list[Step] = []
-    if checkpoints:
+    if checkpoints and phase != "load":
         engine, steps = train_some([], 1)
         engine.destroy()
-    engine, steps = train_some(steps, config.epochs)
+    if phase == "save":
+        return
+    engine, steps = train_some(["in there"] if phase == "load" else steps, config.epochs)
     weights = [weight.detach().double() for weight in engine.module.parameters()]
     seen = {
         "stage": engine.zero_optimization_stage(),

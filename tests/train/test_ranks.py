@@ -33,13 +33,19 @@ VARIANTS = {
 
 @cache
 def run(
-    variant: str, world_size: int, method: str = "vanilla", interrupted: str = ""
+    variant: str,
+    world_size: int,
+    method: str = "vanilla",
+    interrupted: str = "",
+    phase: str = "both",
+    kept: str = "",
 ) -> list[dict[str, Any]]:
     """What each rank saw; with its own cache, so that the seed model is asked anew.
 
     `interrupted`: it went on from a checkpoint there, under a folder of its own.
     """
     with TemporaryDirectory() as folder:
+        kept = kept or folder
         outs = [Path(folder, f"rank{rank}.json") for rank in range(world_size)]
         config = VARIANTS[variant].model_dump_json()
         processes = [
@@ -54,7 +60,8 @@ def run(
                     str(out),
                     config,
                     method,
-                    *filter(None, [interrupted.format(folder=folder)]),
+                    *filter(None, [interrupted.format(folder=kept)]),
+                    *([phase] if interrupted else []),
                 ],
                 env={**os.environ, "LOOKAHEAD_RAY_CACHE": folder},
                 cwd=Path(__file__).parents[2],
@@ -70,7 +77,7 @@ def run(
             for process in processes:
                 process.kill()
         assert all(process.returncode == 0 for process in processes), errors
-        return [json.loads(out.read_text()) for out in outs]
+        return [json.loads(out.read_text()) for out in outs if out.exists()]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -97,6 +104,21 @@ def test_from_a_checkpoint_it_goes_on_as_if_it_had_never_ended(variant: str, wor
 @pytest.mark.parametrize("variant", ["bf16", "fp32, adapters"])
 def test_and_from_a_url_where_the_ranks_share_no_disk(variant: str) -> None:
     assert run(variant, 2, interrupted="file://{folder}") == run(variant, 2)
+
+
+@pytest.mark.parametrize(("variant", "place"), [("fp32", DISK), ("bf16", "file://{folder}")])
+def test_one_rank_goes_on_where_two_were(variant: str, place: str, tmp_path: Path) -> None:
+    run(variant, 2, interrupted=place, phase="save", kept=str(tmp_path))
+    (alone,) = run(variant, 1, interrupted=place, phase="load", kept=str(tmp_path))
+    both = run(variant, 2)[0]
+    if place == DISK:  # as many as before lose nothing
+        assert run(variant, 2, interrupted=place, phase="load", kept=str(tmp_path))[0] == both
+    tolerance = 2e-2 if variant == "bf16" else 1e-4
+    assert len(alone["losses"]) == len(both["losses"]) == 6
+    assert alone["losses"][:3] == both["losses"][:3]  # those of the two ranks
+    assert alone["losses"] == pytest.approx(both["losses"], rel=tolerance)
+    assert alone["checksum"] == pytest.approx(both["checksum"], rel=10 * tolerance)
+    assert alone["learning_rates"] == both["learning_rates"]
 
 
 def test_a_method_that_asks_the_seed_model_goes_on_alike() -> None:

@@ -1,0 +1,97 @@
+"""Faults that a sweep on a cluster went through, as a table: `make faults` writes docs/faults.md from it."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lookahead_ray.trial.record import TrialRecord
+from tests.cluster.submitted import SLOWER, STEPS_PER_EPOCH, Submitted
+
+PAGE = "LOOKAHEAD_RAY_FAULTS"
+"""Environment variable with the path of the page to write."""
+HEAD = """# Faults
+
+What a sweep of a tiny model went through on a cluster that `ray up` made of hosts on one machine (network,
+PID and mount namespaces with an sshd each, 2 cores in all): two ranks of each trial on two hosts, a
+checkpoint after each epoch of {steps} steps. Written by `make faults`, which fails unless after each fault
+the sweep ends with the same trials and, number for number, the same results as one that nothing happened to
+(after going on with fewer ranks: nearly the same losses).
+
+| fault | injected how | what was lost | until training was further than before |
+| --- | --- | --- | --- |
+"""
+FOOT = """
+Of a trial that is started again the steps since its last checkpoint are lost, so at most those of an epoch
+(times `search.checkpoint_epochs`); committed trials never are. Most of the time goes into finding the loss
+out and into starting processes. These hosts take a silent one for lost after some 4 s
+(`RAY_health_check_*`); by default Ray waits over a minute.
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault: what was done, and what came of it."""
+
+    fault: str
+    how: str
+    lost: str
+    recovery_s: float | None  # None: nothing had to be trained again
+
+
+@dataclass
+class Faults:
+    """Collects rows in the order in which they happened."""
+
+    rows: list[Row] = field(default_factory=list)
+
+    def add(self, fault: str, how: str, lost: str, recovery_s: float | None) -> None:
+        """A fault that a sweep got over."""
+        self.rows.append(Row(fault, how, lost, recovery_s))
+        told = "nothing to recover" if recovery_s is None else f"{recovery_s:.0f} s"
+        print(f"\n{fault}: {lost}; {told}")
+
+    def write(self) -> None:
+        """The page, where one is asked for."""
+        if (page := os.environ.get(PAGE)) and self.rows:
+            lines = [
+                f"| {row.fault} | {row.how} | {row.lost} | "
+                f"{'–' if row.recovery_s is None else f'{row.recovery_s:.0f} s'} |\n"
+                for row in self.rows
+            ]
+            text = HEAD.format(steps=STEPS_PER_EPOCH) + "".join(lines) + FOOT
+            Path(page).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def training(*sweeps: Submitted) -> Iterator[Submitted]:
+    """The last of these once it trains; all are closed at the end."""
+    try:
+        sweeps[-1].wait_for_epoch(3)
+        yield sweeps[-1]
+    finally:
+        for sweep in sweeps:
+            sweep.close()
+
+
+def recovered(sweep: Submitted, before: int) -> float:
+    """Seconds until a checkpoint after a later epoch than `before` is written, or the trial is committed."""
+    start = time.monotonic()
+    while not _is_further(sweep, before):
+        assert sweep.process.poll() is None, sweep.text()
+        assert time.monotonic() - start < SLOWER, f"not beyond epoch {before}:\n{sweep.text()}"
+        time.sleep(0.1)
+    return time.monotonic() - start
+
+
+def _is_further(sweep: Submitted, before: int) -> bool:
+    found = sweep.checkpoint()
+    return (found is not None and found.epoch > before) or "finished: vanilla" in sweep.text()
+
+
+def ends_as(sweep: Submitted, expected: dict[str, TrialRecord]) -> None:
+    """Assert that it ends, with each trial once and as `expected`."""
+    sweep.finish()
+    assert sweep.essences() == expected

@@ -1,0 +1,148 @@
+"""What may die while a sweep runs on a cluster; afterwards it ends as one that nothing happened to."""
+
+import random
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from lookahead_ray.trial.record import TrialRecord
+from tests.cluster.faults import Faults, ends_as, recovered, training
+from tests.cluster.on_premise import Cluster, until
+from tests.cluster.submitted import STEPS_PER_EPOCH, Submitted
+
+pytestmark = [pytest.mark.cluster, pytest.mark.faults]
+SEED = 5
+CUT_S = 20.0
+AN_EPOCH = f"less than an epoch ({STEPS_PER_EPOCH} steps)"
+
+
+@pytest.fixture(scope="module")
+def faults() -> Iterator[Faults]:
+    found = Faults()
+    yield found
+    found.write()
+
+
+@pytest.fixture(scope="module")
+def expected(undisturbed: Submitted) -> dict[str, TrialRecord]:
+    if undisturbed.process.poll() is None:
+        undisturbed.finish()
+    return undisturbed.essences()
+
+
+def last_epoch(sweep: Submitted) -> int:
+    found = sweep.checkpoint()
+    assert found, sweep.text()
+    return found.epoch
+
+
+def test_a_rank_is_killed(cluster: Cluster, expected: dict[str, TrialRecord], faults: Faults) -> None:
+    with training(Submitted(cluster, "rank")) as sweep:
+        before = last_epoch(sweep)
+        host = random.Random(SEED).choice(sorted(sweep.ranks(), key=lambda host: host.name))
+        sweep.ranks()[host].kill()
+        seconds = recovered(sweep, before)
+        ends_as(sweep, expected)
+        assert "restarted (1 of " in sweep.text()
+    faults.add("a worker process is killed", "SIGKILL to one of two ranks", AN_EPOCH, seconds)
+
+
+def test_the_driver_is_killed_and_the_job_resubmitted(
+    cluster: Cluster, expected: dict[str, TrialRecord], faults: Faults
+) -> None:
+    killed = Submitted(cluster, "driver")
+    with training(killed):
+        before = last_epoch(killed)
+        drivers = [
+            process
+            for process in cluster.head.processes()
+            if "lookahead_ray.cli.main sweep" in " ".join(process.cmdline())
+            and not process.name().startswith("sh")
+        ]
+        assert drivers
+        start = time.monotonic()
+        for process in drivers:
+            process.kill()
+        assert killed.process.wait(60) != 0
+        until(lambda: not killed.ranks(), "ranks of a killed driver live on", 120)
+        resumed = Submitted(cluster, "driver", "--resume")
+        try:
+            recovered(resumed, before)
+            seconds = time.monotonic() - start
+            ends_as(resumed, expected)
+        finally:
+            resumed.close()
+    faults.add("the driver is killed", "SIGKILL on the head, then `submit --resume`", AN_EPOCH, seconds)
+
+
+def test_a_link_is_cut_and_comes_back(
+    cluster: Cluster, expected: dict[str, TrialRecord], faults: Faults
+) -> None:
+    with training(Submitted(cluster, "link")) as sweep:
+        before = last_epoch(sweep)
+        start = time.monotonic()
+        cluster.workers[0].cut()
+        time.sleep(CUT_S)
+        cluster.workers[0].mend()
+        recovered(sweep, before + 1)  # what was being written when the link went may have come through
+        seconds = time.monotonic() - start
+        ends_as(sweep, expected)
+    cluster.wait_for_workers(len(cluster.workers))
+    faults.add(
+        "a worker's link is cut and comes back", f"its interface down for {CUT_S:g} s", AN_EPOCH, seconds
+    )
+
+
+def test_a_machine_is_warned_then_lost_and_another_joins_late(
+    cluster: Cluster, expected: dict[str, TrialRecord], faults: Faults
+) -> None:
+    """As a spot machine: its warning is a node that drains."""
+    lost, late = cluster.workers[1], cluster.spare
+    with training(Submitted(cluster, "host")) as sweep:
+        before = last_epoch(sweep)
+        start = time.monotonic()
+        cluster.drain(lost, seconds=10)
+        time.sleep(10)
+        lost.power_off()
+        cluster.network.boot(late)
+        recovered(sweep, before + 2)
+        seconds = time.monotonic() - start
+        assert set(sweep.ranks()) == {cluster.workers[0], late}
+        ends_as(sweep, expected)
+    faults.add(
+        "a machine gets its spot warning and is lost 10 s later; another joins late",
+        "`ray drain-node` for preemption, then all its processes and its link end at once; a new host boots",
+        AN_EPOCH,
+        seconds,
+    )
+
+
+def test_a_machine_is_lost_and_none_comes(
+    cluster: Cluster, expected: dict[str, TrialRecord], faults: Faults
+) -> None:
+    """The last test, as there is one worker less behind it."""
+    elastic = "search.elastic={min_workers: 1, after_minutes: 0.1}"
+    with training(Submitted(cluster, "elastic", settings=(elastic,))) as sweep:
+        before = last_epoch(sweep)
+        start = time.monotonic()
+        lost = next(host for host in sweep.ranks() if host is not cluster.workers[0])
+        lost.power_off()
+        recovered(sweep, before + 2)
+        seconds = time.monotonic() - start
+        assert set(sweep.ranks()) == {cluster.workers[0]}
+        sweep.finish()
+        found = sweep.essences()
+    assert found.keys() == expected.keys()
+    for trial_id, record in found.items():
+        assert [step.loss for step in record.steps] == pytest.approx(
+            [step.loss for step in expected[trial_id].steps], rel=1e-3
+        )
+        assert [step.tokens for step in record.steps] == [step.tokens for step in expected[trial_id].steps]
+    assert found["vanilla"].workers == 1
+    faults.add(
+        "a machine is lost and none comes",
+        "all its processes and its link end at once; `search.elastic` after 6 s",
+        f"{AN_EPOCH}; the trial goes on with one rank",
+        seconds,
+    )
