@@ -31,7 +31,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
     ran.unlink(missing_ok=True)
     os.environ[RAN] = str(ran)
     sweep = load_sweep(SPACE, [f"search.trials={settings['trials']}"])
-    watching = _Watching()
+    watching = Watching()
     commits: list[float] = []
     with held(run, resume=False):
         sink = open_sink(sweep, run, {})
@@ -77,7 +77,7 @@ def _is_its_own(record: TrialRecord) -> bool:
     return record.generations == measurement(job).generations
 
 
-class _Watching:
+class Watching:
     """An observer that notes when trials end, and how much memory the driver holds then."""
 
     def __init__(self) -> None:

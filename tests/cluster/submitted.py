@@ -94,8 +94,23 @@ class Submitted:
         assert len({record.trial_id for record in records}) == len(records)
         return {record.trial_id: essence(record) for record in records}
 
+    def kill_driver(self) -> int:
+        """SIGKILL it on the head; how many processes that were."""
+        found = [process for process in self.cluster.head.processes() if self._drives(process)]
+        for process in found:
+            process.kill()
+        return len(found)
+
+    def _drives(self, process: psutil.Process) -> bool:
+        try:
+            words = process.cmdline()
+        except psutil.NoSuchProcess:
+            return False
+        return "lookahead_ray.cli.main" in words and "sweep" in words and str(self.run) in words
+
     def close(self) -> None:
-        """End the following, not the job."""
+        """End the following, and the job if it still runs."""
+        self.kill_driver()
         if self.process.poll() is None:
             for process in [*psutil.Process(self.process.pid).children(recursive=True), self.process]:
                 process.kill()

@@ -14,6 +14,7 @@ from tests.cluster.submitted import STEPS_PER_EPOCH, Submitted
 pytestmark = [pytest.mark.cluster, pytest.mark.faults]
 SEED = 5
 CUT_S = 20.0
+WARNED_S = 5
 AN_EPOCH = f"less than an epoch ({STEPS_PER_EPOCH} steps)"
 
 
@@ -54,16 +55,8 @@ def test_the_driver_is_killed_and_the_job_resubmitted(
     killed = Submitted(cluster, "driver")
     with training(killed):
         before = last_epoch(killed)
-        drivers = [
-            process
-            for process in cluster.head.processes()
-            if "lookahead_ray.cli.main sweep" in " ".join(process.cmdline())
-            and not process.name().startswith("sh")
-        ]
-        assert drivers
         start = time.monotonic()
-        for process in drivers:
-            process.kill()
+        assert killed.kill_driver()
         assert killed.process.wait(60) != 0
         until(lambda: not killed.ranks(), "ranks of a killed driver live on", 120)
         resumed = Submitted(cluster, "driver", "--resume")
@@ -100,18 +93,18 @@ def test_a_machine_is_warned_then_lost_and_another_joins_late(
     """As a spot machine: its warning is a node that drains."""
     lost, late = cluster.workers[1], cluster.spare
     with training(Submitted(cluster, "host")) as sweep:
-        before = last_epoch(sweep)
+        cluster.drain(lost, seconds=WARNED_S)
+        time.sleep(WARNED_S)
         start = time.monotonic()
-        cluster.drain(lost, seconds=10)
-        time.sleep(10)
         lost.power_off()
+        before = last_epoch(sweep)
         cluster.network.boot(late)
-        recovered(sweep, before + 2)
+        recovered(sweep, before + 1)  # what was being written when it ended may have come through
         seconds = time.monotonic() - start
         assert set(sweep.ranks()) == {cluster.workers[0], late}
         ends_as(sweep, expected)
     faults.add(
-        "a machine gets its spot warning and is lost 10 s later; another joins late",
+        f"a machine gets its spot warning and is lost {WARNED_S} s later; another joins late",
         "`ray drain-node` for preemption, then all its processes and its link end at once; a new host boots",
         AN_EPOCH,
         seconds,
@@ -124,11 +117,11 @@ def test_a_machine_is_lost_and_none_comes(
     """The last test, as there is one worker less behind it."""
     elastic = "search.elastic={min_workers: 1, after_minutes: 0.1}"
     with training(Submitted(cluster, "elastic", settings=(elastic,))) as sweep:
-        before = last_epoch(sweep)
-        start = time.monotonic()
         lost = next(host for host in sweep.ranks() if host is not cluster.workers[0])
+        start = time.monotonic()
         lost.power_off()
-        recovered(sweep, before + 2)
+        before = last_epoch(sweep)
+        recovered(sweep, before + 1)
         seconds = time.monotonic() - start
         assert set(sweep.ranks()) == {cluster.workers[0]}
         sweep.finish()
