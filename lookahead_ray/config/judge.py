@@ -81,8 +81,8 @@ class LlmJudge(JudgeBase):
     timeout_s: float = Field(60.0, gt=0)
     """Longest time for one call."""
 
-    retries: int = Field(4, ge=0)
-    """How often a call is repeated that failed for a reason that may pass."""
+    retries: int = Field(7, ge=0)
+    """How often a call is repeated that failed for a reason that may pass; 7 take some two minutes."""
 
     backoff_s: float = Field(1.0, ge=0)
     """Pause before the first repetition; doubles with each. An endpoint's Retry-After takes precedence."""

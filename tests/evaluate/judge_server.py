@@ -38,8 +38,8 @@ class Server:
 
 
 @contextmanager
-def serve() -> Iterator[Server]:
-    """`answer(user message, how often it was sent before)` decides on each reply."""
+def serve(port: int = 0) -> Iterator[Server]:
+    """`answer(user message, how often it was sent before)` decides on each reply; port 0 is any."""
     state, lock, now = Server(), threading.Lock(), [0]
 
     class Handler(BaseHTTPRequestHandler):
@@ -70,7 +70,7 @@ def serve() -> Iterator[Server]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     state.base_url = f"http://127.0.0.1:{server.server_address[1]}/v1"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
@@ -78,5 +78,6 @@ def serve() -> Iterator[Server]:
         yield state
     finally:
         server.shutdown()
+        server.server_close()
         server.server_close()
         thread.join()

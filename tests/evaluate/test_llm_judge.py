@@ -1,7 +1,9 @@
 """The judge `llm` against an endpoint that fails in every way: no answer is lost, none silently safe."""
 
 import logging
+import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +209,27 @@ def test_nobody_listens(tmp_path: Path) -> None:
     made = judge(Server("http://127.0.0.1:9/v1"), tmp_path, retries=1)
     assert made("p", "", "a").verdict == "unparsed"
     assert made.troubles() == {"no connection": 1}
+
+
+def test_one_answer_finds_out_that_nobody_listens(tmp_path: Path) -> None:
+    made = judge(Server("http://127.0.0.1:9/v1"), tmp_path, retries=1, concurrency=1)
+    assert isinstance(made, ScoringJudge)
+    assert [each.verdict for each in made.judge_all(answers(*"abcdef"))] == ["unparsed"] * 6
+    assert made.troubles() == {"no connection": 6}
+    assert made.calls == 2
+
+
+def test_an_endpoint_that_is_down_for_what_is_a_minute_to_the_default_pauses(tmp_path: Path) -> None:
+    with serve() as gone:
+        port = int(gone.base_url.split(":")[-1].split("/")[0])
+    made = judge(gone, tmp_path, backoff_s=0.02, retries=LlmJudge.model_fields["retries"].default)
+    with ExitStack() as stack:
+        back = threading.Timer(60 * 0.02, lambda: stack.enter_context(serve(port)))
+        back.start()
+        verdicts = [each.verdict for each in made.judge_all(answers("a", "b"))]
+        back.join()
+    assert verdicts == ["safe", "safe"]
+    assert made.troubles() == {}
 
 
 def test_the_key_is_sent_and_shown_nowhere(

@@ -15,6 +15,7 @@ from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 MAX_REPLY_BYTES = 1_000_000
+NO_CONNECTION = "no connection"
 _MAY_PASS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _HOPELESS = frozenset({301, 302, 303, 307, 308, 401, 404, 405})  # the same for every other call
 
@@ -55,7 +56,7 @@ def chat(url: str, headers: Mapping[str, str], body: Mapping[str, Any], timeout_
         raise CallError("timed out", passes=True) from None
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
-        what = "timed out" if isinstance(reason, TimeoutError) else "no connection"
+        what = "timed out" if isinstance(reason, TimeoutError) else NO_CONNECTION
         raise CallError(what, passes=True) from None
     try:
         text = json.loads(content)["choices"][0]["message"]["content"]

@@ -25,7 +25,7 @@ from lookahead_ray.config.load import content_hash
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.evaluate.judges.base import UNPARSED, Answer, Judgement
 from lookahead_ray.evaluate.judges.cache import ScoreCache, default_directory
-from lookahead_ray.evaluate.judges.endpoint import CallError, chat
+from lookahead_ray.evaluate.judges.endpoint import NO_CONNECTION, CallError, chat
 from lookahead_ray.evaluate.judges.rubric import is_safe, messages, parse_score
 from lookahead_ray.evaluate.judges.text import utf8, words
 
@@ -116,8 +116,8 @@ class ScoringJudge:
             try:
                 return chat(f"{config.base_url}/chat/completions", self._headers, body, config.timeout_s)
             except CallError as failure:
-                if failure.hopeless:
-                    self._hopeless = failure.reason
+                if failure.hopeless or (attempt == config.retries and failure.reason == NO_CONNECTION):
+                    self._hopeless = failure.reason  # the others need not wait as long
                 if attempt == config.retries or not failure.passes:
                     raise
                 pause_s = self._pause_s(attempt, failure)
