@@ -3,8 +3,9 @@
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 
@@ -31,21 +32,32 @@ SLOWER = 300.0  # seconds, for a sweep of two trainings on a busy machine
 
 
 class Submitted:
-    """One submission. Its run is `shared/NAME`; several may go on with the same."""
+    """One submission; several may go on with the same run."""
 
-    def __init__(self, cluster: Cluster, name: str, *options: str, settings: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        name: str,
+        *options: str,
+        settings: Sequence[str] = (),
+        url: str | None = None,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Its run is `shared/NAME`, or `url`; the driver gets the `variables`."""
         self.cluster, self.run = cluster, cluster.shared / name
+        self._asked = url or str(self.run)
         model = cluster.shared / "model"
         if not model.exists():
             make_model(model)
-        words = ["submit", "quickstart", "--cluster", str(cluster.file), "--run", str(self.run), *options]
+        words = ["submit", "quickstart", "--cluster", str(cluster.file), "--run", self._asked, *options]
+        words += [word for variable in variables for word in ("--env", variable)]
         for setting in (*SETTINGS, f"model.path={model}", *settings):
             words += ["--set", setting]
         self.output = cluster.network.folder / f"{name}-{time.monotonic_ns()}.txt"
         command = [sys.executable, "-m", "lookahead_ray.cli.main", *words]
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                cluster.launcher.inside(*command, **cluster.environment(cluster.launcher)),
+                cluster.launcher.inside(*command, **cluster.environment(cluster.launcher), **variables),
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
 
@@ -106,7 +118,7 @@ class Submitted:
             words = process.cmdline()
         except psutil.NoSuchProcess:
             return False
-        return "lookahead_ray.cli.main" in words and "sweep" in words and str(self.run) in words
+        return "lookahead_ray.cli.main" in words and "sweep" in words and self._asked in words
 
     def close(self) -> None:
         """End the following, and the job if it still runs."""

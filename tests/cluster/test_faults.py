@@ -9,11 +9,14 @@ import pytest
 from lookahead_ray.trial.record import TrialRecord
 from tests.cluster.faults import Faults, ends_as, recovered, training
 from tests.cluster.on_premise import Cluster, until
+from tests.cluster.services import BUCKET, endpoint, storage
 from tests.cluster.submitted import STEPS_PER_EPOCH, Submitted
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults]
 SEED = 5
 CUT_S = 20.0
+REFUSED_S = 30.0
+DOWN_S = 60.0
 WARNED_S = 5
 AN_EPOCH = f"less than an epoch ({STEPS_PER_EPOCH} steps)"
 
@@ -85,6 +88,41 @@ def test_a_link_is_cut_and_comes_back(
     faults.add(
         "a worker's link is cut and comes back", f"its interface down for {CUT_S:g} s", AN_EPOCH, seconds
     )
+
+
+def test_storage_refuses_for_a_while(
+    cluster: Cluster, expected: dict[str, TrialRecord], faults: Faults
+) -> None:
+    """Tables, checkpoints and study lie on S3; what hangs is all of it."""
+    url = f"s3://{BUCKET}/storage"
+    with storage(cluster) as s3:
+        sweep = Submitted(cluster, "storage", url=url, variables=s3.variables)
+        try:
+            sweep.wait_for("running: vanilla: training")
+            s3.service.hang(REFUSED_S)
+            sweep.finish()
+            s3.copy(url, sweep.run)
+            assert sweep.essences() == expected
+        finally:
+            sweep.close()
+    faults.add("storage refuses", f"S3's server stopped for {REFUSED_S:g} s", "nothing", None)
+
+
+def test_a_judge_is_down_for_a_minute(cluster: Cluster, faults: Faults) -> None:
+    with endpoint(cluster) as judge:
+        judges = f"evaluation.judges=[{{name: llm, model: any, base_url: '{judge.url}/v1'}}]"
+        with training(Submitted(cluster, "judge", settings=(judges,))) as sweep:
+            judge.stop()
+            sweep.wait_for("running: vanilla: evaluating")
+            time.sleep(DOWN_S)
+            assert "finished: vanilla" not in sweep.text()
+            judge.start()
+            sweep.finish()
+            found = sweep.essences()
+    for record in found.values():
+        assert record.rsr
+        assert (record.status, record.rsr.unparsed, record.rsr.value) == ("completed", 0, 1.0)
+    faults.add("a judge's endpoint is down", f"its server ended for over {DOWN_S:g} s", "nothing", None)
 
 
 def test_a_machine_is_warned_then_lost_and_another_joins_late(

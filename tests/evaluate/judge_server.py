@@ -38,7 +38,7 @@ class Server:
 
 
 @contextmanager
-def serve(port: int = 0) -> Iterator[Server]:
+def serve(port: int = 0, host: str = "127.0.0.1") -> Iterator[Server]:
     """`answer(user message, how often it was sent before)` decides on each reply; port 0 is any."""
     state, lock, now = Server(), threading.Lock(), [0]
 
@@ -70,8 +70,8 @@ def serve(port: int = 0) -> Iterator[Server]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    state.base_url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    server = ThreadingHTTPServer((host, port), Handler)
+    state.base_url = f"http://{host}:{server.server_address[1]}/v1"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
