@@ -108,7 +108,7 @@ class WorkerGroup:
             queue.shutdown()
 
     def _fit(self) -> None:
-        from ray.train import RunConfig, ScalingConfig
+        from ray.train import FailureConfig, RunConfig, ScalingConfig
         from ray.train.torch import TorchConfig, TorchTrainer
 
         workers, cpus, gpus = self.shape
@@ -124,7 +124,13 @@ class WorkerGroup:
                     resources_per_worker={"CPU": cpus, **({"GPU": gpus} if gpus else {})},
                     placement_strategy="PACK",
                 ),
-                run_config=RunConfig(name="workers", storage_path=scratch),
+                # Ranks that Ray Train started anew after a spot warning would wait for a job that was handed out
+                # before: the group ends instead, and Tune starts the trial again.
+                run_config=RunConfig(
+                    name="workers",
+                    storage_path=scratch,
+                    failure_config=FailureConfig(max_preemption_failures=0),
+                ),
             )
             trainer.fit()
         except Exception as error:  # told to whoever waits for a job
