@@ -108,8 +108,9 @@ class WorkerGroup:
             queue.shutdown()
 
     def _fit(self) -> None:
-        from ray.train import FailureConfig, RunConfig, ScalingConfig
+        from ray.train import RunConfig, ScalingConfig
         from ray.train.torch import TorchConfig, TorchTrainer
+        from ray.train.v2.api.config import FailureConfig
 
         workers, cpus, gpus = self.shape
         scratch = tempfile.mkdtemp(prefix="lookahead-ray-")
@@ -124,8 +125,8 @@ class WorkerGroup:
                     resources_per_worker={"CPU": cpus, **({"GPU": gpus} if gpus else {})},
                     placement_strategy="PACK",
                 ),
-                # Ranks that Ray Train started anew after a spot warning would wait for a job that was handed out
-                # before: the group ends instead, and Tune starts the trial again.
+                # Ranks that Ray Train starts anew after a spot warning would wait for a job that was handed
+                # out before: the group ends instead, and Tune starts the trial again.
                 run_config=RunConfig(
                     name="workers",
                     storage_path=scratch,
