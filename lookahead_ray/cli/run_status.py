@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from lookahead_ray import store
 from lookahead_ray.cli.notes import METRICS, rate_of
-from lookahead_ray.cli.text import first_line
+from lookahead_ray.cli.text import duration, first_line
 from lookahead_ray.config.search import SearchConfig
 from lookahead_ray.store import Session
 from lookahead_ray.sweep.budget import hours_of, limits
@@ -90,7 +90,7 @@ def read_status(run: str) -> RunStatus:
 
 
 def driver_of(run: str, session: Session | None) -> Driver:
-    """Whether a driver runs: by the lock of a local run, else as far as its session says it ended.
+    """Whether a driver runs: by the lock of the run, else as far as its session says it ended.
 
     A lock that another machine holds may not be seen through a shared file system.
     """
@@ -99,6 +99,11 @@ def driver_of(run: str, session: Session | None) -> Driver:
     local = "://" not in run or run.startswith("file://")
     if local and (held := store.holder(run)):
         return Driver("running", held, job)
+    if not local and (lease := store.lease_of(run)):
+        silent = duration(max(0.0, lease.silent_s))
+        if lease.silent_s < store.QUIET_S:
+            return Driver("running", f"{lease.holder}, heard of {silent} ago", job)
+        return Driver("ended", f"without saying how: {lease.holder}, not heard of for {silent}", job)
     if ended:
         return Driver("ended", ended, job)
     if local and session is None:

@@ -108,7 +108,7 @@ def held(run: str, resume: bool) -> Iterator[None]:
     """
     from lookahead_ray import store
 
-    with store.lock(run):
+    with store.lock(run, guard.say):
         if not resume and (committed := store.trial_ids(run)):
             raise StoreError(
                 f"{run}: already holds {len(committed)} trials of a sweep; go on with --resume, "

@@ -3,6 +3,7 @@
     <run>/sweep.json                          whose trials these are (`SweepIdentity`)
     <run>/tables/<table>/<trial_id>.parquet   trials, steps, signals, generations, token_kl
     <run>/commits/<trial_id>.json             written last: from here on readers see the trial
+    <run>/lock, lock.json                     held by the driver that writes (`lock`)
     <run>/session.json                        the driver that writes, or wrote last (`Session`)
     <run>/verdicts/<judge>/<trial_id>.parquet  verdicts given afterwards (`write_verdicts`)
 
@@ -10,15 +11,26 @@ Write with `create` while holding `lock`, read with `open`.
 """
 
 from lookahead_ray.store.identity import SweepIdentity
+from lookahead_ray.store.lease import QUIET_S
 from lookahead_ray.store.lock import lock
 from lookahead_ray.store.rates import rates_by, recompute_rates
 from lookahead_ray.store.reader import Run, open, trial_ids
 from lookahead_ray.store.schemas import SCHEMA_VERSION, SCHEMAS, TABLES, TableName
-from lookahead_ray.store.session import How, Session, holder, keep, kept, read_session, write_session
+from lookahead_ray.store.session import (
+    How,
+    Session,
+    holder,
+    keep,
+    kept,
+    lease_of,
+    read_session,
+    write_session,
+)
 from lookahead_ray.store.verdicts import VERDICTS, judge_configs, write_verdicts
 from lookahead_ray.store.writer import Store, create
 
 __all__ = [
+    "QUIET_S",
     "SCHEMAS",
     "SCHEMA_VERSION",
     "TABLES",
@@ -34,6 +46,7 @@ __all__ = [
     "judge_configs",
     "keep",
     "kept",
+    "lease_of",
     "lock",
     "open",
     "rates_by",

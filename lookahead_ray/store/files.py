@@ -73,6 +73,20 @@ class Files:
             else:
                 self._ask(self.fs.pipe_file, self.path(name), content)
 
+    def create(self, name: str, content: bytes) -> bool:
+        """Put a file there whole, on a file system that is not local; False if there is one."""
+        with self._failing("write", name):
+            try:
+                self._ask(self.fs.pipe_file, self.path(name), content, mode="create")
+            except FileExistsError:
+                return False
+        return True
+
+    def remove(self, name: str) -> None:
+        """Take a file away, from a file system that is not local."""
+        with self._failing("remove", name):
+            self._ask(self.fs.rm_file, self.path(name))
+
     def _ask(self, call: Callable[..., T], *arguments: Any, **options: Any) -> T:
         if self.local:
             return call(*arguments, **options)

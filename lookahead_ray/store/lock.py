@@ -1,30 +1,32 @@
-"""One driver at a time in a local run directory."""
+"""One driver at a time in a run."""
 
 import fcntl
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lookahead_ray.errors import StoreError
 from lookahead_ray.store.files import Files, make_directory
+from lookahead_ray.store.lease import leased
 
 FILE = "lock"
 
 
 @contextmanager
-def lock(run: str) -> Iterator[None]:
-    """Hold the run, a path or an fsspec URL, by flock on `<run>/lock`, which is made if it isn't there.
+def lock(run: str, say: Callable[[str], None] = lambda line: None) -> Iterator[None]:
+    """Hold the run: a path by flock on `<run>/lock`, which is made if it isn't there, a URL as `leased` does.
 
     `StoreError` at once if another driver holds it, or if it can't be written.
 
     The operating system lets go of it when the holder ends, even by kill -9, so a stale file is no obstacle.
-    On object stores there is no lock: keeping two drivers apart is up to whoever starts them.
+    At a URL whoever may have been killed is watched for some seconds, and `say` is told.
     """
     files = Files(run)
     if not files.local:
-        yield
+        with leased(files, say):
+            yield
         return
     try:
         make_directory(Path(files.root))

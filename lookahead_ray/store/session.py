@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from lookahead_ray.errors import StoreError
 from lookahead_ray.store.files import Files
+from lookahead_ray.store.lease import Lease, read_lease
 from lookahead_ray.store.lock import FILE as LOCK
 from lookahead_ray.store.text import to_json
 
@@ -73,6 +74,11 @@ def holder(run: str) -> str | None:
         return os.read(descriptor, 200).decode("utf-8", "replace").strip() or "unknown"
     finally:
         os.close(descriptor)
+
+
+def lease_of(run: str) -> Lease | None:
+    """Who holds a run at a URL, or was killed holding it; None if nobody does."""
+    return read_lease(Files(run))
 
 
 def keep(run: str, name: str, content: bytes) -> None:

@@ -35,7 +35,3 @@ class TestS3(StoreContract):
     def test_no_bucket(self, bucket: str) -> None:
         with pytest.raises(StoreError, match="s3://no-such-bucket/run"):
             store.create("s3://no-such-bucket/run", IDENTITY)
-
-    def test_the_lock_does_nothing(self, run: str) -> None:
-        with store.lock(run), store.lock(run):
-            store.create(run, IDENTITY)

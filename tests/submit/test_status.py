@@ -1,6 +1,7 @@
 """What the tables and the session alone say of a sweep."""
 
 import json
+import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -68,7 +69,8 @@ def test_a_running_sweep(run: str, space: Sweep) -> None:
     assert view["best"].startswith("virtual, “Let's solve it.”: objective 0.740, RSR 71 % [64, 78], JSR ")
     assert view["failed"].startswith("true, 3 tokens: ModelError: ")
     assert "\x1b" not in "".join(view.values())
-    assert status.driver.state == ("unknown" if "://" in run else "running")
+    assert status.driver.state == "running"
+    assert f"process {os.getpid()} on " in status.driver.told
 
 
 def test_an_ended_sweep(run: str, space: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,9 +102,12 @@ def test_a_killed_driver(run: str, space: Sweep) -> None:
         begun = store.read_session(run)
     assert begun
     store.write_session(run, replace(begun, ended_at=None, how=None))
+    if "://" in run:  # it held the run
+        gone = {"holder": "process 7 on elsewhere", "token": "t", "renewed_at": "2026-01-01T00:00:00+00:00"}
+        store.keep(run, "lock.json", json.dumps(gone).encode())
     driver = read_status(run).driver
-    assert driver.state == ("unknown" if "://" in run else "ended")
-    assert "has not said" in driver.told or ": killed, or" in driver.told
+    assert driver.state == "ended"
+    assert driver.told.startswith("without saying how")
 
 
 def test_an_empty_run_and_none(run: str) -> None:
