@@ -16,9 +16,9 @@ from tests.sweep.processes import SweepProcess
 from tests.tiny import make_model
 
 pytestmark = pytest.mark.slow
-EPOCHS, STEPS_PER_EPOCH = 20, 8
+EPOCHS, STEPS_PER_EPOCH = 15, 8
 LONG = (f"training.epochs={EPOCHS}", "task.train_examples=64", "workers=2")
-REFUSED_S = 30.0
+REFUSED_S = 10.0
 
 
 @pytest.fixture

@@ -101,9 +101,8 @@ def test_from_a_checkpoint_it_goes_on_as_if_it_had_never_ended(variant: str, wor
     assert run(variant, world_size, interrupted=DISK) == run(variant, world_size)
 
 
-@pytest.mark.parametrize("variant", ["bf16", "fp32, adapters"])
-def test_and_from_a_url_where_the_ranks_share_no_disk(variant: str) -> None:
-    assert run(variant, 2, interrupted="file://{folder}") == run(variant, 2)
+def test_and_from_a_url_where_the_ranks_share_no_disk() -> None:
+    assert run("fp32, adapters", 2, interrupted="file://{folder}") == run("fp32, adapters", 2)
 
 
 @pytest.mark.parametrize(("variant", "place"), [("fp32", DISK), ("bf16", "file://{folder}")])
