@@ -28,8 +28,8 @@ Of a trial that is started again the steps since its last checkpoint are lost, s
 (times `search.checkpoint_epochs`); committed trials never are. Most of the time goes into finding the loss
 out and into starting processes. These hosts take a silent one for lost after some 4 s
 (`RAY_health_check_*`); by default Ray waits over a minute. Each new start counts against
-`search.max_failures`, after a spot warning too. Storage and a judge's endpoint are waited for, some two minutes
-each; then the sweep ends in order, or the answers stay without a verdict until `rejudge`.
+`search.max_failures`, after a spot warning too. Storage and a judge's endpoint are waited for, some two
+minutes each; then the sweep ends in order, or the answers stay without a verdict until `rejudge`.
 """
 
 
