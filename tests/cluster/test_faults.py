@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from lookahead_ray.evaluate.judges.text import words
 from lookahead_ray.trial.record import TrialRecord
 from tests.cluster.faults import Faults, ends_as, recovered, training
 from tests.cluster.on_premise import Cluster, until
 from tests.cluster.services import BUCKET, endpoint, storage
-from tests.cluster.submitted import STEPS_PER_EPOCH, Submitted
+from tests.cluster.submitted import EPOCHS, STEPS_PER_EPOCH, Submitted
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults]
 SEED = 5
@@ -113,15 +114,17 @@ def test_a_judge_is_down_for_a_minute(cluster: Cluster, faults: Faults) -> None:
         judges = f"evaluation.judges=[{{name: llm, model: any, base_url: '{judge.url}/v1'}}]"
         with training(Submitted(cluster, "judge", settings=(judges,))) as sweep:
             judge.stop()
-            sweep.wait_for("running: vanilla: evaluating")
+            sweep.wait_for_epoch(EPOCHS - 2)  # soon it evaluates
             time.sleep(DOWN_S)
             assert "finished: vanilla" not in sweep.text()
             judge.start()
             sweep.finish()
             found = sweep.essences()
     for record in found.values():
-        assert record.rsr
-        assert (record.status, record.rsr.unparsed, record.rsr.value) == ("completed", 0, 1.0)
+        assert record.status == "completed"
+        for row in record.generations:  # an answer without a word is judged by nobody
+            if row.suite == "probe" and row.metric in ("rsr", "jsr"):
+                assert row.verdict == ("safe" if words(row.answer) else "unparsed")
     faults.add("a judge's endpoint is down", f"its server ended for over {DOWN_S:g} s", "nothing", None)
 
 
