@@ -21,11 +21,13 @@ fi
 
 cache=$HOME/.cache
 [ ! -w "$1" ] || cache=$1 # the head has no NVMe
+mkdir -p "$cache/tmp"
 cat >~/.lookahead-ray.sh <<PROFILE
 export PATH="$PWD/.venv/bin:\$PATH"
 export RAY_AUTH_MODE=token
 export RAY_USAGE_STATS_ENABLED=0
 export RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S=1800 # a machine that starts from nothing installs first
 export XDG_CACHE_HOME="$cache"
+export TMPDIR="$cache/tmp" RAY_TMPDIR=/tmp # checkpoints on their way to a URL need room; Ray's sockets a short path
 PROFILE
 grep -qs lookahead-ray.sh ~/.bashrc || echo '. ~/.lookahead-ray.sh' >>~/.bashrc

@@ -52,6 +52,8 @@ def test_the_profile_turns_authentication_on(node: Path) -> None:
     assert profile(node, "RAY_AUTH_MODE") == "token"
     assert profile(node, "PATH").startswith(f"{node}/lookahead-ray/.venv/bin:")
     assert profile(node, "XDG_CACHE_HOME") == f"{node}/nvme"
+    assert profile(node, "TMPDIR") == f"{node}/nvme/tmp"
+    assert (node / "nvme/tmp").is_dir()
     assert stat.S_IMODE((node / ".ray/auth_token").stat().st_mode) == 0o600
 
 
