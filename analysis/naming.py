@@ -29,6 +29,8 @@ def model_of(trials: pa.Table) -> str:
 
 
 def row_kind(row: Mapping[str, Any]) -> str:
-    """seed or vanilla for a reference, else the strategy: none, true or virtual."""
+    """seed or vanilla for a reference and its repeats, else the strategy: none, true or virtual."""
+    if row["role"] == "repeat" and row["strategy"] == "none" and row.get("params") == "{}":
+        return "vanilla"
     kind: str = row["role"] if row["role"] in ("seed", "vanilla") else row["strategy"]
     return kind

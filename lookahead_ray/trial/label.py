@@ -22,7 +22,8 @@ def label(
     if role == "vanilla":
         return "vanilla"
     seed = [f"seed {config['seed']}"] if role == "repeat" else []
-    return ", ".join([_preview(config["preview"]), *beside(config), *searched(params), *seed])
+    what = "vanilla" if seed and not params else _preview(config["preview"])  # vanilla alone has none searched
+    return ", ".join([what, *beside(config), *searched(params), *seed])
 
 
 def searched(params: Mapping[str, Any]) -> Iterator[str]:
