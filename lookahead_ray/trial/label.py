@@ -22,7 +22,9 @@ def label(
     if role == "vanilla":
         return "vanilla"
     seed = [f"seed {config['seed']}"] if role == "repeat" else []
-    what = "vanilla" if seed and not params else _preview(config["preview"])  # vanilla alone has none searched
+    what = (
+        "vanilla" if seed and not params else _preview(config["preview"])
+    )  # vanilla alone has none searched
     return ", ".join([what, *beside(config), *searched(params), *seed])
 
 

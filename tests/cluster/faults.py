@@ -42,6 +42,12 @@ class Row:
     lost: str
     recovery_s: float | None  # None: nothing had to be trained again
 
+    @property
+    def line(self) -> str:
+        """In the page's table."""
+        took = "–" if self.recovery_s is None else f"{self.recovery_s:.0f} s"
+        return f"| {self.fault} | {self.how} | {self.lost} | {took} |\n"
+
 
 @dataclass
 class Faults:
@@ -56,15 +62,18 @@ class Faults:
         print(f"\n{fault}: {lost}; {told}")
 
     def write(self) -> None:
-        """The page, where one is asked for."""
+        """The page, where one is asked for; rows of faults that were not tried this time stay."""
         if (page := os.environ.get(PAGE)) and self.rows:
-            lines = [
-                f"| {row.fault} | {row.how} | {row.lost} | "
-                f"{'–' if row.recovery_s is None else f'{row.recovery_s:.0f} s'} |\n"
-                for row in self.rows
-            ]
-            text = HEAD.format(steps=STEPS_PER_EPOCH) + "".join(lines) + FOOT
+            lines = written(Path(page)) | {row.fault: row.line for row in self.rows}
+            text = HEAD.format(steps=STEPS_PER_EPOCH) + "".join(lines.values()) + FOOT
             Path(page).write_text(text, encoding="utf-8")
+
+
+def written(page: Path) -> dict[str, str]:
+    """Fault -> its row on the page."""
+    lines = page.read_text(encoding="utf-8").splitlines(keepends=True) if page.exists() else []
+    rows = [line for line in lines if line.startswith("| ") and not line.startswith(("| fault", "| ---"))]
+    return {row.split(" | ")[0].removeprefix("| "): row for row in rows}
 
 
 @contextmanager

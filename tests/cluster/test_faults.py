@@ -42,6 +42,33 @@ def last_epoch(sweep: Submitted) -> int:
     return found.epoch
 
 
+def test_a_machine_is_warned_then_lost_and_another_joins_late(
+    cluster: Cluster, expected: dict[str, TrialRecord], faults: Faults
+) -> None:
+    """As a spot machine: its warning is a node that drains.
+
+    The first test: `ray up` gives up on a host that is off for a quarter of an hour.
+    """
+    lost, late = cluster.workers[1], cluster.spare
+    with training(Submitted(cluster, "host")) as sweep:
+        cluster.drain(lost, seconds=WARNED_S)
+        time.sleep(WARNED_S)
+        start = time.monotonic()
+        lost.power_off()
+        before = last_epoch(sweep)
+        cluster.network.boot(late)
+        recovered(sweep, before + 1)  # what was being written when it ended may have come through
+        seconds = time.monotonic() - start
+        assert set(sweep.ranks()) == {cluster.workers[0], late}
+        ends_as(sweep, expected)
+    faults.add(
+        f"a machine gets its spot warning and is lost {WARNED_S} s later; another joins late",
+        "`ray drain-node` for preemption, then all its processes and its link end at once; a new host boots",
+        AN_EPOCH,
+        seconds,
+    )
+
+
 def test_a_rank_is_killed(cluster: Cluster, expected: dict[str, TrialRecord], faults: Faults) -> None:
     with training(Submitted(cluster, "rank")) as sweep:
         before = last_epoch(sweep)
@@ -126,30 +153,6 @@ def test_a_judge_is_down_for_a_minute(cluster: Cluster, faults: Faults) -> None:
             if row.suite == "probe" and row.metric in ("rsr", "jsr"):
                 assert row.verdict == ("safe" if words(row.answer) else "unparsed")
     faults.add("a judge's endpoint is down", f"its server ended for over {DOWN_S:g} s", "nothing", None)
-
-
-def test_a_machine_is_warned_then_lost_and_another_joins_late(
-    cluster: Cluster, expected: dict[str, TrialRecord], faults: Faults
-) -> None:
-    """As a spot machine: its warning is a node that drains."""
-    lost, late = cluster.workers[1], cluster.spare
-    with training(Submitted(cluster, "host")) as sweep:
-        cluster.drain(lost, seconds=WARNED_S)
-        time.sleep(WARNED_S)
-        start = time.monotonic()
-        lost.power_off()
-        before = last_epoch(sweep)
-        cluster.network.boot(late)
-        recovered(sweep, before + 1)  # what was being written when it ended may have come through
-        seconds = time.monotonic() - start
-        assert set(sweep.ranks()) == {cluster.workers[0], late}
-        ends_as(sweep, expected)
-    faults.add(
-        f"a machine gets its spot warning and is lost {WARNED_S} s later; another joins late",
-        "`ray drain-node` for preemption, then all its processes and its link end at once; a new host boots",
-        AN_EPOCH,
-        seconds,
-    )
 
 
 def test_a_machine_is_lost_and_none_comes(
