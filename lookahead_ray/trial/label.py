@@ -22,9 +22,8 @@ def label(
     if role == "vanilla":
         return "vanilla"
     seed = [f"seed {config['seed']}"] if role == "repeat" else []
-    what = (
-        "vanilla" if seed and not params else _preview(config["preview"])
-    )  # vanilla alone has none searched
+    # of all that is repeated, vanilla alone has nothing searched
+    what = "vanilla" if seed and not params else _preview(config["preview"])
     return ", ".join([what, *beside(config), *searched(params), *seed])
 
 
