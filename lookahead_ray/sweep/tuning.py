@@ -95,7 +95,7 @@ class _Asking(_NeverRestored, Searcher):
         agenda: Agenda,
         decisions: Any,
         checkpoints: Callable[[str], Checkpoints | None],
-        elastic: Elastic | None,
+        elastic: Elastic | None = None,
     ) -> None:
         super().__init__()
         self._elastic = elastic

@@ -4,6 +4,7 @@ import json
 import logging
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -85,9 +86,13 @@ def test_a_lease_of_another_version_is_one_too(files: Files, content: bytes) -> 
 
 def test_a_driver_that_was_taken_for_dead_gets_ctrl_c(files: Files, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR)
-    with pytest.raises(KeyboardInterrupt), leased(files):  # noqa: PT012
-        put(files)
-        signal.pause()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # those who run tests may ignore it
+    try:
+        with pytest.raises(KeyboardInterrupt), leased(files):  # noqa: PT012
+            put(files)
+            time.sleep(30)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert "process 7 on elsewhere took the run over" in caplog.text
     there = read_lease(files)
     assert there
