@@ -15,7 +15,7 @@ from tests.s3 import BUCKET, Server, serving
 from tests.sweep.processes import SweepProcess
 from tests.tiny import make_model
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.cluster, pytest.mark.faults]  # too long beside the others in CI
 EPOCHS, STEPS_PER_EPOCH = 15, 8
 LONG = (f"training.epochs={EPOCHS}", "task.train_examples=64", "workers=2")
 REFUSED_S = 10.0
