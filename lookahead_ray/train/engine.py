@@ -2,11 +2,15 @@
 
 import os
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.train.batches import accumulation_steps
+
+LONGEST_BUILD_S = 120.0  # of compiling DeepSpeed's op; it takes under a minute
 
 
 def prepare_environment(on_gpu: bool) -> None:
@@ -17,6 +21,21 @@ def prepare_environment(on_gpu: bool) -> None:
     scripts = str(Path(sys.executable).parent)
     if scripts not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"
+
+
+def break_stale_lock(longest_s: float = LONGEST_BUILD_S) -> None:
+    """Take away the lock that a killed process left beside DeepSpeed's compiled op; torch waits for ever.
+
+    One younger than `longest_s` may be of somebody who compiles; it is waited for until it is gone or old.
+    """
+    from torch.utils.cpp_extension import get_default_build_root
+
+    root = Path(os.environ.get("TORCH_EXTENSIONS_DIR") or get_default_build_root())
+    for lock in root.glob("**/deepspeed_*/lock"):
+        with suppress(FileNotFoundError):  # it was given back meanwhile
+            while (age := time.time() - lock.stat().st_mtime) < longest_s:
+                time.sleep(min(1.0, longest_s - age))
+            lock.unlink()
 
 
 def build_engine(
@@ -30,6 +49,8 @@ def build_engine(
     """
     import deepspeed
     import torch
+
+    break_stale_lock()
 
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimiser = torch.optim.AdamW(
