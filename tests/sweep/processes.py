@@ -94,15 +94,18 @@ class SweepProcess:
                 return found
             time.sleep(0.1)
 
-    def wait_until_gone(self, timeout_s: float = 150) -> None:
+    def wait_until_gone(self, timeout_s: float = 150, besides: tuple[str, ...] = ()) -> None:
         """Assert that nothing of the sweep is alive after `timeout_s`.
 
         Ray's agents of a killed driver try to reach its control service for a minute before they end.
         """
         deadline = time.monotonic() + timeout_s
-        while (left := self.left()) and time.monotonic() < deadline:
+        while (left := self._left_besides(besides)) and time.monotonic() < deadline:
             time.sleep(0.5)
         assert not left, [_title(process) for process in left]
+
+    def _left_besides(self, titles: tuple[str, ...]) -> list[psutil.Process]:
+        return [process for process in self.left() if not titles or not _title(process).startswith(titles)]
 
     def clean_up(self) -> None:
         """Kill whatever is there."""
