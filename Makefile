@@ -46,7 +46,7 @@ check: lint
 cluster-test: $(READY)
 	$(BIN)/python -m pytest -m "cluster and not faults"
 
-# as root; some 10 minutes
+# as root; a quarter of an hour
 faults: $(READY)
 	LOOKAHEAD_RAY_FAULTS=docs/faults.md $(BIN)/python -m pytest -s -m faults
 

@@ -27,13 +27,11 @@ def described(nodes: int, idle_minutes: float) -> dict[str, Any]:
     """A cluster of 0 to `nodes` workers, as `cluster.yaml` describes one."""
     store = {"object_store_memory": 80_000_000}
     worker = {"resources": {"CPU": CPUS, "GPU": GPUS, **store}, "node_config": {}, "min_workers": 0}
-    empty_lists = (
-        "head_setup_commands",
-        "worker_setup_commands",
-        "setup_commands",
-        "initialization_commands",
-    )
-    more_lists = ("head_start_ray_commands", "worker_start_ray_commands", "cluster_synced_files")
+    empty = (
+        "head_setup_commands", "worker_setup_commands", "setup_commands", "initialization_commands",
+        "head_start_ray_commands", "worker_start_ray_commands", "cluster_synced_files",
+        "rsync_exclude", "rsync_filter",
+    )  # fmt: skip
     return {
         "cluster_name": "fake",
         "max_workers": nodes,
@@ -56,9 +54,7 @@ def described(nodes: int, idle_minutes: float) -> dict[str, Any]:
         "docker": {},
         "file_mounts": {},
         "file_mounts_sync_continuously": False,
-        "rsync_exclude": [],
-        "rsync_filter": [],
-        **{name: [] for name in (*empty_lists, *more_lists)},
+        **{name: [] for name in empty},
     }
 
 
@@ -106,10 +102,8 @@ def started(
             if head.poll() is not None or time.monotonic() > until:
                 raise BenchmarkError(f"no head:\n{output.read_text()}")
             time.sleep(0.2)
-        kept = {
-            name: value for name, value in env.items() if name not in ("RAY_OVERRIDE_NODE_ID_FOR_TESTING",)
-        }
-        yield kept | {"RAY_ADDRESS": address}
+        del env["RAY_OVERRIDE_NODE_ID_FOR_TESTING"]  # it is the head's alone
+        yield env | {"RAY_ADDRESS": address}
     finally:
         _end(head, home)
 

@@ -12,6 +12,7 @@ from lookahead_ray import store
 from lookahead_ray.cli.notes import METRICS, rate_of
 from lookahead_ray.cli.text import duration, first_line
 from lookahead_ray.config.search import SearchConfig
+from lookahead_ray.remote import is_url
 from lookahead_ray.store import Session
 from lookahead_ray.sweep.budget import hours_of, limits
 from lookahead_ray.sweep.references import references_among
@@ -96,7 +97,7 @@ def driver_of(run: str, session: Session | None) -> Driver:
     """
     job = session.job if session else None
     ended = f"{session.how} at {session.ended_at}" if session and session.ended_at else None
-    local = "://" not in run or run.startswith("file://")
+    local = not is_url(run) or run.startswith("file://")
     if local and (held := store.holder(run)):
         return Driver("running", held, job)
     if not local and (lease := store.lease_of(run)):

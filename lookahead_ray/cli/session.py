@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from lookahead_ray import store
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.errors import StoreError
+from lookahead_ray.remote import is_url
 from lookahead_ray.sweep.mirror import FILES
 from lookahead_ray.sweep.places import beside
 from lookahead_ray.sweep.references import REFERENCES
@@ -59,7 +60,7 @@ def keep_beside(run: str, name: str, files: Sequence[str]) -> None:
     Raises:
         StoreError: the file system fails.
     """
-    if "://" not in run:
+    if not is_url(run):
         return
     for file in files:
         path = beside(run, file, name)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from ray.tune.trainable import FunctionTrainable
 
 from lookahead_ray.config.load import Sweep
-from lookahead_ray.config.search import ElasticConfig
 from lookahead_ray.errors import TrialError
 from lookahead_ray.sweep.agenda import Agenda
 from lookahead_ray.sweep.checkpoints import CheckpointFolder
@@ -25,7 +24,6 @@ from lookahead_ray.sweep.sink import Sink
 from lookahead_ray.sweep.stopping import Stopping
 from lookahead_ray.sweep.tuning import run_trials
 from lookahead_ray.sweep.warm_start import WarmTrial
-from lookahead_ray.trial.job import Elastic
 from lookahead_ray.trial.launch import TuneTrial
 from lookahead_ray.trial.record import TrialRecord
 
@@ -101,7 +99,7 @@ def run_sweep(
                     at_once=at_once,
                     max_failures=sweep.search.max_failures,
                     checkpoints=checkpoints.of,
-                    elastic=_elastic(sweep.search.elastic),
+                    elastic=sweep.search.elastic,
                     observer=observer,
                     trainable=trainable,
                 )
@@ -114,7 +112,3 @@ def run_sweep(
     observer.sweep_finished(interrupted)
     recommendation = recommend(ledger.records, sweep.objective)
     return SweepResult(sink.run, list(ledger.records), recommendation, interrupted)
-
-
-def _elastic(config: ElasticConfig | None) -> Elastic | None:
-    return Elastic(config.min_workers, 60 * config.after_minutes) if config else None

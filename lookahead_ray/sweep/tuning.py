@@ -13,6 +13,7 @@ from ray.tune import Callback, TuneError
 from ray.tune.search import ConcurrencyLimiter, Searcher
 from ray.tune.trainable import FunctionTrainable
 
+from lookahead_ray.config.search import ElasticConfig
 from lookahead_ray.errors import LookaheadRayError
 from lookahead_ray.evaluate.generation import Signal
 from lookahead_ray.sweep.agenda import Agenda, NoJob
@@ -22,7 +23,7 @@ from lookahead_ray.sweep.observer import Observer, TrialProgress
 from lookahead_ray.trial.decisions import Decisions
 from lookahead_ray.trial.failure import words
 from lookahead_ray.trial.group import GROUP, MEASUREMENT, PROGRESS, SIGNAL, held_groups, release
-from lookahead_ray.trial.job import Checkpoints, Elastic, Job
+from lookahead_ray.trial.job import Checkpoints, Job
 from lookahead_ray.trial.launch import FAILURE, TuneTrial
 from lookahead_ray.trial.outcome import completed_record, failed_record
 from lookahead_ray.trial.record import utc_now
@@ -40,7 +41,7 @@ def run_trials(
     max_failures: int,
     checkpoints: Callable[[str], Checkpoints | None],
     observer: Observer,
-    elastic: Elastic | None = None,
+    elastic: ElasticConfig | None = None,
     trainable: type[FunctionTrainable] = TuneTrial,
 ) -> None:
     """Run the jobs of `agenda` on the connected cluster, `at_once` at a time, until it has no more.
@@ -95,7 +96,7 @@ class _Asking(_NeverRestored, Searcher):
         agenda: Agenda,
         decisions: Any,
         checkpoints: Callable[[str], Checkpoints | None],
-        elastic: Elastic | None = None,
+        elastic: ElasticConfig | None = None,
     ) -> None:
         super().__init__()
         self._elastic = elastic

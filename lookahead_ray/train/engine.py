@@ -45,7 +45,7 @@ def build_engine(
 
     The loss handed to `engine.backward` is divided by the accumulation steps and averaged over ranks; `loop`
     scales it so that the gradient is the mean that `training.protocol` asks for. `elastic` writes
-    checkpoints that another number of ranks can load, under ZeRO 1 and 2.
+    checkpoints that fewer ranks can load too, under ZeRO 1 and 2.
     """
     import deepspeed
     import torch

@@ -85,7 +85,7 @@ class Uploaded:
 
     def _upload(self, folder: Path) -> dict[str, int] | str:
         try:
-            self._fs.makedirs(self._path(folder.name), exist_ok=True)
+            patiently(self._fs, self._fs.makedirs, self._path(folder.name), exist_ok=True, expected=True)
             for path in folder.iterdir():
                 target = self._path(f"{folder.name}/{path.name}")
                 patiently(self._fs, self._fs.put_file, str(path), target, expected=True)

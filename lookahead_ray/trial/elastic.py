@@ -4,17 +4,17 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from lookahead_ray.config.search import ElasticConfig
 from lookahead_ray.config.trial import TrialConfig
-from lookahead_ray.trial.job import Elastic
 
 POLL_S = 1.0
 
 
-def ranks(config: TrialConfig, elastic: Elastic, room: Callable[[], int]) -> int:
+def ranks(config: TrialConfig, elastic: ElasticConfig, room: Callable[[], int]) -> int:
     """Those that a new group of workers is to have; waits until there are as many as may be.
 
-    All of `config.workers` as soon as the cluster has room for them at once; after `elastic.after_s` as many
-    as its living nodes hold, if these are fewer and no fewer than `elastic.min_workers`.
+    All of `config.workers` as soon as the cluster has room for them at once; after `elastic.after_minutes` as
+    many as its living nodes hold, if these are fewer and no fewer than `elastic.min_workers`.
 
     Args:
         room: how many ranks of `config` the living nodes hold, whoever uses them now.
@@ -24,7 +24,7 @@ def ranks(config: TrialConfig, elastic: Elastic, room: Callable[[], int]) -> int
 
     # It asks for room as the workers will, so that an autoscaler knows of it; what it gets it gives back.
     asked = placement_group([_each(config)] * config.workers, strategy="PACK")
-    until = time.monotonic() + elastic.after_s
+    until = time.monotonic() + 60 * elastic.after_minutes
     try:
         while not ray.wait([asked.ready()], timeout=POLL_S)[0]:
             if time.monotonic() > until and elastic.min_workers <= (count := room()) < config.workers:

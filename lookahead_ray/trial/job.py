@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from lookahead_ray.config.search import ElasticConfig
 from lookahead_ray.trial.record import Role
 
 
@@ -24,14 +25,6 @@ class Checkpoints:
 
 
 @dataclass(frozen=True, slots=True)
-class Elastic:
-    """How a trial gets along with fewer ranks than it asks for."""
-
-    min_workers: int
-    after_s: float  # of waiting for all of them
-
-
-@dataclass(frozen=True, slots=True)
 class Job:
     """What a trial is asked to do; the search makes it, the worker group runs it."""
 
@@ -42,7 +35,7 @@ class Job:
     label: str
     saving: Saving | None = None  # None: the trained weights are not kept
     checkpoints: Checkpoints | None = None  # None: a trial that is started again begins at its start
-    elastic: Elastic | None = None  # None: it waits for all its ranks
+    elastic: ElasticConfig | None = None  # None: it waits for all its ranks
     may_stop: bool = False  # whether it waits after each epoch for the driver to decide
 
     @property

@@ -79,5 +79,4 @@ def serve(port: int = 0, host: str = "127.0.0.1") -> Iterator[Server]:
     finally:
         server.shutdown()
         server.server_close()
-        server.server_close()
         thread.join()

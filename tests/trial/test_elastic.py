@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from lookahead_ray.config.search import ElasticConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.trial import elastic
 from lookahead_ray.trial.elastic import ranks, room
-from lookahead_ray.trial.job import Elastic
 
 
 def trial(**changes: Any) -> TrialConfig:
@@ -60,7 +60,7 @@ def test_fewer_after_the_time_and_never_fewer_than_told(asked: list[Any]) -> Non
         seen.append(list(asked))
         return next(rooms)
 
-    assert ranks(trial(), Elastic(min_workers=2, after_s=10), room_now) == 3
+    assert ranks(trial(), ElasticConfig(min_workers=2, after_minutes=10 / 60), room_now) == 3
     assert len(seen) == 3  # not looked at before the time is over
     assert seen[0] == [([{"CPU": 2.0}] * 4, "PACK")]
     assert asked == []
@@ -68,10 +68,10 @@ def test_fewer_after_the_time_and_never_fewer_than_told(asked: list[Any]) -> Non
 
 def test_all_where_there_is_room(asked: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ray.wait", lambda refs, timeout: (refs, []))
-    assert ranks(trial(), Elastic(min_workers=1, after_s=10), lambda: 0) == 4
+    assert ranks(trial(), ElasticConfig(min_workers=1, after_minutes=10 / 60), lambda: 0) == 4
     assert asked == []
 
 
 def test_it_waits_where_others_use_the_room(asked: list[Any]) -> None:
     rooms = iter([4, 4, 3])
-    assert ranks(trial(), Elastic(min_workers=1, after_s=1), lambda: next(rooms)) == 3
+    assert ranks(trial(), ElasticConfig(min_workers=1, after_minutes=1 / 60), lambda: next(rooms)) == 3

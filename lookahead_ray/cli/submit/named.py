@@ -8,6 +8,7 @@ from typing import Any
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.config.phrases import KEY as PHRASES
 from lookahead_ray.errors import ConfigError
+from lookahead_ray.remote import is_url
 
 HUB_FIELDS = ("model", "judges")
 """Fields whose `path` may be a name on the hub instead of a file."""
@@ -35,7 +36,7 @@ def named_files(sweep: Sweep, tree: dict[str, Any]) -> tuple[list[Path], list[st
         else:
             pack.append(_inside(path, f"{sweep.source}: {field}"))
     for index, run in enumerate(sweep.search.warm_start):
-        if "://" not in run and not run.startswith("/"):
+        if not is_url(run) and not run.startswith("/"):
             rule = "must be a URL or an absolute path that the cluster shares"
             raise ConfigError(f"{sweep.source}: search.warm_start.{index}: {rule}, got {run!r}")
     return pack + list(_phrases(sweep, tree)), elsewhere

@@ -11,6 +11,7 @@ from typing import Self
 
 from lookahead_ray.cli.submit.address import VARIABLE
 from lookahead_ray.errors import ConfigError
+from lookahead_ray.remote import is_url
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Submission:
 
 def check_run(run: str, name: str) -> None:
     """`ConfigError` unless all machines of a cluster could mean the same by it."""
-    if run.startswith("memory:") or ("://" not in run and not run.startswith("/")):
+    if run.startswith("memory:") or (not is_url(run) and not run.startswith("/")):
         raise ConfigError(
             f"--run: must be a URL such as s3://bucket/{name}, or the absolute path of a directory "
             f"that all machines of the cluster share, got {run!r}"
