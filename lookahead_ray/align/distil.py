@@ -8,7 +8,6 @@ from torch.nn import functional
 
 from lookahead_ray.data.chat import Rendered
 from lookahead_ray.method import RowLoss
-from lookahead_ray.method.vanilla import IGNORED
 from lookahead_ray.train.batches import collate
 from lookahead_ray.train.model import AnswerLoss, answer_logits, supervised
 
@@ -21,17 +20,17 @@ class Kept(Rendered):
 
 
 def divergence(
-    logits: torch.Tensor, reference: torch.Tensor, targets: torch.Tensor, opening_weight: float
+    logits: torch.Tensor, reference: torch.Tensor, lengths: Sequence[int], opening_weight: float
 ) -> torch.Tensor:
-    """Σ w KL(reference || model) in nats over the answer positions, w = `opening_weight` at the first ones.
+    """Σ w KL(reference || model) in nats over the answer tokens, w = `opening_weight` at the first ones.
 
     Args:
-        logits, reference: (batch, positions, vocab), any float type; computed in fp32.
-        targets: (batch, positions), -100 where there is no answer token.
+        logits, reference: (answer tokens, vocab), any float type; computed in fp32.
+        lengths: (rows,) how many of them are each row's, one row after another.
     """
-    wanted = targets != IGNORED
-    weights = torch.where(wanted.cumsum(1) <= OPENING, opening_weight, 1.0)[wanted]
-    model_log, reference_log = (part[wanted].float().log_softmax(-1) for part in (logits, reference))
+    weights = torch.cat([torch.arange(length) for length in lengths]).to(logits.device)
+    weights = torch.where(weights < OPENING, opening_weight, 1.0)
+    model_log, reference_log = (part.float().log_softmax(-1) for part in (logits, reference))
     each = functional.kl_div(model_log, reference_log, reduction="none", log_target=True).sum(-1)
     return (weights * each).sum()
 
@@ -50,7 +49,8 @@ def align_loss(answer_loss: AnswerLoss, pad_id: int, opening_weight: float) -> R
             micro = collate(kept, pad_id, engine.device)
             with torch.no_grad(), engine.module.disable_adapter():
                 reference = answer_logits(engine.module, micro)
-            loss = loss + divergence(answer_logits(engine, micro), reference, micro.targets, opening_weight)
+            lengths = [len(row.answer_ids) for row in kept]
+            loss = loss + divergence(answer_logits(engine, micro), reference, lengths, opening_weight)
         return loss
 
     return row_loss

@@ -19,11 +19,7 @@ RowLoss = Callable[[Any, Sequence[Rendered]], torch.Tensor]
 """(model or engine, rows of a micro-batch) -> loss summed over their answer tokens, with its graph."""
 
 Forward = Callable[[Any, Sequence[Rendered]], tuple[torch.Tensor, torch.Tensor]]
-"""(model or engine, rows) -> logits (batch, positions, vocab) and targets (batch, positions).
-
-Targets are -100 where there is no answer token; row by row and from left to right, the others are the rows'
-answer tokens in order.
-"""
+"""(model or engine, rows) -> logits (answer tokens, vocab) and targets (answer tokens,), row by row."""
 
 Generate = Callable[[Any, Sequence[Sequence[int]], int], list[list[int]]]
 """(model, prompts as token ids, most new tokens) -> greedy answers as token ids without the end token."""

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 import torch
-from torch.nn import functional
 
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.data.chat import Rendered
 from lookahead_ray.method.context import Context
-from lookahead_ray.method.vanilla import IGNORED
+from lookahead_ray.method.vanilla import token_nats
 
 FORMAT = 1  # raised when what is kept changes, so that old caches are not used
 
@@ -17,11 +16,9 @@ def token_log_probs(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor
     """log p of every answer token in nats, fp32, (answer tokens,): the rows' answers one after another.
 
     Args:
-        logits: (batch, positions, vocab), any float type; the log-softmax is taken in fp32.
-        targets: (batch, positions), -100 where there is no answer token.
+        logits, targets: see `vanilla.token_nats`.
     """
-    wanted = targets != IGNORED
-    return -functional.cross_entropy(logits[wanted].float(), targets[wanted], reduction="none")
+    return -token_nats(logits, targets)
 
 
 def reference_log_probs(rows: Sequence[Rendered], context: Context) -> dict[Rendered, tuple[float, ...]]:

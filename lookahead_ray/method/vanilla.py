@@ -1,6 +1,7 @@
 """Plain cross-entropy (paper, equation 1)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -10,18 +11,30 @@ from lookahead_ray.data.chat import Rendered
 from lookahead_ray.data.example import Example
 from lookahead_ray.method.context import Context, Prepared, RowLoss
 
-IGNORED = -100
-
 
 def answer_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """−Σ log p(target) in nats, summed over all answer tokens.
+    """−Σ log p(target) in nats, summed over all answer tokens; see `token_nats`."""
+    return token_nats(logits, targets).sum()
+
+
+def token_nats(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """−log p(target) of each answer token in nats, fp32, (answer tokens,).
 
     Args:
-        logits: (batch, positions, vocab), any float type; the sum is taken in fp32.
-        targets: (batch, positions), -100 where there is no answer token.
+        logits: (answer tokens, vocab), any float type; the log-softmax is taken in fp32.
+        targets: (answer tokens,).
     """
-    wanted = targets != IGNORED
-    return functional.cross_entropy(logits[wanted].float(), targets[wanted], reduction="sum")
+    return (_fused() if logits.is_cuda else _nats)(logits, targets)
+
+
+def _nats(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return functional.cross_entropy(logits.float(), targets, reduction="none")
+
+
+@lru_cache(maxsize=1)
+def _fused() -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """`_nats` in one kernel: logits in fp32 never exist, which halves a small model's step on an H100."""
+    return torch.compile(_nats, dynamic=True)
 
 
 def prepare(examples: Sequence[Example], config: Any, context: Context) -> Prepared:

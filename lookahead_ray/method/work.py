@@ -21,8 +21,8 @@ class Work:
 def teacher_forced(rows: Sequence[Rendered]) -> Work:
     """One pass over a micro-batch, in the shapes of `train.batches.collate`; masked pairs count too."""
     width = max(row.length for row in rows) - 1  # the last answer token is a target only
-    positions = max(len(row.answer_ids) for row in rows)
-    return Work(len(rows) * width, len(rows) * width**2, len(rows) * positions)
+    answer_tokens = sum(len(row.answer_ids) for row in rows)
+    return Work(len(rows) * width, len(rows) * width**2, answer_tokens)
 
 
 def generated(prompt: int, new: int) -> Work:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch
 
 from lookahead_ray.data.chat import Rendered
-from lookahead_ray.method.vanilla import IGNORED
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +64,31 @@ def optimiser_steps(examples: int, epochs: int, batch_size: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
-    """Tensors of one forward pass, padded on the left so that answers end at the right edge.
+    """Tensors of one forward pass, padded on the right: under causal attention nothing looks there, so
+    there is no mask, which torch's fastest attention kernels can't take.
 
-    input_ids, attention_mask, position_ids: (batch, seq); targets: (batch, positions), the token that each of
-    the last `positions` inputs should be followed by, -100 where that is none of the answer's.
+    input_ids: (batch, seq); positions: (answer tokens,), indices into the flattened `input_ids` of the inputs
+    that answer tokens follow, row by row; targets: (answer tokens,), these tokens.
     """
 
     input_ids: torch.Tensor
-    attention_mask: torch.Tensor
-    position_ids: torch.Tensor
+    positions: torch.Tensor
     targets: torch.Tensor
 
 
 def collate(rows: Sequence[Rendered], pad_id: int, device: torch.device) -> MicroBatch:
     """Token tensors of a micro-batch. The last answer token is a target only, never an input."""
-    input_ids, mask = left_pad([(*row.prompt_ids, *row.answer_ids[:-1]) for row in rows], pad_id)
-    targets, _ = left_pad([row.answer_ids for row in rows], IGNORED)
-    position_ids = (mask.cumsum(1) - 1).clamp(min=0)
-    return MicroBatch(*(tensor.to(device) for tensor in (input_ids, mask, position_ids, targets)))
+    width = max(row.length for row in rows) - 1
+    input_ids = torch.full((len(rows), width), pad_id)
+    positions: list[int] = []
+    for index, row in enumerate(rows):
+        input_ids[index, : row.length - 1] = torch.tensor([*row.prompt_ids, *row.answer_ids[:-1]])
+        first = index * width + len(row.prompt_ids) - 1
+        positions += range(first, first + len(row.answer_ids))
+    targets = [token for row in rows for token in row.answer_ids]
+    return MicroBatch(
+        *(part.to(device) for part in (input_ids, torch.tensor(positions), torch.tensor(targets)))
+    )
 
 
 def left_pad(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:

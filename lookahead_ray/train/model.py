@@ -11,7 +11,7 @@ from lookahead_ray.method import Forward, RowLoss
 from lookahead_ray.train.batches import MicroBatch, collate
 
 AnswerLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""(logits (batch, positions, vocab), targets (batch, positions), -100 where none) -> a scalar sum."""
+"""(logits (answer tokens, vocab), targets (answer tokens,)) -> a scalar sum."""
 
 
 def prepare_model(model: Any, config: TrainingConfig) -> Any:
@@ -51,14 +51,20 @@ def _stop_dropout(model: Any) -> None:
 
 
 def answer_logits(model: Any, micro: MicroBatch) -> torch.Tensor:
-    """Logits (batch, positions, vocab) at the inputs that answer tokens follow; no others are computed."""
-    logits: torch.Tensor = model(
-        input_ids=micro.input_ids,
-        attention_mask=micro.attention_mask,
-        position_ids=micro.position_ids,
-        use_cache=False,
-        logits_to_keep=micro.targets.shape[1],
-    ).logits
+    """Logits (answer tokens, vocab) at the inputs that answer tokens follow; no others are computed.
+
+    `model` may be an engine around the model.
+    """
+
+    def select(head: Any, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        hidden, *others = inputs
+        return hidden.flatten(0, 1).index_select(0, micro.positions), *others
+
+    selecting = getattr(model, "module", model).get_output_embeddings().register_forward_pre_hook(select)
+    try:
+        logits: torch.Tensor = model(input_ids=micro.input_ids, use_cache=False).logits
+    finally:
+        selecting.remove()
     return logits
 
 

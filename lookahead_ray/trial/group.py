@@ -169,6 +169,7 @@ def rank_main(queues: dict[str, Any]) -> None:
     import ray.util
     import torch.distributed as dist
 
+    from lookahead_ray.train.memory import give_back
     from lookahead_ray.trial.worker import run_worker
 
     leads = dist.get_rank() == 0
@@ -195,6 +196,7 @@ def rank_main(queues: dict[str, Any]) -> None:
             queues["reports"].put({MEASUREMENT: measured})
         del measured
         gc.collect()  # engines and models hold reference cycles
+        give_back()
 
 
 def _next_job(jobs: Queue | None) -> Job | None:

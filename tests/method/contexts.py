@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from lookahead_ray.config.model import ModelConfig
+from lookahead_ray.data.chat import Rendered
 from lookahead_ray.evaluate.generate import generate
 from lookahead_ray.method import Context
 from lookahead_ray.method.cache import Cache
@@ -26,6 +29,7 @@ class Ranks:
     batch_size: int = 3
     seed_hash: str = "seed"
     told: list[str] = field(default_factory=list)
+    turn: Any = field(default_factory=threading.Lock)
 
     def run(self, work: Callable[[Context], Any]) -> list[Any]:
         barrier = threading.Barrier(self.world_size, timeout=20)
@@ -57,6 +61,10 @@ class Ranks:
                 raise error
         return results
 
+    def _in_turn(self, model: Any, rows: Sequence[Rendered]) -> tuple[torch.Tensor, torch.Tensor]:
+        with self.turn:  # they may share a model, as processes never do
+            return forward(pad_id=0)(model, rows)
+
     def _context(self, rank: int, gather: Callable[[Any], list[Any]]) -> Context:
         context = Context(
             model=self.model if self.model is not None else toy_model(),
@@ -68,7 +76,7 @@ class Ranks:
             rank=rank,
             world_size=self.world_size,
             cache=self.cache,
-            forward=forward(pad_id=0),
+            forward=self._in_turn,
             generate=self.generate or greedy,
             gather=gather,
             tell=self.told.append,

@@ -21,11 +21,11 @@ class Counting:
     """A model that counts the rows it is asked about."""
 
     def __init__(self, model: Any) -> None:
-        self.model, self.device, self.rows = model, model.device, 0
+        self.module, self.device, self.rows = model, model.device, 0
 
     def __call__(self, **inputs: Any) -> Any:
         self.rows += len(inputs["input_ids"])
-        return self.model(**inputs)
+        return self.module(**inputs)
 
 
 def by_hand(model: Any, row: Rendered) -> list[float]:

@@ -98,11 +98,10 @@ class TestCollate:
             Rendered((14, 15, 16, 17), (26,)),
         ]
         micro = collate(rows, pad_id=0, device=torch.device("cpu"))
-        assert micro.input_ids.tolist() == [[11, 12, 21, 22], [0, 0, 13, 24], [14, 15, 16, 17]]
-        assert micro.attention_mask.tolist() == [[1, 1, 1, 1], [0, 0, 1, 1], [1, 1, 1, 1]]
-        assert micro.position_ids.tolist() == [[0, 1, 2, 3], [0, 0, 0, 1], [0, 1, 2, 3]]
-        # The last three inputs are followed by these: 12 by 21, 13 by 24, 17 by 26.
-        assert micro.targets.tolist() == [[21, 22, 23], [-100, 24, 25], [-100, -100, 26]]
+        assert micro.input_ids.tolist() == [[11, 12, 21, 22], [13, 24, 0, 0], [14, 15, 16, 17]]
+        # 12 is followed by 21, 21 by 22, …, 17 by 26.
+        assert micro.positions.tolist() == [1, 2, 3, 4, 5, 11]
+        assert micro.targets.tolist() == [21, 22, 23, 24, 25, 26]
 
     def test_every_answer_token_follows_the_token_before_it(self) -> None:
         rng = random.Random(1)
@@ -114,13 +113,13 @@ class TestCollate:
             for _ in range(12)
         ]
         micro = collate(rows, pad_id=0, device=torch.device("cpu"))
-        width = micro.targets.shape[1]
-        for row, inputs, targets in zip(
-            rows, micro.input_ids[:, -width:].tolist(), micro.targets.tolist(), strict=True
-        ):
-            pairs = [(i, t) for i, t in zip(inputs, targets, strict=True) if t != -100]
-            whole = [*row.prompt_ids, *row.answer_ids]
-            assert pairs == list(pairwise(whole))[len(row.prompt_ids) - 1 :]
+        inputs = micro.input_ids.flatten()[micro.positions].tolist()
+        expected = [
+            pair
+            for row in rows
+            for pair in list(pairwise([*row.prompt_ids, *row.answer_ids]))[len(row.prompt_ids) - 1 :]
+        ]
+        assert list(zip(inputs, micro.targets.tolist(), strict=True)) == expected
 
     def test_left_pad_keeps_token_zero_visible(self) -> None:
         ids, mask = left_pad([[0], [5, 0, 6]], pad_id=0)
