@@ -1,6 +1,7 @@
 """From `model.path` to weights and a tokenizer: embedded, local directory (safetensors or GGUF), or hub."""
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -168,15 +169,22 @@ def model_hash(config: ModelConfig) -> str:
     source = resolve(config)
     if _is_local(source):
         for file in _weights(Path(source)):
+            about = file.stat()
             digest.update(file.name.encode())
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
+            digest.update(_file_hash(file, about.st_size, about.st_mtime_ns, about.st_ino))
     else:
         from transformers import AutoConfig
 
         loaded = AutoConfig.from_pretrained(source, revision=config.revision or "main")
         digest.update(f"{config.path}@{getattr(loaded, '_commit_hash', None) or config.revision}".encode())
     return digest.hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _file_hash(file: Path, *as_it_is: int) -> bytes:
+    """SHA-256 of a file, read once for as long as it is `as_it_is` (size, time of change, inode)."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def _arguments(config: ModelConfig, source: str) -> dict[str, Any]:

@@ -84,7 +84,7 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
             "flops", REAL, False, "FLOPs", "of training and of the method's asking of the seed model, counted"
         ),
         Column("seconds_train", REAL, False, "s", "time of training"),
-        Column("seconds_evaluate", REAL, False, "s", "time of evaluation"),
+        Column("seconds_evaluate", REAL, False, "s", "time of evaluation, measuring between epochs included"),
         Column("seconds_total", REAL, False, "s", "time of the whole trial"),
         Column("config", TEXT, True, "JSON", "resolved trial configuration"),
         Column("config_hash", TEXT, True, "", "content hash of config"),

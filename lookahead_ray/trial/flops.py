@@ -1,19 +1,22 @@
-"""FLOPs of a whole trial, from one micro-batch of it."""
+"""FLOPs of a whole trial, from those of one row: what all others compute follows from their shapes."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.data.chat import Rendered
-from lookahead_ray.evaluate.flops import count, estimated_flops
-from lookahead_ray.method import RowLoss
+from lookahead_ray.evaluate.flops import Costs, count, estimated_flops
+from lookahead_ray.method import vanilla
 from lookahead_ray.method.work import Work, teacher_forced
+from lookahead_ray.model.load import context_length
 from lookahead_ray.train.batches import GlobalBatch, plan
+from lookahead_ray.train.model import supervised
+
+_known: dict[tuple[Any, ...], tuple[Costs, Costs]] = {}
 
 
 def trial_flops(
     model: Any,
-    row_loss: RowLoss,
     rows: Sequence[Rendered],
     config: TrainingConfig,
     *,
@@ -24,8 +27,7 @@ def trial_flops(
 ) -> dict[str, float]:
     """FLOPs of all ranks together: `training`, `preparation` and `estimated_training`.
 
-    One micro-batch of the first step is counted, the middle one by length; what all others compute follows
-    from their shapes.
+    Counted is plain cross-entropy: the losses of all methods multiply the same matrices.
 
     Args:
         prepared: what the seed model computed to make `rows`.
@@ -40,8 +42,7 @@ def trial_flops(
         seed=seed,
     )
     steps = [list(_micro_batches(batch, rows)) for batch in batches]
-    middle = steps[0][len(steps[0]) // 2]
-    forward, training = count(model, row_loss, middle, recomputes=config.gradient_checkpointing)
+    forward, training = _costs(model, config, max(row.length for row in rows))
     if asks_seed:
         ordered = sorted(rows, key=lambda row: row.length)
         size = config.micro_batch_size
@@ -52,6 +53,22 @@ def trial_flops(
         "preparation": forward.of(prepared),
         "estimated_training": estimated_flops(model, config.epochs * sum(row.length for row in rows)),
     }
+
+
+def _costs(model: Any, config: TrainingConfig, longest: int) -> tuple[Costs, Costs]:
+    """`evaluate.flops.count` of a row of at least `longest` tokens, a power of two; once a process for each.
+
+    Counting takes seconds, so trials of a process share it. It depends on nothing else of a trial: the same
+    trial has the same FLOPs in every process.
+    """
+    half = 2 ** max(0, (longest - 1).bit_length() - 1)
+    half = min(half, (context_length(model) or 2 * half) // 2)
+    key = (model.config.to_json_string(), str(config.lora), config.gradient_checkpointing, half)
+    if key not in _known:
+        row = Rendered((0,) * half, (0,) * half)
+        plain = supervised(vanilla.answer_loss, pad_id=0)
+        _known[key] = count(model, plain, [row], recomputes=config.gradient_checkpointing)
+    return _known[key]
 
 
 def _micro_batches(batch: GlobalBatch, rows: Sequence[Rendered]) -> Iterator[list[Rendered]]:

@@ -73,7 +73,6 @@ def fine_tuned(
     if dist.get_rank() == 0:
         flops = trial_flops(
             model,
-            row_loss,
             rows,
             config.training,
             seed=config.seed,

@@ -25,6 +25,7 @@ from lookahead_ray.trial.job import Checkpoints, Saving
 from lookahead_ray.trial.progress import Decide, OnProgress
 from lookahead_ray.trial.reporter import Reporter
 from lookahead_ray.trial.saving import check_directory, merged, write_model
+from lookahead_ray.trial.seed import kl_reference
 from lookahead_ray.trial.signals import Signals
 from lookahead_ray.trial.training import Trained, fine_tuned
 
@@ -106,7 +107,7 @@ def run_worker(
     tokenizer = load_tokenizer(config.model)
     model = load_model(config.model, DTYPES[config.training.precision]).to(device)
     evaluation = Evaluation(tokenizer, task, suites, config.evaluation, config.defence, rank, world_size)
-    seed = evaluation.kl_reference(model)
+    seed = kl_reference(evaluation, model, config)
     signals = Signals(evaluation, seed, epochs, decide)
     trained = Trained(model)
     if trains:
@@ -134,7 +135,7 @@ def run_worker(
         train_tokens=sum(step.tokens for step in trained.steps),
         flops=trained.flops,
         seconds_train=trained.seconds,
-        seconds_evaluate=time.perf_counter() - start,
+        seconds_evaluate=time.perf_counter() - start + sum(signal.seconds for signal in signals.taken),
         data_hash=content_hash([task.data_hash, *evaluation.data_hashes, *map(asdict, mixed)]),
         model_hash=model_hash(config.model),
         versions={name: version(name) for name in PACKAGES},

@@ -23,7 +23,7 @@ LOSS = supervised(vanilla.answer_loss, pad_id=0)
 
 def flops(model: Any, world_size: int = 1, **changes: Any) -> dict[str, float]:
     arguments: dict[str, Any] = {"seed": 3, "prepared": Work(), "asks_seed": False, **changes}
-    return trial_flops(model, LOSS, ROWS, CONFIG, world_size=world_size, **arguments)
+    return trial_flops(model, ROWS, CONFIG, world_size=world_size, **arguments)
 
 
 @pytest.mark.parametrize("world_size", [1, 3])
