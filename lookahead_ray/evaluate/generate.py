@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from transformers import DynamicCache
 
+from lookahead_ray.evaluate.kv_cache import roomy_cache
 from lookahead_ray.model.load import check_length
 from lookahead_ray.train.batches import left_pad
 
@@ -32,8 +32,8 @@ def generate(
 ) -> list[list[int]]:
     """Greedy continuations as token ids, without the end token, in the order of `prompts`.
 
-    Prompts are sorted by length and padded on the left; rows that have ended leave the batch. `progress` is
-    told the number of prompts done.
+    Prompts are sorted by length; what all of a batch begin with is computed once, the rest is padded on the
+    left; rows that have ended leave the batch. `progress` is told the number of prompts done.
 
     Raises:
         ModelError: the longest prompt and `max_new_tokens` together are longer than the model's context.
@@ -60,11 +60,17 @@ def _greedy(
 ) -> Iterator[tuple[int, int]]:
     """(row, token) pairs, a row's own in order."""
     device = model.device
-    inputs, mask = (tensor.to(device) for tensor in left_pad(prompts, pad_id))
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
     rows = list(range(len(prompts)))  # prompt of each row still computed
     running = [True] * len(rows)
-    cache = DynamicCache()
+    cache = roomy_cache()
+    shared = _shared_prefix(prompts)
+    if shared:
+        prefix = torch.tensor([prompts[0][:shared]], device=device)
+        model(input_ids=prefix, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        cache.batch_repeat_interleave(len(prompts))
+    inputs, mask = (tensor.to(device) for tensor in left_pad([row[shared:] for row in prompts], pad_id))
+    positions = (mask.cumsum(1) - 1).clamp(min=0) + shared
+    mask = torch.cat([mask.new_ones(len(mask), shared), mask], dim=1)
     for _ in range(max_new_tokens):
         logits = model(
             input_ids=inputs,
@@ -90,3 +96,16 @@ def _greedy(
         inputs = tokens[:, None]
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
         positions = positions[:, -1:] + 1
+
+
+def _shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
+    """Tokens that all prompts begin with, at least one of each left out; 0 for a single prompt."""
+    if len(prompts) < 2:
+        return 0
+    first, last = (
+        min(map(tuple, prompts)),
+        max(map(tuple, prompts)),
+    )  # in lexical order, these two share the least
+    differ = (place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1])
+    shortest = min(map(len, prompts))
+    return min(next(differ, shortest), shortest - 1)
