@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -29,6 +29,13 @@ class Name(StrEnum):
     DRIVER = "driver"
 
 
+class Device(StrEnum):
+    """What trains and generates."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 def main(
     out: Annotated[Path, typer.Option(help="Directory for the JSON file and the logs.")] = DEFAULT_OUT,
     only: Annotated[Name | None, typer.Option(help="Run this one alone.")] = None,
@@ -37,6 +44,9 @@ def main(
     ] = None,
     preview_rows: Annotated[int, typer.Option(min=1, help="Of the benchmark preview.")] = 50_000,
     trials: Annotated[int, typer.Option(min=1, help="Of the benchmark driver.")] = 1000,
+    device: Annotated[
+        Device, typer.Option(help="Of training and generation; on cuda these two alone run.")
+    ] = Device.CPU,
     quick: Annotated[
         bool, typer.Option("--quick", help="Tiny sizes, to see that it runs: its figures mean nothing.")
     ] = False,
@@ -51,7 +61,7 @@ def main(
     started = datetime.now(UTC)
     stamp = started.strftime("%Y-%m-%dT%H-%M-%SZ")
     logs, path = out / stamp, out / f"{stamp}.json"
-    runs, settings = chosen(only, quick, times, preview_rows, trials, logs, say)
+    runs, settings = chosen(only, quick, times, preview_rows, trials, device, logs, say)
     facts: Raw = {
         "date": started.isoformat(timespec="seconds"),
         "machine": machine.machine(),  # before anything runs: how busy the machine was
@@ -84,12 +94,16 @@ def chosen(
     times: int,
     preview_rows: int,
     trials: int,
+    device: Device,
     logs: Path,
     say: Callable[[str], None],
 ) -> tuple[dict[Name, Callable[[], Benchmark]], Raw]:
     """What to run, and its settings as JSON values."""
     train = training.QUICK if quick else training.TrainingSettings()
     generate = generation.QUICK if quick else generation.GenerationSettings()
+    if device is Device.CUDA:
+        train = training.QUICK if quick else training.ON_GPU
+        train, generate = replace(train, device="cuda"), replace(generate, device="cuda")
     trial = trial_cost.QUICK if quick else trial_cost.TrialSettings()
     files = preview.QUICK if quick else preview.PreviewSettings(rows=preview_rows)
     idle = driver.QUICK if quick else driver.DriverSettings(trials=trials)
@@ -107,7 +121,8 @@ def chosen(
         Name.PREVIEW: asdict(files),
         Name.DRIVER: asdict(idle),
     }
-    kept = [name for name in Name if only in (None, name)]
+    possible = list(Name) if device is Device.CPU else [Name.TRAINING, Name.GENERATION]
+    kept = [name for name in possible if only in (None, name)]
     return {name: runs[name] for name in kept}, {name.value: settings[name] for name in kept}
 
 

@@ -9,11 +9,13 @@ from benchmarks.processes import measure
 
 OURS_16 = Variant("ours_16", "lookahead-ray, batch 16")
 OURS_64 = Variant("ours_64", "lookahead-ray, batch 64 (its default)")
+PLAIN_10 = Variant("plain_10", "model.generate loop, batch 10 (as published)")
 PLAIN_16 = Variant("plain_16", "model.generate loop, batch 16")
 PLAIN_64 = Variant("plain_64", "model.generate loop, batch 64")
-VARIANTS = (OURS_16, OURS_64, PLAIN_16, PLAIN_64)
+VARIANTS = (OURS_16, OURS_64, PLAIN_10, PLAIN_16, PLAIN_64)
 PAIRS = (
     (OURS_16.name, PLAIN_16.name),
+    (OURS_64.name, PLAIN_10.name),
     (OURS_64.name, PLAIN_16.name),
     (OURS_64.name, PLAIN_64.name),
 )
@@ -29,6 +31,7 @@ class GenerationSettings:
     max_new_tokens: int = 64
     identity_prompts: int = 16  # compared token by token in fp32, at batch 16
     threads: int = 2
+    device: str = "cpu"
     seed: int = 0
 
 
@@ -40,7 +43,9 @@ def run(settings: GenerationSettings, repetitions: int, logs: Path, say: Callabl
 
     def ask(variant: str, repetition: int) -> Raw:
         log = logs / f"generation-{repetition}-{variant}.log"
-        return measure("generation", variant, asdict(settings), log, threads=settings.threads)
+        return measure(
+            "generation", variant, asdict(settings), log, threads=settings.threads, device=settings.device
+        )
 
     def once(variant: Variant, repetition: int) -> Raw:
         raw = ask(variant.name, repetition)

@@ -68,6 +68,7 @@ def _prepare(
     tokenizer = load_tokenizer(MODEL)
     # The plain loop gets the model as transformers loads it, without what `load_model` adds.
     model = load_model(MODEL, dtype) if side == "ours" else _plain_model(dtype)
+    model.to(settings.device)
     end_ids = end_token_ids(model, end_token_id(tokenizer))
     run = partial(_ours if side == "ours" else _plain, model, tokenizer.pad_token_id, end_ids, batch_size)
     return _prompts(tokenizer, settings), run
@@ -117,8 +118,8 @@ def _plain(
         ids = torch.tensor([[pad_id] * (width - len(prompt)) + list(prompt) for prompt in batch])
         mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in batch])
         output = model.generate(
-            input_ids=ids,
-            attention_mask=mask,
+            input_ids=ids.to(model.device),
+            attention_mask=mask.to(model.device),
             max_new_tokens=max_new_tokens,
             do_sample=False,
             eos_token_id=sorted(end_ids),

@@ -21,6 +21,8 @@ CPU_ONLY = {
     "CUDA_VISIBLE_DEVICES": "",
     "ACCELERATE_USE_CPU": "true",
     "DS_ACCELERATOR": "cpu",
+}
+OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
@@ -30,7 +32,14 @@ RANK_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTE
 
 
 def measure(
-    worker: str, variant: str, settings: Mapping[str, Any], log: Path, *, ranks: int = 0, threads: int | None
+    worker: str,
+    variant: str,
+    settings: Mapping[str, Any],
+    log: Path,
+    *,
+    ranks: int = 0,
+    threads: int | None,
+    device: str = "cpu",
 ) -> Raw:
     """Run `benchmarks.child` for `variant` and return its answer (that of rank 0).
 
@@ -39,6 +48,7 @@ def measure(
         ranks: processes with the variables of torch.distributed set; 0 is one process without them.
         threads: OMP_NUM_THREADS of each process; None leaves it unset.
         log: file for what the processes write.
+        device: `cpu` hides GPUs; `cuda` doesn't.
 
     Raises:
         BenchmarkError: a process failed or took longer than `TIMEOUT_S`.
@@ -52,7 +62,7 @@ def measure(
             subprocess.Popen(  # noqa: S603  # our own module
                 command, cwd=CHECKOUT, env=environment, stdout=stream, stderr=subprocess.STDOUT
             )
-            for environment in environments(ranks, threads)
+            for environment in environments(ranks, threads, device)
         ]
         try:
             problem = _wait(started)
@@ -66,9 +76,10 @@ def measure(
         return result
 
 
-def environments(ranks: int, threads: int | None) -> list[dict[str, str]]:
+def environments(ranks: int, threads: int | None, device: str = "cpu") -> list[dict[str, str]]:
     """Environment variables of each process to start."""
-    base = {name: value for name, value in os.environ.items() if name not in RANK_VARIABLES} | CPU_ONLY
+    base = {name: value for name, value in os.environ.items() if name not in RANK_VARIABLES}
+    base |= OFFLINE | (CPU_ONLY if device == "cpu" else {})
     base.pop("OMP_NUM_THREADS", None)
     if threads is not None:
         base["OMP_NUM_THREADS"] = str(threads)

@@ -1,4 +1,4 @@
-"""One rank of our side, as `trial.worker` trains: gloo, DeepSpeed ZeRO-2, full weights in bf16."""
+"""One rank of our side, as `trial.worker` trains: DeepSpeed ZeRO-2, full weights in bf16."""
 
 from statistics import fmean
 from typing import Any
@@ -15,14 +15,17 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
 
     from lookahead_ray.config.training import TrainingConfig
     from lookahead_ray.method import vanilla
+    from lookahead_ray.method.work import Work
     from lookahead_ray.model.load import load_model, load_tokenizer
     from lookahead_ray.train.engine import build_engine, prepare_environment
     from lookahead_ray.train.loop import train
     from lookahead_ray.train.model import prepare_model, supervised
+    from lookahead_ray.trial.flops import trial_flops
 
     chosen = TrainingSettings(**settings)
-    prepare_environment(on_gpu=False)
-    dist.init_process_group("gloo")
+    on_gpu = chosen.device == "cuda"
+    prepare_environment(on_gpu)
+    dist.init_process_group("nccl" if on_gpu else "gloo")
     try:
         world_size = dist.get_world_size()
         torch.set_num_threads(chosen.threads // world_size)
@@ -35,12 +38,22 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
             max_length=chosen.max_length,
         )
         tokenizer = load_tokenizer(MODEL)
-        model = prepare_model(load_model(MODEL, torch.bfloat16), config)
+        model = prepare_model(load_model(MODEL, torch.bfloat16).to(chosen.device), config)
+        rows = training_rows(tokenizer, chosen)
+        flops = trial_flops(
+            model,
+            rows,
+            config,
+            seed=chosen.seed,
+            world_size=world_size,
+            prepared=Work(),
+            asks_seed=False,
+        )
         engine = build_engine(model, config, world_size=world_size, total_steps=chosen.steps)
         clock = Clock()
         steps = train(
             engine,
-            training_rows(tokenizer, chosen),
+            rows,
             supervised(vanilla.answer_loss, tokenizer.pad_token_id),
             config,
             seed=chosen.seed,
@@ -51,6 +64,11 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
             [step.answer_tokens for step in steps],
             fmean(step.loss for step in steps),
         )
-        return {**raw, "ranks": world_size, "zero_stage": engine.zero_optimization_stage()}
+        return {
+            **raw,
+            "ranks": world_size,
+            "zero_stage": engine.zero_optimization_stage(),
+            "flops_per_second": flops["training"] / chosen.steps / fmean(raw["step_seconds"]),
+        }
     finally:
         dist.destroy_process_group()

@@ -102,10 +102,8 @@ def _shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
     """Tokens that all prompts begin with, at least one of each left out; 0 for a single prompt."""
     if len(prompts) < 2:
         return 0
-    first, last = (
-        min(map(tuple, prompts)),
-        max(map(tuple, prompts)),
-    )  # in lexical order, these two share the least
+    rows = [tuple(prompt) for prompt in prompts]
+    first, last = min(rows), max(rows)  # in lexical order, these two share the least
     differ = (place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1])
     shortest = min(map(len, prompts))
     return min(next(differ, shortest), shortest - 1)

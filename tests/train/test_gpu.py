@@ -1,17 +1,24 @@
 """The training loop on a CUDA device."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.training import TrainingConfig
+from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.chat import Rendered
+from lookahead_ray.evaluate.generate import generate
 from lookahead_ray.method import vanilla
 from lookahead_ray.model.load import load_model
 from lookahead_ray.train.batches import collate
 from lookahead_ray.train.model import answer_logits, prepare_model
+from lookahead_ray.trial.worker import run_worker
 from tests.tiny import make_model
 
 pytestmark = [
@@ -29,3 +36,49 @@ def test_loss_on_cuda_equals_loss_on_the_cpu(tmp_path: Path) -> None:
         micro = collate(rows, pad_id=0, device=torch.device(device))
         losses.append(vanilla.answer_loss(answer_logits(model, micro), micro.targets).item())
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_greedy_tokens_on_cuda_equal_those_on_the_cpu(tmp_path: Path) -> None:
+    config = ModelConfig(path=str(make_model(tmp_path)))
+    prompts = [(1, 5, 6, 7), (1, 5, 9), (1, 5), (1, 5, 8, 8, 8)]
+    answers = [
+        generate(
+            load_model(config, torch.float32).to(device),
+            prompts,
+            max_new_tokens=12,
+            batch_size=3,
+            end_ids=frozenset({2}),
+            pad_id=0,
+        )
+        for device in ("cpu", "cuda")
+    ]
+    assert answers[0] == answers[1]
+    assert any(answers[0])
+
+
+@pytest.fixture
+def nccl(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setitem(os.environ, "LOCAL_RANK", "0")
+    dist.init_process_group("nccl", store=dist.HashStore(), rank=0, world_size=1)  # type: ignore[attr-defined]
+    yield
+    dist.destroy_process_group()
+
+
+@pytest.mark.usefixtures("nccl")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_whole_trial_on_cuda(tmp_path: Path, precision: str) -> None:
+    tree: dict[str, Any] = {
+        "model": {"path": str(make_model(tmp_path))},
+        "task": {"name": "word_problems", "train_examples": 8, "test_examples": 2},
+        "safety": {"harmful_prompts": 4, "benign_prompts": 2},
+        "training": {"epochs": 2, "batch_size": 4, "micro_batch_size": 2, "precision": precision},
+        "evaluation": {"safety_new_tokens": 2, "task_new_tokens": 2},
+        "workers": 1,
+        "gpus_per_worker": 1,
+    }
+    measured = run_worker(TrialConfig.model_validate(tree), True, lambda progress: None)
+    assert measured is not None
+    assert len(measured.steps) == 4
+    assert measured.steps[-1].loss < measured.steps[0].loss
+    assert measured.zero_stage == 2
+    assert {row.metric for row in measured.generations} == {"rsr", "jsr", "over_refusal", "utility"}
