@@ -91,6 +91,7 @@ def load_model(config: ModelConfig, dtype: Any) -> Any:
         ModelError: as `check`, if the weights can't be loaded, or if it is no causal language model: it is
             of another class of models, or what follows a token changes the token's own logits.
     """
+    import torch
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -115,6 +116,8 @@ def load_model(config: ModelConfig, dtype: Any) -> Any:
     if not _is_causal(model):
         raise _not_causal(config, model.config)
     model.get_output_embeddings().register_forward_pre_hook(_contiguous)
+    # cuDNN's attention makes a plan for each new shape, and here every batch and every token brings one
+    torch.backends.cuda.enable_cudnn_sdp(False)
     return model
 
 
