@@ -63,7 +63,7 @@ def _greedy(
     rows = list(range(len(prompts)))  # prompt of each row still computed
     running = [True] * len(rows)
     cache = roomy_cache()
-    shared = _shared_prefix(prompts)
+    shared = _shared_prefix(prompts) if _sees_positions_alone(model) else 0
     if shared:
         prefix = torch.tensor([prompts[0][:shared]], device=device)
         model(input_ids=prefix, past_key_values=cache, use_cache=True, logits_to_keep=1)
@@ -96,6 +96,14 @@ def _greedy(
         inputs = tokens[:, None]
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
         positions = positions[:, -1:] + 1
+
+
+def _sees_positions_alone(model: Any) -> bool:
+    """Whether masked places between two tokens change nothing: not so where windows or biases count them."""
+    config = model.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    windowed = kinds != {"full_attention"} or getattr(config, "sliding_window", None)
+    return not windowed and hasattr(config, "rope_parameters")
 
 
 def _shared_prefix(prompts: Sequence[Sequence[int]]) -> int:

@@ -68,7 +68,8 @@ def _costs(model: Any, config: TrainingConfig, longest: int) -> tuple[Costs, Cos
         row = Rendered((0,) * half, (0,) * half)
         plain = supervised(vanilla.answer_loss, pad_id=0)
         attention = model.config._attn_implementation
-        model.set_attn_implementation("eager")  # torch can't count all fused kernels; they multiply the same
+        if model.device.type == "cuda":  # torch can't count all of its fused kernels; they multiply the same
+            model.set_attn_implementation("eager")
         _known[key] = count(model, plain, [row], recomputes=config.gradient_checkpointing)
         model.set_attn_implementation(attention)
     return _known[key]

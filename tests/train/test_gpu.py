@@ -65,8 +65,7 @@ def nccl(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("nccl")
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_whole_trial_on_cuda(tmp_path: Path, precision: str) -> None:
+def test_a_whole_trial_on_cuda(tmp_path: Path) -> None:
     tree: dict[str, Any] = {
         "model": {"path": str(make_model(tmp_path))},
         "task": {"name": "word_problems", "train_examples": 8, "test_examples": 2},
@@ -75,7 +74,6 @@ def test_a_whole_trial_on_cuda(tmp_path: Path, precision: str) -> None:
             "epochs": 2,
             "batch_size": 4,
             "micro_batch_size": 2,
-            "precision": precision,
             "learning_rate": 1e-3,
         },
         "evaluation": {"safety_new_tokens": 2, "task_new_tokens": 2},
