@@ -48,7 +48,7 @@ def page(assumed: Assumptions) -> str:
     lines = [
         "# Scaling",
         "",
-        "A sweep's time on nodes of 8 GPUs: scale-up + start + rounds × (fixed + training + evaluation), with",
+        "A sweep on nodes of 8 GPUs: scale-up + start + rounds × (fixed + training + evaluation), with",
         "as many trials a round as have room. Written by `python -m benchmarks.scaling`; nothing here was",
         "measured on such machines. Trials share only the driver, 0.1 s a trial (`benchmarks/README.md`).",
         "",
