@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from scipy.stats import binomtest  # type: ignore[import-untyped]
-
 
 @dataclass(frozen=True, slots=True)
 class PairedTest:
@@ -36,4 +34,6 @@ def mcnemar(a: Mapping[str, bool], b: Mapping[str, bool]) -> PairedTest:
 def mcnemar_p(only_a: int, only_b: int) -> float:
     """The two-sided exact p-value, from the counts of prompts where one side alone succeeds."""
     discordant = only_a + only_b
+    from scipy.stats import binomtest  # type: ignore[import-untyped]  # takes a second
+
     return float(binomtest(only_a, discordant, 0.5).pvalue) if discordant else 1.0

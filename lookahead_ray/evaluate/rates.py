@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from functools import cache
 from math import sqrt
 
-from scipy.stats import binomtest, t  # type: ignore[import-untyped]
-
 from lookahead_ray.evaluate.generation import COUNTED, Generation, Metric, Rate
 
 
@@ -48,6 +46,8 @@ def rate(generations: Sequence[Generation], metric: Metric) -> Rate | None:
 @cache  # SciPy takes milliseconds, and thousands of trials have few distinct counts
 def wilson(count: int, n: int) -> tuple[float, float]:
     """Ends of the 95 % Wilson interval of `count` in `n`, in 0..1; `n` is at least 1."""
+    from scipy.stats import binomtest  # type: ignore[import-untyped]  # takes a second
+
     interval = binomtest(count, n).proportion_ci(confidence_level=0.95, method="wilson")
     return float(interval.low), float(interval.high)
 
@@ -59,6 +59,8 @@ def student(scores: Sequence[float]) -> tuple[float, float]:
         return 0.0, 1.0
     mean = sum(scores) / n
     deviation = sqrt(sum((score - mean) ** 2 for score in scores) / (n - 1))
+    from scipy.stats import t  # takes a second
+
     half = float(t.ppf(0.975, n - 1)) * deviation / sqrt(n)
     return max(mean - half, 0.0), min(mean + half, 1.0)
 

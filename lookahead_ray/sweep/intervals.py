@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t  # type: ignore[import-untyped]
 
 from lookahead_ray.sweep.recommendation import Interval
 
@@ -99,5 +98,7 @@ def _widening(numbers: Estimates, columns: Sequence[int], confidence: float) -> 
     share = np.divide(seeds, all_of_it, out=np.zeros_like(seeds), where=all_of_it > 0)
     freedom = numbers.freedom[columns] / np.maximum(share, 1e-9) ** 2
     tail = (1 + confidence) / 2
+    from scipy.stats import norm, t  # type: ignore[import-untyped]  # takes a second
+
     widening: Array = t.ppf(tail, np.minimum(freedom, 1e9)) / norm.ppf(tail)
     return widening

@@ -19,7 +19,6 @@ from lookahead_ray.data.tasks import load_task
 from lookahead_ray.errors import ConfigError, DataError, HubDataError, ModelError
 from lookahead_ray.evaluate.judges import build
 from lookahead_ray.evaluate.questions import check_measurable, check_parts
-from lookahead_ray.method.defence import read_mix
 from lookahead_ray.model.fingerprint import fingerprint
 from lookahead_ray.model.load import check as check_model
 from lookahead_ray.sweep.cluster import check_fits
@@ -135,6 +134,8 @@ def _task(config: TrialConfig) -> Iterator[Seen]:
 
 def _defence(config: TrialConfig) -> Iterator[Seen]:
     if config.defence.mix and config.defence.mix.path:
+        from lookahead_ray.method.defence import read_mix  # methods import torch
+
         try:
             yield Seen("defence", content_hash(read_mix(Path(config.defence.mix.path))))
         except DataError as error:
