@@ -17,6 +17,7 @@ from lookahead_ray.data.suites import load_probe
 from lookahead_ray.data.word_problems import generate as generate_problems
 from lookahead_ray.evaluate.generate import end_token_ids, generate
 from lookahead_ray.model.load import load_model, load_tokenizer, resolve
+from lookahead_ray.train.memory import keep_freed
 
 IDENTITY_BATCH = 16
 WARM_UP_TOKENS = 4
@@ -65,6 +66,8 @@ def _compare(settings: GenerationSettings) -> Raw:
 def _prepare(
     side: str, batch_size: int, dtype: torch.dtype, settings: GenerationSettings
 ) -> tuple[list[Prompt], Generate]:
+    if side == "ours" and settings.device == "cpu":
+        keep_freed()  # as a trial's worker does
     tokenizer = load_tokenizer(MODEL)
     # The plain loop gets the model as transformers loads it, without what `load_model` adds.
     model = load_model(MODEL, dtype) if side == "ours" else _plain_model(dtype)
