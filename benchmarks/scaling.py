@@ -70,10 +70,8 @@ def page(assumed: Assumptions) -> str:
         lines.append(f"| {nodes} | {slots} | {cells} |")
     lines += [
         "",
-        "Placement at that size was simulated with Ray's fake nodes (`python -m benchmarks.placement",
-        "--nodes 16 --trials 128 --seconds 90`, 2 cores): 130 trials, all 16 nodes in use, 98.5 % of the",
-        "living nodes' GPU time held while trials waited, no trial on more nodes than it needs. Starting 16",
-        "nodes and 32 trials takes those two cores 103 s.",
+        "Placement at that size is simulated by `python -m benchmarks.placement --nodes 16 --trials 128",
+        "--seconds 90`; what came of it stands in `benchmarks/README.md`.",
         "",
         "TPE suggests from what has ended: with 32 trials at once the first 32 are all but random.",
     ]

@@ -81,7 +81,7 @@ class _Printing:
     def trial_finished(self, record: TrialRecord) -> None:
         print(f"{record.trial_id} {record.status}: {record.seconds_total} s, {record.error}", flush=True)
 
-    def budget(self, told: str) -> None:
+    def budget(self, text: str) -> None:
         pass
 
     def sweep_finished(self, interrupted: bool) -> None:

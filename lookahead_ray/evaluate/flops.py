@@ -1,4 +1,4 @@
-"""Training FLOPs: counted by torch on one micro-batch, and estimated as the published trainer does."""
+"""Training FLOPs: counted by torch on some rows, and estimated as the published trainer does."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """Greedy generation for many prompts at once."""
 
 from collections.abc import Callable, Iterator, Sequence
+from os.path import commonprefix
 from typing import Any
 
 import torch
@@ -110,8 +111,5 @@ def _shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
     """Tokens that all prompts begin with, at least one of each left out; 0 for a single prompt."""
     if len(prompts) < 2:
         return 0
-    rows = [tuple(prompt) for prompt in prompts]
-    first, last = min(rows), max(rows)  # in lexical order, these two share the least
-    differ = (place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1])
-    shortest = min(map(len, prompts))
-    return min(next(differ, shortest), shortest - 1)
+    begun = commonprefix([tuple(prompt) for prompt in prompts])  # noqa: RUF071  # of tokens, not of paths
+    return min(len(begun), min(map(len, prompts)) - 1)

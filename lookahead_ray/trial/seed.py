@@ -5,7 +5,7 @@ from typing import Any
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.evaluate.passes import Evaluation, KlReference
-from lookahead_ray.model.load import model_hash
+from lookahead_ray.model.fingerprint import fingerprint
 
 ASKED_BY = ("task", "safety", "evaluation", "defence")
 """Parts of a trial's configuration that decide what is asked, besides the model and its precision."""
@@ -20,8 +20,10 @@ def kl_reference(evaluation: Evaluation, model: Any, config: TrialConfig) -> KlR
         model: the seed model of `config`, not yet trained.
     """
     asked = config.model_dump(mode="json", include=set(ASKED_BY))
-    of = [model_hash(config.model), config.training.precision, str(model.device), evaluation.data_hashes]
-    key = content_hash([asked, *of, evaluation.task.data_hash, evaluation.rank, evaluation.world_size])
+    seed = [config.model.model_dump(mode="json"), fingerprint(config.model.path, config.model.revision)]
+    data = [evaluation.task.data_hash, *evaluation.data_hashes]
+    here = [config.training.precision, str(model.device), evaluation.rank, evaluation.world_size]
+    key = content_hash([asked, seed, data, here])
     if key not in _kept:
         found = evaluation.kl_reference(model)
         _kept.clear()  # it is large: a distribution over the vocabulary for each position
