@@ -50,22 +50,27 @@ def _stop_dropout(model: Any) -> None:
             module.attention_dropout = 0.0
 
 
-def answer_logits(model: Any, micro: MicroBatch) -> torch.Tensor:
-    """Logits (answer tokens, vocab) at the inputs that answer tokens follow; no others are computed.
+def logits_at(model: Any, places: torch.Tensor, **inputs: Any) -> torch.Tensor:
+    """Logits (places, vocab) after the tokens at `places`, flat indices of `input_ids`; of no others.
 
     `model` may be an engine around the model.
     """
 
-    def select(head: Any, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        hidden, *others = inputs
-        return hidden.flatten(0, 1).index_select(0, micro.positions), *others
+    def select(head: Any, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        hidden, *others = arguments
+        return hidden.flatten(0, 1).index_select(0, places), *others
 
     selecting = getattr(model, "module", model).get_output_embeddings().register_forward_pre_hook(select)
     try:
-        logits: torch.Tensor = model(input_ids=micro.input_ids, use_cache=False).logits
+        logits: torch.Tensor = model(**inputs).logits
     finally:
         selecting.remove()
     return logits
+
+
+def answer_logits(model: Any, micro: MicroBatch) -> torch.Tensor:
+    """Logits (answer tokens, vocab) at the inputs that answer tokens follow."""
+    return logits_at(model, micro.positions, input_ids=micro.input_ids, use_cache=False)
 
 
 def forward(pad_id: int) -> Forward:

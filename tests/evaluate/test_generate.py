@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import GenerationConfig
+from transformers import GenerationConfig, MistralConfig, MistralForCausalLM
 
 from lookahead_ray.evaluate.generate import end_token_ids, generate
 from tests.toy import VOCAB, toy_model
@@ -24,14 +24,30 @@ def model() -> Any:
 
 
 @pytest.fixture
-def batch_sizes(model: Any) -> Iterator[list[int]]:
-    """Rows of each forward pass."""
-    seen: list[int] = []
+def passes(model: Any) -> Iterator[list[tuple[int, ...]]]:
+    """(rows, tokens) of each forward pass."""
+    seen: list[tuple[int, ...]] = []
     hook = model.register_forward_pre_hook(
-        lambda _, args, kwargs: seen.append(len(kwargs["input_ids"])), with_kwargs=True
+        lambda _, args, kwargs: seen.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
     )
     yield seen
     hook.remove()
+
+
+def toy_mistral() -> Any:
+    """A model whose attention counts the places between two tokens, padding included."""
+    torch.manual_seed(2)
+    config = MistralConfig(
+        vocab_size=VOCAB,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=128,
+        sliding_window=8,
+    )
+    return MistralForCausalLM(config).eval()
 
 
 def reference(model: Any, prompt: list[int], end_ids: frozenset[int]) -> list[int]:
@@ -71,22 +87,46 @@ def test_equals_transformers_token_for_token(
     assert expected[0] == []
 
 
-def test_rows_that_have_ended_leave_the_batch(
-    model: Any, end_ids: frozenset[int], batch_sizes: list[int]
+def test_attention_with_a_window_answers_batch_by_batch(end_ids: frozenset[int]) -> None:
+    model = toy_mistral()
+    expected = [reference(model, prompt, end_ids) for prompt in PROMPTS]
+    assert run(model, end_ids=end_ids) == expected
+
+
+def test_what_all_prompts_begin_with_is_read_once(model: Any, passes: list[tuple[int, ...]]) -> None:
+    begun = [5, 9, 2, 31, 7]
+    prompts = [begun + prompt for prompt in PROMPTS]
+    expected = [reference(model, prompt, frozenset()) for prompt in prompts]
+    passes.clear()
+    assert run(model, prompts) == expected
+    assert passes[0] == (1, len(begun))
+    assert passes[1] == (4, 3)  # the four shortest, without it
+
+
+def test_a_row_that_has_ended_makes_room_for_the_next_prompt(
+    model: Any, end_ids: frozenset[int], passes: list[tuple[int, ...]]
 ) -> None:
-    answers = run(model, batch_size=64, end_ids=end_ids)
-    assert batch_sizes[0] == len(PROMPTS)
-    assert batch_sizes == sorted(batch_sizes, reverse=True)
-    assert len(set(batch_sizes)) >= 2
-    steps = [len(answer) + 1 for answer in answers]
-    assert sum(batch_sizes) < len(PROMPTS) * max(steps)
+    answers = run(model, batch_size=4, end_ids=end_ids)
+    asked = [rows for rows, tokens in passes if tokens == 1]
+    read = [rows for rows, tokens in passes if tokens > 1]
+    assert max(asked) == max(read) == 4
+    assert sum(read) == len(PROMPTS)
+    assert sum(asked) == sum(min(len(answer), LONGEST - 1) for answer in answers)  # reading says the first
+    assert read[1:] != [4, 3]  # as batch by batch would
 
 
-def test_a_batch_ends_with_its_last_answer(
-    model: Any, endless: list[list[int]], batch_sizes: list[int]
+def test_it_ends_with_the_last_answer(
+    model: Any, endless: list[list[int]], passes: list[tuple[int, ...]]
 ) -> None:
     assert run(model, [PROMPTS[0]], end_ids=frozenset([endless[0][2]]))[0] == endless[0][:2]
-    assert batch_sizes == [1, 1, 1]
+    assert passes == [(1, 3), (1, 1), (1, 1)]
+
+
+def test_the_model_attends_as_before_afterwards(model: Any) -> None:
+    model.set_attn_implementation("eager")
+    run(model)
+    assert model.config._attn_implementation == "eager"
+    model.set_attn_implementation("sdpa")
 
 
 def test_end_tokens_are_no_part_of_the_answer(model: Any, end_ids: frozenset[int]) -> None:
@@ -100,7 +140,7 @@ def test_no_prompts_no_answers(model: Any) -> None:
 def test_progress_counts_prompts(model: Any) -> None:
     done: list[int] = []
     run(model, batch_size=4, max_new_tokens=1, progress=done.append)
-    assert done == [4, 8, 11]
+    assert done == list(range(1, 12))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,65 @@
+"""Greedy generation batch by batch, padded on the left: for models whose attention counts places."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from transformers import DynamicCache
+
+from lookahead_ray.train.batches import left_pad
+
+COMPACT_BELOW = 0.8  # rows still running, as a share of those computed, below which finished ones are dropped
+
+
+def in_batches(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    batch_size: int,
+    end_ids: frozenset[int],
+    pad_id: int,
+) -> Iterator[tuple[int, list[int]]]:
+    """(index of a prompt, its answer without the end token), for `prompts` in the order of their length."""
+    for start in range(0, len(prompts), batch_size):
+        batch = prompts[start : start + batch_size]
+        answers: list[list[int]] = [[] for _ in batch]
+        for row, token in _greedy(model, batch, max_new_tokens, end_ids, pad_id):
+            answers[row].append(token)
+        yield from enumerate(answers, start=start)
+
+
+def _greedy(
+    model: Any, prompts: Sequence[Sequence[int]], max_new_tokens: int, end_ids: frozenset[int], pad_id: int
+) -> Iterator[tuple[int, int]]:
+    """(row, token) pairs, a row's own in order. Rows that have ended leave the batch."""
+    device = model.device
+    rows = list(range(len(prompts)))  # prompt of each row still computed
+    running = [True] * len(rows)
+    cache = DynamicCache(config=model.config)
+    inputs, mask = (tensor.to(device) for tensor in left_pad(prompts, pad_id))
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    for _ in range(max_new_tokens):
+        logits = model(
+            input_ids=inputs,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits[:, -1]
+        tokens = logits.argmax(-1)
+        for index, token in enumerate(tokens.tolist()):
+            running[index] = running[index] and token not in end_ids
+            if running[index]:
+                yield rows[index], token
+        if not any(running):
+            return
+        if sum(running) < COMPACT_BELOW * len(running):
+            kept = [index for index, runs in enumerate(running) if runs]
+            selection = torch.tensor(kept, device=device)
+            cache.batch_select_indices(selection)
+            tokens, mask, positions = tokens[selection], mask[selection], positions[selection]
+            rows, running = [rows[index] for index in kept], [True] * len(kept)
+        inputs = tokens[:, None]
+        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+        positions = positions[:, -1:] + 1
