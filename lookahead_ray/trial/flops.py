@@ -12,6 +12,8 @@ from lookahead_ray.model.load import context_length
 from lookahead_ray.train.batches import GlobalBatch, plan
 from lookahead_ray.train.model import supervised
 
+SHORTEST = 256  # tokens of the row that is counted, so that most trials of a process share one
+
 _known: dict[tuple[Any, ...], tuple[Costs, Costs]] = {}
 
 
@@ -58,10 +60,12 @@ def trial_flops(
 def _costs(model: Any, config: TrainingConfig, longest: int) -> tuple[Costs, Costs]:
     """`evaluate.flops.count` of a row of at least `longest` tokens, a power of two; once a process for each.
 
+    As long as the trial's, since layers whose attention has a window cost less beyond it.
+
     Counting takes seconds, so trials of a process share it. It depends on nothing else of a trial: the same
     trial has the same FLOPs in every process.
     """
-    half = 2 ** max(0, (longest - 1).bit_length() - 1)
+    half = 2 ** (max(longest, SHORTEST) - 1).bit_length() // 2
     half = min(half, (context_length(model) or 2 * half) // 2)
     key = (model.config.to_json_string(), str(config.lora), config.gradient_checkpointing, half)
     if key not in _known:

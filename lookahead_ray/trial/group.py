@@ -29,6 +29,7 @@ PROGRESS, GROUP, SIGNAL, MEASUREMENT = "progress", "placement_group", "signal", 
 epoch, or in the end."""
 
 POLL_S = 1.0
+REST_S = 2.0  # without a job, after which ranks give memory back; taking it again costs a trial a second
 IDLE_S = 60.0  # well below the time after which waiting ranks give up on the process group
 STOP_S = 30.0
 
@@ -169,7 +170,6 @@ def rank_main(queues: dict[str, Any]) -> None:
     import ray.util
     import torch.distributed as dist
 
-    from lookahead_ray.train.memory import give_back
     from lookahead_ray.trial.worker import run_worker
 
     leads = dist.get_rank() == 0
@@ -189,6 +189,7 @@ def rank_main(queues: dict[str, Any]) -> None:
 
         return decide
 
+    first = True
     while (job := _next_job(queues["jobs"] if leads else None)) is not None:
         config = TrialConfig.model_validate(job.config)
         measured = run_worker(config, job.trains, send, job.saving, decide_of(job), job.checkpoints)
@@ -196,21 +197,27 @@ def rank_main(queues: dict[str, Any]) -> None:
             queues["reports"].put({MEASUREMENT: measured})
         del measured
         gc.collect()  # engines and models hold reference cycles
-        give_back()
+        if first:
+            gc.freeze()  # what the libraries made while they were imported need not be looked at each time
+            first = False
 
 
 def _next_job(jobs: Queue | None) -> Job | None:
-    """Rank 0 takes the next job and tells the others; None ends the group."""
+    """Rank 0 takes the next job and tells the others; None ends the group. Who waits gives memory back."""
     import torch.distributed as dist
 
+    from lookahead_ray.train.memory import give_back
     from lookahead_ray.train.process_group import object_group
 
+    patience = REST_S
     while True:
         told: list[Any] = ["wait"]
         if jobs is not None:
             with suppress(Empty):
-                told = [jobs.get(timeout=IDLE_S)]
+                told = [jobs.get(timeout=patience)]
         dist.broadcast_object_list(told, src=0, group=object_group())
         if told[0] != "wait":
             job: Job | None = told[0]
             return job
+        give_back()
+        patience = IDLE_S

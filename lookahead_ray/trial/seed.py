@@ -1,16 +1,29 @@
-"""What the seed model says before training, kept by a process from one trial of a sweep to the next."""
+"""What is the same for all trials of a seed model, kept by a process from one to the next."""
 
 from typing import Any
 
 from lookahead_ray.config.load import content_hash
+from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.evaluate.passes import Evaluation, KlReference
 from lookahead_ray.model.fingerprint import fingerprint
+from lookahead_ray.model.load import load_tokenizer
 
 ASKED_BY = ("task", "safety", "evaluation", "defence")
 """Parts of a trial's configuration that decide what is asked, besides the model and its precision."""
 
 _kept: dict[str, KlReference] = {}
+_tokenizers: dict[str, Any] = {}
+
+
+def tokenizer_of(config: ModelConfig) -> Any:
+    """`load_tokenizer(config)`; the last one is kept, and not to be changed."""
+    key = _seed_hash(config)
+    if key not in _tokenizers:
+        found = load_tokenizer(config)
+        _tokenizers.clear()
+        _tokenizers[key] = found
+    return _tokenizers[key]
 
 
 def kl_reference(evaluation: Evaluation, model: Any, config: TrialConfig) -> KlReference:
@@ -20,12 +33,15 @@ def kl_reference(evaluation: Evaluation, model: Any, config: TrialConfig) -> KlR
         model: the seed model of `config`, not yet trained.
     """
     asked = config.model_dump(mode="json", include=set(ASKED_BY))
-    seed = [config.model.model_dump(mode="json"), fingerprint(config.model.path, config.model.revision)]
     data = [evaluation.task.data_hash, *evaluation.data_hashes]
     here = [config.training.precision, str(model.device), evaluation.rank, evaluation.world_size]
-    key = content_hash([asked, seed, data, here])
+    key = content_hash([asked, _seed_hash(config.model), data, here])
     if key not in _kept:
         found = evaluation.kl_reference(model)
         _kept.clear()  # it is large: a distribution over the vocabulary for each position
         _kept[key] = found
     return _kept[key]
+
+
+def _seed_hash(config: ModelConfig) -> str:
+    return content_hash([config.model_dump(mode="json"), fingerprint(config.path, config.revision)])

@@ -16,7 +16,7 @@ from lookahead_ray.data.tasks import load_task
 from lookahead_ray.evaluate.generation import Generation, Signal, TokenKl
 from lookahead_ray.evaluate.passes import Evaluation
 from lookahead_ray.method.defence import safety_examples
-from lookahead_ray.model.load import load_model, load_tokenizer, model_hash
+from lookahead_ray.model.load import load_model, model_hash
 from lookahead_ray.train.batches import optimiser_steps
 from lookahead_ray.train.engine import prepare_environment
 from lookahead_ray.train.process_group import object_group
@@ -25,7 +25,7 @@ from lookahead_ray.trial.job import Checkpoints, Saving
 from lookahead_ray.trial.progress import Decide, OnProgress
 from lookahead_ray.trial.reporter import Reporter
 from lookahead_ray.trial.saving import check_directory, merged, write_model
-from lookahead_ray.trial.seed import kl_reference
+from lookahead_ray.trial.seed import kl_reference, tokenizer_of
 from lookahead_ray.trial.signals import Signals
 from lookahead_ray.trial.training import Trained, fine_tuned
 
@@ -104,7 +104,7 @@ def run_worker(
     reporter = Reporter(send, total_steps)
     reporter.tell(fraction=0.05)
 
-    tokenizer = load_tokenizer(config.model)
+    tokenizer = tokenizer_of(config.model)
     model = load_model(config.model, DTYPES[config.training.precision]).to(device)
     evaluation = Evaluation(tokenizer, task, suites, config.evaluation, config.defence, rank, world_size)
     seed = kl_reference(evaluation, model, config)
