@@ -3,7 +3,8 @@
 import os
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def build_engine(
 
     The loss handed to `engine.backward` is divided by the accumulation steps and averaged over ranks; `loop`
     scales it so that the gradient is the mean that `training.protocol` asks for. `elastic` writes
-    checkpoints that fewer ranks can load too, under ZeRO 1 and 2.
+    checkpoints that fewer ranks can load too, under ZeRO 1 and 2. All ranks bring the same weights.
     """
     import deepspeed
     import torch
@@ -65,12 +66,12 @@ def build_engine(
         return max(0.0, (total_steps - step) / max(1, total_steps - config.warmup_steps))
 
     accumulation = accumulation_steps(config.batch_size, config.micro_batch_size, world_size)
-    engine, *_ = deepspeed.initialize(
-        model=model,
-        optimizer=optimiser,
-        lr_scheduler=torch.optim.lr_scheduler.LambdaLR(optimiser, share_of_peak),
-        dist_init_required=False,
-        config={
+    arguments = {
+        "model": model,
+        "optimizer": optimiser,
+        "lr_scheduler": torch.optim.lr_scheduler.LambdaLR(optimiser, share_of_peak),
+        "dist_init_required": False,
+        "config": {
             # DeepSpeed checks that these three multiply out; the real sizes come from `batches.plan`.
             "train_batch_size": config.micro_batch_size * accumulation * world_size,
             "train_micro_batch_size_per_gpu": config.micro_batch_size,
@@ -87,5 +88,20 @@ def build_engine(
             "zero_allow_untested_optimizer": True,
             "steps_per_print": 10**9,
         },
-    )
+    }
+    with _nothing_sent():
+        engine, *_ = deepspeed.initialize(**arguments)
     return engine
+
+
+@contextmanager
+def _nothing_sent() -> Iterator[None]:
+    """Inside, DeepSpeed doesn't send rank 0's weights to all others, which takes a second over gloo."""
+    from deepspeed.runtime.engine import DeepSpeedEngine
+
+    sending = DeepSpeedEngine._broadcast_model
+    DeepSpeedEngine._broadcast_model = lambda engine: None
+    try:
+        yield
+    finally:
+        DeepSpeedEngine._broadcast_model = sending

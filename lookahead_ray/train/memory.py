@@ -10,7 +10,9 @@ def keep_freed() -> None:
     """Have glibc keep what is freed for what comes next, until `give_back`.
 
     By default it asks the system anew for each large tensor, which fills it with zeros page by page: a
-    quarter of a small model's training step on CPUs. Without glibc nothing happens.
+    quarter of a small model's training step on CPUs. Without glibc nothing happens. A thread that asked for
+    memory before has a heap of its own, which is not kept, unless MALLOC_ARENA_MAX=1 was in the environment
+    when the process began.
     """
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")

@@ -128,10 +128,12 @@ class WorkerGroup:
                 ),
                 # Ranks that Ray Train starts anew after a spot warning would wait for a job that was handed
                 # out before: the group ends instead, and Tune starts the trial again.
-                run_config=RunConfig(
+                run_config=RunConfig(  # type: ignore[call-arg]  # annotated as the one before Train's second version
                     name="workers",
                     storage_path=scratch,
                     failure_config=FailureConfig(max_preemption_failures=0),
+                    # `train.memory` works where all threads share one heap: ranks run in a thread of Ray's
+                    worker_runtime_env={} if gpus else {"env_vars": {"MALLOC_ARENA_MAX": "1"}},
                 ),
             )
             trainer.fit()

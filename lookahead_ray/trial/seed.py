@@ -1,13 +1,16 @@
 """What is the same for all trials of a seed model, kept by a process from one to the next."""
 
+from socket import gethostname
 from typing import Any
 
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.errors import ModelError
 from lookahead_ray.evaluate.passes import Evaluation, KlReference
 from lookahead_ray.model.fingerprint import fingerprint
 from lookahead_ray.model.load import load_tokenizer
+from lookahead_ray.train.process_group import gather_everywhere
 
 ASKED_BY = ("task", "safety", "evaluation", "defence")
 """Parts of a trial's configuration that decide what is asked, besides the model and its precision."""
@@ -24,6 +27,21 @@ def tokenizer_of(config: ModelConfig) -> Any:
         _tokenizers.clear()
         _tokenizers[key] = found
     return _tokenizers[key]
+
+
+def check_alike(config: ModelConfig) -> None:
+    """See that all ranks load the same weights; every rank calls this together.
+
+    Raises:
+        ModelError: a machine has others under the same path.
+    """
+    first, *others = gather_everywhere((_seed_hash(config), gethostname()))
+    for rank, (seed, host) in enumerate(others, start=1):
+        if seed != first[0]:
+            raise ModelError(
+                f"model.path: {config.path} is another model on {host} (rank {rank}) than on "
+                f"{first[1]} (rank 0): copy the same files to both"
+            )
 
 
 def kl_reference(evaluation: Evaluation, model: Any, config: TrialConfig) -> KlReference:

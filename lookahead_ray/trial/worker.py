@@ -25,7 +25,7 @@ from lookahead_ray.trial.job import Checkpoints, Saving
 from lookahead_ray.trial.progress import Decide, OnProgress
 from lookahead_ray.trial.reporter import Reporter
 from lookahead_ray.trial.saving import check_directory, merged, write_model
-from lookahead_ray.trial.seed import kl_reference, tokenizer_of
+from lookahead_ray.trial.seed import check_alike, kl_reference, tokenizer_of
 from lookahead_ray.trial.signals import Signals
 from lookahead_ray.trial.training import Trained, fine_tuned
 
@@ -104,6 +104,7 @@ def run_worker(
     reporter = Reporter(send, total_steps)
     reporter.tell(fraction=0.05)
 
+    check_alike(config.model)
     tokenizer = tokenizer_of(config.model)
     model = load_model(config.model, DTYPES[config.training.precision]).to(device)
     evaluation = Evaluation(tokenizer, task, suites, config.evaluation, config.defence, rank, world_size)

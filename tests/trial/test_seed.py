@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.errors import ModelError
 from lookahead_ray.trial import seed
 from tests.tiny import make_model
 
@@ -30,6 +31,7 @@ class Asked:
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(seed, "_kept", {})
+    monkeypatch.setattr(seed, "_tokenizers", {})
     task = {"name": "word_problems", "train_examples": 4, "test_examples": 2}
     return {"model": {"path": str(make_model(tmp_path))}, "task": task}
 
@@ -73,3 +75,22 @@ def test_other_weights_at_the_same_place_too(tree: dict[str, Any]) -> None:
     content[-1] ^= 1
     weights.write_bytes(content)
     assert ask(evaluation, tree) is not first
+
+
+def test_the_tokenizer_is_loaded_once_for_a_model(tree: dict[str, Any], tmp_path: Path) -> None:
+    config = TrialConfig.model_validate(tree).model
+    first = seed.tokenizer_of(config)
+    assert seed.tokenizer_of(config) is first
+    other = make_model(tmp_path / "other")
+    assert seed.tokenizer_of(config.model_copy(update={"path": str(other)})) is not first
+
+
+def test_ranks_with_the_same_weights_pass(tree: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seed, "gather_everywhere", lambda mine: [mine, (mine[0], "node-2")])
+    seed.check_alike(TrialConfig.model_validate(tree).model)
+
+
+def test_a_rank_with_other_weights_is_named(tree: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seed, "gather_everywhere", lambda mine: [(mine[0], "node-1"), ("x", "node-2")])
+    with pytest.raises(ModelError, match=r"model\.path: .* on node-2 \(rank 1\) than on node-1 \(rank 0\)"):
+        seed.check_alike(TrialConfig.model_validate(tree).model)
