@@ -24,6 +24,7 @@ class Name(StrEnum):
 
     TRAINING = "training"
     GENERATION = "generation"
+    GENERATION_FULL_LENGTH = "generation_full_length"
     TRIAL = "trial"
     PREVIEW = "preview"
     DRIVER = "driver"
@@ -101,15 +102,18 @@ def chosen(
     """What to run, and its settings as JSON values."""
     train = training.QUICK if quick else training.TrainingSettings()
     generate = generation.QUICK if quick else generation.GenerationSettings()
+    to_the_end = replace(generation.QUICK, name="generation_full_length") if quick else generation.FULL_LENGTH
     if device is Device.CUDA:
         train = training.QUICK if quick else training.ON_GPU
         train, generate = replace(train, device="cuda"), replace(generate, device="cuda")
+        to_the_end = replace(to_the_end, device="cuda")
     trial = trial_cost.QUICK if quick else trial_cost.TrialSettings()
     files = preview.QUICK if quick else preview.PreviewSettings(rows=preview_rows)
     idle = driver.QUICK if quick else driver.DriverSettings(trials=trials)
     runs: dict[Name, Callable[[], Benchmark]] = {
         Name.TRAINING: lambda: training.run(train, times, logs, say),
         Name.GENERATION: lambda: generation.run(generate, times, logs, say),
+        Name.GENERATION_FULL_LENGTH: lambda: generation.run(to_the_end, times, logs, say),
         Name.TRIAL: lambda: trial_cost.run(trial, times, logs, say),
         Name.PREVIEW: lambda: preview.run(files, times, logs, say),
         Name.DRIVER: lambda: driver.run(idle, logs, say),
@@ -117,11 +121,13 @@ def chosen(
     settings = {
         Name.TRAINING: asdict(train),
         Name.GENERATION: asdict(generate),
+        Name.GENERATION_FULL_LENGTH: asdict(to_the_end),
         Name.TRIAL: asdict(trial),
         Name.PREVIEW: asdict(files),
         Name.DRIVER: asdict(idle),
     }
-    possible = list(Name) if device is Device.CPU else [Name.TRAINING, Name.GENERATION]
+    generations = [Name.GENERATION, Name.GENERATION_FULL_LENGTH]
+    possible = list(Name) if device is Device.CPU else [Name.TRAINING, *generations]
     kept = [name for name in possible if only in (None, name)]
     return {name: runs[name] for name in kept}, {name.value: settings[name] for name in kept}
 

@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.common import Raw
 from benchmarks.generation import IDENTITY, GenerationSettings, counted_tokens, until_end
-from benchmarks.training_rows import MODEL
+from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.safety import ProbeSuite
 from lookahead_ray.data.chat import end_token_id, prompt_ids
 from lookahead_ray.data.example import SYSTEM_PROMPT
@@ -68,19 +68,20 @@ def _prepare(
 ) -> tuple[list[Prompt], Generate]:
     if side == "ours" and settings.device == "cpu":
         keep_freed()  # as a trial's worker does
-    tokenizer = load_tokenizer(MODEL)
+    config = ModelConfig(path=settings.model)
+    tokenizer = load_tokenizer(config)
     # The plain loop gets the model as transformers loads it, without what `load_model` adds.
-    model = load_model(MODEL, dtype) if side == "ours" else _plain_model(dtype)
+    model = load_model(config, dtype) if side == "ours" else _plain_model(config, dtype)
     model.to(settings.device)
     end_ids = end_token_ids(model, end_token_id(tokenizer))
     run = partial(_ours if side == "ours" else _plain, model, tokenizer.pad_token_id, end_ids, batch_size)
     return _prompts(tokenizer, settings), run
 
 
-def _plain_model(dtype: torch.dtype) -> Any:
+def _plain_model(config: ModelConfig, dtype: torch.dtype) -> Any:
     from transformers import AutoModelForCausalLM
 
-    model: Any = AutoModelForCausalLM.from_pretrained(resolve(MODEL), dtype=dtype)
+    model: Any = AutoModelForCausalLM.from_pretrained(resolve(config), dtype=dtype)
     return model.eval()
 
 
