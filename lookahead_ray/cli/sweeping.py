@@ -53,7 +53,7 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
             from lookahead_ray.sweep.driver import run_sweep
 
             with session(where, sweep) as ending:
-                result = run_sweep(sweep, sink, view, warm.trials)
+                result = run_sweep(sweep, sink, view, warm)
                 ending.interrupted = result.interrupted
         seconds = time.monotonic() - started_s
         if result.interrupted:

@@ -129,7 +129,10 @@ class SearchConfig(Config):
     """Values of dimensions, by name, in the references; by default a range's middle, a choice's first."""
 
     warm_start: tuple[str, ...] = Field((), strict=False)
-    """Runs of earlier sweeps whose trials, where they fit, the sampler learns from."""
+    """Runs of earlier sweeps whose trials, where they fit, the sampler learns from.
+
+    Their references are this sweep's, where they would be the same.
+    """
 
     stopping: StoppingConfig | None = None
     """Stop the hopeless after some epochs; null trains every trial to its end."""

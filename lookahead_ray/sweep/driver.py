@@ -1,6 +1,5 @@
 """Runs a sweep: references first, then the search, each finished trial scored and committed at once."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ray.tune.trainable import FunctionTrainable
@@ -23,7 +22,7 @@ from lookahead_ray.sweep.search import Search
 from lookahead_ray.sweep.sink import Sink
 from lookahead_ray.sweep.stopping import Stopping
 from lookahead_ray.sweep.tuning import run_trials
-from lookahead_ray.sweep.warm_start import WarmTrial
+from lookahead_ray.sweep.warm_start import NOTHING_EARLIER, WarmStart
 from lookahead_ray.trial.launch import TuneTrial
 from lookahead_ray.trial.record import TrialRecord
 
@@ -42,12 +41,12 @@ def run_sweep(
     sweep: Sweep,
     sink: Sink,
     observer: Observer,
-    warm: Sequence[WarmTrial] = (),
+    warm: WarmStart = NOTHING_EARLIER,
     trainable: type[FunctionTrainable] = TuneTrial,
 ) -> SweepResult:
     """Run what is left of the sweep; committed completed trials are kept and not run again.
 
-    The sampler learns from `warm` trials, which are none of this sweep's.
+    The sampler learns from the trials of `warm`, which are none of this sweep's; its references become so.
 
     Ctrl-C ends it with what is committed. Trials run until then are lost, no process is left behind.
 
@@ -69,6 +68,7 @@ def run_sweep(
     ledger = Ledger(sweep.objective, sink.committed, commit, observer)
     total = REFERENCES + sweep.search.trials
     observer.sweep_started(sink.sweep_id, sink.run, total, list(ledger.records), str(log))
+    ledger.take_over(warm.references, reference_jobs(sweep, ledger.records), sink.sweep_id)
     interrupted = False
     try:
         stopping = Stopping(sweep, ledger.records, ledger.references)
@@ -83,7 +83,7 @@ def run_sweep(
                 beside(sink.run, JOURNAL, sweep.name),
                 told,
                 sweep_id=sink.sweep_id,
-                warm=warm,
+                warm=warm.trials,
                 journal_changed=mirror.push,
             ),
             ledger,

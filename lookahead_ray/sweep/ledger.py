@@ -6,6 +6,7 @@ from dataclasses import replace
 from lookahead_ray.config.objective import Objective
 from lookahead_ray.sweep.observer import Observer
 from lookahead_ray.sweep.references import references_among
+from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.objective import References, score
 from lookahead_ray.trial.record import Role, TrialRecord
 from lookahead_ray.trial.slim import Slimmer
@@ -46,6 +47,14 @@ class Ledger:
         self.records.append(slim)
         self._observer.trial_finished(slim)
         return slim
+
+    def take_over(self, references: Sequence[TrialRecord], left: Sequence[Job], sweep_id: str) -> None:
+        """Commit `references` of another sweep as this one's own, as far as they are `left` to run."""
+        for job in left:
+            for record in references:
+                if record.role == job.role:
+                    unscored = replace(record, objective=None, objectives=(), constraint=None, safety=None)
+                    self.finish(replace(unscored, sweep_id=sweep_id, trial_id=job.trial_id))
 
     def _scored(self, record: TrialRecord) -> TrialRecord:
         # The seed comes first; its objective does not depend on vanilla's gain, of which it keeps nothing.

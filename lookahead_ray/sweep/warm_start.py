@@ -1,9 +1,12 @@
-"""Trials of earlier sweeps that a sampler learns from.
+"""Trials of earlier sweeps that a sampler learns from, and references that needn't be run again.
 
 One fits if its values lie in this space and the configuration that they give here is the one that was run
 there, but for its seed and for how many ranks ran it. Its rates are then what they would be here, so it is
 scored anew, by this sweep's references and objective. It counts as no trial of this sweep: it is never
 recommended, and run again where its point is suggested.
+
+Seed and vanilla are taken over as this sweep's own where their configuration, what it points to, vanilla's
+random seed and the packages' versions are the same.
 """
 
 from collections import Counter
@@ -18,6 +21,7 @@ from lookahead_ray.config.load import Sweep, trial_json
 from lookahead_ray.config.objective import Objective
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import ConfigError
+from lookahead_ray.sweep.jobs import REFERENCE_ROLES
 from lookahead_ray.trial.objective import References, score
 from lookahead_ray.trial.record import TrialRecord
 
@@ -54,41 +58,82 @@ class WarmStart:
     """What fits of all runs, and a line a run for a person."""
 
     trials: tuple[WarmTrial, ...] = ()
+    references: tuple[TrialRecord, ...] = ()  # the seed, or the seed and vanilla
     lines: tuple[str, ...] = ()
 
 
-def warm_start(sweep: Sweep, hashes: Mapping[str, str], runs: Sequence[EarlierRun]) -> WarmStart:
+NOTHING_EARLIER = WarmStart()
+
+
+def warm_start(
+    sweep: Sweep, hashes: Mapping[str, str], runs: Sequence[EarlierRun], versions: Mapping[str, str]
+) -> WarmStart:
     """Take what fits from `runs`, which are those of `search.warm_start` in its order.
+
+    Args:
+        versions: of the packages here; references that others measured are not taken.
 
     Raises:
         ConfigError: nothing of a run fits; the line says what differs.
     """
     trials: list[WarmTrial] = []
     lines: list[str] = []
+    references: tuple[TrialRecord, ...] = ()
     for index, earlier in enumerate(runs):
         searched = [r for r in earlier.records if r.role == "search" and r.status == "completed"]
         found = {record.trial_id: _difference(sweep, hashes, earlier, record) for record in searched}
         fitting = [record for record in searched if found[record.trial_id] is None]
         reasons = Counter(reason for reason in found.values() if reason is not None)
         why = "; ".join(f"{count} with {reason}" for reason, count in reasons.most_common(3))
-        if not fitting:
+        found_there = _references(sweep, hashes, earlier, versions)
+        if not fitting and not found_there:
             rule = "must be a run with completed trials that fit into this space"
             raise ConfigError(
                 f"{sweep.source}: search.warm_start.{index}: {rule}, got {earlier.run}: {why or 'none'}"
             )
         line = f"warm start from {earlier.run}: {len(fitting)} of {len(searched)} trials"
         lines.append(f"{line}; left out: {why}" if why else line)
+        if len(found_there) > len(references):
+            references = found_there
+            lines.append(f"{' and '.join(r.role for r in references)} as measured in {earlier.run}")
         trials += [WarmTrial(f"{earlier.run}/{record.trial_id}", record) for record in fitting]
-    return WarmStart(tuple(trials), tuple(lines))
+    return WarmStart(tuple(trials), references, tuple(lines))
+
+
+def _references(
+    sweep: Sweep, hashes: Mapping[str, str], earlier: EarlierRun, versions: Mapping[str, str]
+) -> tuple[TrialRecord, ...]:
+    """Completed references of a run that would be the same here; vanilla not without its seed model."""
+    here = sweep.reference()
+    found = []
+    for role in REFERENCE_ROLES:
+        fitting = (
+            record
+            for record in earlier.records
+            if record.role == role
+            and record.status == "completed"
+            and record.versions == versions
+            and (role == "seed" or record.config.get("seed") == here.seed)
+            and not _changed(hashes, earlier)
+            and not _differing(here, TrialConfig.model_validate(record.config))
+        )
+        if (record := next(fitting, None)) is None:
+            break
+        found.append(record)
+    return tuple(found)
+
+
+def _changed(hashes: Mapping[str, str], earlier: EarlierRun) -> str | None:
+    """A part of the configuration that pointed to something else."""
+    return next((name for name in hashes if earlier.hashes.get(name, hashes[name]) != hashes[name]), None)
 
 
 def _difference(
     sweep: Sweep, hashes: Mapping[str, str], earlier: EarlierRun, record: TrialRecord
 ) -> str | None:
     """What keeps the trial from fitting, in words; None if it fits."""
-    contents = [name for name in hashes if earlier.hashes.get(name, hashes[name]) != hashes[name]]
-    if contents:
-        return f"other contents of {contents[0]}"
+    if changed := _changed(hashes, earlier):
+        return f"other contents of {changed}"
     left = dict(record.params)
 
     def take(dimension: Dimension) -> Value:
@@ -107,6 +152,11 @@ def _difference(
         return str(error)
     if left:
         return f"the dimension {next(iter(left))}, which this space has not"
+    return _differing(here, there)
+
+
+def _differing(here: TrialConfig, there: TrialConfig) -> str | None:
+    """The first field that is not the same and decides what is measured, in words."""
     known = dict(_leaves(trial_json(there)))
     differing = (
         f"{field} {_shown(known.get(field))} instead of {_shown(value)}"

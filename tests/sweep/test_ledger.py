@@ -7,6 +7,7 @@ import pytest
 
 from lookahead_ray.config.objective import WeightedObjective
 from lookahead_ray.sweep.ledger import Ledger
+from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.objective import References, score
 from lookahead_ray.trial.record import TrialRecord
 from lookahead_ray.trial.slim import Slimmer
@@ -123,3 +124,19 @@ def test_all_is_committed_and_only_verdicts_are_kept() -> None:
         record.token_kl,
     )
     assert kept == told == watched.ledger.records[-1] == Slimmer().slim(committed)
+
+
+def test_references_of_another_sweep_become_its_own_where_they_are_left_to_run() -> None:
+    old = [replace(record, sweep_id="old", objective=0.9, objectives=(0.9,)) for record in (SEED, VANILLA)]
+    jobs = [Job("seed", "seed", {}, {}, "seed"), Job("vanilla-2", "vanilla", {}, {}, "vanilla")]
+    watched = Watched()
+    watched.ledger.take_over(old, jobs, "new")
+    assert [(r.sweep_id, r.trial_id) for r in watched.ledger.records] == [
+        ("new", "seed"),
+        ("new", "vanilla-2"),
+    ]
+    scored = Watched()
+    expected = [scored.ledger.finish(record).objective for record in (SEED, VANILLA)]
+    assert [record.objective for record in watched.ledger.records] == expected
+    watched.ledger.take_over(old, [], "new")
+    assert len(watched.ledger.records) == 2

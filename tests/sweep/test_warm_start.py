@@ -1,5 +1,6 @@
 """Trials of earlier sweeps that a search learns from."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,20 @@ import pytest
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.evaluate.generation import Rate
+from lookahead_ray.sweep import warm_start as module
 from lookahead_ray.sweep.jobs import reference_jobs
 from lookahead_ray.sweep.search import Search
-from lookahead_ray.sweep.warm_start import EarlierRun, WarmStart, warm_start
+from lookahead_ray.sweep.warm_start import EarlierRun, WarmStart
 from lookahead_ray.trial.objective import References, score
 from lookahead_ray.trial.record import TrialRecord
 from tests.sweep.searching import CONDITIONAL, asked, begun, load, record_of, run
 
 HASHES = {"task": "t", "model": "m"}
+VERSIONS = {"torch": "2.13.0"}
+
+
+def warm_start(sweep: Sweep, hashes: dict[str, str], runs: Sequence[EarlierRun]) -> WarmStart:
+    return module.warm_start(sweep, hashes, runs, VERSIONS)
 
 
 def with_rates(record: TrialRecord, safety: float = 0.5, utility: float = 0.5) -> TrialRecord:
@@ -104,6 +111,53 @@ class TestFitting:
         sweep = load(tmp_path)
         fitting, empty = earlier(sweep), EarlierRun("runs/none", HASHES, [])
         assert refusal(sweep, fitting, empty).startswith("search.warm_start.1: ")
+
+
+class TestReferences:
+    @staticmethod
+    def old(tmp_path: Path, overrides: tuple[str, ...] = (), **changes: Any) -> EarlierRun:
+        """A run of references alone."""
+        records = [replace(r, versions=VERSIONS) for r in references(load(tmp_path, CONDITIONAL, overrides))]
+        return EarlierRun("runs/old", HASHES, [replace(record, **changes) for record in records])
+
+    def test_the_same_ones_are_taken_and_it_is_said(self, tmp_path: Path) -> None:
+        old = self.old(tmp_path, ("workers=2",))
+        found = warm_start(load(tmp_path), HASHES, [old])
+        assert list(found.references) == list(old.records)
+        assert found.lines[-1] == "seed and vanilla as measured in runs/old"
+
+    @pytest.mark.parametrize(
+        ("overrides", "changes"),
+        [
+            (("training.epochs=7",), {}),
+            ((), {"versions": {"torch": "2.12.0"}}),
+            ((), {"status": "failed"}),
+        ],
+    )
+    def test_what_might_be_other_is_measured_here(
+        self, tmp_path: Path, overrides: tuple[str, ...], changes: dict[str, Any]
+    ) -> None:
+        assert "runs/old: none" in refusal(load(tmp_path), self.old(tmp_path, overrides, **changes))
+
+    def test_other_contents_are_measured_here(self, tmp_path: Path) -> None:
+        old = self.old(tmp_path)
+        assert "runs/old: none" in refusal(load(tmp_path), old, hashes={**HASHES, "task": "other"})
+
+    def test_vanilla_with_another_random_seed_is_another_and_the_seed_model_is_not(
+        self, tmp_path: Path
+    ) -> None:
+        found = warm_start(load(tmp_path), HASHES, [self.old(tmp_path, ("seed=3",))])
+        assert [record.role for record in found.references] == ["seed"]
+
+    def test_vanilla_without_the_seed_model_is_left(self, tmp_path: Path) -> None:
+        old = self.old(tmp_path)
+        assert "runs/old: none" in refusal(load(tmp_path), replace(old, records=old.records[1:]))
+
+    def test_the_run_with_both_wins(self, tmp_path: Path) -> None:
+        one, both = self.old(tmp_path, ("seed=3",)), self.old(tmp_path)
+        found = warm_start(load(tmp_path), HASHES, [one, replace(both, run="runs/both")])
+        assert list(found.references) == list(both.records)
+        assert found.lines[-1] == "seed and vanilla as measured in runs/both"
 
 
 class TestLearning:
