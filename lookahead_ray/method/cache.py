@@ -3,10 +3,16 @@
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from lookahead_ray.config.load import content_hash
+
+LONGEST_S = 1200.0  # that one waits for what another makes; well below when ranks give up on each other
 
 
 class Cache:
@@ -45,3 +51,21 @@ class Cache:
         except BaseException:
             os.unlink(partial)
             raise
+
+    @contextmanager
+    def alone(self, key: str, longest_s: float = LONGEST_S) -> Iterator[None]:
+        """Inside, no other process of this machine is with the same `key`: trials that run side by side don't
+        all make the same, the first one does. A process that dies lets the next one in, as does `longest_s`.
+        """
+        path = self.path(key).with_suffix(".lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, timeout=longest_s)
+        try:
+            lock.acquire()
+        except Timeout:  # it is only made twice
+            yield
+            return
+        try:
+            yield
+        finally:
+            lock.release()

@@ -1,6 +1,7 @@
 """log p_0: what the seed model gives the answer tokens of the training rows, asked once before training."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -30,20 +31,28 @@ def reference_log_probs(rows: Sequence[Rendered], context: Context) -> dict[Rend
     Raises:
         FloatingPointError: the seed model gives an answer token no finite log-probability.
     """
-    key, known = "", None
-    if context.rank == 0:
+    if context.rank > 0:
+        values = _values(rows, context, None)
+    else:
         ids = [[row.prompt_ids, row.answer_ids] for row in rows]
         key = content_hash(["log_p0", FORMAT, context.seed_hash, ids])
-        known = context.cache.get(key)
-    values = context.gather(known)[0]
+        with context.cache.alone(key):
+            known = context.cache.get(key)
+            values = _values(rows, context, known)
+            if known is None:
+                context.cache.put(key, values)
+    return {row: tuple(value) for row, value in zip(rows, values, strict=True)}
+
+
+def _values(rows: Sequence[Rendered], context: Context, known: Any) -> list[Sequence[float]]:
+    """log p_0 by row: those that rank 0 knows, or from every rank's share."""
+    values: list[Sequence[float]] | None = context.gather(known)[0]
     if values is None:
         context.tell("log-probabilities under the seed model")
         shares = context.gather(_my_share(rows, context))
         by_index = {index: value for share in shares for index, value in share.items()}
         values = [by_index[index] for index in range(len(rows))]
-        if context.rank == 0:
-            context.cache.put(key, values)
-    return {row: tuple(value) for row, value in zip(rows, values, strict=True)}
+    return values
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ cut off are rejected too, and numbers are read by `data.answers` (there, numbers
 them are one, and every fraction equals every other).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,10 +97,19 @@ def _drafts(prompts: Sequence[Sequence[int]], config: SdftMethod, context: Conte
 
 
 def _my_share(prompts: Sequence[Sequence[int]], config: SdftMethod, context: Context) -> dict[int, Draft]:
-    share, missing, keys = {}, [], {}
     mine = range(context.rank, len(prompts), context.world_size)
-    for index in mine:
-        keys[index] = content_hash(["sdft", FORMAT, context.seed_hash, prompts[index], config.new_tokens])
+    asked = {index: ["sdft", FORMAT, context.seed_hash, prompts[index], config.new_tokens] for index in mine}
+    keys = {index: content_hash(about) for index, about in asked.items()}
+    with context.cache.alone(content_hash(list(keys.values()))):
+        return _found_or_written(prompts, keys, config, context)
+
+
+def _found_or_written(
+    prompts: Sequence[Sequence[int]], keys: Mapping[int, str], config: SdftMethod, context: Context
+) -> dict[int, Draft]:
+    """Drafts by the index of their prompt; `keys` in the cache are by index too."""
+    share, missing = {}, []
+    for index in keys:
         kept = context.cache.get(keys[index])
         if kept is None:
             missing.append(index)
@@ -110,7 +119,7 @@ def _my_share(prompts: Sequence[Sequence[int]], config: SdftMethod, context: Con
         key=lambda index: (len(prompts[index]), index)
     )  # as generation does, so that little is padded
     for start in range(0, len(missing), context.prompt_batch_size):
-        context.tell(f"the seed model rewrites the answers, {len(share)} of {len(mine)}")
+        context.tell(f"the seed model rewrites the answers, {len(share)} of {len(keys)}")
         chosen = missing[start : start + context.prompt_batch_size]
         answers = context.generate(context.model, [prompts[index] for index in chosen], config.new_tokens)
         for index, answer in zip(chosen, answers, strict=True):

@@ -1,6 +1,8 @@
 """Results on disk: whole or not at all."""
 
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -47,3 +49,35 @@ def test_what_json_cannot_say_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         Cache(tmp_path).put(KEY, [float("nan")])
     assert Cache(tmp_path).get(KEY) is None
+
+
+def test_of_many_at_once_one_makes_what_all_find(tmp_path: Path) -> None:
+    made = []
+
+    def trial(number: int) -> Any:
+        cache = Cache(tmp_path)
+        with cache.alone(KEY):
+            if cache.get(KEY) is None:
+                time.sleep(0.05)
+                made.append(number)
+                cache.put(KEY, number)
+        return cache.get(KEY)
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(trial, range(8)))
+    assert len(made) == 1
+    assert found == made * 8
+
+
+def test_who_waits_too_long_goes_on(tmp_path: Path) -> None:
+    with Cache(tmp_path).alone(KEY), Cache(tmp_path).alone(KEY, longest_s=0.05):
+        Cache(tmp_path).put(KEY, 1)
+    assert Cache(tmp_path).get(KEY) == 1
+
+
+def test_what_failed_inside_lets_the_next_one_in(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    with pytest.raises(OSError, match="disk full"), cache.alone(KEY):
+        raise OSError("disk full")
+    with cache.alone(KEY, longest_s=0):
+        assert cache.get(KEY) is None
