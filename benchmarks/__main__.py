@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import driver, generation, machine, preview, training, trial_cost
+from benchmarks import commit, driver, generation, machine, preview, training, trial_cost
 from benchmarks.common import Benchmark, BenchmarkError, Raw, print_benchmark, to_json, write_json
 
 DEFAULT_OUT = Path("benchmarks/results")
@@ -28,6 +28,7 @@ class Name(StrEnum):
     TRIAL = "trial"
     PREVIEW = "preview"
     DRIVER = "driver"
+    COMMIT = "commit"
 
 
 class Device(StrEnum):
@@ -110,6 +111,7 @@ def chosen(
     trial = trial_cost.QUICK if quick else trial_cost.TrialSettings()
     files = preview.QUICK if quick else preview.PreviewSettings(rows=preview_rows)
     idle = driver.QUICK if quick else driver.DriverSettings(trials=trials)
+    tables = commit.QUICK if quick else commit.CommitSettings()
     runs: dict[Name, Callable[[], Benchmark]] = {
         Name.TRAINING: lambda: training.run(train, times, logs, say),
         Name.GENERATION: lambda: generation.run(generate, times, logs, say),
@@ -117,6 +119,7 @@ def chosen(
         Name.TRIAL: lambda: trial_cost.run(trial, times, logs, say),
         Name.PREVIEW: lambda: preview.run(files, times, logs, say),
         Name.DRIVER: lambda: driver.run(idle, logs, say),
+        Name.COMMIT: lambda: commit.run(tables, times, logs, say),
     }
     settings = {
         Name.TRAINING: asdict(train),
@@ -125,6 +128,7 @@ def chosen(
         Name.TRIAL: asdict(trial),
         Name.PREVIEW: asdict(files),
         Name.DRIVER: asdict(idle),
+        Name.COMMIT: asdict(tables),
     }
     generations = [Name.GENERATION, Name.GENERATION_FULL_LENGTH]
     possible = list(Name) if device is Device.CPU else [Name.TRAINING, *generations]

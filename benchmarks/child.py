@@ -14,6 +14,7 @@ WORKERS = {
     "trial": "benchmarks.trial_worker",
     "preview": "benchmarks.preview_worker",
     "driver": "benchmarks.driver_worker",
+    "commit": "benchmarks.commit_worker",
 }
 """Modules with `measure(variant, settings) -> Raw`."""
 

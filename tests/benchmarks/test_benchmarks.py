@@ -12,7 +12,7 @@ import pytest
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from benchmarks import driver, generation, machine, preview, processes, training, trial_cost
+from benchmarks import commit, driver, generation, machine, preview, processes, training, trial_cost
 from benchmarks.child import WORKERS
 from benchmarks.common import (
     Benchmark,
@@ -272,7 +272,14 @@ def test_workers_are_there() -> None:
 
 
 def test_settings_come_back_from_json() -> None:
-    for settings in (training.QUICK, generation.QUICK, trial_cost.QUICK, preview.QUICK, driver.QUICK):
+    for settings in (
+        training.QUICK,
+        generation.QUICK,
+        trial_cost.QUICK,
+        preview.QUICK,
+        driver.QUICK,
+        commit.QUICK,
+    ):
         assert replace(settings, **json.loads(json.dumps(vars(settings)))) == settings
 
 

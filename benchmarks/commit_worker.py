@@ -1,0 +1,31 @@
+"""Trials committed one after another, each timed."""
+
+import tempfile
+import time
+from dataclasses import replace
+from typing import Any
+
+from benchmarks.analysis_scale.synthesis import SPACE
+from benchmarks.analysis_scale.trials import Trials
+from benchmarks.common import Raw
+from lookahead_ray import store
+from lookahead_ray.config.load import load_sweep
+from lookahead_ray.evaluate.generation import Generation
+
+
+def measure(variant: str, settings: dict[str, Any]) -> Raw:
+    """Milliseconds of each commit; the first one, which imports and makes folders, left out."""
+    sweep = load_sweep(SPACE)
+    identity = store.SweepIdentity.new("commit", sweep.hash, sweep.resolved)
+    maker = Trials(sweep, identity.sweep_id, settings["generations"], seed=0)
+    commits = []
+    with tempfile.TemporaryDirectory() as run:
+        opened = store.create(run, identity)
+        for number in range(settings["trials"] + 1):
+            record, table = maker.make(number, "search")
+            rows = table.drop_columns(["sweep_id", "trial_id"]).to_pylist()
+            whole = replace(record, generations=tuple(Generation(**row) for row in rows))
+            start = time.perf_counter()
+            opened.commit(whole)
+            commits.append({"milliseconds": 1000 * (time.perf_counter() - start)})
+    return {"commits": commits[1:]}
