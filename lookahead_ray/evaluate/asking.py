@@ -1,6 +1,6 @@
 """How one rank asks a model: its share of the prompts, rendered, answered greedily, as text again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,25 +30,42 @@ class Asking:
         """Token ids up to where the answer begins, a defence's safety prompt in front of `system`."""
         return prompt_ids(self.tokenizer, request, inference_system(system, self.defence))
 
-    def generate(self, model: Any, prompts: Sequence[Ids], max_new_tokens: int) -> list[Ids]:
+    def generate(
+        self,
+        model: Any,
+        prompts: Sequence[Ids],
+        limits: int | Sequence[int],
+        progress: Callable[[int], None] | None = None,
+    ) -> list[Ids]:
         """Greedy answers without end tokens; equal prompts share one, such as short openings prefilled whole.
+
+        `limits` and `progress` are as for `generate.generate`; prompts are equal only with equal limits.
 
         Raises:
             ModelError: a prompt and its answer may be longer than the model's context.
         """
-        distinct = list(dict.fromkeys(prompts))
+        each = [limits] * len(prompts) if isinstance(limits, int) else limits
+        asked = list(zip(prompts, each, strict=True))
+        distinct = list(dict.fromkeys(asked))
         answers = generate(
             model,
-            distinct,
-            max_new_tokens=max_new_tokens,
+            [prompt for prompt, _ in distinct],
+            max_new_tokens=[limit for _, limit in distinct],
             batch_size=self.batch_size,
             end_ids=end_token_ids(model, end_token_id(self.tokenizer)),
             pad_id=self.tokenizer.pad_token_id,
+            progress=progress,
         )
         found = dict(zip(distinct, map(tuple, answers), strict=True))
-        return [found[prompt] for prompt in prompts]
+        return [found[pair] for pair in asked]
 
-    def answer(self, model: Any, prompts: Sequence[Ids], max_new_tokens: int) -> list[str]:
+    def answer(
+        self,
+        model: Any,
+        prompts: Sequence[Ids],
+        limits: int | Sequence[int],
+        progress: Callable[[int], None] | None = None,
+    ) -> list[str]:
         """`generate`, as text without special tokens."""
-        answers = self.generate(model, prompts, max_new_tokens)
+        answers = self.generate(model, prompts, limits, progress)
         return [self.tokenizer.decode(answer, skip_special_tokens=True) for answer in answers]

@@ -22,7 +22,7 @@ def generate(
     model: Any,
     prompts: Sequence[Sequence[int]],
     *,
-    max_new_tokens: int,
+    max_new_tokens: int | Sequence[int],
     batch_size: int,
     end_ids: frozenset[int],
     pad_id: int,
@@ -34,22 +34,28 @@ def generate(
     ended makes room for the next prompt; other models answer batch by batch.
 
     Args:
+        max_new_tokens: of each answer, its end token included; or of all.
         batch_size: most rows that run at once.
         progress: told the number of prompts done.
 
     Raises:
-        ModelError: the longest prompt and `max_new_tokens` together are longer than the model's context.
+        ModelError: a prompt and its answer together may be longer than the model's context.
     """
-    longest = max(map(len, prompts), default=0)
-    check_length(
-        model, longest + max_new_tokens, f"{longest} tokens of prompt and {max_new_tokens} new ones are"
-    )
+    limits = [max_new_tokens] * len(prompts) if isinstance(max_new_tokens, int) else list(max_new_tokens)
+    for prompt, limit in zip(prompts, limits, strict=True):
+        check_length(model, len(prompt) + limit, f"{len(prompt)} tokens of prompt and {limit} new ones are")
     answers: list[list[int]] = [[] for _ in prompts]
-    if max_new_tokens == 0:
-        return answers
-    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
+    asked = [index for index, limit in enumerate(limits) if limit]
+    order = sorted(asked, key=lambda index: len(prompts[index]))
     run = in_slots if _sees_positions_alone(model) else in_batches
-    ended = run(model, [prompts[index] for index in order], max_new_tokens, batch_size, end_ids, pad_id)
+    ended = run(
+        model,
+        [prompts[index] for index in order],
+        [limits[index] for index in order],
+        batch_size,
+        end_ids,
+        pad_id,
+    )
     for done, (place, answer) in enumerate(ended, start=1):
         answers[order[place]] = answer
         if progress:

@@ -23,13 +23,13 @@ from lookahead_ray.evaluate.judging import NamedJudge, named, share
 from lookahead_ray.evaluate.kl import divergence, early_log_probs
 from lookahead_ray.evaluate.loss import answer_nats
 from lookahead_ray.evaluate.questions import Question, check_measurable, questions
-from lookahead_ray.evaluate.utility import reference_rows, second_half, utility_rows
+from lookahead_ray.evaluate.utility import reference_rows, second_half, utility_prompts, utility_rows
 from lookahead_ray.model.llama2 import begun
 
 METRICS = ("rsr", "jsr", "over_refusal", "utility")
 """In the order in which they are measured."""
 
-PHASES = {"rsr": "harmful requests", "over_refusal": "benign look-alikes"}
+TOLD = 20  # times that progress is told
 
 OnPhase = Callable[[str, float], None]
 """Told what is measured next and the share of the evaluation that is done."""
@@ -119,17 +119,30 @@ class Evaluation:
         return sum(nats), sum(len(row.answer_ids) for row in rows)
 
     def generations(self, model: Any, on_phase: OnPhase) -> list[Generation]:
-        """All passes over this rank's prompts, judged by every judge."""
+        """The answers to all of this rank's prompts, asked in one go, judged by every judge."""
         metrics = {metric for judge in self.judges for metric in judge.metrics}
-        asked = [part for part in questions(self.suites, self.attacks, metrics) if part]
-        work = [len(part) * self.config.safety_new_tokens for part in asked]
-        work.append(len(self.task.test) * self.config.task_new_tokens)
-        answers: list[Generation] = []
-        for index, part in enumerate(asked):
-            on_phase(self._phase(part), sum(work[:index]) / sum(work))
-            answers += self._answered(model, self.asking.mine(part))
-        on_phase(self.task.name, sum(work[:-1]) / sum(work))
-        utility = utility_rows(model, self.task, self.asking, self.config.task_new_tokens)
+        parts = questions(self.suites, self.attacks, metrics)
+        asked = [question for part in parts for question in self.asking.mine(part)]
+        starts = [self._start(question) for question in asked]
+        requests = [self._safety_prompt(question.attack.ask(question.item.prompt)) for question in asked]
+        begins = [begun(self.tokenizer, *both) for both in zip(requests, starts, strict=True)]
+        task_prompts = utility_prompts(self.task, self.asking)
+        limits = [self.config.safety_new_tokens] * len(begins)
+        limits += [self.config.task_new_tokens] * len(task_prompts)
+
+        def progress(done: int) -> None:
+            if limits and done % max(1, len(limits) // TOLD) == 0:
+                on_phase(f"{done} of {len(limits)} prompts answered", done / len(limits))
+
+        progress(0)
+        texts = self.asking.answer(model, [*begins, *task_prompts], limits, progress)
+        answers = [
+            question.answered(question.attack.prefill or self.tokenizer.decode(start), answer)
+            for question, start, answer in zip(asked, starts, texts[: len(asked)], strict=True)
+        ]
+        utility = utility_rows(
+            model, self.task, self.asking, self.config.task_new_tokens, texts[len(asked) :]
+        )
         rows: list[Generation] = []
         for judge in self.judges:
             on_phase(f"judge {judge.config.name}", 1.0)
@@ -160,21 +173,6 @@ class Evaluation:
         """By suite as configured, prompt and position."""
         suites = [suite.name for suite in self.suites]
         return sorted(rows, key=lambda row: (suites.index(row.suite), row.prompt_id, row.position))
-
-    def _phase(self, part: Sequence[Question]) -> str:
-        names = list(dict.fromkeys(question.attack.name for question in part))
-        attacks = names[0] if len(names) == 1 else f"{len(names)} attacks"
-        return PHASES.get(part[0].metric, f"harmful requests, {attacks}")
-
-    def _answered(self, model: Any, asked: Sequence[Question]) -> list[Generation]:
-        starts = [self._start(question) for question in asked]
-        prompts = [self._safety_prompt(question.attack.ask(question.item.prompt)) for question in asked]
-        full = [begun(self.tokenizer, *both) for both in zip(prompts, starts, strict=True)]
-        answers = self.asking.answer(model, full, self.config.safety_new_tokens)
-        return [
-            question.answered(question.attack.prefill or self.tokenizer.decode(start), answer)
-            for question, start, answer in zip(asked, starts, answers, strict=True)
-        ]
 
     def _start(self, question: Question) -> tuple[int, ...]:
         attack = question.attack

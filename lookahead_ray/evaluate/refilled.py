@@ -17,7 +17,7 @@ REFILL_SHARE = 1 / 8  # of the slots, free before more prompts are read: one by 
 def in_slots(
     model: Any,
     prompts: Sequence[Sequence[int]],
-    max_new_tokens: int,
+    limits: Sequence[int],
     batch_size: int,
     end_ids: frozenset[int],
     pad_id: int,
@@ -26,6 +26,7 @@ def in_slots(
 
     Args:
         prompts: in the order of their length, so that those read together need little padding.
+        limits: new tokens of each at most, at least 1.
         batch_size: rows that run at once.
     """
     rows = _Rows(model, min(batch_size, len(prompts)), pad_id)
@@ -52,7 +53,7 @@ def in_slots(
                 answer = answers[asked[slot]]
                 if token not in end_ids:
                     answer.append(token)
-                if token in end_ids or len(answer) == max_new_tokens:
+                if token in end_ids or len(answer) == limits[asked[slot]]:
                     ended.append(slot)
             yield from ((asked[slot], answers.pop(asked[slot])) for slot in ended)
             asked = [asked[slot] for slot in rows.remove(ended)]

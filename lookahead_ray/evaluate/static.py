@@ -14,22 +14,26 @@ COMPACT_BELOW = 0.8  # rows still running, as a share of those computed, below w
 def in_batches(
     model: Any,
     prompts: Sequence[Sequence[int]],
-    max_new_tokens: int,
+    limits: Sequence[int],
     batch_size: int,
     end_ids: frozenset[int],
     pad_id: int,
 ) -> Iterator[tuple[int, list[int]]]:
-    """(index of a prompt, its answer without the end token), for `prompts` in the order of their length."""
+    """(index of a prompt, its answer without the end token), for `prompts` in the order of their length.
+
+    Args:
+        limits: new tokens of each at most, at least 1.
+    """
     for start in range(0, len(prompts), batch_size):
         batch = prompts[start : start + batch_size]
         answers: list[list[int]] = [[] for _ in batch]
-        for row, token in _greedy(model, batch, max_new_tokens, end_ids, pad_id):
+        for row, token in _greedy(model, batch, limits[start : start + batch_size], end_ids, pad_id):
             answers[row].append(token)
         yield from enumerate(answers, start=start)
 
 
 def _greedy(
-    model: Any, prompts: Sequence[Sequence[int]], max_new_tokens: int, end_ids: frozenset[int], pad_id: int
+    model: Any, prompts: Sequence[Sequence[int]], limits: Sequence[int], end_ids: frozenset[int], pad_id: int
 ) -> Iterator[tuple[int, int]]:
     """(row, token) pairs, a row's own in order. Rows that have ended leave the batch."""
     device = model.device
@@ -38,7 +42,7 @@ def _greedy(
     cache = DynamicCache(config=model.config)
     inputs, mask = (tensor.to(device) for tensor in left_pad(prompts, pad_id))
     positions = (mask.cumsum(1) - 1).clamp(min=0)
-    for _ in range(max_new_tokens):
+    for said in range(1, max(limits) + 1):
         logits = model(
             input_ids=inputs,
             attention_mask=mask,
@@ -52,6 +56,7 @@ def _greedy(
             running[index] = running[index] and token not in end_ids
             if running[index]:
                 yield rows[index], token
+                running[index] = said < limits[rows[index]]
         if not any(running):
             return
         if sum(running) < COMPACT_BELOW * len(running):

@@ -8,13 +8,22 @@ from lookahead_ray.data.attacks import NO_ATTACK
 from lookahead_ray.data.chat import Rendered, answer_ids, end_token_id
 from lookahead_ray.data.example import Example
 from lookahead_ray.data.tasks import Task
-from lookahead_ray.evaluate.asking import Asking
+from lookahead_ray.evaluate.asking import Asking, Ids
 from lookahead_ray.evaluate.generation import Generation, Verdict
 from lookahead_ray.evaluate.loss import answer_nats
 
 
-def utility_rows(model: Any, task: Task, asking: Asking, new_tokens: int) -> list[Generation]:
-    """A row for each of this rank's test examples, asked with the system prompt that it has.
+def utility_prompts(task: Task, asking: Asking) -> list[Ids]:
+    """What this rank's test examples are asked, with their system prompts; nothing for a loss."""
+    if task.metric == "answer_loss":
+        return []
+    return [asking.prompt(example.instruction, example.system) for example in asking.mine(task.test)]
+
+
+def utility_rows(
+    model: Any, task: Task, asking: Asking, new_tokens: int, answers: Sequence[str]
+) -> list[Generation]:
+    """A row for each of this rank's test examples, from the `answers` to `utility_prompts`.
 
     `answer_loss` generates nothing: a row's score is exp(−loss), the geometric mean of the probabilities of
     the reference answer's tokens, its end token included, but of the first `new_tokens` at most.
@@ -29,8 +38,6 @@ def utility_rows(model: Any, task: Task, asking: Asking, new_tokens: int) -> lis
             exp(-nats / len(row.answer_ids)) for nats, row in zip(losses, rows, strict=True)
         ]
     else:
-        prompts = [asking.prompt(example.instruction, example.system) for example in examples]
-        answers = asking.answer(model, prompts, new_tokens)
         scores = [
             task.score(answer, example.answer) for answer, example in zip(answers, examples, strict=True)
         ]

@@ -8,6 +8,7 @@ import pytest
 import torch
 from transformers import GenerationConfig, MistralConfig, MistralForCausalLM
 
+from lookahead_ray.errors import ModelError
 from lookahead_ray.evaluate.generate import end_token_ids, generate
 from tests.toy import VOCAB, toy_model
 
@@ -150,3 +151,18 @@ def test_end_tokens_of_template_and_model_both_count(configured: Any, expected: 
     model = toy_model()
     model.generation_config.eos_token_id = configured
     assert end_token_ids(model, 7) == expected
+
+
+@pytest.mark.parametrize("make", [toy_model, toy_mistral], ids=["in slots", "in batches"])
+def test_each_prompt_may_have_a_limit_of_its_own(make: Any) -> None:
+    other = make()
+    limits = [0, 1, 5, LONGEST, 3, 9, 2, 1, 7, 4, LONGEST]
+    whole = run(other)
+    assert run(other, max_new_tokens=limits) == [
+        answer[:limit] for answer, limit in zip(whole, limits, strict=True)
+    ]
+
+
+def test_the_prompt_that_does_not_fit_with_its_own_limit_is_named(model: Any) -> None:
+    with pytest.raises(ModelError, match="30 tokens of prompt and 483 new ones are 513 tokens"):
+        run(model, max_new_tokens=[483] * len(PROMPTS))

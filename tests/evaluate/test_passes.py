@@ -103,14 +103,12 @@ def test_the_prefill_is_the_beginning_of_the_opening_and_no_part_of_the_answer(m
 
 def test_phases_are_told_in_order(model: Any) -> None:
     told: list[tuple[str, float]] = []
-    evaluation().generations(model, lambda detail, done: told.append((detail, done)))
-    assert [detail for detail, _ in told] == [
-        "harmful requests",
-        "harmful requests, prefill_3",
-        "benign look-alikes",
-        "sums",
-        "judge refusal",
-    ]
+    whole = evaluation()
+    whole.generations(model, lambda detail, done: told.append((detail, done)))
+    asked = 2 * len(HARMFUL) + len(BENIGN) + len(whole.task.test)
+    assert told[0] == (f"0 of {asked} prompts answered", 0.0)
+    assert told[-2] == (f"{asked} of {asked} prompts answered", 1.0)
+    assert told[-1] == ("judge refusal", 1.0)
     assert [done for _, done in told] == sorted(done for _, done in told)
 
 

@@ -66,7 +66,7 @@ def test_so_are_prefilled_answers(tmp_path: Any, monkeypatch: pytest.MonkeyPatch
     tokenizer = load_tokenizer(saved(tmp_path, OWN))
     asked: list[str] = []
 
-    def answer(self: Asking, model: Any, prompts: Any, new_tokens: int) -> list[str]:
+    def answer(self: Asking, model: Any, prompts: Any, limits: Any, progress: Any) -> list[str]:
         asked.extend(written(tokenizer, prompt) for prompt in prompts)
         return ["No."] * len(prompts)
 
