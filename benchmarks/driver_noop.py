@@ -12,7 +12,7 @@ from lookahead_ray.evaluate.generation import Generation, Metric, Signal, TokenK
 from lookahead_ray.train.step import Step
 from lookahead_ray.trial.group import MEASUREMENT
 from lookahead_ray.trial.job import Job
-from lookahead_ray.trial.worker import Measurement
+from lookahead_ray.trial.measurement import Measurement
 
 HARMFUL, HARMLESS, PROBLEMS = 163, 164, 64  # as the quickstart measures
 POSITIONS = 8

@@ -1,7 +1,6 @@
 """Earlier runs that a sweep learns from: `search.warm_start`."""
 
 from collections.abc import Mapping
-from importlib.metadata import version
 
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.errors import ConfigError, StoreError
@@ -11,7 +10,7 @@ from lookahead_ray.sweep.warm_start import EarlierRun, WarmStart, warm_start
 def read_earlier(sweep: Sweep, hashes: Mapping[str, str]) -> WarmStart:
     """What fits of the runs that `search.warm_start` names. Raises ConfigError naming the entry."""
     from lookahead_ray import store
-    from lookahead_ray.trial.worker import PACKAGES
+    from lookahead_ray.trial.measurement import versions
 
     runs = []
     for index, run in enumerate(sweep.search.warm_start):
@@ -20,4 +19,4 @@ def read_earlier(sweep: Sweep, hashes: Mapping[str, str]) -> WarmStart:
             runs.append(EarlierRun(run, opened.identity.hashes, opened.records()))
         except StoreError as error:
             raise ConfigError(f"{sweep.source}: search.warm_start.{index}: {error}") from error
-    return warm_start(sweep, hashes, runs, {name: version(name) for name in PACKAGES})
+    return warm_start(sweep, hashes, runs, versions())

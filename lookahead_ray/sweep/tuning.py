@@ -143,7 +143,7 @@ class _Watching(_NeverRestored, Callback):
         self._observer = observer
         self._started: dict[str, tuple[float, str]] = {}
         self._restarts: Counter[str] = Counter()
-        self._measured: dict[str, Any] = {}  # by trial id, as `worker.Measurement`
+        self._measured: dict[str, Any] = {}  # by trial id, as `Measurement`
         self._max_failures = max_failures
         self._holdings = Holdings(held_groups, release)
         self.error: LookaheadRayError | None = None  # what ended the sweep

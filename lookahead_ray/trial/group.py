@@ -69,7 +69,7 @@ class WorkerGroup:
         report: Callable[[dict[str, Any]], None],
         decide: Decide = lambda signal: True,
     ) -> Any:
-        """Run `job` to its end, telling `report` the progress; the `worker.Measurement` of rank 0.
+        """Run `job` to its end, telling `report` the progress; the `Measurement` of rank 0.
 
         `decide` is told the signal of each epoch; whether the job goes on counts where it `may_stop`.
 

@@ -15,7 +15,7 @@ LONGEST_ERROR = 4000
 def completed_record(
     job: Job, sweep_id: str, started_at: str, seconds_total: float, measured: Any
 ) -> TrialRecord:
-    """The record of a `worker.Measurement`, its rates those of its rows (see `rates`); not scored yet."""
+    """The record of a `Measurement`, its rates those of its rows (see `rates`); not scored yet."""
     rows = measured.generations
     rsr, jsr = rate(rows, "rsr"), rate(rows, "jsr")
     return TrialRecord(

@@ -1,8 +1,7 @@
 """What each rank of a trial's worker group does: load, train, evaluate in place, hand its rows to rank 0."""
 
 import time
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -13,15 +12,14 @@ from lookahead_ray.config.safety import ProbeSuite
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.suites import load_suite
 from lookahead_ray.data.tasks import load_task
-from lookahead_ray.evaluate.generation import Generation, Signal, TokenKl
 from lookahead_ray.evaluate.passes import Evaluation
 from lookahead_ray.method.defence import safety_examples
 from lookahead_ray.model.load import load_model, model_hash
 from lookahead_ray.train.batches import optimiser_steps
 from lookahead_ray.train.engine import prepare_environment
 from lookahead_ray.train.process_group import object_group
-from lookahead_ray.train.step import Step
 from lookahead_ray.trial.job import Checkpoints, Saving
+from lookahead_ray.trial.measurement import Measurement, versions
 from lookahead_ray.trial.progress import Decide, OnProgress
 from lookahead_ray.trial.reporter import Reporter
 from lookahead_ray.trial.saving import check_directory, merged, write_model
@@ -30,38 +28,6 @@ from lookahead_ray.trial.signals import Signals
 from lookahead_ray.trial.training import Trained, fine_tuned
 
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
-PACKAGES = (
-    "ray",
-    "torch",
-    "transformers",
-    "deepspeed",
-    "peft",
-    "datasets",
-    "optuna",
-    "pyarrow",
-    "lookahead-ray",
-)
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What a trial's ranks measured together; rank 0 returns it."""
-
-    workers: int
-    zero_stage: int | None
-    train_tokens: int
-    flops: float
-    seconds_train: float
-    seconds_evaluate: float
-    data_hash: str
-    model_hash: str
-    versions: dict[str, str]
-    preparation: dict[str, float] = field(default_factory=dict)
-    stopped: bool = False  # before its last epoch, and so not evaluated
-    steps: tuple[Step, ...] = ()
-    signals: tuple[Signal, ...] = ()
-    generations: tuple[Generation, ...] = ()
-    token_kl: tuple[TokenKl, ...] = ()
 
 
 def run_worker(
@@ -139,7 +105,7 @@ def run_worker(
         seconds_evaluate=time.perf_counter() - start + sum(signal.seconds for signal in signals.taken),
         data_hash=content_hash([task.data_hash, *evaluation.data_hashes, *map(asdict, mixed)]),
         model_hash=model_hash(config.model),
-        versions={name: version(name) for name in PACKAGES},
+        versions=versions(),
         preparation=trained.preparation,
         stopped=stopped,
         steps=trained.steps,

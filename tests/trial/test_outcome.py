@@ -1,5 +1,7 @@
 """Records from measurements and from failures."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -7,9 +9,9 @@ import pytest
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.evaluate.generation import TokenKl
 from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.measurement import Measurement
 from lookahead_ray.trial.outcome import LONGEST_ERROR, completed_record, failed_record, mean_kl
 from lookahead_ray.trial.record import Metric
-from lookahead_ray.trial.worker import Measurement
 from tests.factory import make_rate, make_record
 
 JOB = Job("search-007", "search", {"preview": {"strategy": "none"}}, {"x": 1}, "no preview")
@@ -91,3 +93,11 @@ def test_mean_kl_is_over_the_prompts_that_reach_a_position() -> None:
 def test_a_trial_without_rows_has_no_rates() -> None:
     record = completed_record(JOB, "s", "", 1.0, replace(MEASURED, generations=(), token_kl=()))
     assert (record.rsr, record.safety, record.kl) == (None, None, ())
+
+
+def test_what_queues_unpickle_needs_no_torch() -> None:
+    code = (
+        "import sys, lookahead_ray.trial.measurement, lookahead_ray.trial.job, lookahead_ray.trial.progress;"
+        "sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -9,8 +9,9 @@ import pytest
 
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.evaluate.generation import Signal
+from lookahead_ray.trial.measurement import Measurement
 from lookahead_ray.trial.progress import TrialProgress
-from lookahead_ray.trial.worker import Measurement, run_worker
+from lookahead_ray.trial.worker import run_worker
 from tests.tiny import make_model
 
 CONFIG: dict[str, Any] = {

@@ -6,7 +6,8 @@ import pytest
 
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.method.sdft import REASONS
-from lookahead_ray.trial.worker import Measurement, run_worker
+from lookahead_ray.trial.measurement import Measurement
+from lookahead_ray.trial.worker import run_worker
 from tests.tiny import make_model
 
 pytestmark = pytest.mark.slow
