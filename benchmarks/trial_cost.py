@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.common import Benchmark, BenchmarkError, Raw, Variant, make_series
@@ -10,6 +11,7 @@ from benchmarks.processes import measure
 
 FIRST = Variant("first_trial", "first trial (the seed model, untrained)")
 LATER = Variant("later_trials", "each later trial (vanilla and the search)")
+NESTED = Variant("nested_trials", "the same, each with a worker group of its own")
 
 
 @dataclass(frozen=True)
@@ -29,30 +31,46 @@ QUICK = TrialSettings(train_examples=8, test_examples=2, safety_prompts=2, new_t
 
 
 def run(settings: TrialSettings, repetitions: int, logs: Path, say: Callable[[str], None]) -> Benchmark:
-    """One sweep with `repetitions` search trials; the first trial apart, for it finds nothing warm."""
-    request = asdict(settings) | {"trials": repetitions, "run": str((logs / "sweep").resolve())}
-    raw = measure("trial", "sweep", request, logs / "trial.log", threads=None)
-    return summarise_trials(raw["trials"], raw["seconds_sweep"], say)
+    """One sweep with `repetitions` search trials, and one whose trials share no worker group.
+
+    The first trial stands apart, for it finds nothing warm.
+    """
+
+    def once(variant: str) -> Raw:
+        request = asdict(settings) | {"trials": repetitions, "run": str((logs / variant).resolve())}
+        return measure("trial", variant, request, logs / f"trial-{variant}.log", threads=None)
+
+    return summarise_trials(once("sweep"), once("nested"), say)
 
 
-def summarise_trials(
-    trials: Sequence[Mapping[str, Any]], seconds_sweep: float, say: Callable[[str], None] = print
-) -> Benchmark:
-    """From rows of the table `trials`, in the order of their commits.
+def summarise_trials(sweep: Raw, nested: Raw, say: Callable[[str], None] = print) -> Benchmark:
+    """From `seconds_sweep` of both sweeps, and rows of their tables `trials`, in the order of their commits.
 
     Raises:
         BenchmarkError: a trial failed.
     """
-    rows = [fixed_cost(trial) for trial in trials]
-    for row in rows:
-        say(
-            f"trial {row['trial_id']}: {row['seconds_fixed']:.1f} s fixed of {row['seconds_total']:.1f} s "
-            f"(training {row['seconds_train']:.1f} s, evaluation {row['seconds_evaluate']:.1f} s)"
-        )
-    series = (make_series(FIRST, rows[:1], "seconds_fixed"), make_series(LATER, rows[1:], "seconds_fixed"))
+    rows, apart = ([fixed_cost(trial) for trial in raw["trials"]] for raw in (sweep, nested))
+    for kind, part in (("trial", rows), ("nested trial", apart)):
+        for row in part:
+            say(
+                f"{kind} {row['trial_id']}: {row['seconds_fixed']:.1f} s fixed of {row['seconds_total']:.1f} s "
+                f"(training {row['seconds_train']:.1f} s, evaluation {row['seconds_evaluate']:.1f} s)"
+            )
+    series = (
+        make_series(FIRST, rows[:1], "seconds_fixed"),
+        make_series(LATER, rows[1:], "seconds_fixed"),
+        make_series(NESTED, apart[1:], "seconds_fixed"),
+    )
     # One trial at a time, so what is left is starting and ending Ray, and the time between trials.
-    outside = seconds_sweep - sum(row["seconds_total"] for row in rows)
-    extra = {"seconds_sweep": seconds_sweep, "seconds_outside_trials": outside}
+    outside = sweep["seconds_sweep"] - sum(row["seconds_total"] for row in rows)
+    same = [a["result_sha256"] == b["result_sha256"] for a, b in zip(rows, apart, strict=True)]
+    extra = {
+        "seconds_sweep": sweep["seconds_sweep"],
+        "seconds_outside_trials": outside,
+        "searched_per_hour": per_hour(rows),
+        "searched_per_hour_nested": per_hour(apart),
+        "share_identical_to_the_last_bit": sum(same) / len(same),
+    }
     return Benchmark("trial", "s", False, series, extra=extra)
 
 
@@ -60,7 +78,12 @@ def fixed_cost(trial: Mapping[str, Any]) -> Raw:
     """A trial's row with `seconds_fixed`. Raises BenchmarkError if the trial failed."""
     if trial["status"] != "completed":
         raise BenchmarkError(f"trial {trial['trial_id']} {trial['status']}: {trial['error']}")
-    names = ("trial_id", "role", "strategy", "workers", "zero_stage")
+    names = ("trial_id", "role", "strategy", "workers", "zero_stage", "result_sha256")
     times = {name: float(trial[name]) for name in ("seconds_total", "seconds_train", "seconds_evaluate")}
     fixed = times["seconds_total"] - times["seconds_train"] - times["seconds_evaluate"]
     return {**{name: trial[name] for name in names}, **times, "seconds_fixed": fixed}
+
+
+def per_hour(rows: Sequence[Mapping[str, Any]]) -> float:
+    """Search trials an hour, at the median of their time."""
+    return 3600 / median(row["seconds_total"] for row in rows if row["role"] == "search")

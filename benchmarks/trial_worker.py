@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common import Raw
 from benchmarks.training_rows import MODEL
 from lookahead_ray.cli.sweeping import held, open_sink
-from lookahead_ray.config.load import Sweep, load_sweep
+from lookahead_ray.config.load import Sweep, content_hash, load_sweep
 from lookahead_ray.trial.progress import TrialProgress
 from lookahead_ray.trial.record import Role, TrialRecord
 
@@ -28,19 +29,33 @@ COLUMNS = (
 
 
 def measure(variant: str, settings: dict[str, Any]) -> Raw:
-    """Run the sweep as `lookahead-ray sweep` does, without its live view."""
+    """Run the sweep as `lookahead-ray sweep` does, without its live view.
+
+    `variant` is `sweep`, or `nested`, where each trial starts a worker group of its own.
+    """
+    from benchmarks.trial_nested import NestedTrial
     from lookahead_ray import store
     from lookahead_ray.sweep.driver import run_sweep
     from lookahead_ray.sweep.preflight import check
+    from lookahead_ray.trial.launch import TuneTrial
 
     sweep = tiny_sweep(settings)
     with held(settings["run"], resume=False):
         sink = open_sink(sweep, settings["run"], check(sweep).hashes)
         start = time.perf_counter()
-        run_sweep(sweep, sink, _Printing())
+        run_sweep(sweep, sink, _Printing(), trainable=NestedTrial if variant == "nested" else TuneTrial)
         seconds = time.perf_counter() - start
-    table = store.open(settings["run"]).trials()
-    return {"trials": table.select(COLUMNS).to_pylist(), "seconds_sweep": seconds}
+    run = store.open(settings["run"])
+    rows = run.trials().select(COLUMNS).to_pylist()
+    found = {record.trial_id: result_hash(record) for record in run.each_record()}
+    trials = [{**row, "result_sha256": found[row["trial_id"]]} for row in rows]
+    return {"trials": trials, "seconds_sweep": seconds}
+
+
+def result_hash(record: TrialRecord) -> str:
+    """Of all that a trial computed, to the last bit: losses, answers and verdicts, KL."""
+    losses = [step.loss for step in record.steps]
+    return content_hash([losses, *map(asdict, record.generations), *map(asdict, record.token_kl)])
 
 
 def tiny_sweep(settings: dict[str, Any]) -> Sweep:

@@ -56,6 +56,7 @@ def trial(**changes: Any) -> dict[str, Any]:
         "seconds_total": 60.0,
         "seconds_train": 0.0,
         "seconds_evaluate": 10.0,
+        "result_sha256": "same",
     }
     return row | changes
 
@@ -144,16 +145,26 @@ def test_ratios_name_variants(module: Any) -> None:
 def test_fixed_cost_of_trials() -> None:
     rows = [
         trial(),
-        trial(trial_id="vanilla", seconds_train=5.0, seconds_total=40.0),
-        trial(trial_id="search-001", seconds_train=10.0, seconds_total=50.0),
+        trial(trial_id="vanilla", role="vanilla", seconds_train=5.0, seconds_total=40.0),
+        trial(trial_id="search-001", role="search", seconds_train=10.0, seconds_total=50.0),
     ]
+    apart = [{**row, "seconds_total": row["seconds_total"] + 10.0} for row in rows]
+    apart[2]["result_sha256"] = "other"
     said: list[str] = []
-    result = trial_cost.summarise_trials(rows, 170.0, said.append)
-    first, later = result.series
+    sweeps = ({"trials": part, "seconds_sweep": 170.0} for part in (rows, apart))
+    result = trial_cost.summarise_trials(*sweeps, said.append)
+    first, later, nested = result.series
     assert (first.values, later.values) == ((50.0,), (25.0, 30.0))
-    assert result.extra == {"seconds_sweep": 170.0, "seconds_outside_trials": 20.0}
+    assert nested.values == (35.0, 40.0)
+    assert result.extra == {
+        "seconds_sweep": 170.0,
+        "seconds_outside_trials": 20.0,
+        "searched_per_hour": 72.0,
+        "searched_per_hour_nested": 60.0,
+        "share_identical_to_the_last_bit": pytest.approx(2 / 3),
+    }
     assert [row["trial_id"] for row in later.raw] == ["vanilla", "search-001"]
-    assert len(said) == 3
+    assert len(said) == 6
 
 
 def test_a_failed_trial_has_no_cost() -> None:

@@ -1,0 +1,15 @@
+"""Trials as a TorchTrainer nested in a Tune trial runs them: each starts processes of its own."""
+
+from lookahead_ray.trial.group import WorkerGroup
+from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.launch import TuneTrial
+
+
+class NestedTrial(TuneTrial):
+    """The product's trainable, but for the worker group that it would use again."""
+
+    def _fitting(self, job: Job) -> WorkerGroup:
+        if self._group:
+            self._group.stop()
+            self._group = None
+        return super()._fitting(job)
