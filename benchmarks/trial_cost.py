@@ -53,7 +53,8 @@ def summarise_trials(sweep: Raw, nested: Raw, say: Callable[[str], None] = print
     for kind, part in (("trial", rows), ("nested trial", apart)):
         for row in part:
             say(
-                f"{kind} {row['trial_id']}: {row['seconds_fixed']:.1f} s fixed of {row['seconds_total']:.1f} s "
+                f"{kind} {row['trial_id']}: {row['seconds_fixed']:.1f} s fixed "
+                f"of {row['seconds_total']:.1f} s "
                 f"(training {row['seconds_train']:.1f} s, evaluation {row['seconds_evaluate']:.1f} s)"
             )
     series = (
