@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from lookahead_ray.evaluate.attention import generating
-from lookahead_ray.evaluate.slots import Slots
+from lookahead_ray.evaluate.slots import STRIDE, STRIDE_ON_GPU, Slots
 from lookahead_ray.train.model import logits_at
 
 READ_AT_ONCE = 32  # prompts of a pass: enough to fill the machine, and few enough to be of like length
@@ -66,7 +66,8 @@ class _Rows:
         self._model = model
         self._pad_id = pad_id
         self._device = model.device
-        self.slots = Slots(model.config.get_text_config().num_hidden_layers, count)
+        stride = STRIDE if model.device.type == "cpu" else STRIDE_ON_GPU
+        self.slots = Slots(model.config.get_text_config().num_hidden_layers, count, stride)
         self.tokens = torch.empty(0, dtype=torch.long, device=self._device)
 
     def share(self, prefix: Sequence[int]) -> None:

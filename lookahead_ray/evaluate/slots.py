@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
-STRIDE = 16  # slots grow by so many tokens: each time all is copied, and attention reads the empty ones
+STRIDE, STRIDE_ON_GPU = 16, 128  # tokens that slots grow by: each time all is copied; empty ones are read too
 
 
 class Slots:
@@ -25,7 +25,8 @@ class Slots:
         places: tokens that a slot has room for.
     """
 
-    def __init__(self, layers: int, count: int) -> None:
+    def __init__(self, layers: int, count: int, stride: int = STRIDE) -> None:
+        self._stride = stride
         self._layers = [_Layer(self) for _ in range(layers)]
         self.cache = Cache(layers=[*self._layers])
         self.count = count
@@ -65,7 +66,7 @@ class Slots:
 
     def _take_room(self) -> None:
         if max(self.lengths) > self.places:
-            self.places = STRIDE * ceil(max(self.lengths) / STRIDE)
+            self.places = self._stride * ceil(max(self.lengths) / self._stride)
 
 
 class _Layer(DynamicLayer):
