@@ -26,12 +26,18 @@ def check_directory(saving: Saving) -> None:
 def merged(model: Any) -> Any:
     """`model` with its adapters in its weights; as it is, if it has none.
 
-    In fp32 and rounded once: in bf16 small updates would be lost.
+    In fp32 and rounded once: in bf16 small updates would be lost. Layer by layer, for the sake of memory.
     """
-    if not hasattr(model, "merge_and_unload"):
+    if not hasattr(model, "unload"):
         return model
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
     dtype = model.dtype
-    return model.float().merge_and_unload().to(dtype)
+    layers: list[Any] = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
+    for layer in layers:
+        layer.float().merge()
+        layer.to(dtype)
+    return model.unload()
 
 
 def write_model(model: Any, tokenizer: Any, saving: Saving) -> None:

@@ -43,8 +43,8 @@ def run_worker(
     Args:
         trains: False leaves the seed model as it is.
         send: told the progress; only rank 0's is shown.
-        saving: rank 0 writes the trained model before it is measured; adapters are merged first, if they are
-            to be, so that what is measured is what is written.
+        saving: rank 0 writes the trained model before it is measured. What is measured is what is written,
+            or would be: adapters are merged, unless they are to be written alone.
         checkpoints: training goes on from the last one there, if it is this configuration's.
         decide: asked by rank 0 after each epoch whether to go on; a trial that doesn't is not evaluated.
 
@@ -83,9 +83,10 @@ def run_worker(
         signals.after(model, ())
     model = trained.model
     stopped = len(trained.steps) < total_steps
+    if not (saving and saving.adapter):
+        model = merged(model)  # as it will be used, and answers take less time
     if trains and saving:
         reporter.tell(detail="writing the model")
-        model = model if saving.adapter else merged(model)
         if rank == 0:
             write_model(model, tokenizer, saving)
 
