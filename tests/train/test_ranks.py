@@ -76,7 +76,10 @@ def run(
         finally:
             for process in processes:
                 process.kill()
-        assert all(process.returncode == 0 for process in processes), errors
+        codes = [process.returncode for process in processes]
+        assert codes == [0] * world_size, "\n".join(
+            f"code {code}: {error[-2000:]}" for code, error in zip(codes, errors, strict=True)
+        )
         return [json.loads(out.read_text()) for out in outs if out.exists()]
 
 
