@@ -33,12 +33,11 @@ class Slots:
         self.shared = 0
         self.lengths: list[int] = []
         self.positions: list[int] = []  # of the token that a pass brings for each row; empty: it brings rows
-        self.new = 0  # the rows that it brings
         self.places = 0
 
     def add(self, lengths: Sequence[int]) -> None:
         """The next pass brings new rows, padded on the right, without what is shared."""
-        self.positions, self.new = [], len(lengths)
+        self.positions = []
         self.lengths += [self.shared + length for length in lengths]
         self._take_room()
 
@@ -91,7 +90,7 @@ class _Layer(DynamicLayer):
             for kept, state in zip(whole, states, strict=True):
                 kept[range(used), :, slots.positions] = state[:, :, 0]
             return whole[0][:used], whole[1][:used]
-        new, end = slice(used - slots.new, used), slots.shared + key_states.shape[-2]
+        new, end = slice(used - len(key_states), used), slots.shared + key_states.shape[-2]
         for kept, state, prefix in zip(whole, states, self._prefix or states, strict=True):
             if slots.shared:
                 kept[new, :, : slots.shared] = prefix

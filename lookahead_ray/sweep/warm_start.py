@@ -104,6 +104,8 @@ def _references(
     sweep: Sweep, hashes: Mapping[str, str], earlier: EarlierRun, versions: Mapping[str, str]
 ) -> tuple[TrialRecord, ...]:
     """Completed references of a run that would be the same here; vanilla not without its seed model."""
+    if _changed(hashes, earlier):
+        return ()
     here = sweep.reference()
     found = []
     for role in REFERENCE_ROLES:
@@ -114,7 +116,6 @@ def _references(
             and record.status == "completed"
             and record.versions == versions
             and (role == "seed" or record.config.get("seed") == here.seed)
-            and not _changed(hashes, earlier)
             and not _differing(here, TrialConfig.model_validate(record.config))
         )
         if (record := next(fitting, None)) is None:

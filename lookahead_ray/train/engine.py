@@ -41,6 +41,20 @@ def break_stale_lock(longest_s: float = LONGEST_BUILD_S) -> None:
             lock.unlink()
 
 
+@contextmanager
+def _nothing_sent() -> Iterator[None]:
+    """Inside, DeepSpeed doesn't send rank 0's weights to all others, which takes a second over gloo."""
+    from deepspeed.runtime.engine import DeepSpeedEngine
+
+    sending = DeepSpeedEngine._broadcast_model
+    DeepSpeedEngine._broadcast_model = lambda engine: None
+    try:
+        yield
+    finally:
+        DeepSpeedEngine._broadcast_model = sending
+
+
+@_nothing_sent()
 def build_engine(
     model: Any, config: TrainingConfig, *, world_size: int, total_steps: int, elastic: bool = False
 ) -> Any:
@@ -66,12 +80,12 @@ def build_engine(
         return max(0.0, (total_steps - step) / max(1, total_steps - config.warmup_steps))
 
     accumulation = accumulation_steps(config.batch_size, config.micro_batch_size, world_size)
-    arguments = {
-        "model": model,
-        "optimizer": optimiser,
-        "lr_scheduler": torch.optim.lr_scheduler.LambdaLR(optimiser, share_of_peak),
-        "dist_init_required": False,
-        "config": {
+    engine, *_ = deepspeed.initialize(
+        model=model,
+        optimizer=optimiser,
+        lr_scheduler=torch.optim.lr_scheduler.LambdaLR(optimiser, share_of_peak),
+        dist_init_required=False,
+        config={
             # DeepSpeed checks that these three multiply out; the real sizes come from `batches.plan`.
             "train_batch_size": config.micro_batch_size * accumulation * world_size,
             "train_micro_batch_size_per_gpu": config.micro_batch_size,
@@ -88,20 +102,5 @@ def build_engine(
             "zero_allow_untested_optimizer": True,
             "steps_per_print": 10**9,
         },
-    }
-    with _nothing_sent():
-        engine, *_ = deepspeed.initialize(**arguments)
+    )
     return engine
-
-
-@contextmanager
-def _nothing_sent() -> Iterator[None]:
-    """Inside, DeepSpeed doesn't send rank 0's weights to all others, which takes a second over gloo."""
-    from deepspeed.runtime.engine import DeepSpeedEngine
-
-    sending = DeepSpeedEngine._broadcast_model
-    DeepSpeedEngine._broadcast_model = lambda engine: None
-    try:
-        yield
-    finally:
-        DeepSpeedEngine._broadcast_model = sending

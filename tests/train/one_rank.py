@@ -110,6 +110,6 @@ def main(
 
 if __name__ == "__main__":
     main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], Path(sys.argv[4]), *sys.argv[5:])
-    # all is written; a thread of torch's aborts now and then while the interpreter shuts down, which Ray's
-    # workers never do either
+    # all is written; now and then a process aborted here while the interpreter shut down, which Ray's workers
+    # never do either
     os._exit(0)
