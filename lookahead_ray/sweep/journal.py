@@ -5,10 +5,14 @@ knows alone is which trials were running when a session was killed. A journal th
 holds the end of a trial which no table holds, is set aside as `study.journal.damaged` and written anew.
 """
 
+import logging
+import os
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -19,7 +23,69 @@ from optuna.trial import FrozenTrial, TrialState
 from lookahead_ray.errors import StoreError
 from lookahead_ray.sweep.study import ROLE, TRIAL_ID, Outcome, StudyLog
 
-STALE_LOCK_S = 3  # a killed process may have left the lock that Optuna holds for each line
+STALE_LOCK_S = 3.0
+"""A lock without a change for so long is taken over. Optuna holds one for milliseconds, to write a line."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.001, 0.1  # between two looks at a lock; doubled each time
+
+
+class JournalLock(JournalFileSymlinkLock):
+    """Optuna's lock file for a journal, `<journal>.lock`, with a stale lock detected by the file itself.
+
+    Optuna follows the link to tell its age. A link that does not resolve has no age, and Optuna then waits
+    for it for ever: so does every link with a relative target, which resolves from the link's own directory.
+    This lock reads the file's own inode, whatever kind of file it is, and the journal's size.
+
+    Other Optuna processes, such as optuna-dashboard, take and respect the same lock file. The link's target
+    is absolute, so that they detect a lock that this process left.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self._journal = journal.absolute()  # the working directory may change
+        self._file = self._journal.with_name(f"{journal.name}.lock")
+        self._held: tuple[int, ...] | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock, as soon as it is free or was stale for `STALE_LOCK_S`.
+
+        Raises:
+            OSError: the lock file can be neither made nor removed.
+        """
+        seen, since_s, pause_s = None, time.monotonic(), FIRST_PAUSE_S
+        while True:
+            try:
+                os.symlink(self._journal, self._file)
+            except FileExistsError:
+                found = (_identity(self._file), _identity(self._journal, follow_symlinks=True))
+                if found != seen:
+                    seen, since_s, pause_s = found, time.monotonic(), FIRST_PAUSE_S
+                elif time.monotonic() - since_s >= STALE_LOCK_S:
+                    logging.getLogger(__name__).warning("%s: stale, removed", self._file)
+                    self._remove()
+                time.sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            else:
+                self._held = _identity(self._file)
+                return True
+
+    def release(self) -> None:
+        """Give the lock back. Do nothing if another process took it over, as this one seemed to be dead."""
+        if self._held is not None and _identity(self._file) == self._held:
+            self._remove()
+        self._held = None
+
+    def _remove(self) -> None:
+        """Remove the lock file; rename it first, as Optuna does, so that only one process removes it.
+
+        A directory that holds files is only renamed, to `<journal>.lock<random>.rename`.
+        """
+        aside = self._file.with_name(f"{self._file.name}{uuid4()}.rename")
+        with suppress(FileNotFoundError):  # released meanwhile
+            os.rename(self._file, aside)
+            if aside.is_dir() and not aside.is_symlink():
+                with suppress(OSError):
+                    aside.rmdir()
+            else:
+                aside.unlink()
 
 
 class Journal(StudyLog):
@@ -85,17 +151,19 @@ def open_journal(
     """
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _cut_torn_line(path)
+        lock = JournalLock(path)
+        with _held(lock):  # no other process is in the middle of a line
+            _cut_torn_line(path)
         try:
-            study = _study(path, name, objectives)
+            study = _study(path, lock, name, objectives)
         except OSError:
             raise
         except Exception:  # whatever a damaged line does to Optuna's replay
-            _set_aside(path)
-            study = _study(path, name, objectives)
+            _set_aside(path, lock)
+            study = _study(path, lock, name, objectives)
         if not ended_in(study.get_trials(deepcopy=False)) <= set(committed):
-            _set_aside(path)
-            study = _study(path, name, objectives)
+            _set_aside(path, lock)
+            study = _study(path, lock, name, objectives)
     return Journal(path, study, distributions, changed)
 
 
@@ -105,9 +173,8 @@ def ended_in(trials: Sequence[FrozenTrial]) -> set[str]:
     return {trial.user_attrs[TRIAL_ID] for trial in ours if trial.state.is_finished()}
 
 
-def _study(path: Path, name: str, objectives: Sequence[str]) -> optuna.Study:
-    lock = JournalFileSymlinkLock(str(path), grace_period=STALE_LOCK_S)
-    storage = JournalStorage(JournalFileBackend(str(path), lock))
+def _study(path: Path, lock: JournalLock, name: str, objectives: Sequence[str]) -> optuna.Study:
+    storage = JournalStorage(JournalFileBackend(str(path.absolute()), lock))
     study = optuna.create_study(
         storage=storage,
         study_name=name,
@@ -129,8 +196,27 @@ def _cut_torn_line(path: Path) -> None:
                 file.truncate(content.rfind(b"\n") + 1)
 
 
-def _set_aside(path: Path) -> None:
-    path.replace(path.with_name(f"{path.name}.damaged"))
+def _set_aside(path: Path, lock: JournalLock) -> None:
+    with _held(lock):
+        path.replace(path.with_name(f"{path.name}.damaged"))
+
+
+def _identity(path: Path, follow_symlinks: bool = False) -> tuple[int, ...] | None:
+    """Return values that change when the file is replaced or written; None if there is none."""
+    try:
+        status = path.stat(follow_symlinks=follow_symlinks)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
+
+
+@contextmanager
+def _held(lock: JournalLock) -> Iterator[None]:
+    lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -1,8 +1,12 @@
 """The study on disk: what others see of it, and what becomes of it when sessions or disks go."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +14,13 @@ from typing import Any
 import optuna
 import pytest
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import TrialState
 
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.errors import StoreError
 from lookahead_ray.evaluate.generation import Rate
+from lookahead_ray.sweep import journal as journal_module
 from lookahead_ray.sweep.jobs import reference_jobs
 from lookahead_ray.sweep.search import Search
 from lookahead_ray.trial.record import TrialRecord
@@ -24,7 +29,7 @@ from tests.sweep.searching import asked, load, record_of, run, stopped, told
 COUNT = """
 import sys, optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 study = optuna.load_study(study_name="space s", storage=JournalStorage(JournalFileBackend(sys.argv[1])))
 frame = study.trials_dataframe()
 print(study.metric_names, len(frame), sorted(frame["state"]), list(frame["user_attrs_trial_id"]))
@@ -235,12 +240,6 @@ class TestAfterTheWorst:
         self.expect_whole(sweep, committed[:2], journal)
         assert journal.with_name("study.journal.damaged").exists()
 
-    def test_a_lock_that_a_killed_process_left_is_waited_out(
-        self, sweep: Sweep, committed: list[TrialRecord], journal: Path
-    ) -> None:
-        Path(f"{journal}.lock").symlink_to(journal)
-        self.expect_whole(sweep, committed, journal)
-
     def test_running_trials_come_again_first_each_once(self, sweep: Sweep, journal: Path) -> None:
         first = open_search(sweep, [], journal)
         jobs = [asked(first) for _ in range(4)]
@@ -282,3 +281,209 @@ class TestAfterTheWorst:
         (tmp_path / "file").write_text("")
         with pytest.raises(StoreError, match=r"study\.journal: cannot be written: "):
             open_search(sweep, [], tmp_path / "file" / "study.journal")
+
+
+NOTES = """
+import sys, optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+study = optuna.load_study(study_name="space s", storage=JournalStorage(JournalFileBackend(sys.argv[1])))
+print("ready", flush=True)
+for number in range(int(sys.argv[2])):
+    study.set_user_attr(f"note {number}", "x" * 3000)
+"""
+
+
+class Late(BaseException):
+    """No Exception: neither Optuna nor this package catches it."""
+
+
+@contextmanager
+def within(seconds: int) -> Iterator[None]:
+    """Fail what takes longer."""
+
+    def expired(*_: Any) -> None:
+        raise Late
+
+    before = signal.signal(signal.SIGALRM, expired)
+    signal.alarm(seconds)
+    try:
+        yield
+    except Late:
+        pytest.fail(f"took longer than {seconds} s")
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+class TestStaleLock:
+    """A killed process leaves `study.journal.lock`; whatever it is, the next one writes after seconds."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """An empty run, relative to the working directory."""
+        monkeypatch.chdir(tmp_path)
+        folder = Path("runs", "x")
+        folder.mkdir(parents=True)
+        return folder
+
+    @pytest.fixture
+    def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(journal_module, "STALE_LOCK_S", 0.3)
+
+    def left(self, kind: str, lock: Path) -> None:
+        """Put at `lock` what a killed process or a careless copy may leave."""
+        targets = {
+            "relative link": "runs/x/study.journal",
+            "absolute link": str(lock.absolute().with_name("study.journal")),
+            "link to the file's name": "study.journal",
+            "link to nowhere": "/nowhere/study.journal",
+            "link to itself": lock.name,
+            "link to a folder": "/",
+        }
+        if kind in targets:
+            lock.symlink_to(targets[kind])
+        elif kind == "file":
+            lock.write_text("")
+        else:
+            lock.mkdir()
+            if kind == "folder with a file":
+                (lock / "notes").write_text("mine")
+
+    def test_a_relative_run_goes_on_in_time(self, sweep: Sweep, folder: Path) -> None:
+        self.left("relative link", folder / "study.journal.lock")
+        with within(10):
+            search = open_search(sweep, [], folder / "study.journal")
+            run(search, 2)
+        assert len(read(folder / "study.journal").trials) == 2
+        assert [path.name for path in folder.iterdir()] == ["study.journal"]
+
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            "relative link",
+            "absolute link",
+            "link to the file's name",
+            "link to nowhere",
+            "link to itself",
+            "link to a folder",
+            "file",
+            "empty folder",
+            "folder with a file",
+        ],
+    )
+    @pytest.mark.parametrize("place", ["relative", "absolute", "through a link"])
+    @pytest.mark.usefixtures("impatient")
+    def test_every_kind_is_taken_over(self, sweep: Sweep, folder: Path, kind: str, place: str) -> None:
+        committed = run(open_search(sweep, [], folder / "study.journal"), 1)
+        self.left(kind, folder / "study.journal.lock")
+        if place == "absolute":
+            path = folder.absolute() / "study.journal"
+        elif place == "through a link":
+            Path("elsewhere").symlink_to(folder.absolute())
+            path = Path("elsewhere", "study.journal")
+        else:
+            path = folder / "study.journal"
+        with within(5):
+            search = open_search(sweep, committed, path)
+            run(search, 1)
+        assert len(read(path).trials) == 2
+        left = {str(file.relative_to(folder)) for file in folder.rglob("*")} - {"study.journal"}
+        assert len(left) == 2 * (kind == "folder with a file")  # nobody's files are deleted
+
+    @pytest.mark.usefixtures("impatient")
+    def test_one_left_during_the_search(self, sweep: Sweep, folder: Path) -> None:
+        search = open_search(sweep, [], folder / "study.journal")
+        self.left("relative link", folder / "study.journal.lock")  # optuna-dashboard, killed
+        with within(5):
+            run(search, 1)
+        assert len(read(folder / "study.journal").trials) == 1
+
+    @pytest.mark.usefixtures("impatient")
+    def test_another_working_directory(
+        self, sweep: Sweep, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        search = open_search(sweep, [], folder / "study.journal")
+        (tmp_path / "other").mkdir()
+        monkeypatch.chdir(tmp_path / "other")
+        self.left("link to nowhere", tmp_path / folder / "study.journal.lock")
+        with within(5):
+            run(search, 1)
+        assert len(read(tmp_path / folder / "study.journal").trials) == 1
+        assert list((tmp_path / "other").iterdir()) == []
+
+    def test_optuna_elsewhere_sees_when_ours_is_stale(self, sweep: Sweep, folder: Path) -> None:
+        open_search(sweep, [], folder / "study.journal")
+        lock = journal_module.JournalLock(folder / "study.journal")
+        lock.acquire()
+        with within(10):  # this process was killed here; the dashboard writes a note
+            other = JournalFileSymlinkLock(str(folder / "study.journal"), grace_period=3)
+            other.acquire()
+        other.release()
+
+    @pytest.mark.usefixtures("impatient")
+    def test_a_holder_that_only_slept_takes_nothing_away(self, folder: Path) -> None:
+        slept, other = (journal_module.JournalLock(folder / "study.journal") for _ in range(2))
+        slept.acquire()
+        other.acquire()
+        slept.release()
+        assert (folder / "study.journal.lock").is_symlink()
+        other.release()
+        assert list(folder.iterdir()) == []
+        other.release()  # somebody else has taken it for stale
+
+    @pytest.mark.usefixtures("impatient")
+    def test_a_holder_that_writes_is_waited_for(self, folder: Path) -> None:
+        path = folder / "study.journal"
+        path.write_text("")
+        script = (
+            "import os, sys, time\n"
+            "os.symlink(sys.argv[1], sys.argv[1] + '.lock')\n"
+            "print('held', flush=True)\n"
+            "for _ in range(12):\n"
+            "    time.sleep(0.1)\n"
+            "    open(sys.argv[1], 'a').write('line\\n')\n"
+            "os.unlink(sys.argv[1] + '.lock')\n"
+        )
+        holder = subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE)
+        assert holder.stdout
+        holder.stdout.readline()
+        started_s = time.monotonic()
+        lock = journal_module.JournalLock(path)
+        with within(20):
+            lock.acquire()
+        assert time.monotonic() - started_s > 0.9
+        assert path.read_text().count("line") == 12
+        lock.release()
+        assert holder.wait() == 0
+
+    def test_a_dashboard_writes_notes_meanwhile(self, sweep: Sweep, folder: Path) -> None:
+        path = folder / "study.journal"
+        committed = run(open_search(sweep, [], path), 1)
+        notes = 60
+        with subprocess.Popen(
+            [sys.executable, "-c", NOTES, str(path), str(notes)], stdout=subprocess.PIPE
+        ) as dashboard:
+            assert dashboard.stdout
+            dashboard.stdout.readline()
+            while dashboard.poll() is None:  # the driver starts, and writes, between any two of its lines
+                committed += run(open_search(sweep, committed, path), 1)
+        assert dashboard.returncode == 0
+        study = read(path)
+        assert set(by_id(study)) == {record.trial_id for record in committed}
+        assert sum(name.startswith("note ") for name in study.user_attrs) == notes
+        assert [file.name for file in folder.iterdir()] == ["study.journal"]
+
+    @pytest.mark.usefixtures("impatient")
+    def test_one_that_cannot_be_removed_is_one_line(
+        self, sweep: Sweep, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.left("relative link", folder / "study.journal.lock")
+
+        def refused(*_: Any) -> None:
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr(os, "rename", refused)
+        line = r"study\.journal: cannot be written: Operation not permitted"
+        with within(5), pytest.raises(StoreError, match=line):
+            open_search(sweep, [], folder / "study.journal")
