@@ -4,15 +4,19 @@ import errno
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
 
 T = TypeVar("T")
 PATIENCE_S = 120.0
 PAUSE_S = 0.5  # doubled each time
 LONGEST_PAUSE_S = 10.0
+PARALLEL_REMOVALS = 8
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FINAL = (
     FileNotFoundError,
@@ -68,6 +72,31 @@ def patiently(
         else:
             _answered.add(name)
             return given
+
+
+def remove_folder(fs: AbstractFileSystem, folder: str) -> None:
+    """Delete `folder` and all files below it; nothing happens if there is none.
+
+    `fs.rm` takes a path for a pattern: `runs/lr[1e]` would delete `runs/lr1` and `runs/lre`. Here
+    `[`, `]`, `*` and `?` stand for themselves. Raises what the file system's library does.
+    """
+    if isinstance(fs, LocalFileSystem):  # takes no patterns, and does not follow links
+        with suppress(FileNotFoundError):
+            fs.rm(folder, recursive=True)
+        return
+    found = patiently(fs, fs.find, folder, withdirs=True, detail=True)
+    own = {path: info["type"] for path, info in found.items() if f"{path}/".startswith(f"{folder}/")}
+
+    def remove(file: str) -> None:
+        with suppress(FileNotFoundError):  # removed by another process, or by a request whose answer was lost
+            patiently(fs, fs.rm_file, file)
+
+    with ThreadPoolExecutor(PARALLEL_REMOVALS) as pool:
+        list(pool.map(remove, (path for path, kind in own.items() if kind != "directory")))
+    folders = {folder, *(path for path, kind in own.items() if kind == "directory")}
+    for path in sorted(folders, reverse=True):  # the deepest first
+        with suppress(Exception):  # object stores have no folders
+            fs.rmdir(path)
 
 
 def _is_final(error: Exception) -> bool:

@@ -1,14 +1,16 @@
-"""Which refusals of a file system are waited for."""
+"""Which refusals of a file system are waited for, and what is removed from one."""
 
 import errno
+import re
 from collections.abc import Callable
+from pathlib import Path
 from uuid import uuid4
 
 import fsspec
 import pytest
 
 from lookahead_ray import remote
-from lookahead_ray.remote import opened, patiently
+from lookahead_ray.remote import opened, patiently, remove_folder
 
 
 @pytest.fixture
@@ -79,3 +81,55 @@ def test_listings_are_not_cached() -> None:
     fs, root = opened(f"{place}/")
     fsspec.filesystem("memory").pipe_file(f"{place}/a", b"")
     assert fs.ls(root, detail=False) == [f"{root}/a"]
+
+
+class TestRemoveFolder:
+    def test_everything_below_goes_and_nothing_beside(self) -> None:
+        fs, root = opened(f"memory://{uuid4().hex}")
+        for name in ("[x]/a", "[x]/deep/er/b", "[x]2/a", "x/a", "file"):
+            fs.pipe_file(f"{root}/{name}", b"")
+        fs.makedirs(f"{root}/[x]/empty/er")
+        remove_folder(fs, f"{root}/[x]")
+        assert fs.find(root) == [f"{root}/[x]2/a", f"{root}/file", f"{root}/x/a"]
+        assert not fs.exists(f"{root}/[x]")
+        remove_folder(fs, f"{root}/file")
+        assert not fs.exists(f"{root}/file")
+
+    @pytest.mark.parametrize("protocol", ["memory://", ""])
+    def test_one_that_is_not_there(self, protocol: str, tmp_path: Path) -> None:
+        fs, root = opened(f"{protocol}{tmp_path}")
+        remove_folder(fs, f"{root}/*")
+
+    def test_links_are_not_followed_on_a_disk(self, tmp_path: Path) -> None:
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / "kept").write_text("x")
+        (tmp_path / "gone").mkdir()
+        (tmp_path / "gone" / "link").symlink_to(tmp_path / "mine")
+        fs, root = opened(str(tmp_path))
+        remove_folder(fs, f"{root}/gone")
+        assert [path.name for path in tmp_path.rglob("*")] == ["mine", "kept"]
+
+    def test_what_cannot_be_removed_is_raised(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        fs, root = opened(f"memory://{uuid4().hex}")
+        fs.pipe_file(f"{root}/x/a", b"")
+
+        def refused(path: str) -> None:
+            raise PermissionError(path)
+
+        monkeypatch.setattr(fs, "rm_file", refused)
+        with pytest.raises(PermissionError):
+            remove_folder(fs, f"{root}/x")
+
+
+def test_no_call_takes_a_path_for_a_pattern() -> None:
+    """`rm`, `get`, `put` and their like expand `*` in what they are given; the calls for one file do not."""
+    expanding = "rm|delete|get|put|copy|cp|mv|move|rename|cat|pipe|glob|expand_path|upload|download"
+    call = re.compile(rf"fs\.(?:{expanding})\b")
+    package = Path(remote.__file__).parent
+    found = {
+        f"{path.relative_to(package)}: {line.strip()}"
+        for path in package.rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if call.search(line) and not line.lstrip().startswith(("`", "#"))
+    }
+    assert found == {"remote.py: fs.rm(folder, recursive=True)"}  # of the local file system

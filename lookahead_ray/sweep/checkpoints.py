@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection
 from pathlib import Path
 
-from lookahead_ray.remote import is_url, opened, patiently
+from lookahead_ray.remote import is_url, opened, patiently, remove_folder
 from lookahead_ray.trial.job import Checkpoints
 
 FOLDER = "checkpoints"
@@ -34,7 +34,7 @@ class CheckpointFolder:
                 path.rstrip("/").rsplit("/", 1)[-1] for path in patiently(fs, fs.ls, folder, detail=False)
             }
             for trial_id in there.intersection(trial_ids):
-                patiently(fs, fs.rm, f"{folder}/{trial_id}", recursive=True)
+                remove_folder(fs, f"{folder}/{trial_id}")
         except FileNotFoundError:
             return
         except Exception as error:  # each file system's library has its own

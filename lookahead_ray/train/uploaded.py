@@ -13,7 +13,7 @@ from typing import Any
 
 import torch.distributed as dist
 
-from lookahead_ray.remote import opened, patiently
+from lookahead_ray.remote import opened, patiently, remove_folder
 from lookahead_ray.train import checkpoint
 from lookahead_ray.train.checkpoint import FILE, Checkpoint
 from lookahead_ray.train.process_group import gather_everywhere
@@ -105,7 +105,7 @@ class Uploaded:
             for path in self._fs.ls(self._root, detail=False):
                 name = path.rstrip("/").rsplit("/", 1)[-1]
                 if name.startswith("epoch-") and name != made.folder:
-                    self._fs.rm(path, recursive=True)
+                    remove_folder(self._fs, self._path(name))
         return None
 
     def _path(self, name: str) -> str:

@@ -21,6 +21,19 @@ class TestMemory(StoreContract):
             MemoryFileSystem().rm(f"/{name}", recursive=True)
 
 
+class TestNameThatIsAPattern(StoreContract):
+    @pytest.fixture(params=["lr[1e]", "a*", "b?"])
+    def run(self, request: pytest.FixtureRequest) -> Iterator[str]:
+        name = f"store-test-{uuid.uuid4().hex}"
+        fs = MemoryFileSystem()
+        others = [f"/{name}/{other}/tables/trials/trial-3.parquet" for other in ("lre", "ab", "b1")]
+        for other in others:
+            fs.pipe_file(other, b"another run's")
+        yield f"memory://{name}/{request.param}"
+        assert {fs.cat_file(other) for other in others} == {b"another run's"}
+        fs.rm(f"/{name}", recursive=True)
+
+
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[str]:
     with serving():

@@ -19,8 +19,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "runs"
 
 
-def test_what_is_pushed_is_fetched_on_another_machine(here: Path) -> None:
-    run = f"memory://{uuid4().hex}/run"
+@pytest.mark.parametrize("name", ["run", "lr[1e]", "a*", "b?"])
+def test_what_is_pushed_is_fetched_on_another_machine(here: Path, name: str) -> None:
+    run = f"memory://{uuid4().hex}/{name}"
     beside(run, JOURNAL, "mine").write_text("of this run")
     beside(run, LOG, "mine").write_text("told")
     Mirror(run, "mine").push()

@@ -64,6 +64,19 @@ def test_it_goes_on_bitwise_and_only_the_last_one_is_kept(url: str) -> None:
         each.destroy()
 
 
+@pytest.mark.parametrize(("run", "other"), [("lr[1e]", "lre"), ("a*", "ab"), ("b?", "b1")])
+def test_a_name_that_is_a_pattern_stands_for_itself(url: str, run: str, other: str) -> None:
+    base = url.rsplit("/", 1)[0]
+    kept = [f"{base}/{other}/trial/{file}" for file in ("checkpoint.json", "epoch-1/state")]
+    for path in kept:
+        MEMORY.pipe_file(path, b"x")
+    saved(Uploaded(f"{base}/{run}/trial"), last=2).destroy()
+    assert all(map(MEMORY.exists, kept))
+    names = [path.rsplit("/", 1)[-1] for path in MEMORY.ls(f"{base}/{run}/trial", detail=False)]
+    assert sorted(names) == ["checkpoint.json", "epoch-2"]
+    found_in(Uploaded(f"{base}/{run}/trial"))
+
+
 def test_nothing_there_is_none_and_half_of_one_is_told(url: str) -> None:
     place = Uploaded(url)
     assert place.read() is None
