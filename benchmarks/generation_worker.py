@@ -81,7 +81,7 @@ def _prepare(
 def _plain_model(config: ModelConfig, dtype: torch.dtype) -> Any:
     from transformers import AutoModelForCausalLM
 
-    model: Any = AutoModelForCausalLM.from_pretrained(resolve(config), dtype=dtype)
+    model: Any = AutoModelForCausalLM.from_pretrained(resolve(config), dtype=dtype, trust_remote_code=False)
     return model.eval()
 
 

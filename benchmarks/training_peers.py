@@ -35,8 +35,10 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
 
     chosen = TrainingSettings(**settings)
     torch.set_num_threads(chosen.threads)
-    tokenizer = AutoTokenizer.from_pretrained(resolve(MODEL))
-    model = AutoModelForCausalLM.from_pretrained(resolve(MODEL), dtype=torch.bfloat16)
+    tokenizer = AutoTokenizer.from_pretrained(resolve(MODEL), trust_remote_code=False)
+    model = AutoModelForCausalLM.from_pretrained(
+        resolve(MODEL), dtype=torch.bfloat16, trust_remote_code=False
+    )
     dataset = Dataset.from_list(
         [
             {

