@@ -1,9 +1,9 @@
-"""`python -m benchmarks [--only NAME] [--quick] [--repetitions N] [--out DIR]`."""
+"""`python -m benchmarks [--only NAME] [--precision FORMAT] [--quick] [--repetitions N] [--out DIR]`."""
 
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import commit, driver, generation, machine, preview, training, trial_cost
+from benchmarks import commit, driver, generation, limits, machine, preview, training, trial_cost
 from benchmarks.common import Benchmark, BenchmarkError, Raw, print_benchmark, to_json, write_json
+from benchmarks.limits import Asked, Limits
 
 DEFAULT_OUT = Path("benchmarks/results")
 PLAIN_WIDTH = 110  # columns where there is no terminal to ask
@@ -49,6 +50,13 @@ def main(
     device: Annotated[
         Device, typer.Option(help="Of training and generation; on cuda these two alone run.")
     ] = Device.CPU,
+    precision: Annotated[
+        Asked,
+        typer.Option(
+            help="Of ours and of the peers. auto: the faster one, as `training.precision: auto` takes it; "
+            "both: training and generation in each, each variant compared in its own faster one."
+        ),
+    ] = Asked.AUTO,
     quick: Annotated[
         bool, typer.Option("--quick", help="Tiny sizes, to see that it runs: its figures mean nothing.")
     ] = False,
@@ -63,13 +71,22 @@ def main(
     started = datetime.now(UTC)
     stamp = started.strftime("%Y-%m-%dT%H-%M-%SZ")
     logs, path = out / stamp, out / f"{stamp}.json"
-    runs, settings = chosen(only, quick, times, preview_rows, trials, device, logs, say)
+    here = machine.machine()  # before anything runs: how busy the machine was
+    try:
+        found = limits.measure_limits(limits.ON_GPU if device is Device.CUDA else limits.ON_CPU, logs)
+    except BenchmarkError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    for line in limits.describe(here, found, precision):
+        console.print(line, markup=False, soft_wrap=True)
+    setup = Setup(quick, preview_rows, trials, device, limits.resolve(precision, found))
+    runs, settings = chosen(only, setup, times, found, logs, say)
     facts: Raw = {
         "date": started.isoformat(timespec="seconds"),
-        "machine": machine.machine(),  # before anything runs: how busy the machine was
+        "machine": {**here, "limits": asdict(found)},
         "versions": machine.versions(),
         "git": machine.git(),
-        "settings": {"repetitions": times, "quick": quick, **settings},
+        "settings": {"repetitions": times, "quick": quick, "precision": precision.value, **settings},
     }
     done: list[Benchmark] = []
     errors: dict[str, str] = {}
@@ -90,30 +107,39 @@ def main(
         raise typer.Exit(1)
 
 
+@dataclass(frozen=True)
+class Setup:
+    """What decides the benchmarks' settings; `precision` is `bf16`, `fp32` or `both`."""
+
+    quick: bool
+    preview_rows: int
+    trials: int
+    device: Device
+    precision: str
+
+
 def chosen(
-    only: Name | None,
-    quick: bool,
-    times: int,
-    preview_rows: int,
-    trials: int,
-    device: Device,
-    logs: Path,
-    say: Callable[[str], None],
+    only: Name | None, setup: Setup, times: int, found: Limits, logs: Path, say: Callable[[str], None]
 ) -> tuple[dict[Name, Callable[[], Benchmark]], Raw]:
-    """What to run, and its settings as JSON values."""
+    """Return what to run, and its settings as JSON values."""
+    quick, device = setup.quick, setup.device
     train = training.QUICK if quick else training.TrainingSettings()
+    if device is Device.CUDA and not quick:
+        train = training.ON_GPU
+    train = replace(train, device=device.value, precision=setup.precision)
     generate = generation.QUICK if quick else generation.GenerationSettings()
     to_the_end = replace(generation.QUICK, name="generation_full_length") if quick else generation.FULL_LENGTH
-    if device is Device.CUDA:
-        train = training.QUICK if quick else training.ON_GPU
-        train, generate = replace(train, device="cuda"), replace(generate, device="cuda")
-        to_the_end = replace(to_the_end, device="cuda")
-    trial = trial_cost.QUICK if quick else trial_cost.TrialSettings()
-    files = preview.QUICK if quick else preview.PreviewSettings(rows=preview_rows)
-    idle = driver.QUICK if quick else driver.DriverSettings(trials=trials)
+    generate, to_the_end = (
+        replace(each, device=device.value, precision=setup.precision) for each in (generate, to_the_end)
+    )
+    # it compares no precisions: with `both` it runs in the one that `auto` takes
+    of_trials = found.precision if setup.precision == limits.BOTH else setup.precision
+    trial = replace(trial_cost.QUICK if quick else trial_cost.TrialSettings(), precision=of_trials)
+    files = preview.QUICK if quick else preview.PreviewSettings(rows=setup.preview_rows)
+    idle = driver.QUICK if quick else driver.DriverSettings(trials=setup.trials)
     tables = commit.QUICK if quick else commit.CommitSettings()
     runs: dict[Name, Callable[[], Benchmark]] = {
-        Name.TRAINING: lambda: training.run(train, times, logs, say),
+        Name.TRAINING: lambda: training.run(train, found, times, logs, say),
         Name.GENERATION: lambda: generation.run(generate, times, logs, say),
         Name.GENERATION_FULL_LENGTH: lambda: generation.run(to_the_end, times, logs, say),
         Name.TRIAL: lambda: trial_cost.run(trial, times, logs, say),

@@ -9,7 +9,7 @@ from pathlib import Path
 WORKERS = {
     "training_ours": "benchmarks.training_ours",
     "training_peers": "benchmarks.training_peers",
-    "peak": "benchmarks.peak_worker",
+    "limits": "benchmarks.limits_worker",
     "generation": "benchmarks.generation_worker",
     "trial": "benchmarks.trial_worker",
     "preview": "benchmarks.preview_worker",

@@ -3,7 +3,8 @@
 One benchmark in the JSON file, shortened:
 
     {"name": "training", "unit": "tokens/s", "higher_is_better": true,
-     "series": [{"variant": "trl", "label": "TRL SFTTrainer, defaults", "values": [153.2, 150.9],
+     "series": [{"variant": "trl", "label": "TRL SFTTrainer, defaults", "precision": "fp32",
+                 "values": [153.2, 150.9],
                  "summary": {"median": 152.05, "low": 150.9, "high": 153.2, "spread": 0.015},
                  "raw": [{…}, {…}]}],
      "ratios": [{"ours": "ours_one_rank", "peer": "trl", "values": [1.6, 1.7],
@@ -21,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised by every change that an older reader of the JSON files would misread."""
 
 Raw = dict[str, Any]
@@ -34,10 +35,16 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One of the contenders of a benchmark."""
+    """One of the contenders of a benchmark; `precision` is None where nothing is computed in floats."""
 
     name: str
     label: str
+    precision: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The label with the precision."""
+        return _title(self.label, self.precision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +63,15 @@ class Series:
 
     variant: str
     label: str
+    precision: str | None
     values: tuple[float, ...]
     summary: Summary
     raw: tuple[Raw, ...]
+
+    @property
+    def title(self) -> str:
+        """The label with the precision."""
+        return _title(self.label, self.precision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +106,7 @@ def summarise(values: Sequence[float]) -> Summary:
 def make_series(variant: Variant, raw: Sequence[Raw], figure: str) -> Series:
     """The series of a variant whose figure is `raw[…][figure]`."""
     values = tuple(float(row[figure]) for row in raw)
-    return Series(variant.name, variant.label, values, summarise(values), tuple(raw))
+    return Series(variant.name, variant.label, variant.precision, values, summarise(values), tuple(raw))
 
 
 def make_ratios(series: Sequence[Series], pairs: Sequence[tuple[str, str]]) -> tuple[Ratio, ...]:
@@ -113,13 +126,13 @@ def in_turn(variants: Sequence[Variant], repetition: int) -> list[Variant]:
 
 def repeat(
     variants: Sequence[Variant], repetitions: int, measure: Callable[[Variant, int], Raw]
-) -> dict[str, list[Raw]]:
-    """Measurements by variant name; each is told its repetition (from 0) and keeps it and its place in it."""
-    raw: dict[str, list[Raw]] = {variant.name: [] for variant in variants}
+) -> dict[Variant, list[Raw]]:
+    """Measure each variant `repetitions` times; a result notes its repetition (from 0) and place in it."""
+    raw: dict[Variant, list[Raw]] = {variant: [] for variant in variants}
     for repetition in range(repetitions):
         for place, variant in enumerate(in_turn(variants, repetition)):
             row = measure(variant, repetition)
-            raw[variant.name].append({"repetition": repetition, "place": place, **row})
+            raw[variant].append({"repetition": repetition, "place": place, **row})
     return raw
 
 
@@ -165,7 +178,7 @@ def print_benchmark(console: Console, benchmark: Benchmark) -> None:
     for each in benchmark.series:
         summary = each.summary
         figures.add_row(
-            each.label,
+            each.title,
             *(f"{value:.1f}" for value in (summary.median, summary.low, summary.high)),
             f"{summary.spread:.0%}",
             str(len(each.values)),
@@ -181,17 +194,21 @@ def print_benchmark(console: Console, benchmark: Benchmark) -> None:
 
 def ratio_table(benchmark: Benchmark) -> Table:
     """One row a ratio, with its median and extremes over the repetitions."""
-    labels = {each.variant: each.label for each in benchmark.series}
+    titles = {each.variant: each.title for each in benchmark.series}
     table = Table(*_columns("ours", "ratio", "min", "max"), title="ours ÷ peer", title_justify="left")
     table.add_column("peer")
     for ratio in benchmark.ratios:
         summary = ratio.summary
         table.add_row(
-            labels[ratio.ours],
+            titles[ratio.ours],
             *(f"{value:.2f}" for value in (summary.median, summary.low, summary.high)),
-            labels[ratio.peer],
+            titles[ratio.peer],
         )
     return table
+
+
+def _title(label: str, precision: str | None) -> str:
+    return f"{label}, {precision}" if precision else label
 
 
 def _columns(first: str, *others: str) -> list[Column]:

@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from benchmarks.common import Raw
 from benchmarks.driver_noop import RAN, NoOpTrial, measurement
 from lookahead_ray.cli.sweeping import held, open_sink
+from lookahead_ray.config.auto import HardwareValues
 from lookahead_ray.config.load import load_sweep
 from lookahead_ray.sweep.driver import run_sweep
 from lookahead_ray.trial.job import Job
@@ -31,6 +32,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
     ran.unlink(missing_ok=True)
     os.environ[RAN] = str(ran)
     sweep = load_sweep(SPACE, [f"search.trials={settings['trials']}"])
+    sweep = replace(sweep, hardware=HardwareValues("fp32", 2, 0.0))  # nothing is computed
     watching = Watching()
     commits: list[float] = []
     with held(run, resume=False):

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.common import Benchmark, Raw, Variant, make_ratios, make_series, repeat
+from benchmarks.limits import describe_choice, in_precisions, split_by_speed
 from benchmarks.processes import measure
 from lookahead_ray.config.model import EMBEDDED, EMBEDDED_UNALIGNED
 
@@ -25,7 +26,10 @@ IDENTITY = "identity"
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """Prompts and lengths, the same for all. As they stand: a trial's evaluation of a model that refuses."""
+    """Prompts and lengths, the same for all. The defaults are a trial's evaluation of a model that refuses.
+
+    `precision` is `bf16`, `fp32`, or `both` to measure every variant in each; `auto` must be resolved first.
+    """
 
     name: str = "generation"
     model: str = EMBEDDED
@@ -35,6 +39,7 @@ class GenerationSettings:
     identity_prompts: int = 16  # compared token by token in fp32, at batch 16
     threads: int = 2
     device: str = "cpu"
+    precision: str = "auto"
     seed: int = 0
 
 
@@ -45,25 +50,34 @@ QUICK = GenerationSettings(harmful_prompts=12, task_prompts=6, max_new_tokens=8,
 
 
 def run(settings: GenerationSettings, repetitions: int, logs: Path, say: Callable[[str], None]) -> Benchmark:
-    """Measure every variant `repetitions` times; then compare tokens in fp32, once."""
+    """Measure every variant `repetitions` times and compare each in the faster precision that it has.
 
-    def ask(variant: str, repetition: int) -> Raw:
-        log = logs / f"{settings.name}-{repetition}-{variant}.log"
-        return measure(
-            "generation", variant, asdict(settings), log, threads=settings.threads, device=settings.device
-        )
+    Then compare tokens in fp32, once.
+    """
+
+    def ask(variant: str, precision: str | None, repetition: int) -> Raw:
+        log = logs / f"{settings.name}-{repetition}-{variant}-{precision}.log"
+        request = {**asdict(settings), "precision": precision}
+        return measure("generation", variant, request, log, threads=settings.threads, device=settings.device)
 
     def once(variant: Variant, repetition: int) -> Raw:
-        raw = ask(variant.name, repetition)
+        raw = ask(variant.name, variant.precision, repetition)
         pace = f"{raw['tokens_per_second']:.1f} tokens/s"
-        say(f"{settings.name} {repetition + 1}/{repetitions}: {variant.label}: {pace}")
+        say(f"{settings.name} {repetition + 1}/{repetitions}: {variant.title}: {pace}")
         return raw
 
-    raw = repeat(VARIANTS, repetitions, once)
-    identity = ask(IDENTITY, 0)
+    variants = in_precisions(VARIANTS, settings.precision)
+    raw = repeat(variants, repetitions, once)
+    series, slower = split_by_speed(
+        [make_series(variant, raw[variant], "tokens_per_second") for variant in variants]
+    )
+    for line in describe_choice(series, slower):
+        say(f"{settings.name}: {line}")
+    identity = ask(IDENTITY, "fp32", 0)
     say(f"{settings.name}: identical in fp32: {identity['identical']} of {identity['prompts']} prompts")
-    series = [make_series(variant, raw[variant.name], "tokens_per_second") for variant in VARIANTS]
-    extra = {"share_identical_in_fp32": identity["identical"] / identity["prompts"], IDENTITY: identity}
+    extra: Raw = {"share_identical_in_fp32": identity["identical"] / identity["prompts"], IDENTITY: identity}
+    if slower:
+        extra["slower_precision"] = [asdict(each) for each in slower]
     return Benchmark(settings.name, "tokens/s", True, tuple(series), make_ratios(series, PAIRS), extra)
 
 

@@ -1,4 +1,4 @@
-"""One measurement of generation: our function or the plain loop, in bf16; or both in fp32, compared."""
+"""One measurement of generation: our function or the plain loop; or the tokens of both in fp32, compared."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +16,7 @@ from lookahead_ray.data.example import SYSTEM_PROMPT
 from lookahead_ray.data.suites import load_probe
 from lookahead_ray.data.word_problems import generate as generate_problems
 from lookahead_ray.evaluate.generate import end_token_ids, generate
+from lookahead_ray.hardware.precision import torch_dtype
 from lookahead_ray.model.load import load_model, load_tokenizer, resolve
 from lookahead_ray.train.memory import keep_freed
 
@@ -34,7 +35,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
     if variant == IDENTITY:
         return _compare(chosen)
     side, _, batch_size = variant.rpartition("_")
-    prompts, run = _prepare(side, int(batch_size), torch.bfloat16, chosen)
+    prompts, run = _prepare(side, int(batch_size), chosen)
     run(prompts[: int(batch_size)], WARM_UP_TOKENS)
     start = time.perf_counter()
     answers = run(prompts, chosen.max_new_tokens)
@@ -52,7 +53,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
 def _compare(settings: GenerationSettings) -> Raw:
     answers = {}
     for side in ("ours", "plain"):
-        prompts, run = _prepare(side, IDENTITY_BATCH, torch.float32, settings)
+        prompts, run = _prepare(side, IDENTITY_BATCH, settings)
         stride = max(1, len(prompts) // settings.identity_prompts)
         answers[side] = run(prompts[::stride][: settings.identity_prompts], settings.max_new_tokens)
     pairs = list(zip(answers["ours"], answers["plain"], strict=True))
@@ -63,12 +64,11 @@ def _compare(settings: GenerationSettings) -> Raw:
     }
 
 
-def _prepare(
-    side: str, batch_size: int, dtype: torch.dtype, settings: GenerationSettings
-) -> tuple[list[Prompt], Generate]:
+def _prepare(side: str, batch_size: int, settings: GenerationSettings) -> tuple[list[Prompt], Generate]:
     if side == "ours" and settings.device == "cpu":
         keep_freed()  # as a trial's worker does
     config = ModelConfig(path=settings.model)
+    dtype = torch_dtype(settings.precision)
     tokenizer = load_tokenizer(config)
     # The plain loop gets the model as transformers loads it, without what `load_model` adds.
     model = load_model(config, dtype) if side == "ours" else _plain_model(config, dtype)

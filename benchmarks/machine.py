@@ -8,6 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from lookahead_ray.hardware.cpu import usable_cores
+
 PACKAGES = (
     "lookahead-ray",
     "torch",
@@ -34,17 +36,12 @@ def machine() -> dict[str, Any]:
         "cpu_model": info.get("model name") or platform.processor() or "unknown",
         "cpu_family_model": f"{info.get('cpu family', '?')}/{info.get('model', '?')}",
         "bf16_units": sorted(flags & {"amx_bf16", "avx512_bf16"}),
-        "cores": cores(),
+        "cores": usable_cores(),
         "memory_gib": round(_memory_bytes() / 2**30, 1),
         "system": platform.platform(),
         "load_average_1min": os.getloadavg()[0],
         "niceness": os.nice(0),
     }
-
-
-def cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def versions() -> dict[str, str | None]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import yaml
 from ray.util import get_node_ip_address
 
@@ -70,7 +70,7 @@ def started(
     file = home / "ray_bootstrap_config.yaml"  # where `ray up` leaves it
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    address = f"{get_node_ip_address()}:{port}"
+    address = f"{get_node_ip_address()}:{port}"  # type: ignore[no-untyped-call]
     provider = {**description["provider"], "gcs_address": address}
     file.write_text(yaml.safe_dump({**description, "provider": provider}), encoding="utf-8")
     env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | {

@@ -26,7 +26,7 @@ HELD = "LOOKAHEAD_RAY_BENCH_HELD"
 and gave them back, and on how many nodes they were."""
 SECONDS = "LOOKAHEAD_RAY_BENCH_SECONDS"
 """Environment variable with the mean time for which a trial holds them."""
-SETTINGS = ("workers=4", "gpus_per_worker=1", "cpus_per_worker=0.25")
+SETTINGS = ("workers=4", "gpus_per_worker=1", "cpus_per_worker=0.25", "training.precision=bf16")
 SAMPLE_S = 0.25
 IDLE_LIMIT_S = 180.0  # for the nodes to go at the end
 
@@ -40,15 +40,15 @@ class HoldingTrial(FunctionTrainable):
         job: Job = config["job"]
         trial = TrialConfig.model_validate(job.config)
         asked = time.time()
-        bundle = {"CPU": trial.cpus_per_worker, "GPU": trial.gpus_per_worker}
-        group = placement_group([bundle] * trial.workers, strategy="PACK")
+        workers, cpus, gpus = trial.resources
+        group = placement_group([{"CPU": cpus, "GPU": gpus}] * workers, strategy="PACK")
         while not group.wait(timeout_seconds=60):
             continue
         had = time.time()
         time.sleep(float(os.environ[SECONDS]) * random.Random(job.trial_id).uniform(0.5, 1.5))
         nodes = len(set(placement_group_table(group)["bundles_to_node_id"].values()))
         remove_placement_group(group)
-        line = json.dumps([job.trial_id, asked, had, time.time(), trial.workers, nodes])
+        line = json.dumps([job.trial_id, asked, had, time.time(), workers, nodes])
         with Path(os.environ[HELD]).open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
         tune.report({MEASUREMENT: measurement(job)})
@@ -66,7 +66,8 @@ def main(run: str, trials: int, out: Path) -> None:
     def sample() -> None:
         while not done.wait(SAMPLE_S):
             if ray.is_initialized():
-                alive = [node for node in ray.nodes() if node["Alive"] and "GPU" in node["Resources"]]
+                nodes = ray.nodes()  # type: ignore[no-untyped-call]  # Ray lacks its annotation
+                alive = [node for node in nodes if node["Alive"] and "GPU" in node["Resources"]]
                 samples.append((time.time(), len(alive)))
 
     thread = threading.Thread(target=sample, daemon=True)

@@ -51,8 +51,8 @@ def run(settings: PreviewSettings, repetitions: int, logs: Path, say: Callable[[
     digests = {row["sha256"] for rows in raw.values() for row in rows}
     if len(digests) != 1:
         raise BenchmarkError("preview: batches and single rows wrote different files")
-    series = [make_series(variant, raw[variant.name], "rows_per_second") for variant in VARIANTS]
-    ours, peer = (raw[variant.name] for variant in VARIANTS)
+    series = [make_series(variant, raw[variant], "rows_per_second") for variant in VARIANTS]
+    ours, peer = (raw[variant] for variant in VARIANTS)
     by_cpu = [a["rows_per_cpu_second"] / b["rows_per_cpu_second"] for a, b in zip(ours, peer, strict=True)]
     extra = {
         "ratio_by_cpu_time": sorted(by_cpu)[len(by_cpu) // 2],

@@ -12,8 +12,9 @@ from typing import Any
 
 from benchmarks.common import Raw
 from benchmarks.preview import BATCHED, PreviewSettings
+from lookahead_ray.config.base import Protocol
 from lookahead_ray.config.model import EMBEDDED, ModelConfig
-from lookahead_ray.config.preview import Protocol, TruePreview
+from lookahead_ray.config.preview import TruePreview
 from lookahead_ray.data.word_problems import generate
 from lookahead_ray.model.load import load_tokenizer
 from lookahead_ray.preview import apply
@@ -31,7 +32,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
     )
     tokenizer = load_tokenizer(ModelConfig(path=EMBEDDED))
     if variant != BATCHED.name:
-        apply.shown_texts = _row_by_row
+        apply.shown_texts = _row_by_row  # type: ignore[attr-defined]  # the name that it imports
     with tempfile.TemporaryDirectory(prefix="lookahead-ray-bench-") as folder:
         source, target = Path(folder, "in.jsonl"), Path(folder, "out.jsonl")
         _write(source, chosen)

@@ -1,12 +1,22 @@
 """Training tokens/s of a trial's worker loop against TRL's SFTTrainer and a plain transformers Trainer."""
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmarks.common import Benchmark, BenchmarkError, Raw, Variant, make_ratios, make_series, repeat
+from benchmarks.common import (
+    Benchmark,
+    BenchmarkError,
+    Raw,
+    Series,
+    Variant,
+    make_ratios,
+    make_series,
+    repeat,
+)
+from benchmarks.limits import Limits, describe_choice, in_precisions, split_by_speed
 from benchmarks.processes import measure
 
 TWO_RANKS = Variant("ours_two_ranks", "lookahead-ray, ZeRO-2, 2 ranks × 1 thread")
@@ -18,13 +28,15 @@ TRAINER = Variant("trainer", "transformers Trainer")
 OURS, PEERS = (TWO_RANKS, ONE_RANK), (TRL, TRL_BEST, TRL_PACKED, TRAINER)
 VARIANTS = OURS + PEERS
 PAIRS = tuple((ours.name, peer.name) for ours in OURS for peer in PEERS)
-PEAK = "peak"
 RANKS = {TWO_RANKS.name: 2, ONE_RANK.name: 1}
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """The same work for all; the first of `steps` optimiser updates warms up and is not counted."""
+    """The same work for all; the first of `steps` optimiser updates warms up and is not counted.
+
+    `precision` is `bf16`, `fp32`, or `both` to measure every variant in each; `auto` must be resolved first.
+    """
 
     batch_size: int = 16
     micro_batch_size: int = 8
@@ -33,6 +45,7 @@ class TrainingSettings:
     max_length: int = 512
     threads: int = 2  # over all ranks
     device: str = "cpu"
+    precision: str = "auto"
     seed: int = 0
 
     @property
@@ -45,8 +58,10 @@ ON_GPU = TrainingSettings(batch_size=512, micro_batch_size=256, device="cuda")
 QUICK = TrainingSettings(batch_size=8, micro_batch_size=4, steps=3)
 
 
-def run(settings: TrainingSettings, repetitions: int, logs: Path, say: Callable[[str], None]) -> Benchmark:
-    """Measure every variant `repetitions` times.
+def run(
+    settings: TrainingSettings, limits: Limits, repetitions: int, logs: Path, say: Callable[[str], None]
+) -> Benchmark:
+    """Measure every variant `repetitions` times, and compare each in the faster precision that it has.
 
     Raises:
         BenchmarkError: a measurement failed, or TRL is not installed.
@@ -61,25 +76,37 @@ def run(settings: TrainingSettings, repetitions: int, logs: Path, say: Callable[
         raw = measure(
             "training_ours" if ranks else "training_peers",
             variant.name,
-            asdict(settings),
-            logs / f"training-{repetition}-{variant.name}.log",
+            {**asdict(settings), "precision": variant.precision},
+            logs / f"training-{repetition}-{variant.name}-{variant.precision}.log",
             ranks=ranks,
             threads=settings.threads // max(ranks, 1),
             device=settings.device,
         )
         pace = f"{raw['tokens_per_second']:.1f} tokens/s"
-        say(f"training {repetition + 1}/{repetitions}: {variant.label}: {pace}")
+        say(f"training {repetition + 1}/{repetitions}: {variant.title}: {pace}")
         return raw
 
     # two ranks would need two GPUs
-    variants = [each for each in VARIANTS if settings.device == "cpu" or each is not TWO_RANKS]
+    possible = [each for each in VARIANTS if settings.device == "cpu" or each is not TWO_RANKS]
+    variants = in_precisions(possible, settings.precision)
     raw = repeat(variants, repetitions, once)
-    series = [make_series(variant, raw[variant.name], "tokens_per_second") for variant in variants]
-    log = logs / "training-peak.log"
-    limits = measure("peak", PEAK, asdict(settings), log, threads=settings.threads, device=settings.device)
-    extra: Raw = {"limits": limits}
-    for name in RANKS.keys() & raw.keys():
-        of_peak = [row["flops_per_second"] / limits["bf16_flops_per_second"] for row in raw[name]]
-        extra[f"{name}_share_of_bf16_peak"] = median(of_peak)
-    pairs = [pair for pair in PAIRS if pair[0] in raw]
+    series, slower = split_by_speed(
+        [make_series(variant, raw[variant], "tokens_per_second") for variant in variants]
+    )
+    for line in describe_choice(series, slower):
+        say(f"training: {line}")
+    extra = shares_of_peak(series, limits)
+    if slower:
+        extra["slower_precision"] = [asdict(each) for each in slower]
+    pairs = [pair for pair in PAIRS if {each.variant for each in series}.issuperset(pair)]
     return Benchmark("training", "tokens/s", True, tuple(series), make_ratios(series, pairs), extra)
+
+
+def shares_of_peak(series: Sequence[Series], limits: Limits) -> Raw:
+    """Return our FLOPs a second over the machine's peak, each in the precision that it was measured in."""
+    return {
+        f"{each.variant}_share_of_{each.precision}_peak": median(row["flops_per_second"] for row in each.raw)
+        / limits.peaks[each.precision]
+        for each in series
+        if each.variant in RANKS and each.precision is not None
+    }

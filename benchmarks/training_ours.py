@@ -1,11 +1,12 @@
-"""One rank of our side, as `trial.worker` trains: DeepSpeed ZeRO-2, full weights in bf16."""
+"""One rank of our side, as `trial.worker` trains: DeepSpeed ZeRO-2, full weights."""
 
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 from benchmarks.common import Raw
 from benchmarks.training import TrainingSettings
 from benchmarks.training_rows import MODEL, Clock, training_rows
+from lookahead_ray.hardware.precision import Precision, torch_dtype
 
 
 def measure(variant: str, settings: dict[str, Any]) -> Raw:
@@ -23,6 +24,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
     from lookahead_ray.trial.flops import trial_flops
 
     chosen = TrainingSettings(**settings)
+    precision = cast(Precision, chosen.precision)
     on_gpu = chosen.device == "cuda"
     prepare_environment(on_gpu)
     dist.init_process_group("nccl" if on_gpu else "gloo")
@@ -36,9 +38,10 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
             batch_size=chosen.batch_size,
             micro_batch_size=chosen.micro_batch_size,
             max_length=chosen.max_length,
+            precision=precision,
         )
         tokenizer = load_tokenizer(MODEL)
-        model = prepare_model(load_model(MODEL, torch.bfloat16).to(chosen.device), config)
+        model = prepare_model(load_model(MODEL, torch_dtype(precision)).to(chosen.device), config)
         rows = training_rows(tokenizer, chosen)
         flops = trial_flops(
             model,
@@ -66,6 +69,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
         )
         return {
             **raw,
+            "dtype": str(model.dtype),
             "ranks": world_size,
             "zero_stage": engine.zero_optimization_stage(),
             "flops_per_second": flops["training"] / chosen.steps / fmean(raw["step_seconds"]),

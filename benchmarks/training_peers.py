@@ -1,7 +1,8 @@
 """The peers' side: TRL's SFTTrainer and the Trainer of transformers, one process, on the same token ids.
 
-Set besides their defaults: what makes the work the same (batch, updates, learning rate), the CPU, bf16,
-and no saving. Attention, optimiser, padding, logging and gradient checkpointing (TRL's is on) are their own.
+Set besides their defaults: what makes the work the same (batch, updates, learning rate), the device, the
+precision, and no saving. Attention, optimiser, padding, logging and gradient checkpointing (TRL's is on) are
+their own.
 """
 
 import importlib
@@ -12,6 +13,7 @@ from typing import Any
 from benchmarks.common import Raw
 from benchmarks.training import TRAINER, TRL, TRL_BEST, TRL_PACKED, TrainingSettings
 from benchmarks.training_rows import MODEL, Clock, training_rows
+from lookahead_ray.hardware.precision import torch_dtype
 
 IGNORED = -100
 KEPT: dict[str, Any] = {"gradient_checkpointing": False}
@@ -37,7 +39,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
     torch.set_num_threads(chosen.threads)
     tokenizer = AutoTokenizer.from_pretrained(resolve(MODEL), trust_remote_code=False)
     model = AutoModelForCausalLM.from_pretrained(
-        resolve(MODEL), dtype=torch.bfloat16, trust_remote_code=False
+        resolve(MODEL), dtype=torch_dtype(chosen.precision), trust_remote_code=False
     )
     dataset = Dataset.from_list(
         [
@@ -54,38 +56,44 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
         def on_step_end(self, *arguments: Any, **more: Any) -> None:
             clock.step_ended()
 
-    accumulation = chosen.batch_size // chosen.micro_batch_size
     with tempfile.TemporaryDirectory(prefix="lookahead-ray-bench-") as scratch:
-        arguments = {
-            "output_dir": scratch,
-            "per_device_train_batch_size": chosen.micro_batch_size,
-            "gradient_accumulation_steps": accumulation,
-            "num_train_epochs": 1,
-            "learning_rate": chosen.learning_rate,
-            "seed": chosen.seed,
-            "bf16": True,
-            "use_cpu": chosen.device == "cpu",
-            "save_strategy": "no",
-            "report_to": "none",
-        }
-        if variant == TRL_PACKED.name:
-            arguments["per_device_train_batch_size"] = max(1, chosen.micro_batch_size // PACKED)
         make = _trainer if variant == TRAINER.name else _trl
-        trainer = make(model, tokenizer, dataset, [Watch()], arguments | SETTINGS[variant])
+        trainer = make(model, tokenizer, dataset, [Watch()], training_arguments(variant, chosen, scratch))
         counting = _Counting(trainer.data_collator)
         trainer.data_collator = counting
         done = trainer.train()
     raw = clock.raw(
-        counting.by_step("tokens", accumulation),
-        counting.by_step("answer_tokens", accumulation),
+        counting.by_step("tokens", trainer.args.gradient_accumulation_steps),
+        counting.by_step("answer_tokens", trainer.args.gradient_accumulation_steps),
         done.training_loss,
     )
     return {
         **raw,
+        "dtype": str(model.dtype),
+        "bf16_flag": trainer.args.bf16,
         "attention": model.config._attn_implementation,
         "gradient_checkpointing": trainer.args.gradient_checkpointing,
         "optimiser": trainer.args.optim.value,
     }
+
+
+def training_arguments(variant: str, settings: TrainingSettings, folder: str) -> dict[str, Any]:
+    """Return the arguments of the library's configuration: the shared work, and what the variant sets."""
+    arguments: dict[str, Any] = {
+        "output_dir": folder,
+        "per_device_train_batch_size": settings.micro_batch_size,
+        "gradient_accumulation_steps": settings.batch_size // settings.micro_batch_size,
+        "num_train_epochs": 1,
+        "learning_rate": settings.learning_rate,
+        "seed": settings.seed,
+        "bf16": settings.precision == "bf16",  # TRL would take it by default
+        "use_cpu": settings.device == "cpu",
+        "save_strategy": "no",
+        "report_to": "none",
+    }
+    if variant == TRL_PACKED.name:
+        arguments["per_device_train_batch_size"] = max(1, settings.micro_batch_size // PACKED)
+    return arguments | SETTINGS[variant]
 
 
 def _trl(model: Any, tokenizer: Any, dataset: Any, callbacks: list[Any], arguments: dict[str, Any]) -> Any:

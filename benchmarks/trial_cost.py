@@ -24,6 +24,7 @@ class TrialSettings:
     safety_prompts: int = 10  # harmful ones, and as many benign ones
     new_tokens: int = 4
     batch_size: int = 8
+    precision: str = "auto"  # to be resolved first
     seed: int = 0
 
 
@@ -87,4 +88,4 @@ def fixed_cost(trial: Mapping[str, Any]) -> Raw:
 
 def per_hour(rows: Sequence[Mapping[str, Any]]) -> float:
     """Search trials an hour, at the median of their time."""
-    return 3600 / median(row["seconds_total"] for row in rows if row["role"] == "search")
+    return 3600 / float(median(row["seconds_total"] for row in rows if row["role"] == "search"))

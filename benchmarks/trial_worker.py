@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common import Raw
 from benchmarks.training_rows import MODEL
 from lookahead_ray.cli.sweeping import held, open_sink
+from lookahead_ray.config.auto import HardwareValues
 from lookahead_ray.config.load import Sweep, content_hash, load_sweep
 from lookahead_ray.trial.progress import TrialProgress
 from lookahead_ray.trial.record import Role, TrialRecord
@@ -73,7 +74,8 @@ def tiny_sweep(settings: dict[str, Any]) -> Sweep:
         "search.trials": settings["trials"],
         "search.seed": settings["seed"],
     }
-    return load_sweep(SPACE, [f"{path}={value}" for path, value in values.items()])
+    sweep = load_sweep(SPACE, [f"{path}={value}" for path, value in values.items()])
+    return replace(sweep, hardware=HardwareValues(settings["precision"], settings["workers"], 0.0))
 
 
 class _Printing:

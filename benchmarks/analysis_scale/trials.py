@@ -2,12 +2,13 @@
 
 import math
 import random
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 
 from benchmarks.analysis_scale.answers import Answers
+from lookahead_ray.config.auto import HardwareValues
 from lookahead_ray.config.load import Sweep, content_hash, trial_json
 from lookahead_ray.config.preview import TruePreview, VirtualPreview
 from lookahead_ray.evaluate.generation import Signal, TokenKl
@@ -17,6 +18,7 @@ from lookahead_ray.trial.record import Role, TrialRecord
 STEPS, EPOCHS, KL_PROMPTS, POSITIONS = 16, 3, 16, 8
 PHRASES = ("Let's solve this problem. ", "Let's think step by step. ", "dadjalsasdfghkjzmnb ")
 MOST_TOKENS = 8  # previewed
+HARDWARE = HardwareValues("bf16", 1, 0.0)
 PREVIEWS = MOST_TOKENS + len(PHRASES)
 
 
@@ -25,7 +27,7 @@ class Trials:
 
     def __init__(self, sweep: Sweep, sweep_id: str, rows: int, seed: int) -> None:
         self.sweep_id, self.seed = sweep_id, seed
-        self.base = trial_json(sweep.reference())
+        self.base = trial_json(HARDWARE.fill(sweep.reference()))
         self.answers = Answers(sweep_id, rows)
 
     def make(self, number: int, role: Role) -> tuple[TrialRecord, pa.Table]:
@@ -34,6 +36,7 @@ class Trials:
         trial_id = f"trial-{number}" if role == "search" else role
         config, params = self._settings(number)
         generations, rates = self.answers.of(trial_id, rng)
+        measured = {} if role == "seed" else self._trained(config, rng)
         record = TrialRecord(
             sweep_id=self.sweep_id,
             trial_id=trial_id,
@@ -47,8 +50,8 @@ class Trials:
             seconds_total=90.0,
             model_hash="5eed",
             versions={"torch": "2.13.0"},
-            **rates,
-            **({} if role == "seed" else self._trained(config, rng)),
+            **cast(dict[str, Any], rates),
+            **measured,
         )
         return record, generations
 

@@ -2,17 +2,22 @@ import io
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from pydantic import TypeAdapter
 from rich.console import Console
+from typer.testing import CliRunner, Result
 
-from benchmarks import commit, driver, generation, machine, preview, processes, training, trial_cost
+from benchmarks import commit, driver, generation, limits, machine, preview, processes, training, trial_cost
+from benchmarks.__main__ import main
 from benchmarks.child import WORKERS
 from benchmarks.common import (
     Benchmark,
@@ -28,7 +33,8 @@ from benchmarks.common import (
     to_json,
     write_json,
 )
-from benchmarks.training_peers import _Counting
+from benchmarks.limits import Asked, Limits
+from benchmarks.training_peers import _Counting, training_arguments
 from benchmarks.training_rows import Clock
 from benchmarks.trial_worker import tiny_sweep
 
@@ -84,7 +90,7 @@ def test_variants_take_turns() -> None:
 
     raw = repeat([OURS, PEER], 2, measure)
     assert calls == [("ours", 0), ("peer", 0), ("peer", 1), ("ours", 1)]
-    assert raw["ours"] == [
+    assert raw[OURS] == [
         {"repetition": 0, "place": 0, "pace": 1.0},
         {"repetition": 1, "place": 1, "pace": 1.0},
     ]
@@ -121,7 +127,7 @@ def test_json_schema(tmp_path: Path) -> None:
         "benchmarks",
         "errors",
     }
-    assert read["schema_version"] == 1
+    assert read["schema_version"] == 2
     assert {"cpu_model", "cores", "load_average_1min"} <= set(read["machine"])
     assert {"python", "torch", "trl"} <= set(read["versions"])
     assert set(read["git"]) == {"commit", "dirty"}
@@ -219,10 +225,11 @@ def test_a_driver_of_12_trials_loses_none(tmp_path: Path) -> None:
 
 def test_space_of_the_trial_benchmark_loads() -> None:
     settings = trial_cost.TrialSettings()
-    sweep = tiny_sweep({**vars(settings), "trials": 5})
+    sweep = tiny_sweep({**vars(settings), "trials": 5, "precision": "fp32"})
     config = sweep.reference()
     assert (sweep.search.trials, sweep.search.max_concurrent) == (5, 1)
-    assert (config.workers, config.task.train_examples) == (settings.workers, settings.train_examples)
+    assert config.resources == (settings.workers, 1.0, 0.0)
+    assert (config.training.precision, config.task.train_examples) == ("fp32", settings.train_examples)
     assert config.safety[0].harmful_prompts == config.safety[0].benign_prompts == settings.safety_prompts
     assert config.evaluation.task_new_tokens == settings.new_tokens
 
@@ -292,6 +299,171 @@ def test_settings_come_back_from_json() -> None:
         commit.QUICK,
     ):
         assert replace(settings, **json.loads(json.dumps(vars(settings)))) == settings
+
+
+def machine_limits(**changes: Any) -> Limits:
+    found = Limits(
+        device="cpu",
+        gpu_name=None,
+        threads=2,
+        edge=2048,
+        bf16_flops_per_second=84.2e9,
+        fp32_flops_per_second=160.4e9,
+        copied_bytes_per_second=1e10,
+        precision="fp32",
+        precision_reason="bf16 is slow here",
+    )
+    return replace(found, **changes)
+
+
+GPU = {
+    "device": "cuda",
+    "gpu_name": "NVIDIA H200",
+    "edge": 8192,
+    "bf16_flops_per_second": 712.3e12,
+    "fp32_flops_per_second": 50.7e12,
+    "precision": "bf16",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked", "line"),
+    [
+        ({}, "auto", "bf16 84.2 GFLOP/s, fp32 160 GFLOP/s (2 threads, 2048³): fp32 chosen"),
+        ({}, "bf16", "(2 threads, 2048³): bf16 as --precision says (auto: fp32)"),
+        ({}, "both", "(2 threads, 2048³): both are measured (auto: fp32)"),
+        (GPU, "auto", "bf16 712 TFLOP/s, fp32 50.7 TFLOP/s (NVIDIA H200, 8192³): bf16 chosen"),
+    ],
+)
+def test_peaks_and_the_chosen_precision_as_lines(changes: dict[str, Any], asked: str, line: str) -> None:
+    here = {"cpu_model": "A CPU", "cores": 2, "bf16_units": ["avx512_bf16"], "load_average_1min": 0.25}
+    machine_line, peak, reason = limits.describe(here, machine_limits(**changes), Asked(asked))
+    assert machine_line == "machine  A CPU, 2 cores, avx512_bf16; load average 0.2"
+    assert peak.startswith("peak     bf16 ")
+    assert peak.endswith(line)
+    assert reason == "reason   bf16 is slow here"
+
+
+def test_limits_are_measured_and_choose_as_auto_does() -> None:
+    import torch
+
+    from benchmarks import limits_worker
+    from lookahead_ray.hardware.precision import local_precision, measure_matmul
+
+    threads = torch.get_num_threads()
+    try:
+        found = Limits(**limits_worker.measure("limits", asdict(limits.TINY)))
+    finally:
+        torch.set_num_threads(threads)
+    assert (found.device, found.gpu_name, found.edge) == ("cpu", None, limits.TINY.edge)
+    assert min(*found.peaks.values(), found.copied_bytes_per_second) > 0
+    assert (found.precision, found.precision_reason) == (
+        local_precision("cpu"),
+        measure_matmul("cpu").reason(),
+    )
+
+
+def test_both_measures_each_variant_twice_and_auto_is_refused() -> None:
+    assert limits.in_precisions([OURS, PEER], "fp32") == [
+        replace(OURS, precision="fp32"),
+        replace(PEER, precision="fp32"),
+    ]
+    both = limits.in_precisions([OURS], "both")
+    assert [variant.title for variant in both] == ["our loop, bf16", "our loop, fp32"]
+    with pytest.raises(ValueError, match="one of bf16, fp32, both, got auto"):
+        limits.in_precisions([OURS], "auto")
+
+
+def test_peers_train_in_the_chosen_precision() -> None:
+    for precision in ("bf16", "fp32"):
+        settings = replace(training.QUICK, precision=precision)
+        for peer in training.PEERS:
+            assert training_arguments(peer.name, settings, "out")["bf16"] is (precision == "bf16")
+
+
+Command = Callable[..., tuple[Result, list[tuple[str, str]], dict[str, Any]]]
+"""Arguments -> what it printed, (variant, precision) of each measurement, the JSON file."""
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    """The command line over a measurement that measures nothing; the plain peers are faster in bf16."""
+    requests: list[tuple[str, str]] = []
+
+    def measure(worker: str, variant: str, settings: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
+        if worker == "limits":
+            return asdict(machine_limits())
+        requests.append((variant, settings["precision"]))
+        fast = "bf16" if variant.startswith(("trl", "plain")) else "fp32"
+        pace = 200.0 if settings["precision"] == fast else 100.0
+        if worker == "trial":
+            raise BenchmarkError("nothing measured")
+        return {"tokens_per_second": pace, "flops_per_second": 40.1e9, "identical": 4, "prompts": 4}
+
+    def run(*arguments: str) -> tuple[Result, list[tuple[str, str]], dict[str, Any]]:
+        requests.clear()
+        app = typer.Typer()
+        app.command()(main)
+        result = CliRunner().invoke(app, ["--quick", "--out", str(tmp_path), *arguments])
+        (path,) = tmp_path.glob("*.json")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        path.unlink()
+        return result, list(requests), content
+
+    for module in (limits, training, generation, trial_cost):
+        monkeypatch.setattr(module, "measure", measure)
+    found = SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: object()))
+    monkeypatch.setattr(training, "importlib", found)  # TRL may not be installed
+    return run
+
+
+@pytest.mark.parametrize("name", ["training", "generation", "trial"])
+@pytest.mark.parametrize(("asked", "used"), [("auto", "fp32"), ("fp32", "fp32"), ("bf16", "bf16")])
+def test_ours_and_peers_get_the_same_precision(command: Command, name: str, asked: str, used: str) -> None:
+    result, requests, content = command("--only", name, "--precision", asked)
+    lines = result.output.splitlines()
+    assert lines[0].startswith("machine  ")
+    assert lines[1].startswith("peak     bf16 84.2 GFLOP/s, fp32 160 GFLOP/s (2 threads, 2048³): " + used)
+    assert {precision for variant, precision in requests if variant != generation.IDENTITY} == {used}
+    found = content["machine"]["limits"]
+    assert (found["bf16_flops_per_second"], found["fp32_flops_per_second"]) == (84.2e9, 160.4e9)
+    assert (found["precision"], found["precision_reason"]) == ("fp32", "bf16 is slow here")
+    assert (content["settings"]["precision"], content["settings"][name]["precision"]) == (asked, used)
+
+
+def test_share_of_peak_names_the_precision(command: Command) -> None:
+    for precision, share in (("fp32", 0.25), ("bf16", 40.1 / 84.2)):
+        _, _, content = command("--only", "training", "--precision", precision)
+        (benchmark,) = content["benchmarks"]
+        keys = {f"{name}_share_of_{precision}_peak" for name in training.RANKS}
+        assert set(benchmark["extra"]) == keys
+        assert [benchmark["extra"][key] for key in keys] == [pytest.approx(share)] * len(keys)
+
+
+@pytest.mark.parametrize("name", ["training", "generation"])
+def test_both_compares_each_side_in_its_own_faster_precision(command: Command, name: str) -> None:
+    result, requests, content = command("--only", name, "--precision", "both")
+    assert result.exit_code == 0, result.output
+    (benchmark,) = content["benchmarks"]
+    used = {each["variant"]: each["precision"] for each in benchmark["series"]}
+    ours = {variant for variant in used if variant.startswith("ours")}
+    peers = {variant for variant in used if variant.startswith(("trl", "plain"))}
+    assert {used[variant] for variant in ours} == {"fp32"}
+    assert {used[variant] for variant in peers} == {"bf16"}
+    for variant in used:
+        assert {precision for each, precision in requests if each == variant} == {"bf16", "fp32"}
+    slower = {each["variant"]: each["precision"] for each in benchmark["extra"]["slower_precision"]}
+    assert all({used[variant], slower[variant]} == {"bf16", "fp32"} for variant in used)
+    ratios = {(ratio["ours"], ratio["peer"]): ratio["values"] for ratio in benchmark["ratios"]}
+    assert ratios
+    assert all(values == [1.0] for values in ratios.values())  # 200 over 200, not over 100
+    assert "compared in bf16 (200.0; fp32 100.0)" in result.output
+    assert "compared in fp32 (200.0; bf16 100.0)" in result.output
+
+
+def test_trials_run_in_what_auto_takes_where_both_are_asked_for(command: Command) -> None:
+    _, requests, _ = command("--only", "trial", "--precision", "both")
+    assert {precision for _, precision in requests} == {"fp32"}
 
 
 def test_command_line_imports_no_torch() -> None:

@@ -1,0 +1,144 @@
+"""The machine's own limits, measured first, and the number format that benchmarks run in. No torch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, get_args
+
+from benchmarks.common import Series, Variant
+from benchmarks.processes import measure
+from lookahead_ray.hardware.precision import Precision
+
+BOTH = "both"
+
+
+class Asked(StrEnum):
+    """The number format that the command line asks for."""
+
+    AUTO = "auto"
+    BF16 = "bf16"
+    FP32 = "fp32"
+    BOTH = BOTH
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """How the limits are measured."""
+
+    threads: int = 2
+    device: str = "cpu"
+    edge: int = 2048  # of the square matrices
+    copied_bytes: int = 2**28
+    seconds: float = 1.0  # at least, for each figure
+
+
+ON_CPU = LimitSettings()
+ON_GPU = LimitSettings(device="cuda", edge=8192, copied_bytes=2**32)
+TINY = LimitSettings(edge=128, copied_bytes=2**20, seconds=0.01)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one device reaches, as torch uses it.
+
+    Attributes:
+        device: `cpu` or `cuda`.
+        gpu_name: such as `NVIDIA H200`; None on CPUs.
+        threads: of the CPU, for each figure.
+        edge: of the square matrices.
+        bf16_flops_per_second: of products of square matrices.
+        fp32_flops_per_second: of products of square matrices.
+        copied_bytes_per_second: read and written by a copy.
+        precision: the format that `training.precision: auto` takes here.
+        precision_reason: why, in words.
+    """
+
+    device: str
+    gpu_name: str | None
+    threads: int
+    edge: int
+    bf16_flops_per_second: float
+    fp32_flops_per_second: float
+    copied_bytes_per_second: float
+    precision: Precision
+    precision_reason: str
+
+    @property
+    def peaks(self) -> dict[str, float]:
+        """FLOP/s of square products by precision."""
+        return {"bf16": self.bf16_flops_per_second, "fp32": self.fp32_flops_per_second}
+
+
+def measure_limits(settings: LimitSettings, logs: Path) -> Limits:
+    """Measure the limits in a fresh process.
+
+    Raises:
+        BenchmarkError: the process failed.
+    """
+    log = logs / "limits.log"
+    raw = measure("limits", "limits", asdict(settings), log, threads=settings.threads, device=settings.device)
+    return Limits(**raw)
+
+
+def resolve(asked: Asked, limits: Limits) -> str:
+    """Return `bf16`, `fp32` or `both`: the precision that benchmarks run in."""
+    return limits.precision if asked is Asked.AUTO else asked.value
+
+
+def describe(machine: Mapping[str, Any], limits: Limits, asked: Asked) -> list[str]:
+    """Return lines for a person: the machine, its peaks, the precision and the reason for it."""
+    units = "".join(f", {unit}" for unit in machine["bf16_units"])
+    load = f"load average {machine['load_average_1min']:.1f}"
+    peaks = ", ".join(f"{name} {_flops(peak)}" for name, peak in limits.peaks.items())
+    where = limits.gpu_name or f"{limits.threads} threads"
+    decision = {
+        Asked.AUTO: f"{limits.precision} chosen",
+        Asked.BOTH: f"both are measured (auto: {limits.precision})",
+    }.get(asked, f"{asked.value} as --precision says (auto: {limits.precision})")
+    return [
+        f"machine  {machine['cpu_model']}, {machine['cores']} cores{units}; {load}",
+        f"peak     {peaks} ({where}, {limits.edge}³): {decision}",
+        f"reason   {limits.precision_reason}",
+    ]
+
+
+def in_precisions(variants: Sequence[Variant], precision: str) -> list[Variant]:
+    """Return the variants in `precision`; for `both` each one twice.
+
+    Raises:
+        ValueError: `precision` is none of these, such as an `auto` that was not resolved.
+    """
+    formats: tuple[str, ...] = get_args(Precision)
+    if precision not in (*formats, BOTH):
+        raise ValueError(f"precision must be one of {', '.join(formats)}, {BOTH}, got {precision}")
+    chosen = formats if precision == BOTH else (precision,)
+    return [replace(variant, precision=each) for variant in variants for each in chosen]
+
+
+def split_by_speed(series: Sequence[Series]) -> tuple[list[Series], list[Series]]:
+    """Return each variant's series in its faster precision (higher median), and those in its slower one."""
+    faster: dict[str, Series] = {}
+    for each in series:
+        if each.variant not in faster or each.summary.median > faster[each.variant].summary.median:
+            faster[each.variant] = each
+    kept = list(faster.values())
+    return kept, [each for each in series if each not in kept]
+
+
+def describe_choice(faster: Sequence[Series], slower: Sequence[Series]) -> list[str]:
+    """Return one line for each variant that was measured in both precisions: which one it is compared in."""
+    others = {each.variant: each for each in slower}
+    return [
+        f"{each.label}: compared in {each.precision} ({each.summary.median:.1f}; "
+        f"{others[each.variant].precision} {others[each.variant].summary.median:.1f})"
+        for each in faster
+        if each.variant in others
+    ]
+
+
+def _flops(per_second: float) -> str:
+    """Return such as `84 GFLOP/s`, with three digits where there are fewer."""
+    if per_second >= 1e12:
+        return f"{per_second / 1e12:.3g} TFLOP/s"
+    return f"{per_second / 1e9:.3g} GFLOP/s"
