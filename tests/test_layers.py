@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "lookahead_ray"
-DIRECTION = ("config", "model", "data", "preview", "method", "train", "evaluate", "trial")
+DIRECTION = ("config", "hardware", "model", "data", "preview", "method", "train", "evaluate", "trial")
 ALLOWED: dict[str, set[str]] = {
     **{package: set(DIRECTION[: place + 1]) for place, package in enumerate(DIRECTION)},
     "sweep": {*DIRECTION, "sweep"},  # the store is handed in as a sink

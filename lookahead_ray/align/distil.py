@@ -46,7 +46,7 @@ def align_loss(answer_loss: AnswerLoss, pad_id: int, opening_weight: float) -> R
         if taught:
             loss = loss + taught_loss(engine, taught)
         if kept:
-            micro = collate(kept, pad_id, engine.device)
+            micro = collate(kept, pad_id, engine.module)
             with torch.no_grad(), engine.module.disable_adapter():
                 reference = answer_logits(engine.module, micro)
             lengths = [len(row.answer_ids) for row in kept]

@@ -18,14 +18,16 @@ from lookahead_ray.align.examples import (
     opening_rows,
     problem_rows,
 )
-from lookahead_ray.align.measure import measure
+from lookahead_ray.align.measure import LINE_EVERY_S, measure
 from lookahead_ray.config.align import AlignConfig
 from lookahead_ray.config.load import content_hash, validate_tree
 from lookahead_ray.config.model import EMBEDDED_UNALIGNED, ModelConfig
 from lookahead_ray.data.chat import Rendered, end_token_id, prompt_ids
 from lookahead_ray.data.refusals import read_requests
 from lookahead_ray.evaluate.generate import end_token_ids, generate
+from lookahead_ray.hardware.precision import local_precision, measure_matmul, torch_dtype
 from lookahead_ray.method import vanilla
+from lookahead_ray.method.reporting import Every, Writing
 from lookahead_ray.model.load import load_model, load_tokenizer, model_hash
 from lookahead_ray.train.batches import optimiser_steps
 from lookahead_ray.train.engine import build_engine, prepare_environment
@@ -50,7 +52,13 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
     prepare_environment(on_gpu=False)
     torch.set_num_threads(config.threads or os.cpu_count() or 1)
     tokenizer = load_tokenizer(BASE)
-    model = load_model(BASE, torch.bfloat16)
+    if config.training.precision == "auto":
+        precision = local_precision("cpu")
+        training = config.training.model_copy(update={"precision": precision})
+        config = config.model_copy(update={"training": training})
+        report(f"{precision}: {measure_matmul('cpu').reason()}")
+    dtype = torch_dtype(config.training.precision)
+    model = load_model(BASE, dtype)
     harmful, benign = read_requests("harmful"), read_requests("benign")
     report(f"{len(harmful)} harmful and {len(benign)} benign requests; the model answers the benign ones")
     answers = _own_answers(model, tokenizer, [request.prompt for request in benign], config, report)
@@ -97,7 +105,7 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
         "data_hash": content_hash([[*row.prompt_ids, *row.answer_ids] for row in rows]),
         "rows": len(rows),
         "final_loss": steps[-1].loss,
-        "figures": measure(out, report),
+        "figures": measure(out, dtype, report),
         "seconds": round(time.monotonic() - start),
         "versions": {"python": sys.version.split()[0], "torch": torch.__version__},
     }
@@ -108,6 +116,12 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
 def _own_answers(
     model: Any, tokenizer: Any, prompts: Sequence[str], config: AlignConfig, report: Callable[[str], None]
 ) -> list[list[int]]:
+    every = Every(LINE_EVERY_S)
+
+    def say(writing: Writing) -> None:
+        if every.due(writing.done >= writing.total):
+            report(f"answering {len(prompts)} prompts · {writing}")
+
     return generate(
         model,
         [prompt_ids(tokenizer, prompt, SYSTEM_PROMPTS[1]) for prompt in prompts],
@@ -115,5 +129,5 @@ def _own_answers(
         batch_size=ANSWER_BATCH,
         end_ids=end_token_ids(model, end_token_id(tokenizer)),
         pad_id=tokenizer.pad_token_id,
-        progress=lambda done: report(f"answered {done}/{len(prompts)}"),
+        progress=say,
     )

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lookahead_ray import chatter
 from lookahead_ray.cli.report import print_trials
 from lookahead_ray.cli.sweeping import default_run, stdout_console
 from lookahead_ray.config.load import Sweep, content_hash, load_sweep, trial_json, validate_tree
@@ -31,7 +30,8 @@ def evaluate_and_report(
     """
     # Quoted, as overrides are YAML: a directory may be called 123.
     settings = [*chosen, *overrides, f"model.path={json.dumps(model, ensure_ascii=False)}"]
-    sweep = load_sweep(path, settings) if path else _defaults(settings)
+    # nothing is searched, so points of the search may name dimensions that `overrides` have fixed
+    sweep = load_sweep(path, [*settings, "search.enqueue=[]"]) if path else _defaults(settings)
     config = sweep.reference()
     # Models measured the same way share a run; what is trained does not matter here.
     measured = {name: trial_json(config)[name] for name in ("task", "safety", "evaluation")}
@@ -47,12 +47,13 @@ def evaluate_and_report(
         if name.startswith(tuple(measured))
     }
     identity = store.SweepIdentity.new(f"evaluate {sweep.name}", content_hash(measured), measured, hashes)
-    from lookahead_ray.trial.evaluate_model import evaluate_model
+    from lookahead_ray.sweep.evaluate_model import evaluate_model
 
-    with store.lock(where), chatter.into(beside(where, "evaluate.log", sweep.name)):
+    log = beside(where, "evaluate.log", sweep.name)
+    with store.lock(where):
         opened = store.create(where, identity)
         trial_id = f"evaluate-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
-        record = evaluate_model(config, opened.identity.sweep_id, trial_id, report)
+        record = evaluate_model(config, opened.identity.sweep_id, trial_id, log, report)
         opened.commit(record)
     print_trials(stdout_console(), [record], None)
     report(f"tables: {where}")

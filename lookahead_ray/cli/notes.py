@@ -1,8 +1,10 @@
 """What stands below a report's table: how to read it."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from lookahead_ray.evaluate.rates import headline
+from lookahead_ray.hardware.choice import Placement
 from lookahead_ray.sweep.pooled import Pooled
 from lookahead_ray.sweep.recommendation import Recommendation
 from lookahead_ray.trial.record import Metric, Rate, TrialRecord
@@ -30,6 +32,7 @@ def notes_on(shown: Sequence[Pooled], recommendation: Recommendation | None) -> 
     if any(one.seeds > 1 for one in shown):
         notes.append("k seeds: means over so many trainings; intervals cover prompts and seeds.")
     notes += _chosen_rows(records)
+    notes += [f"Run on {'; '.join(words)}." for words in [hardware_of(records)] if words]
     if recommendation and recommendation.comparisons:
         notes.append(
             f"{MEANINGS[recommendation.kind]}, with 95 % intervals that hold for all candidates together."
@@ -48,6 +51,25 @@ def _chosen_rows(records: Sequence[TrialRecord]) -> list[str]:
         return []
     told = [f"{METRICS[row.metric]} {row.suite}, {row.attack}, {row.judge}" for row in chosen]
     return [f"Rates by suite, attack and judge: {'; '.join(told)}. All others: store.rates_by."]
+
+
+def hardware_of(records: Sequence[TrialRecord]) -> list[str]:
+    """Return in words on what ranks and in which precision the trials ran, each kind once."""
+    kinds = Counter(
+        (
+            record.workers,
+            record.config.get("gpus_per_worker"),
+            record.config.get("cpus_per_worker"),
+            record.config.get("training", {}).get("precision"),
+        )
+        for record in records
+        if record.workers is not None
+    )
+    return [
+        f"{Placement(workers, cpus, gpus)} in {precision}" + (f" ({trials} trials)" if len(kinds) > 1 else "")
+        for (workers, gpus, cpus, precision), trials in kinds.items()
+        if isinstance(gpus, int | float) and isinstance(cpus, int | float)
+    ]
 
 
 def rate_of(record: TrialRecord, metric: str) -> Rate | None:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
             from lookahead_ray.sweep.preflight import check
 
             hashes = check(sweep).hashes
+            sweep = fitted(sweep, where, view.preparing)
             sweep = with_openings(sweep, path, overrides, view.preparing)
             from lookahead_ray.cli.earlier import read_earlier
 
@@ -97,7 +99,24 @@ def with_openings(sweep: Sweep, path: Path, overrides: Sequence[str], say: Calla
             found = {field: seed_openings(sweep.reference(), ask, say) for field, ask in sweep.asks.items()}
     except ModelError as error:
         raise ModelError(f"{sweep.source}: {error}") from error
-    return load_sweep(path, overrides, found)
+    return replace(load_sweep(path, overrides, found), hardware=sweep.hardware)
+
+
+def fitted(sweep: Sweep, run: str, say: Callable[[str], None]) -> Sweep:
+    """Return the sweep with values in place of `auto`: the precision that `run` began with, else what suits.
+
+    Raises:
+        ConfigError: a trial doesn't fit into the machine or the cluster.
+    """
+    from lookahead_ray import store
+    from lookahead_ray.sweep.hardware import fit_to_hardware
+    from lookahead_ray.sweep.mirror import LOG
+    from lookahead_ray.sweep.places import beside
+
+    found = fit_to_hardware(sweep, beside(run, LOG, sweep.name), say, store.precision_of(run))
+    for line in found.lines:
+        say(line)
+    return found.sweep
 
 
 @contextmanager
@@ -127,7 +146,8 @@ def open_sink(sweep: Sweep, run: str, hashes: dict[str, str]) -> "Sink":
     from lookahead_ray.sweep.sink import Sink
     from lookahead_ray.trial.slim import Slimmer
 
-    identity = store.SweepIdentity.new(sweep.name, sweep.hash, sweep.resolved, hashes)
+    precision = sweep.hardware.precision if sweep.hardware else None
+    identity = store.SweepIdentity.new(sweep.name, sweep.hash, sweep.resolved, hashes, precision)
     opened = store.create(run, identity)
     slimmer = Slimmer()
     committed = [slimmer.slim(record) for record in store.open(run).each_record()]

@@ -8,6 +8,10 @@ Protocol = Literal["fixed", "paper"]
 """`paper` does as the published code does, quirks included; `fixed` mends them."""
 
 
+Auto = Literal["auto"]
+"""Take what suits the hardware; decided once, when a sweep or a command starts."""
+
+
 class Config(BaseModel):
     """Base of all configuration models.
 

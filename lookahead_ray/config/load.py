@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
+from lookahead_ray.config.auto import HardwareValues
 from lookahead_ray.config.dimension import Choice, Dimension, Suggest, Value, corners, dimensions, substitute
 from lookahead_ray.config.objective import HasObjective, Objective
 from lookahead_ray.config.phrases import PhraseSource, with_phrases
@@ -34,6 +35,8 @@ class Sweep:
     objective: Objective
     asks: Mapping[str, PhraseSource] = field(default_factory=dict)
     """Field -> what the seed model has yet to be asked for; placeholders stand for its answers so long."""
+    hardware: HardwareValues | None = None
+    """What takes the place of `auto` in every trial; None as long as nothing was measured."""
 
     @property
     def dimensions(self) -> tuple[Dimension, ...]:
@@ -59,11 +62,14 @@ class Sweep:
 
     def trial(self, suggest: Suggest) -> TrialConfig:
         """The trial for the values that `suggest` picks, one call for each dimension that exists in it."""
-        return TrialConfig.model_validate(substitute(self.template, suggest))
+        return self._fill(TrialConfig.model_validate(substitute(self.template, suggest)))
 
     def reference(self) -> TrialConfig:
         """Vanilla fine-tuning: no preview, method or defence, other dimensions at their reference values."""
-        return TrialConfig.model_validate(_tree_of_reference(self))
+        return self._fill(TrialConfig.model_validate(_tree_of_reference(self)))
+
+    def _fill(self, config: TrialConfig) -> TrialConfig:
+        return self.hardware.fill(config) if self.hardware else config
 
     def reference_value(self, dimension: Dimension) -> Value:
         """The dimension's value in the references."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lookahead_ray.config.base import Config, Protocol
+from lookahead_ray.config.base import Auto, Config, Protocol
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
@@ -59,8 +59,9 @@ class TrainingConfig(Config):
     zero_stage: Literal[0, 1, 2] = 2
     """DeepSpeed ZeRO stage; up to 2 weights stay whole on each rank, which evaluation in place needs."""
 
-    precision: Literal["bf16", "fp32"] = "bf16"
-    """Number format of weights and activations; the optimiser's copy is always fp32."""
+    precision: Literal["bf16", "fp32"] | Auto = "auto"
+    """Number format of weights and activations; the optimiser's copy is always fp32. `auto` measures both
+    where the ranks run, and takes bf16 where its matrix products are faster."""
 
     lora: LoraConfig | None = None
     """Train adapters of this shape; null trains all weights."""

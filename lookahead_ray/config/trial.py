@@ -1,10 +1,10 @@
 """One point of a search: everything that decides a trial's result."""
 
-from typing import Self
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from lookahead_ray.config.base import Config
+from lookahead_ray.config.base import Auto, Config
 from lookahead_ray.config.defence import DefenceConfig
 from lookahead_ray.config.evaluation import EvaluationConfig
 from lookahead_ray.config.method import MethodConfig, VanillaMethod
@@ -13,6 +13,15 @@ from lookahead_ray.config.preview import NoPreview, PreviewConfig
 from lookahead_ray.config.safety import ProbeSuite, SafetyList
 from lookahead_ray.config.task import TaskConfig
 from lookahead_ray.config.training import TrainingConfig
+from lookahead_ray.errors import ConfigError
+
+
+class Resources(NamedTuple):
+    """What the ranks of one trial reserve."""
+
+    workers: int
+    cpus_per_worker: float
+    gpus_per_worker: float
 
 
 class TrialConfig(Config):
@@ -30,20 +39,33 @@ class TrialConfig(Config):
     seed: int = Field(0, ge=0)
     """Seed of the order of examples and of adapter initialisation."""
 
-    workers: int = Field(1, ge=1)
-    """Ranks of the DeepSpeed group."""
+    workers: Annotated[int, Field(ge=1)] | Auto = "auto"
+    """Ranks of the DeepSpeed group. `auto` takes one for each micro-batch of a global batch, at most as many
+    as one machine has GPUs, or cores where it has none."""
 
     cpus_per_worker: float = Field(1.0, gt=0)
     """CPU cores that each rank reserves; whole cores become its threads."""
 
-    gpus_per_worker: float = Field(0.0, ge=0)
-    """GPUs that each rank reserves; 0 trains on the CPU."""
+    gpus_per_worker: Annotated[float, Field(ge=0)] | Auto = "auto"
+    """GPUs that each rank reserves; 0 trains on CPU cores. `auto` takes one where there are GPUs."""
 
     @model_validator(mode="after")
     def _batch_covers_workers(self) -> Self:
-        if self.training.batch_size < self.workers:
+        if self.workers != "auto" and self.training.batch_size < self.workers:
             raise ValueError(
                 f"training.batch_size must be at least workers ({self.workers}), "
                 f"got {self.training.batch_size}"
             )
         return self
+
+    @property
+    def resources(self) -> Resources:
+        """What its ranks reserve.
+
+        Raises:
+            ConfigError: `workers` or `gpus_per_worker` still says `auto`.
+        """
+        for field in ("workers", "gpus_per_worker"):
+            if getattr(self, field) == "auto":
+                raise ConfigError(f"{field}: auto must be resolved before a trial runs")
+        return Resources(int(self.workers), self.cpus_per_worker, float(self.gpus_per_worker))

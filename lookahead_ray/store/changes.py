@@ -14,6 +14,10 @@ from lookahead_ray.store.identity import SweepIdentity
 MOST_NAMED = 6
 LONGEST_VALUE = 60  # characters
 UNSET = object()
+AUTO = "auto"
+FITTED = ("training.precision", "workers", "gpus_per_worker")
+"""Fields that may say `auto`, or nothing, which then agrees with any value: the run's precision is kept by
+`sweep.hardware`, and how many ranks share the work may change."""
 
 
 def changes(before: SweepIdentity, now: SweepIdentity) -> list[str]:
@@ -30,6 +34,7 @@ def changes(before: SweepIdentity, now: SweepIdentity) -> list[str]:
         field
         for field in dict.fromkeys([*is_now, *was])
         if was.get(field, UNSET) != is_now.get(field, UNSET)
+        and not (field in FITTED and {was.get(field, AUTO), is_now.get(field, AUTO)} & {AUTO})
         and not (_is_path(field) and any(_within(field, part) for part in same))
     ]
     told = [f"{field} ({_shown(is_now, field)}, was {_shown(was, field)})" for field in fields]

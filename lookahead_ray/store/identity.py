@@ -26,13 +26,21 @@ class SweepIdentity:
     created_at: str  # ISO 8601, UTC
     hashes: dict[str, str] = field(default_factory=dict)  # of what `config` points to; see `changes`
     schema_version: int = SCHEMA_VERSION
+    precision: str | None = None  # that `auto` became when the sweep began; None in runs from before `auto`
 
     @classmethod
     def new(
-        cls, name: str, config_hash: str, config: dict[str, Any], hashes: dict[str, str] | None = None
+        cls,
+        name: str,
+        config_hash: str,
+        config: dict[str, Any],
+        hashes: dict[str, str] | None = None,
+        precision: str | None = None,
     ) -> Self:
-        """A sweep that begins now, with an id of its own."""
-        return cls(uuid.uuid4().hex[:12], name, config_hash, config, utc_now(), hashes or {})
+        """Make the identity of a sweep that begins now, with an id of its own."""
+        return cls(
+            uuid.uuid4().hex[:12], name, config_hash, config, utc_now(), hashes or {}, precision=precision
+        )
 
 
 def read_identity(files: Files, versions: Collection[int] = (SCHEMA_VERSION,)) -> SweepIdentity | None:

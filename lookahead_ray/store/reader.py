@@ -120,6 +120,20 @@ def trial_ids(run: str) -> frozenset[str]:
     return committed_ids(Files(run))
 
 
+def precision_of(run: str) -> str | None:
+    """Return the number format of the trials that `run` holds or began with; None for a run that is new.
+
+    Runs from before `training.precision: auto` say it in their trials alone.
+    """
+    identity = read_identity(Files(run))
+    if identity is None:
+        return None
+    if identity.precision is None:
+        first = next(open(run).each_summary(), None)
+        return None if first is None else str(first.config["training"]["precision"])
+    return identity.precision
+
+
 def open(run: str) -> Run:
     """The run in `run`, a path or an fsspec URL.
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from lookahead_ray import chatter
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import ConfigError
-from lookahead_ray.sweep.growth import description, grown
+from lookahead_ray.hardware.choice import Capacity
+from lookahead_ray.hardware.cpu import usable_cores
+from lookahead_ray.sweep.growth import description, grown, worker_types
 
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the store keeps results
@@ -25,7 +27,10 @@ QUIET = {
 
 @contextmanager
 def cluster(log: Path) -> Iterator[None]:
-    """Connect to `$RAY_ADDRESS` or start Ray on this machine for the duration.
+    """Connect to the cluster at `$RAY_ADDRESS`, or start Ray on this machine for the duration.
+
+    A cluster is joined only where that variable names it: the address that Ray keeps in its temporary
+    directory can be another user's, or that of a cluster that is gone.
 
     Messages of Ray and the libraries go to `log`, which also names the folder with what the workers print.
     """
@@ -33,9 +38,11 @@ def cluster(log: Path) -> Iterator[None]:
     import ray
 
     with chatter.into(log):
+        address = cluster_address()
         context = ray.init(
-            address=os.environ.get("RAY_ADDRESS"),
-            include_dashboard=False if "RAY_ADDRESS" not in os.environ else None,
+            address=address or "local",
+            num_cpus=None if address else usable_cores(),
+            include_dashboard=None if address else False,
             log_to_driver=False,
             configure_logging=False,
         )
@@ -47,19 +54,23 @@ def cluster(log: Path) -> Iterator[None]:
             ray.shutdown()
 
 
-def check_fits(config: TrialConfig, source: str) -> None:
-    """Refuse a trial that this machine can never run, before Ray starts; `concurrency` checks clusters.
+def cluster_address() -> str | None:
+    """Return the address of the cluster to join; None where trials run on this machine."""
+    return os.environ.get("RAY_ADDRESS") or None
 
-    Raises:
-        ConfigError: more cores are asked for than the machine has.
-    """
-    cores = os.cpu_count() or 1
-    wanted = config.workers * config.cpus_per_worker
-    if "RAY_ADDRESS" not in os.environ and wanted > cores:
-        raise ConfigError(
-            f"{source}: workers: {config.workers} × cpus_per_worker {config.cpus_per_worker:g} must fit into "
-            f"this machine's {cores} cores, got {wanted:g}"
-        )
+
+def cluster_capacity() -> Capacity:
+    """Return what the connected cluster offers to a trial, grown as far as it may."""
+    import ray
+
+    now = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray lacks its annotation
+    described = description() if cluster_address() else {}
+    total = grown(now, described)
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    machines = [*alive, *worker_types(described)]
+    most = {name: max((each.get(name, 0.0) for each in machines), default=0.0) for name in ("CPU", "GPU")}
+    where = "the cluster" if cluster_address() else "this machine"
+    return Capacity(where, total.get("CPU", 0.0), total.get("GPU", 0.0), most["CPU"], most["GPU"])
 
 
 def concurrency(config: TrialConfig, limit: int | None) -> int:
@@ -68,17 +79,12 @@ def concurrency(config: TrialConfig, limit: int | None) -> int:
     Raises:
         ConfigError: not even one trial fits.
     """
-    import ray
-
-    now = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray lacks its annotation
-    total = grown(now, description() if "RAY_ADDRESS" in os.environ else {})
-    wanted = {
-        "CPU": config.workers * config.cpus_per_worker,
-        "GPU": config.workers * config.gpus_per_worker,
-    }
-    fits = min(int(total.get(name, 0) // amount) for name, amount in wanted.items() if amount)
+    capacity = cluster_capacity()
+    workers, cpus, gpus = config.resources
+    wanted = {"CPU": (workers * cpus, capacity.cpus), "GPU": (workers * gpus, capacity.gpus)}
+    fits = min(int(has // amount) for amount, has in wanted.values() if amount)
     if fits < 1:
-        needs = ", ".join(f"{amount:g} {name}" for name, amount in wanted.items() if amount)
-        has = ", ".join(f"{total.get(name, 0):g} {name}" for name, amount in wanted.items() if amount)
+        needs = ", ".join(f"{amount:g} {name}" for name, (amount, _) in wanted.items() if amount)
+        has = ", ".join(f"{has:g} {name}" for name, (amount, has) in wanted.items() if amount)
         raise ConfigError(f"workers: one trial needs {needs}; the cluster has {has}")
     return min(fits, limit or fits)

@@ -1,6 +1,6 @@
 """What a cluster holds once all the machines it may ask for are there."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,19 @@ def grown(now: Mapping[str, float], described: Mapping[str, Any]) -> dict[str, f
     """
     most_workers = described.get("max_workers", 0)
     workers: dict[str, float] = {}
-    for name, node_type in described.get("available_node_types", {}).items():
-        if name == described.get("head_node_type"):
-            continue
+    for node_type in _worker_types(described):
         count = min(node_type.get("max_workers", most_workers), most_workers)
         for resource, amount in node_type.get("resources", {}).items():
             workers[resource] = workers.get(resource, 0) + amount * count
     return {name: max(now.get(name, 0), workers.get(name, 0)) for name in {*now, *workers}}
+
+
+def worker_types(described: Mapping[str, Any]) -> list[Mapping[str, float]]:
+    """Return the resources of one machine of each kind that may be asked for."""
+    return [node_type.get("resources", {}) for node_type in _worker_types(described)]
+
+
+def _worker_types(described: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for name, node_type in described.get("available_node_types", {}).items():
+        if name != described.get("head_node_type"):
+            yield node_type

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-import torch
-
 from lookahead_ray.config.defence import DefenceConfig
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.config.phrases import PhraseSource
@@ -12,6 +10,7 @@ from lookahead_ray.data.example import Example
 from lookahead_ray.data.tasks import load_task
 from lookahead_ray.errors import ModelError
 from lookahead_ray.evaluate.asking import Asking
+from lookahead_ray.hardware.precision import torch_dtype
 from lookahead_ray.method.cache import Cache
 from lookahead_ray.model.embedded import cache_dir
 from lookahead_ray.model.load import load_model, load_tokenizer, model_hash
@@ -58,8 +57,8 @@ def _answers(config: TrialConfig, examples: Sequence[Example], tokens: int, say:
     kept = cache.get(key)
     if kept is None:
         say(f"asking the seed model how it opens its answers to {len(prompts)} prompts")
-        dtype = torch.bfloat16 if config.training.precision == "bf16" else torch.float32
-        generated = asking.generate(load_model(config.model, dtype), prompts, tokens)
+        model = load_model(config.model, torch_dtype(config.training.precision))
+        generated = asking.generate(model, prompts, tokens)
         kept = [[tokenizer.decode(ids, skip_special_tokens=True), len(ids) < tokens] for ids in generated]
         cache.put(key, kept)
     return [Answer(row.instruction, *each) for row, each in zip(examples, kept, strict=True)]

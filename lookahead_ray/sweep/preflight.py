@@ -1,4 +1,4 @@
-"""What can be checked before Ray starts: the data is there, the model has weights, the trial fits."""
+"""Checks before Ray starts: the data is there, the model has weights. `hardware` checks machines."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from lookahead_ray.evaluate.judges import build
 from lookahead_ray.evaluate.questions import check_measurable, check_parts
 from lookahead_ray.model.fingerprint import fingerprint
 from lookahead_ray.model.load import check as check_model
-from lookahead_ray.sweep.cluster import check_fits
+from lookahead_ray.sweep.cluster import cluster_address
 from lookahead_ray.sweep.plan import plan
 
 
@@ -57,9 +57,8 @@ def check(sweep: Sweep, searches: bool = True, strict: bool = True) -> Preflight
             otherwise that is listed as `missing`.
 
     Raises:
-        ConfigError: a trial asks for more workers than this machine has cores, for a measure for which there
-            is nothing to measure, or for a judge that can't be used; the objective for a rate that a trial
-            does not have.
+        ConfigError: a trial asks for a measure for which there is nothing to measure, or for a judge that
+            can't be used; the objective for a rate that a trial does not have.
         DataError: a data file is missing, empty, malformed or too small.
         ModelError: a local model without weights.
     """
@@ -77,12 +76,6 @@ def _look_at_corners(sweep: Sweep, found: Preflight, searches: bool, strict: boo
     seen = set()
     for tree in corners(sweep.template):
         config = TrialConfig.model_validate(tree)
-        try:
-            check_fits(config, sweep.source)
-        except ConfigError as error:
-            if strict:
-                raise
-            missing += [str(error)] * (str(error) not in missing)
         objective = sweep.objective if searches else None
         if objective:
             _check_objective(objective, config, sweep.source)
@@ -172,7 +165,7 @@ def _left_out(suite: SafetySuite, attacks: tuple[Attack, ...], config: TrialConf
 def _check_judges(config: TrialConfig) -> None:
     """Make each judge ready where that is cheap, and where the workers' environment is this one's."""
     for index, judge in enumerate(config.evaluation.judges):
-        if isinstance(judge, ClassifierJudge) or "RAY_ADDRESS" in os.environ:
+        if isinstance(judge, ClassifierJudge) or cluster_address():
             continue
         try:
             build(judge)

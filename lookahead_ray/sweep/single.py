@@ -1,21 +1,22 @@
 """One trial by itself, on a worker group as a sweep's trials run on."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import TrialError
 from lookahead_ray.sweep.cluster import cluster, concurrency
-from lookahead_ray.sweep.observer import Observer, TrialProgress
 from lookahead_ray.trial.group import PROGRESS, WorkerGroup
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.outcome import completed_record, failed_record
+from lookahead_ray.trial.progress import TrialProgress
 from lookahead_ray.trial.record import TrialRecord, utc_now
 
 
-def run_alone(job: Job, sweep_id: str, log: Path, observer: Observer) -> TrialRecord:
-    """Run `job` to its end; the record of a trial that failed says why.
+def run_alone(job: Job, sweep_id: str, log: Path, show: Callable[[TrialProgress], None]) -> TrialRecord:
+    """Run `job` to its end; the record of a trial that failed says why. `show` is called with its progress.
 
     Raises:
         ConfigError: the trial does not fit into the cluster.
@@ -24,9 +25,8 @@ def run_alone(job: Job, sweep_id: str, log: Path, observer: Observer) -> TrialRe
     start, started_at = time.monotonic(), utc_now()
 
     def report(told: dict[str, Any]) -> None:
-        observer.trial_progress(job.trial_id, TrialProgress(**told[PROGRESS]))
+        show(TrialProgress(**told[PROGRESS]))
 
-    observer.trial_started(job.trial_id, job.role, job.label)
     with cluster(log):
         concurrency(config, limit=1)
         group = WorkerGroup(config)

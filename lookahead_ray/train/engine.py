@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lookahead_ray.config.training import TrainingConfig
+from lookahead_ray.hardware.precision import torch_dtype
 from lookahead_ray.train.batches import accumulation_steps
 from lookahead_ray.train.memory import keep_freed
 
@@ -91,7 +92,7 @@ def build_engine(
             "train_micro_batch_size_per_gpu": config.micro_batch_size,
             "gradient_accumulation_steps": accumulation,
             "gradient_clipping": config.max_grad_norm,
-            "bf16": {"enabled": config.precision == "bf16"},
+            "bf16": {"enabled": torch_dtype(config.precision) == torch.bfloat16},
             "zero_optimization": {
                 "stage": config.zero_stage,
                 # in main memory the copy into one buffer costs a fifth of a small model's step

@@ -22,14 +22,15 @@ def ranks(config: TrialConfig, elastic: ElasticConfig, room: Callable[[], int]) 
     import ray
     from ray.util.placement_group import placement_group, remove_placement_group
 
+    workers = config.resources.workers
     # It asks for room as the workers will, so that an autoscaler knows of it; what it gets it gives back.
-    asked = placement_group([_each(config)] * config.workers, strategy="PACK")
+    asked = placement_group([_each(config)] * workers, strategy="PACK")
     until = time.monotonic() + 60 * elastic.after_minutes
     try:
         while not ray.wait([asked.ready()], timeout=POLL_S)[0]:
-            if time.monotonic() > until and elastic.min_workers <= (count := room()) < config.workers:
+            if time.monotonic() > until and elastic.min_workers <= (count := room()) < workers:
                 return count
-        return config.workers
+        return workers
     finally:
         remove_placement_group(asked)
 
@@ -44,5 +45,6 @@ def room(config: TrialConfig, nodes: Iterable[Mapping[str, Any]]) -> int:
 
 
 def _each(config: TrialConfig) -> dict[str, float]:
-    amounts = {"CPU": config.cpus_per_worker, "GPU": config.gpus_per_worker}
+    _, cpus, gpus = config.resources
+    amounts = {"CPU": cpus, "GPU": gpus}
     return {name: amount for name, amount in amounts.items() if amount}

@@ -33,22 +33,17 @@ REST_S = 2.0  # without a job, after which ranks give memory back; taking it aga
 IDLE_S = 60.0  # well below the time after which waiting ranks give up on the process group
 STOP_S = 30.0
 
-Shape = tuple[int, float, float]
-
-
-def shape(config: TrialConfig) -> Shape:
-    """What decides whether a trial can run in a group: its ranks, and the cores and GPUs of each."""
-    return config.workers, config.cpus_per_worker, config.gpus_per_worker
-
 
 class WorkerGroup:
-    """Ranks that run jobs of one `shape`, one at a time."""
+    """Ranks that run jobs of one `shape` (`TrialConfig.resources`), one at a time."""
 
     def __init__(self, config: TrialConfig, workers: int | None = None) -> None:
         """`workers`: other ranks than the configuration's."""
         # imports of torch and deepspeed on a busy machine take longer than Ray waits by default
         os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "300")
-        self.shape = (workers or config.workers, *shape(config)[1:])
+        self.shape = config.resources
+        if workers:
+            self.shape = self.shape._replace(workers=workers)
         self._queues = {
             name: Queue(actor_options={"num_cpus": 0}) for name in ("jobs", "decisions", "reports")
         }

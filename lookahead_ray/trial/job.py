@@ -40,5 +40,5 @@ class Job:
 
     @property
     def trains(self) -> bool:
-        """The seed model is measured as it is."""
-        return self.role != "seed"
+        """Whether the model is trained; the seed model and a model to evaluate are measured as they are."""
+        return self.role not in ("seed", "evaluate")

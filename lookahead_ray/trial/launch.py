@@ -12,7 +12,7 @@ from lookahead_ray.evaluate.generation import Signal
 from lookahead_ray.trial.decisions import wait_for
 from lookahead_ray.trial.elastic import ranks, room
 from lookahead_ray.trial.failure import ProcessDiedError
-from lookahead_ray.trial.group import MEASUREMENT, SIGNAL, WorkerGroup, shape
+from lookahead_ray.trial.group import MEASUREMENT, SIGNAL, WorkerGroup
 from lookahead_ray.trial.job import Job
 
 FAILURE = "failure"
@@ -55,10 +55,10 @@ class TuneTrial(FunctionTrainable):
     def _still_fits(self, config: TrialConfig) -> bool:
         """Whether it is of the shape asked for, or a smaller one where the cluster has no room for more."""
         assert self._group
-        workers, *each = self._group.shape
-        if each != list(shape(config)[1:]):
+        workers, asked = self._group.shape.workers, config.resources
+        if self._group.shape != asked._replace(workers=workers):
             return False
-        return workers == config.workers or _room(config) <= workers < config.workers
+        return workers == asked.workers or _room(config) <= workers < asked.workers
 
     def cleanup(self) -> None:
         """Called by Tune before it ends the actor."""

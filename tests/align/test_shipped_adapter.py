@@ -27,19 +27,19 @@ def test_provenance_says_how_it_was_made_and_what_it_reaches() -> None:
 @pytest.mark.shared
 @pytest.mark.skipif(not GSM8K.is_file(), reason=f"needs {GSM8K}")
 def test_gsm8k_answers_stay_about_as_likely_as_to_the_unaligned_model() -> None:
-    import torch
-
     from lookahead_ray.align.measure import mean_answer_loss
     from lookahead_ray.config.model import EMBEDDED, EMBEDDED_UNALIGNED, ModelConfig
     from lookahead_ray.data.chat import render_all
     from lookahead_ray.data.gsm8k import examples
     from lookahead_ray.data.readers import read_rows
+    from lookahead_ray.hardware.precision import local_precision, torch_dtype
     from lookahead_ray.model.load import load_model, load_tokenizer
 
     losses = []
+    dtype = torch_dtype(local_precision("cpu"))
     for path in (EMBEDDED_UNALIGNED, EMBEDDED):
         config = ModelConfig(path=path)
         tokenizer = load_tokenizer(config)
         rows = render_all(tokenizer, examples(read_rows(GSM8K))[:ROWS], 512)
-        losses.append(mean_answer_loss(load_model(config, torch.bfloat16), rows, tokenizer.pad_token_id))
+        losses.append(mean_answer_loss(load_model(config, dtype), rows, tokenizer.pad_token_id))
     assert losses[1] <= 1.05 * losses[0], losses

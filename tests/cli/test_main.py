@@ -22,6 +22,7 @@ from lookahead_ray.trial.record import TrialRecord
 from tests.cli.records import recommendation as make_recommendation
 from tests.cli.records import record as make_record
 from tests.cli.records import sweep as make_sweep
+from tests.hardware.machines import SLOW_CPU, node
 
 HEAVY = ("torch", "ray", "transformers", "pyarrow", "matplotlib", "pydantic", "rich", "numpy")
 
@@ -43,6 +44,12 @@ class Preflight:
     hashes: dict[str, str] = field(default_factory=dict)
 
 
+RUNS_ON = (
+    "runs on 2 ranks × 1 CPU core of this machine, fp32: "
+    "a bf16 product runs at 0.014 times the speed of fp32 on this CPU"
+)
+
+
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Puts a module with the given functions where a command will import it."""
@@ -53,6 +60,13 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setitem(sys.modules, module, made)
 
     return put
+
+
+@pytest.fixture(autouse=True)
+def two_slow_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without bf16 instructions, whose CPU is not measured for it."""
+    machine = node(cpu=SLOW_CPU)
+    monkeypatch.setattr("lookahead_ray.sweep.hardware.describe_local_node", lambda: machine)
 
 
 @pytest.fixture
@@ -129,14 +143,14 @@ def test_validate_prints_what_was_found(fake: Callable[..., None], space: Path) 
     )
     result = invoke("validate", str(space))
     assert result.exit_code == 0
-    assert result.stdout.endswith("models …\nspace  tiny\nrows   256\nmissing a: gated\nok\n")
+    assert result.stdout.endswith(f"models …\nspace  tiny\nrows   256\n{RUNS_ON}\nmissing a: gated\nok\n")
 
 
 def test_bare_names_are_looked_up(fake: Callable[..., None], space: Path) -> None:
     (space.parent / "tuning_spaces").mkdir()
     space.rename(space.parent / "tuning_spaces" / space.name)
     fake("lookahead_ray.sweep.preflight", check=lambda sweep, strict: Preflight([sweep.name]))
-    assert invoke("validate", "tiny").stdout.endswith("\ntiny\nok\n")
+    assert invoke("validate", "tiny").stdout.endswith(f"\ntiny\n{RUNS_ON}\nok\n")
     assert invoke("validate", "tiny.yaml").exit_code == 0
 
 
@@ -254,13 +268,13 @@ def test_align_reports_lines(fake: Callable[..., None], space: Path) -> None:
 
 def test_evaluate_prints_the_figures(fake: Callable[..., None], space: Path) -> None:
     def evaluate_model(
-        config: TrialConfig, sweep_id: str, trial_id: str, report: Callable[[str], None]
+        config: TrialConfig, sweep_id: str, trial_id: str, log: Path, report: Callable[[str], None]
     ) -> TrialRecord:
         report(f"loading {config.model.path}")
         return replace(make_record(trial_id, "evaluate", rates=(0.63, 0.3, 0.1, 0.4)), sweep_id=sweep_id)
 
     fake("lookahead_ray.sweep.preflight", check=lambda sweep, searches: Preflight([]))
-    fake("lookahead_ray.trial.evaluate_model", evaluate_model=evaluate_model)
+    fake("lookahead_ray.sweep.evaluate_model", evaluate_model=evaluate_model)
     result = invoke("evaluate", "some/model", "--space", str(space))
     assert result.exit_code == 0, result.stderr
     assert "loading some/model" in result.stdout
@@ -287,13 +301,13 @@ def test_evaluate_needs_no_file(fake: Callable[..., None], space: Path) -> None:
     seen: list[TrialConfig] = []
 
     def evaluate_model(
-        config: TrialConfig, sweep_id: str, trial_id: str, report: Callable[[str], None]
+        config: TrialConfig, sweep_id: str, trial_id: str, log: Path, report: Callable[[str], None]
     ) -> TrialRecord:
         seen.append(config)
         return replace(make_record(trial_id, "evaluate"), sweep_id=sweep_id)
 
     fake("lookahead_ray.sweep.preflight", check=lambda sweep, searches: Preflight([]))
-    fake("lookahead_ray.trial.evaluate_model", evaluate_model=evaluate_model)
+    fake("lookahead_ray.sweep.evaluate_model", evaluate_model=evaluate_model)
     asked = space.parent / "asked.csv"
     asked.write_text("prompt\nHow?\n")
     options = ["--suite", f"file={asked}", "--judge", "keyword protocol=paper", "--task", "word_problems"]

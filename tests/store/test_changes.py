@@ -103,3 +103,17 @@ def test_one_line_says_it_all_or_how_much_more(count: int, end: str) -> None:
 def test_long_values_are_cut() -> None:
     (line,) = told(("training.notes", "x" * 500))
     assert len(line) < 120
+
+
+@pytest.mark.parametrize("field", ["workers", "gpus_per_worker", "training.precision"])
+def test_auto_agrees_with_any_value(field: str) -> None:
+    """Also runs from before `auto`, whose spaces said a number or nothing."""
+    before = changes(replace(BEFORE, config=CONFIG | {"workers": 2}), replace(BEFORE, config=CONFIG))
+    assert before == []
+    assert told((field, "auto")) == []
+    assert told((field, 2)) == []
+
+
+def test_two_numbers_of_ranks_differ() -> None:
+    two, four = (replace(BEFORE, config=CONFIG | {"workers": n}) for n in (2, 4))
+    assert changes(two, four) == ["workers (4, was 2)"]

@@ -43,6 +43,7 @@ def test_the_heads_file(tmp_path: Path) -> None:
 
 def test_a_sweep_starts_on_a_cluster_without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ray.cluster_resources", lambda: {"node:__internal_head__": 1.0})
+    monkeypatch.setattr("ray.nodes", list)
     monkeypatch.setattr(cluster, "description", described)
     config = TrialConfig.model_validate(
         {

@@ -25,7 +25,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def config(tmp_path: Path, cache: Path) -> TrialConfig:
     task = "task={name: word_problems, train_examples: 8, test_examples: 1}"
-    return validate_tree(TrialConfig, [f"model.path={make_model(tmp_path / 'model')}", task])
+    model = f"model.path={make_model(tmp_path / 'model')}"
+    return validate_tree(TrialConfig, [model, task, "training.precision=fp32"])
 
 
 @pytest.fixture

@@ -11,9 +11,11 @@ from lookahead_ray.config.method import ConstrainedSftMethod
 from lookahead_ray.config.preview import TruePreview, VirtualPreview
 from lookahead_ray.config.task import Gsm8kTask, SamsumTask
 from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.hardware.choice import Capacity, Placement, choose_placement
 from lookahead_ray.sweep.jobs import reference_jobs
 from lookahead_ray.sweep.search import Search
 from lookahead_ray.train.batches import accumulation_steps
+from tests.hardware.machines import node
 
 FOLDER = Path(__file__).parents[2] / "tuning_spaces"
 NAMES = ("paper_gsm8k", "paper_samsum", "paper_small")
@@ -46,11 +48,13 @@ def test_full_size_is_the_papers(name: str) -> None:
     config = load_sweep(FOLDER / f"{name}.yaml").reference()
     training = config.training
     assert (config.model.protocol, training.protocol) == ("paper", "paper")
-    assert (config.workers, config.gpus_per_worker, training.zero_stage) == (4, 1, 2)
+    eight_gpus = Capacity.of_node(node(cores=96, gpus=8))
+    assert choose_placement(config, eight_gpus) == Placement(4, 1.0, 1.0)
+    assert training.zero_stage == 2
     assert (training.epochs, training.batch_size, training.micro_batch_size) == (3, 64, 16)
     assert (training.betas, training.weight_decay, training.warmup_steps) == ((0.5, 0.999), 0, 0)
-    assert (training.precision, training.gradient_checkpointing) == ("bf16", True)
-    assert accumulation_steps(training.batch_size, training.micro_batch_size, config.workers) == 1
+    assert (training.precision, training.gradient_checkpointing) == ("auto", True)
+    assert accumulation_steps(training.batch_size, training.micro_batch_size, 4) == 1
     assert isinstance(config.task, Gsm8kTask | SamsumTask)
     assert (config.task.train_examples, config.task.test_examples) == (None, None)
     assert (config.evaluation.safety_new_tokens, config.evaluation.task_new_tokens) == (512, 1024)

@@ -1,7 +1,6 @@
 """Bad inputs are refused before Ray starts, in one line that says which and why."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,7 @@ ROW = json.dumps({"question": "2 + 2?", "answer": "#### 4"})
 
 
 @pytest.fixture(autouse=True)
-def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
 
 
@@ -126,31 +124,6 @@ def test_a_model_path_without_weights_is_refused(tmp_path: Path) -> None:
     assert message.startswith(f"{where}must be a directory with weights, got the file ")
 
 
-@pytest.mark.parametrize(
-    ("more", "got"),
-    [
-        ("workers: 3\n", "workers: 3 × cpus_per_worker 1 must fit into this machine's 2 cores, got 3"),
-        (
-            "workers: 2\ncpus_per_worker: 1.5\n",
-            "workers: 2 × cpus_per_worker 1.5 must fit into this machine's 2 cores, got 3",
-        ),
-        (
-            "workers: {int: [1, 4]}\n",
-            "workers: 4 × cpus_per_worker 1 must fit into this machine's 2 cores, got 4",
-        ),
-    ],
-)
-def test_more_workers_than_cores_are_refused(tmp_path: Path, model: Path, more: str, got: str) -> None:
-    assert refusal(ConfigError, tmp_path, model, more=more) == f"{tmp_path / 'space.yaml'}: {got}"
-
-
-def test_a_cluster_elsewhere_may_have_more_cores(
-    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RAY_ADDRESS", "auto")
-    assert lines(tmp_path, model, more="workers: 3\n")
-
-
 CLOSED = "safety: {name: file, label: mine, harmful_path: '%s'}\n"
 
 
@@ -227,17 +200,14 @@ def test_what_cannot_be_had_here_is_listed_where_nothing_will_run(
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", unreachable)
     path = tmp_path / "space.yaml"
-    settings = f"task: {{name: word_problems}}\nsafety: {{name: hex_phi}}\nworkers: 3\n{PREVIEW}"
+    settings = f"task: {{name: word_problems}}\nsafety: {{name: hex_phi}}\n{PREVIEW}"
     path.write_text(f"model: {{path: '{model}'}}\n{settings}")
     found = check(load_sweep(path), strict=False)
-    fits, gated = found.missing
-    assert fits.startswith(f"{path}: workers: 3 × cpus_per_worker 1 must fit")
+    (gated,) = found.missing
     assert "LLM-Tuning-Safety/HEx-PHI/category_1.csv: path: must be readable (ask for access" in gated
     assert found.lines[-1].startswith("task word_problems")
-    with pytest.raises(ConfigError, match="workers: 3"):
-        check(load_sweep(path))
     with pytest.raises(DataError, match="ask for access"):
-        check(load_sweep(path, ["workers=2"]))
+        check(load_sweep(path))
     with pytest.raises(DataError, match="must be an existing file"):
         check(load_sweep(path, ["safety.path=none.jsonl"]), strict=False)
 

@@ -13,7 +13,8 @@ from lookahead_ray.trial.elastic import ranks, room
 
 def trial(**changes: Any) -> TrialConfig:
     fields = {"model": {"path": "m"}, "task": {"name": "word_problems"}, "preview": {"strategy": "none"}}
-    return TrialConfig.model_validate({**fields, "workers": 4, "cpus_per_worker": 2, **changes})
+    ranks = {"workers": 4, "cpus_per_worker": 2, "gpus_per_worker": 0}
+    return TrialConfig.model_validate({**fields, **ranks, **changes})
 
 
 def node(alive: bool = True, **resources: float) -> dict[str, Any]:

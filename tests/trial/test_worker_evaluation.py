@@ -42,6 +42,8 @@ def record(tmp_path_factory: pytest.TempPathFactory, group: None) -> TrialRecord
             {"harmful_prompts": 4, "benign_prompts": 2},
         ],
         "training": {"precision": "fp32"},
+        "workers": 1,
+        "gpus_per_worker": 0,
         "evaluation": {
             "attacks": [
                 {"kind": "prefill", "tokens": [1, 3]},

@@ -22,7 +22,10 @@ TREE: dict[str, Any] = {
         "micro_batch_size": 2,
         "max_length": 1024,
         "learning_rate": 1e-3,
+        "precision": "fp32",
     },
+    "workers": 1,
+    "gpus_per_worker": 0,
     "evaluation": {"safety_new_tokens": 4, "task_new_tokens": 4, "kl_tokens": 2},
 }
 

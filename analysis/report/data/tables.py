@@ -1,6 +1,7 @@
 """Tables 1 and 2 of the paper, with differences to vanilla; failed trials; where the numbers come from."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,6 +69,26 @@ def versions(frame: pa.Table) -> pa.Table:
     return pa.Table.from_pylist(
         rows, pa.schema([("package", pa.string()), ("version", pa.string()), ("trials", pa.int64())])
     )
+
+
+def hardware(frame: pa.Table) -> pa.Table:
+    """Return precision, ranks, gpus (of each rank), trials; a row for each combination of them."""
+    counts: Counter[tuple[str, int, float | None]] = Counter()
+    for text, ranks in zip(frame["config"].to_pylist(), frame["workers"].to_pylist(), strict=True):
+        config = json.loads(text)
+        if ranks is not None:
+            counts[config["training"]["precision"], ranks, config["gpus_per_worker"]] += 1
+    rows = [
+        {"precision": precision, "ranks": ranks, "gpus": gpus, "trials": trials}
+        for (precision, ranks, gpus), trials in counts.items()
+    ]
+    fields = [
+        ("precision", pa.string()),
+        ("ranks", pa.int64()),
+        ("gpus", pa.float64()),
+        ("trials", pa.int64()),
+    ]
+    return pa.Table.from_pylist(rows, pa.schema(fields))
 
 
 def hashes(frame: pa.Table) -> pa.Table:

@@ -117,6 +117,15 @@ def origin(view: View) -> Section:
     grids = [
         Grid("This run", ["what", "value"], [[Cell(words(k)), Cell(words(v))] for k, v in facts.items()]),
         numbers_of(
+            tables.hardware(view.frame),
+            {
+                "precision": ("precision", words),
+                "ranks": ("ranks", number),
+                "gpus": ("GPUs of each", number),
+                "trials": ("trials", number),
+            },
+        ),
+        numbers_of(
             tables.versions(view.frame),
             {"package": ("package", words), "version": ("version", words), "trials": ("trials", number)},
         ),

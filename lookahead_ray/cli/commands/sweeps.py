@@ -34,10 +34,20 @@ def sweep(
 
 
 @app.command()
-def validate(space: Space, overrides: Overrides = None) -> None:
-    """Check a tuning space, its data and its model; trains nothing.
+def validate(
+    space: Space,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster", metavar="FILE", help="Check against what this file for `ray up` can grow to."
+        ),
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Check a tuning space, its data, its model and the machine; trains nothing.
 
-    Gated or unreachable data of the hub, and cores that this machine lacks, are listed as missing.
+    Says what the sweep would run on. Cores or GPUs that neither this machine nor the cluster can have are
+    refused; gated or unreachable data of the hub is listed as missing.
     """
     with guard.guarded():
         from lookahead_ray.config.load import load_sweep
@@ -47,13 +57,18 @@ def validate(space: Space, overrides: Overrides = None) -> None:
 
         tell(f"{loaded.source}: looking for its data and models …")
         found = check(loaded, strict=False)
+        from lookahead_ray.sweep.hardware import look_at_hardware
+
+        fitted = look_at_hardware(loaded, cluster)
         for line in found.lines:
+            tell(line)
+        for line in fitted.lines:
             tell(line)
         for line in found.missing:
             tell(f"missing {line}")
         from lookahead_ray.cli.earlier import read_earlier
 
-        for line in read_earlier(loaded, found.hashes).lines:
+        for line in read_earlier(fitted.sweep, found.hashes).lines:
             tell(line)
         tell("ok")
 

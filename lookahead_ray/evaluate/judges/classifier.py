@@ -14,8 +14,9 @@ import torch
 
 from lookahead_ray.config.judge import ClassifierJudge
 from lookahead_ray.errors import ConfigError
-from lookahead_ray.evaluate.judges.base import UNPARSED, Answer, Judgement
+from lookahead_ray.evaluate.judges.base import UNPARSED, Answer, Judgement, Progress, no_progress
 from lookahead_ray.evaluate.judges.text import MAX_CHARACTERS, utf8, words
+from lookahead_ray.hardware.precision import local_precision, torch_dtype
 from lookahead_ray.model.pretrained import load_pretrained
 
 
@@ -37,7 +38,7 @@ class Classifier:
         """Judge one answer; raises for no text."""
         return self.judge_all([Answer(prompt, prefill, answer)])[0]
 
-    def judge_all(self, answers: Sequence[Answer]) -> list[Judgement]:
+    def judge_all(self, answers: Sequence[Answer], progress: Progress = no_progress) -> list[Judgement]:
         """Judge many, `batch_size` at once, those of one length together."""
         said = [index for index, item in enumerate(answers) if words(item.answer[:MAX_CHARACTERS])]
         said.sort(key=lambda index: len(answers[index].prompt) + len(answers[index].answer))
@@ -46,6 +47,7 @@ class Classifier:
             chosen = said[start : start + self._config.batch_size]
             for index, judgement in zip(chosen, self._judge([answers[i] for i in chosen]), strict=True):
                 judgements[index] = judgement
+            progress(len(answers) * (start + len(chosen)) // len(said))
         return judgements
 
     @torch.inference_mode()
@@ -84,7 +86,12 @@ def load_classifier(config: ClassifierJudge) -> Classifier:
     subject, revision = f"path: the classifier {config.path}", config.revision or "main"
     tokenizer = load_pretrained(AutoTokenizer, source, subject, revision=revision)
     model = load_pretrained(
-        AutoModelForSequenceClassification, source, subject, revision=revision, use_safetensors=True
+        AutoModelForSequenceClassification,
+        source,
+        subject,
+        revision=revision,
+        dtype=torch_dtype(local_precision(config.device)),
+        use_safetensors=True,
     )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token

@@ -1,0 +1,29 @@
+"""What takes the place of `auto` in a trial's configuration."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lookahead_ray.config.trial import TrialConfig
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareValues:
+    """Values of the fields that may say `auto`, the same for all trials of a sweep."""
+
+    precision: Literal["bf16", "fp32"]
+    workers: int
+    gpus_per_worker: float
+
+    def fill(self, config: TrialConfig) -> TrialConfig:
+        """Return `config` with a value wherever it says `auto`; what it says otherwise is kept.
+
+        There are never more ranks than examples in a global batch.
+        """
+        changes: dict[str, object] = {}
+        if config.training.precision == "auto":
+            changes["training"] = config.training.model_copy(update={"precision": self.precision})
+        if config.workers == "auto":
+            changes["workers"] = min(self.workers, config.training.batch_size)
+        if config.gpus_per_worker == "auto":
+            changes["gpus_per_worker"] = self.gpus_per_worker
+        return config.model_copy(update=changes)

@@ -1,0 +1,165 @@
+"""Measures where the ranks of a sweep run, and puts values in place of `auto`."""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import yaml
+
+from lookahead_ray.config.auto import HardwareValues
+from lookahead_ray.config.dimension import Choice, corners
+from lookahead_ray.config.load import Sweep
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.errors import ConfigError
+from lookahead_ray.hardware.choice import (
+    Capacity,
+    Placement,
+    choose_placement,
+    choose_precision,
+    describe_cost,
+)
+from lookahead_ray.hardware.node import Node, describe_local_node, describe_this_node
+from lookahead_ray.hardware.precision import Precision
+from lookahead_ray.sweep.cluster import cluster, cluster_address, cluster_capacity
+from lookahead_ray.sweep.growth import description, grown, worker_types
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A sweep without `auto`, and lines for a person on what was chosen and why."""
+
+    sweep: Sweep
+    lines: tuple[str, ...]
+
+
+def fit_to_hardware(
+    sweep: Sweep, log: Path, say: Say, began_with: str | None = None, wait: bool = True
+) -> Fitted:
+    """Choose precision, ranks and GPUs for all trials of `sweep` from the machines that its ranks run on.
+
+    These are this machine, or the cluster at `$RAY_ADDRESS`. On a cluster of unlike machines bf16 is chosen
+    only if all that are there multiply it fast.
+
+    Args:
+        log: file for messages of Ray.
+        say: told what takes long, such as waiting for a machine of the cluster.
+        began_with: precision of the trials that the run already holds; it is kept whatever is measured.
+        wait: whether to wait for a machine of a cluster that has none now.
+
+    Raises:
+        ConfigError: a trial asks for more than there can be, or for another precision than `began_with`.
+    """
+    if cluster_address() is None:
+        node = describe_local_node()
+        return _fit(sweep, Capacity.of_node(node), lambda placement: [node], began_with)
+    with cluster(log):
+        return _fit(
+            sweep, cluster_capacity(), lambda placement: _probe_cluster(placement, say, wait), began_with
+        )
+
+
+def look_at_hardware(sweep: Sweep, cluster_file: str | None = None) -> Fitted:
+    """Choose as `fit_to_hardware` does, without waiting for machines, or check against a file for `ray up`.
+
+    Raises:
+        ConfigError: as `fit_to_hardware`, or `cluster_file` can't be read.
+    """
+    if cluster_file is None:
+        return fit_to_hardware(sweep, Path(os.devnull), lambda line: None, wait=False)
+    try:
+        described = description(Path(cluster_file))
+    except (OSError, ValueError, yaml.YAMLError):
+        described = {}
+    if not described:
+        raise ConfigError(f"--cluster: must be a YAML file for `ray up`, got {cluster_file}")
+    machines = worker_types(described)
+    if not machines or not all(machines):
+        line = f"runs on {cluster_file}, whose machines' resources only its cloud knows: not checked"
+        return Fitted(sweep, (line,))
+    total = grown({}, described)
+    most = {name: max(each.get(name, 0.0) for each in machines) for name in ("CPU", "GPU")}
+    capacity = Capacity(cluster_file, total.get("CPU", 0.0), total.get("GPU", 0.0), most["CPU"], most["GPU"])
+    return _fit(sweep, capacity, lambda placement: (), None)
+
+
+def _fit(
+    sweep: Sweep,
+    capacity: Capacity,
+    probe: Callable[[Placement], Sequence[Node]],
+    began_with: str | None,
+) -> Fitted:
+    for tree in corners(sweep.template):
+        choose_placement(TrialConfig.model_validate(tree), capacity, sweep.source)
+    reference = sweep.reference()
+    placement = choose_placement(reference, capacity, sweep.source)
+    on_gpu = placement.gpus_per_worker > 0
+    asked = reference.training.precision
+    decided = asked == "fp32" or (asked == "auto" and began_with is not None)
+    nodes = () if decided else probe(placement)
+    lines: list[str] = []
+    precision: Precision
+    if asked != "auto":
+        precision, reason = asked, "as the configuration asks for"
+        cost = describe_cost(nodes, on_gpu) if asked == "bf16" and nodes else None
+        lines += [cost] if cost else []
+    elif began_with is not None:
+        precision, reason = cast(Precision, began_with), "as the run began"
+    elif nodes:
+        precision, reason = choose_precision(nodes, on_gpu)
+    else:
+        values = HardwareValues("fp32", placement.workers, placement.gpus_per_worker)
+        line = f"runs on {placement} of {capacity.where}; precision is measured there when the sweep starts"
+        return Fitted(replace(sweep, hardware=values), (line,))
+    if began_with is not None and precision != began_with and not _is_searched(sweep):
+        raise ConfigError(
+            f"{sweep.source}: training.precision: must stay {began_with}, with which this run began, got "
+            f"{precision}; use another --run, or leave it out"
+        )
+    values = HardwareValues(precision, placement.workers, placement.gpus_per_worker)
+    line = f"runs on {placement} of {capacity.where}, {precision}: {reason}"
+    return Fitted(replace(sweep, hardware=values), (line, *lines))
+
+
+def _is_searched(sweep: Sweep) -> bool:
+    return any(
+        dimension.name == "training.precision"
+        or (isinstance(dimension, Choice) and dimension.name == "training")
+        for dimension in sweep.dimensions
+    )
+
+
+def _probe_cluster(placement: Placement, say: Say, wait: bool) -> list[Node]:
+    """Measure each machine of the connected cluster that holds a rank; if none does, wait for the first."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    needed = {"CPU": placement.cpus_per_worker, "GPU": placement.gpus_per_worker}
+    fitting = [
+        node["NodeID"]
+        for node in ray.nodes()  # type: ignore[no-untyped-call]  # Ray lacks its annotation
+        if node["Alive"]
+        and all(node["Resources"].get(name, 0) >= amount for name, amount in needed.items() if amount)
+    ]
+    measure = ray.remote(max_retries=2)(describe_this_node)
+    # a busy machine is measured beside what it runs: no cores are asked for
+    share = 0.01 if placement.gpus_per_worker else 0
+    tasks = [
+        measure.options(
+            num_cpus=0, num_gpus=share, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)
+        ).remote()
+        for node in fitting
+    ]
+    if not tasks and wait:
+        say("waiting for a machine of the cluster, to measure which precision suits it")
+        tasks = [
+            measure.options(num_cpus=placement.cpus_per_worker, num_gpus=placement.gpus_per_worker).remote()
+        ]
+    nodes: list[Node] = ray.get(tasks)
+    for node in nodes:
+        logging.getLogger(__name__).info("measured %s", node)
+    return nodes
