@@ -9,7 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lookahead_ray.data.chat import Rendered
 from lookahead_ray.method import RowLoss
-from lookahead_ray.method.work import Work, teacher_forced
+from lookahead_ray.method.work import Work
+from lookahead_ray.train.packing import work_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def count(
     Args:
         recomputes: whether the backward pass computes layers anew (gradient checkpointing).
     """
-    work, was_training = teacher_forced(rows), model.training
+    work, was_training = work_of(model, rows), model.training
     devices = [model.device] if model.device.type == "cuda" else []
     model.train()
     try:

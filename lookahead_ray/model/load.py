@@ -140,6 +140,14 @@ def check_length(model: Any, tokens: int, what: str) -> None:
         raise ModelError(f"{what} {tokens} tokens, but the model's context ends at {limit}")
 
 
+def sees_positions_alone(model: Any) -> bool:
+    """Whether masked places between two tokens change nothing: not so where windows or biases count them."""
+    config = model.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    windowed = kinds != {"full_attention"} or getattr(config, "sliding_window", None)
+    return not windowed and hasattr(config, "rope_parameters")
+
+
 def _is_causal(model: Any) -> bool:
     """Whether logits depend on what is before a token alone.
 

@@ -8,10 +8,12 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from lookahead_ray.data.chat import Rendered
+from lookahead_ray.train.packing import pack, packed_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +66,37 @@ def optimiser_steps(examples: int, epochs: int, batch_size: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
-    """Tensors of one forward pass, padded on the right: under causal attention nothing looks there, so
-    there is no mask, which torch's fastest attention kernels can't take.
+    """Tensors of one forward pass.
 
-    input_ids: (batch, seq); positions: (answer tokens,), indices into the flattened `input_ids` of the inputs
-    that answer tokens follow, row by row; targets: (answer tokens,), these tokens.
+    Attributes:
+        inputs: arguments of the model; `input_ids` (batch, seq) among them.
+        positions: (answer tokens,), indices into the flattened `input_ids` of the inputs that answer tokens
+            follow, row by row.
+        targets: (answer tokens,), these tokens.
     """
 
-    input_ids: torch.Tensor
+    inputs: dict[str, torch.Tensor]
     positions: torch.Tensor
     targets: torch.Tensor
 
 
-def collate(rows: Sequence[Rendered], pad_id: int, device: torch.device) -> MicroBatch:
-    """Token tensors of a micro-batch. The last answer token is a target only, never an input."""
+def collate(rows: Sequence[Rendered], pad_id: int, model: Any) -> MicroBatch:
+    """Make the tensors of a micro-batch for `model`: packed (see `packing`), or else padded on the right.
+
+    Under causal attention nothing looks at padding on the right, so there is no mask, which torch's fastest
+    attention kernels can't take. The last answer token is a target only, never an input.
+    """
+    targets = torch.tensor([token for row in rows for token in row.answer_ids])
+    if packed_tokens(model, rows) is None:
+        inputs, positions = _pad(rows, pad_id)
+    else:
+        inputs, positions = pack(rows, model.dtype)
+    device = model.device
+    moved = {name: tensor.to(device) for name, tensor in inputs.items()}
+    return MicroBatch(moved, positions.to(device), targets.to(device))
+
+
+def _pad(rows: Sequence[Rendered], pad_id: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     width = max(row.length for row in rows) - 1
     input_ids = torch.full((len(rows), width), pad_id)
     positions: list[int] = []
@@ -85,10 +104,7 @@ def collate(rows: Sequence[Rendered], pad_id: int, device: torch.device) -> Micr
         input_ids[index, : row.length - 1] = torch.tensor([*row.prompt_ids, *row.answer_ids[:-1]])
         first = index * width + len(row.prompt_ids) - 1
         positions += range(first, first + len(row.answer_ids))
-    targets = [token for row in rows for token in row.answer_ids]
-    return MicroBatch(
-        *(part.to(device) for part in (input_ids, torch.tensor(positions), torch.tensor(targets)))
-    )
+    return {"input_ids": input_ids}, torch.tensor(positions)
 
 
 def left_pad(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:

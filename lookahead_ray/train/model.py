@@ -70,14 +70,14 @@ def logits_at(model: Any, places: torch.Tensor, **inputs: Any) -> torch.Tensor:
 
 def answer_logits(model: Any, micro: MicroBatch) -> torch.Tensor:
     """Logits (answer tokens, vocab) at the inputs that answer tokens follow."""
-    return logits_at(model, micro.positions, input_ids=micro.input_ids, use_cache=False)
+    return logits_at(model, micro.positions, **micro.inputs, use_cache=False)
 
 
 def forward(pad_id: int) -> Forward:
     """Logits and targets of rows from one forward pass."""
 
     def logits_and_targets(model: Any, rows: Sequence[Rendered]) -> tuple[torch.Tensor, torch.Tensor]:
-        micro = collate(rows, pad_id, model.device)
+        micro = collate(rows, pad_id, getattr(model, "module", model))
         return answer_logits(model, micro), micro.targets
 
     return logits_and_targets

@@ -7,10 +7,11 @@ from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.data.chat import Rendered
 from lookahead_ray.evaluate.flops import Costs, count, estimated_flops
 from lookahead_ray.method import vanilla
-from lookahead_ray.method.work import Work, teacher_forced
+from lookahead_ray.method.work import Work
 from lookahead_ray.model.load import context_length
 from lookahead_ray.train.batches import GlobalBatch, plan
 from lookahead_ray.train.model import supervised
+from lookahead_ray.train.packing import work_of
 
 SHORTEST = 256  # tokens of the row that is counted, so that most trials of a process share one
 
@@ -49,9 +50,9 @@ def trial_flops(
         ordered = sorted(rows, key=lambda row: row.length)
         size = config.micro_batch_size
         for start in range(0, len(ordered), size):
-            prepared += teacher_forced(ordered[start : start + size])
+            prepared += work_of(model, ordered[start : start + size])
     return {
-        "training": training.of(sum((teacher_forced(micro) for step in steps for micro in step), Work())),
+        "training": training.of(sum((work_of(model, micro) for step in steps for micro in step), Work())),
         "preparation": forward.of(prepared),
         "estimated_training": estimated_flops(model, config.epochs * sum(row.length for row in rows)),
     }

@@ -13,6 +13,7 @@ from lookahead_ray.method import vanilla
 from lookahead_ray.method.work import Work, generated, teacher_forced
 from lookahead_ray.train.batches import collate
 from lookahead_ray.train.model import prepare_model, supervised
+from lookahead_ray.train.packing import work_of
 from tests.model.families import FAMILIES, make
 from tests.toy import VOCAB, toy_model
 from tests.train.reference import make_rows
@@ -70,9 +71,9 @@ class TestCount:
         model = prepare_model(make(family), TRAININGS[training])
         counted = make_rows(4, seed=1)
         _, costs = count(model, LOSS, counted, recomputes=TRAININGS[training].gradient_checkpointing)
-        assert costs.of(teacher_forced(counted)) == pytest.approx(direct(model, counted), rel=1e-9)
+        assert costs.of(work_of(model, counted)) == pytest.approx(direct(model, counted), rel=1e-9)
         for rows in (make_rows(1, seed=2), make_rows(7, seed=3)):
-            assert costs.of(teacher_forced(rows)) == pytest.approx(direct(model, rows), rel=5e-3)
+            assert costs.of(work_of(model, rows)) == pytest.approx(direct(model, rows), rel=5e-3)
 
     def test_nothing_is_left_behind(self) -> None:
         model, rows = toy_model(), make_rows(3)
@@ -86,11 +87,13 @@ class TestCount:
 
 
 class TestWork:
-    def test_of_a_micro_batch_is_that_of_its_tensors(self) -> None:
-        rows = make_rows(6)
-        micro = collate(rows, 0, torch.device("cpu"))
-        size, width = micro.input_ids.shape
-        assert teacher_forced(rows) == Work(size * width, size * width**2, micro.targets.numel())
+    @pytest.mark.parametrize("family", ["llama", "gpt2, absolute positions"])  # packed, and padded
+    def test_of_a_micro_batch_is_that_of_its_tensors(self, family: str) -> None:
+        rows, model = make_rows(6), make(family)
+        micro = collate(rows, 0, model)
+        size, width = micro.inputs["input_ids"].shape
+        assert size == (1 if family == "llama" else 6)
+        assert work_of(model, rows) == Work(size * width, size * width**2, micro.targets.numel())
 
     def test_of_generation_is_the_prompts_and_then_a_row_of_pairs_a_token(self) -> None:
         assert generated(prompt=10, new=0) == Work(10, 100, 1)

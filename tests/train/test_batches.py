@@ -3,9 +3,9 @@
 import random
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import pytest
-import torch
 
 from lookahead_ray.data.chat import Rendered
 from lookahead_ray.train.batches import (
@@ -16,6 +16,8 @@ from lookahead_ray.train.batches import (
     optimiser_steps,
     plan,
 )
+from tests.model.families import make
+from tests.toy import toy_model
 
 LENGTHS = [random.Random(0).randint(3, 90) for _ in range(23)]
 WORLDS = (1, 2, 3, 8)
@@ -90,6 +92,9 @@ class TestPlan:
         assert len(planned(2, lengths=LENGTHS[:examples])) == steps
 
 
+PADDED, PACKED = make("gpt2, absolute positions"), toy_model()
+
+
 class TestCollate:
     def test_targets_stand_where_their_inputs_are(self) -> None:
         rows = [
@@ -97,13 +102,14 @@ class TestCollate:
             Rendered((13,), (24, 25)),
             Rendered((14, 15, 16, 17), (26,)),
         ]
-        micro = collate(rows, pad_id=0, device=torch.device("cpu"))
-        assert micro.input_ids.tolist() == [[11, 12, 21, 22], [13, 24, 0, 0], [14, 15, 16, 17]]
+        micro = collate(rows, pad_id=0, model=PADDED)
+        assert micro.inputs["input_ids"].tolist() == [[11, 12, 21, 22], [13, 24, 0, 0], [14, 15, 16, 17]]
         # 12 is followed by 21, 21 by 22, …, 17 by 26.
         assert micro.positions.tolist() == [1, 2, 3, 4, 5, 11]
         assert micro.targets.tolist() == [21, 22, 23, 24, 25, 26]
 
-    def test_every_answer_token_follows_the_token_before_it(self) -> None:
+    @pytest.mark.parametrize("model", [PADDED, PACKED], ids=["padded", "packed"])
+    def test_every_answer_token_follows_the_token_before_it(self, model: Any) -> None:
         rng = random.Random(1)
         rows = [
             Rendered(
@@ -112,8 +118,8 @@ class TestCollate:
             )
             for _ in range(12)
         ]
-        micro = collate(rows, pad_id=0, device=torch.device("cpu"))
-        inputs = micro.input_ids.flatten()[micro.positions].tolist()
+        micro = collate(rows, pad_id=0, model=model)
+        inputs = micro.inputs["input_ids"].flatten()[micro.positions].tolist()
         expected = [
             pair
             for row in rows

@@ -33,7 +33,7 @@ def test_loss_on_cuda_equals_loss_on_the_cpu(tmp_path: Path) -> None:
     losses = []
     for device in ("cpu", "cuda"):
         model = prepare_model(load_model(config, torch.float32).to(device), TrainingConfig())
-        micro = collate(rows, pad_id=0, device=torch.device(device))
+        micro = collate(rows, pad_id=0, model=model)
         losses.append(vanilla.answer_loss(answer_logits(model, micro), micro.targets).item())
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
@@ -75,6 +75,7 @@ def test_a_whole_trial_on_cuda(tmp_path: Path) -> None:
             "batch_size": 4,
             "micro_batch_size": 2,
             "learning_rate": 1e-3,
+            "precision": "bf16",
         },
         "evaluation": {"safety_new_tokens": 2, "task_new_tokens": 2},
         "workers": 1,

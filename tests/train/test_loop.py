@@ -147,7 +147,7 @@ def test_a_loss_that_is_no_number_ends_the_run() -> None:
 @pytest.mark.parametrize("rows", [ROWS[:1], ROWS[:4], ROWS])
 def test_answer_logits_and_loss_equal_full_logits(rows: Any) -> None:
     model = toy_model(seed=3)
-    micro = collate(rows, pad_id=0, device=model.device)
+    micro = collate(rows, pad_id=0, model=model)
     logits = answer_logits(model, micro)
     assert logits.shape == (sum(len(row.answer_ids) for row in rows), model.config.vocab_size)
     assert answer_loss(logits, micro.targets).item() == pytest.approx(loss_sum(model, rows).item(), rel=1e-5)

@@ -9,7 +9,7 @@ from lookahead_ray.train.model import answer_logits, prepare_model
 from tests.toy import toy_model
 from tests.train.reference import make_rows
 
-MICRO = collate(make_rows(3), pad_id=0, device=torch.device("cpu"))
+MICRO = collate(make_rows(3), pad_id=0, model=toy_model())
 
 
 def test_all_weights_are_trained_without_adapters() -> None:

@@ -9,9 +9,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.evaluate.flops import count, estimated_flops
 from lookahead_ray.method import vanilla
-from lookahead_ray.method.work import Work, generated, teacher_forced
+from lookahead_ray.method.work import Work, generated
 from lookahead_ray.train.batches import plan
 from lookahead_ray.train.model import supervised
+from lookahead_ray.train.packing import work_of
 from lookahead_ray.trial.flops import trial_flops
 from tests.toy import toy_model
 from tests.train.reference import make_rows
@@ -52,7 +53,7 @@ def test_preparation_is_forward_only() -> None:
     assert flops(model, prepared=written)["preparation"] == pytest.approx(forward.of(written), rel=5e-3)
     asked = flops(model, asks_seed=True)["preparation"]
     ordered = sorted(ROWS, key=lambda row: row.length)
-    passes = sum((teacher_forced(ordered[start : start + 2]) for start in range(0, 11, 2)), Work())
+    passes = sum((work_of(model, ordered[start : start + 2]) for start in range(0, 11, 2)), Work())
     assert asked == pytest.approx(forward.of(passes), rel=5e-3)
     # two of three parts of a step are its backward pass, and there are two epochs
     assert 0.1 < asked / flops(model)["training"] < 0.2

@@ -1,0 +1,81 @@
+"""Packs the rows of a micro-batch into one sequence: no padding, and their common beginning is computed once.
+
+A mask keeps rows apart: each token attends to the common beginning and to its own row. Positions count within
+a row, so the result is that of the rows one by one. Attention scores grow with the square of the sequence,
+which is why only short ones are packed. The chats of a task begin with the same system prompt.
+"""
+
+from collections.abc import Sequence
+from os.path import commonprefix
+from typing import Any
+
+import torch
+
+from lookahead_ray.data.chat import Rendered
+from lookahead_ray.method.work import Work, teacher_forced
+from lookahead_ray.model.load import sees_positions_alone
+
+MOST_TOKENS = 512
+"""Longest packed sequence."""
+
+
+def shared_tokens(rows: Sequence[Rendered]) -> int:
+    """Return how many tokens all prompts begin with; at least the last one of each prompt is left out."""
+    prompts = [row.prompt_ids for row in rows]
+    common = commonprefix(prompts)  # noqa: RUF071  # of tokens, not of paths
+    return min(len(common), min(map(len, prompts)) - 1)
+
+
+def packed_tokens(model: Any, rows: Sequence[Rendered]) -> int | None:
+    """Return the length of the packed sequence of `rows`; None where the model gets padded rows instead.
+
+    Rows are packed on CPUs, if there are several, if they are short enough, and if the model has full
+    attention with rotary positions.
+    """
+    if len(rows) < 2 or model.device.type != "cpu" or not sees_positions_alone(model):
+        return None
+    shared = shared_tokens(rows)
+    tokens = shared + sum(row.length - 1 - shared for row in rows)  # the last answer token is no input
+    return tokens if tokens <= MOST_TOKENS else None
+
+
+def work_of(model: Any, rows: Sequence[Rendered]) -> Work:
+    """Return the work of one pass of `model` over a micro-batch, in the shapes of `batches.collate`."""
+    tokens = packed_tokens(model, rows)
+    if tokens is None:
+        return teacher_forced(rows)
+    return Work(tokens, tokens**2, sum(len(row.answer_ids) for row in rows))
+
+
+def pack(rows: Sequence[Rendered], dtype: torch.dtype) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """Return the inputs of a forward pass over `rows` as one sequence, and where answers are predicted.
+
+    Args:
+        dtype: of the model's activations.
+
+    Returns:
+        `input_ids` and `position_ids`, both (1, tokens), and `attention_mask`, (1, 1, tokens, tokens), which
+        is added to the scores; then (answer tokens,), indices of the inputs that answer tokens follow.
+    """
+    shared = shared_tokens(rows)
+    ids = list(rows[0].prompt_ids[:shared])
+    places = list(range(shared))
+    owner = [-1] * shared  # row of each token
+    predicted: list[int] = []
+    for index, row in enumerate(rows):
+        own = [*row.prompt_ids[shared:], *row.answer_ids[:-1]]
+        first = len(ids) + len(row.prompt_ids) - shared - 1
+        predicted += range(first, first + len(row.answer_ids))
+        ids += own
+        places += range(shared, shared + len(own))
+        owner += [index] * len(own)
+    owners = torch.tensor(owner)
+    seen = (owners == owners[:, None]) | (owners == -1)
+    seen &= torch.ones(len(ids), len(ids), dtype=torch.bool).tril()
+    mask = torch.zeros(len(ids), len(ids), dtype=dtype).masked_fill_(~seen, torch.finfo(dtype).min)
+    inputs = {
+        "input_ids": torch.tensor(ids)[None],
+        "position_ids": torch.tensor(places)[None],
+        "attention_mask": mask[None, None],
+    }
+    return inputs, torch.tensor(predicted)
