@@ -8,11 +8,11 @@ from rich.text import Text
 
 from lookahead_ray.cli.progress import FinishedTrial, RunningTrial, SweepProgress
 from lookahead_ray.cli.text import decimal, duration, percent
-from lookahead_ray.sweep.observer import TrialProgress
 from lookahead_ray.text import clean
 from lookahead_ray.trial.record import Rate
 
-ONE_ROW_WIDTH = 100  # columns; below, a running trial takes two rows
+ONE_ROW_WIDTH = 130  # columns; below, a running trial takes two rows
+LONG_S = 5.0  # after which the time is shown that something takes whose progress is unknown
 BAR_WIDTH = 12
 
 
@@ -33,31 +33,21 @@ def draw(progress: SweepProgress, width: int, height: int) -> RenderableType:
     return Group(panel, _finished(list(progress.finished.values()), rows))
 
 
-def doing(trial: RunningTrial) -> str:
-    """What a running trial is doing, and whether it is not for the first time."""
-    return " · ".join(filter(None, [trial.note, where(trial.progress)]))
-
-
-def where(progress: TrialProgress | None) -> str:
-    """What a running trial is doing, in one line."""
-    if progress is None:
-        return "starting"
-    parts: list[str] = [progress.phase]
-    if progress.detail:
-        parts.append(clean(progress.detail))
-    if progress.phase == "training" and progress.steps:
-        parts.append(f"step {progress.step}/{progress.steps}")
-        if progress.loss is not None:
-            parts.append(f"loss {decimal(progress.loss)}")
-        if progress.tokens_per_second is not None:
-            parts.append(f"{progress.tokens_per_second:,.0f} tokens/s")
-    return " · ".join(parts)
+def doing(trial: RunningTrial, unreported_s: float) -> str:
+    """Return what a running trial is doing; of what has no known progress, also for how long it does that."""
+    detail = clean(trial.progress.detail) if trial.progress else "starting"
+    unknown = trial.progress is None or trial.progress.total <= 0
+    lasted = f"for {duration(unreported_s)}" if unknown and unreported_s >= LONG_S else ""
+    return " · ".join(filter(None, [trial.note, detail, lasted]))
 
 
 def time_left(progress: SweepProgress) -> str:
-    """The remaining time for a person."""
+    """Return the remaining time for a person."""
     left = progress.remaining_s()
-    return "estimating…" if left is None else f"about {duration(left)} left"
+    if left is not None:
+        return f"about {duration(left)} left"
+    least = progress.least_remaining_s()
+    return "estimating…" if least is None else f"more than {duration(least)} left"
 
 
 def share(rate: Rate | None) -> str:
@@ -78,23 +68,28 @@ def _overall(progress: SweepProgress) -> RenderableType:
 
 
 def _running(progress: SweepProgress, most: int, one_row: bool) -> list[RenderableType]:
-    label = Column(ratio=2, no_wrap=True, overflow="ellipsis")
-    activity = Column(ratio=3, no_wrap=True, overflow="ellipsis")
-    tail = [Column(width=BAR_WIDTH), Column(width=5, justify="right")]
-    columns = [label, activity, *tail] if one_row else [label, *tail]
-    grid = Table.grid(*columns, padding=(0, 1), expand=True)
     running = list(progress.running.values())
+    rows: list[RenderableType] = []
     for trial in running[:most]:
-        name, at = Text(trial.label, style="bold"), Text(doing(trial), style="dim")
-        end: list[RenderableType] = [_bar(trial), Text(percent(trial.fraction))]
+        name = Text(trial.label, style="bold")
+        at = Text(doing(trial, progress.unreported_s(trial)), style="dim", no_wrap=True, overflow="ellipsis")
+        tail = _bar(trial), Text(percent(trial.fraction))
         if one_row:
-            grid.add_row(name, at, *end)
+            rows.append(_row(name, at, *tail))
         else:
-            grid.add_row(name, *end)
-            # a row of its own would be cut at the label's width, so the bar's columns stay empty below it
-            grid.add_row(Text("  ").append_text(at))
+            rows += [_row(name, *tail), Text("  ", no_wrap=True, overflow="ellipsis").append_text(at)]
     more = len(running) - most
-    return [grid, Text(f"and {more} more running", style="dim")] if more > 0 else [grid]
+    return [*rows, Text(f"and {more} more running", style="dim")] if more > 0 else rows
+
+
+def _row(name: Text, *others: RenderableType) -> Table:
+    """Return a row of its own, so that what a trial is doing can have the whole width below it."""
+    middle = [Column(ratio=2, no_wrap=True, overflow="ellipsis") for _ in others[2:]]
+    label = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    tail = Column(width=BAR_WIDTH), Column(width=5, justify="right")
+    grid = Table.grid(label, *middle, *tail, padding=(0, 1), expand=True)
+    grid.add_row(name, *others)
+    return grid
 
 
 def _bar(trial: RunningTrial) -> ProgressBar:

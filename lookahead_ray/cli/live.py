@@ -10,9 +10,9 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from lookahead_ray.cli.draw import draw, share, time_left, where
-from lookahead_ray.cli.progress import FinishedTrial, SweepProgress
-from lookahead_ray.cli.text import decimal, duration, first_line, shorten
+from lookahead_ray.cli.draw import doing, draw, share, time_left
+from lookahead_ray.cli.progress import FinishedTrial, RunningTrial, SweepProgress
+from lookahead_ray.cli.text import decimal, duration, first_line, percent, shorten
 from lookahead_ray.sweep.observer import Observer, TrialProgress
 from lookahead_ray.text import clean
 from lookahead_ray.trial.record import Role, TrialRecord
@@ -34,6 +34,7 @@ class LiveView(Observer):
         self._lock = threading.Lock()
         self._last_line_s = -PLAIN_PROGRESS_S
         self._training: set[str] = set()  # trials whose first optimiser step was told
+        self._ended = threading.Event()
         self._live: Live | None = None
         if console.is_interactive:
             self._live = Live(
@@ -48,11 +49,13 @@ class LiveView(Observer):
             self._live.start(refresh=True)
         else:
             self._line(f"{self.progress.name}: starting")
+            threading.Thread(target=self._watch, daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._ended.set()
         if self._live:
             self._live.stop()
 
@@ -100,8 +103,15 @@ class LiveView(Observer):
         first = progress.phase == "training" and trial_id not in self._training
         if first:
             self._training.add(trial_id)
-        if trial and (first or self._clock() - self._last_line_s >= PLAIN_PROGRESS_S):
-            self._line(f"{self._count()} running: {trial.label}: {where(progress)}")
+        if trial and (first or self._line_due()):
+            self._running(trial)
+
+    def still_running(self) -> None:
+        """Write a line about the first running trial, if none was written for long: it may report nothing."""
+        with self._lock:
+            trial = next(iter(self.progress.running.values()), None)
+        if trial and self._line_due():
+            self._running(trial)
 
     def trial_finished(self, record: TrialRecord) -> None:
         """A trial is committed."""
@@ -118,12 +128,27 @@ class LiveView(Observer):
         failed = len(self.progress.failures)
         self._line(f"{self._count()} sweep {how}" + (f", {failed} failed" if failed else ""))
 
+    def _watch(self) -> None:
+        while not self._ended.wait(PLAIN_PROGRESS_S):
+            self.still_running()
+
     def _draw(self) -> RenderableType:
         with self._lock:
+            self.progress.advance()
             return draw(self.progress, self._console.width, self._console.height)
 
     def _count(self) -> str:
         return f"[{self.progress.done}/{self.progress.trials}]"
+
+    def _line_due(self) -> bool:
+        return self._clock() - self._last_line_s >= PLAIN_PROGRESS_S
+
+    def _running(self, trial: RunningTrial) -> None:
+        with self._lock:
+            self.progress.advance()
+            name = f"{trial.label}, {percent(trial.fraction)}"
+            activity, left = doing(trial, self.progress.unreported_s(trial)), time_left(self.progress)
+        self._line(f"{self._count()} running: {name}: {activity}; {left}")
 
     def _line(self, text: str) -> None:
         if self._live is None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lookahead_ray.cli.pace import Left, Pace, Timing
 from lookahead_ray.cli.text import first_line
 from lookahead_ray.sweep.observer import TrialProgress
 from lookahead_ray.text import clean
@@ -15,8 +16,8 @@ from lookahead_ray.trial.label import label as label_of
 from lookahead_ray.trial.objective import standing
 from lookahead_ray.trial.record import Role, TrialRecord
 
-TELLING_FRACTION = 0.1
-"""From this share on a running trial's pace says how long trials take, when no trained one has ended yet."""
+MOST_RUNNING = 0.99
+"""Largest fraction shown of a trial that has not ended."""
 
 
 @dataclass
@@ -26,13 +27,11 @@ class RunningTrial:
     label: str
     role: Role
     started_s: float
+    timing: Timing
     progress: TrialProgress | None = None
     note: str = ""
-
-    @property
-    def fraction(self) -> float:
-        """Estimated share that is done, 0..1."""
-        return min(max(self.progress.fraction, 0.0), 1.0) if self.progress else 0.0
+    fraction: float = 0.0  # estimated share of its time that is over; never falls, but for a restart
+    advanced_s: float = 0.0  # time that `fraction` is of
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,7 @@ class SweepProgress:
         self._opened_s = clock()
         self._trials = 0
         self._slots = 1  # most trials that ran at once
+        self._pace = Pace()
 
     def sweep_started(self, run: str, trials: int, committed: Sequence[TrialRecord], log: str) -> None:
         """The search begins; `committed` trials are kept from before."""
@@ -69,10 +69,14 @@ class SweepProgress:
         for record in committed:
             label = clean(label_of(record.config, record.role, record.params))
             self.finished[record.trial_id] = FinishedTrial(label, record, record.seconds_total)
+            if record.status != "failed":
+                self._pace.learn_record(record)
 
     def trial_started(self, trial_id: str, role: Role, label: str) -> RunningTrial:
         """A trial begins."""
-        self.running[trial_id] = RunningTrial(clean(label), role, self._clock())
+        now_s = self._clock()
+        timing = Timing(role != "seed", now_s)
+        self.running[trial_id] = RunningTrial(clean(label), role, now_s, timing, advanced_s=now_s)
         self._slots = max(self._slots, len(self.running))
         return self.running[trial_id]
 
@@ -81,20 +85,46 @@ class SweepProgress:
         trial = self.running.get(trial_id)
         if trial:
             trial.progress, trial.note = None, f"restarted ({restarts} of {most})"
+            trial.timing, trial.fraction = Timing(trial.timing.trains, self._clock()), 0.0
         return trial
 
     def trial_progress(self, trial_id: str, progress: TrialProgress) -> RunningTrial | None:
         """Where the trial is now; None if it isn't running."""
         trial = self.running.get(trial_id)
         if trial:
+            self.advance()
             trial.progress = progress
+            trial.timing.report(progress, self._clock())
         return trial
+
+    def advance(self) -> None:
+        """Move the running trials' fractions on to now.
+
+        Each moves at the speed that would take it to 1 when its remaining time is over. So it never falls:
+        what is learnt about the remaining time only changes the speed.
+        """
+        now_s = self._clock()
+        for trial in self.running.values():
+            left = self._pace.left(trial.timing, now_s)
+            # An unknown long phase is taken to last as long as all the others.
+            guess = left.seconds + left.unknown * (left.seconds + trial.timing.elapsed_s(now_s))
+            passed = now_s - trial.advanced_s
+            if left.seconds > 0:
+                moved = trial.fraction + (1 - trial.fraction) * passed / (passed + guess)
+                trial.fraction = max(trial.fraction, min(moved, MOST_RUNNING))
+            trial.advanced_s = now_s
 
     def trial_finished(self, record: TrialRecord) -> FinishedTrial:
         """The trial is committed."""
         trial = self.running.pop(record.trial_id, None)
         label = trial.label if trial else clean(label_of(record.config, record.role, record.params))
         seconds = self._clock() - trial.started_s if trial else record.seconds_total
+        if record.status != "failed":
+            if trial:
+                trial.timing.elapse(self._clock())
+                self._pace.learn(trial.timing)
+            else:
+                self._pace.learn_record(record)
         self.finished[record.trial_id] = FinishedTrial(label, record, seconds)
         return self.finished[record.trial_id]
 
@@ -145,42 +175,55 @@ class SweepProgress:
         """Seconds since the trial began."""
         return self._clock() - trial.started_s
 
-    def remaining_s(self) -> float | None:
-        """Estimated seconds to the end; None until one trial has ended and a trained one tells its pace.
+    def unreported_s(self, trial: RunningTrial) -> float:
+        """Return the seconds since the trial's last report."""
+        return self._clock() - trial.timing.at_s
 
-        A running trial still needs its open share of a trial's mean time, a waiting one all of it, on as many
-        slots as were seen busy at once.
+    def remaining_s(self) -> float | None:
+        """Return the estimated seconds to the end; None until it is known how long a trial's phases take.
+
+        Running trials need what is left of their phases, waiting ones the expected time of a trial, on as
+        many slots as were seen busy at once.
         """
         if not self.started or not self.trials:
             return None
         if self.ended or self.done >= self.trials:
             return 0.0
-        mean = self._mean_trial_s()
-        if mean is None:
+        now_s = self._clock()
+        running = [(trial.timing, self._pace.left(trial.timing, now_s)) for trial in self.running.values()]
+        each_s = self._trial_s(running, now_s)
+        waiting = self.trials - self.done - len(running)
+        if each_s is None and waiting:
             return None
-        left = [self._left_s(trial, mean) for trial in self.running.values()]
-        slots = left + [0.0] * (self._slots - len(left))
+        slots = [0.0] * (self._slots - len(running))
+        for timing, left in running:
+            if not left.unknown:
+                slots.append(left.seconds)
+            elif timing.trains and each_s is not None:
+                slots.append(max(each_s - timing.elapsed_s(now_s), left.seconds))
+            else:
+                return None
         heapq.heapify(slots)
-        for _ in range(self.trials - self.done - len(self.running)):
-            heapq.heappush(slots, heapq.heappop(slots) + mean)
+        for _ in range(waiting):
+            heapq.heappush(slots, heapq.heappop(slots) + (each_s or 0.0))
         return max(slots)
 
-    def _mean_trial_s(self) -> float | None:
-        """Mean time of a trained trial; untrained references and failures say little about it."""
-        trained = [
-            trial.seconds
-            for trial in self.finished.values()
-            if trial.seconds is not None and trial.record.role != "seed" and trial.record.status != "failed"
-        ]
-        if not trained and self.done:
-            trained = [
-                self.elapsed_of_s(trial) / trial.fraction
-                for trial in self.running.values()
-                if trial.role != "seed" and trial.fraction >= TELLING_FRACTION
-            ]
-        return sum(trained) / len(trained) if trained else None
+    def least_remaining_s(self) -> float | None:
+        """Return what is known of the remaining seconds, where no trial waits; None if nothing is."""
+        if self.trials > self.done + len(self.running):
+            return None
+        now_s = self._clock()
+        known = [self._pace.left(trial.timing, now_s).seconds for trial in self.running.values()]
+        return max(known, default=0.0) or None
 
-    def _left_s(self, trial: RunningTrial, mean: float) -> float:
-        if trial.fraction > 0:
-            return (1 - trial.fraction) * mean
-        return max(mean - self.elapsed_of_s(trial), 0.0)
+    def _trial_s(self, running: Sequence[tuple[Timing, Left]], now_s: float) -> float | None:
+        """Return the expected seconds of a trial, from those that ended or else from those that run."""
+        expected = self._pace.trial_s()
+        if expected is not None:
+            return expected
+        projected = [
+            timing.elapsed_s(now_s) + left.seconds
+            for timing, left in running
+            if timing.trains and not left.unknown
+        ]
+        return sum(projected) / len(projected) if projected else None

@@ -8,6 +8,7 @@ from lookahead_ray.config.defence import DefenceConfig
 from lookahead_ray.data.chat import end_token_id, prompt_ids
 from lookahead_ray.evaluate.generate import end_token_ids, generate
 from lookahead_ray.method.defence import inference_system
+from lookahead_ray.method.reporting import Writing
 
 Ids = tuple[int, ...]
 
@@ -35,7 +36,7 @@ class Asking:
         model: Any,
         prompts: Sequence[Ids],
         limits: int | Sequence[int],
-        progress: Callable[[int], None] | None = None,
+        progress: Callable[[Writing], None] | None = None,
     ) -> list[Ids]:
         """Greedy answers without end tokens; equal prompts share one, such as short openings prefilled whole.
 
@@ -64,7 +65,7 @@ class Asking:
         model: Any,
         prompts: Sequence[Ids],
         limits: int | Sequence[int],
-        progress: Callable[[int], None] | None = None,
+        progress: Callable[[Writing], None] | None = None,
     ) -> list[str]:
         """`generate`, as text without special tokens."""
         answers = self.generate(model, prompts, limits, progress)

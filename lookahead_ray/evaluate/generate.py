@@ -7,7 +7,8 @@ import torch
 
 from lookahead_ray.evaluate.refilled import in_slots
 from lookahead_ray.evaluate.static import in_batches
-from lookahead_ray.model.load import check_length
+from lookahead_ray.method.reporting import Writing
+from lookahead_ray.model.load import check_length, sees_positions_alone
 
 
 def end_token_ids(model: Any, end_token_id: int) -> frozenset[int]:
@@ -26,7 +27,7 @@ def generate(
     batch_size: int,
     end_ids: frozenset[int],
     pad_id: int,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[Writing], None] | None = None,
 ) -> list[list[int]]:
     """Greedy continuations as token ids, without the end token, in the order of `prompts`.
 
@@ -36,7 +37,7 @@ def generate(
     Args:
         max_new_tokens: of each answer, its end token included; or of all.
         batch_size: most rows that run at once.
-        progress: told the number of prompts done.
+        progress: called after each forward pass; it must return at once.
 
     Raises:
         ModelError: a prompt and its answer together may be longer than the model's context.
@@ -47,7 +48,7 @@ def generate(
     answers: list[list[int]] = [[] for _ in prompts]
     asked = [index for index, limit in enumerate(limits) if limit]
     order = sorted(asked, key=lambda index: len(prompts[index]))
-    run = in_slots if _sees_positions_alone(model) else in_batches
+    run = in_slots if sees_positions_alone(model) else in_batches
     ended = run(
         model,
         [prompts[index] for index in order],
@@ -55,17 +56,8 @@ def generate(
         batch_size,
         end_ids,
         pad_id,
+        progress,
     )
-    for done, (place, answer) in enumerate(ended, start=1):
+    for place, answer in ended:
         answers[order[place]] = answer
-        if progress:
-            progress(done)
     return answers
-
-
-def _sees_positions_alone(model: Any) -> bool:
-    """Whether masked places between two tokens change nothing: not so where windows or biases count them."""
-    config = model.config.get_text_config()
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    windowed = kinds != {"full_attention"} or getattr(config, "sliding_window", None)
-    return not windowed and hasattr(config, "rope_parameters")

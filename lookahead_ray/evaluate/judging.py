@@ -1,7 +1,7 @@
 """Answers to verdicts by one judge of a run, in a trial and when a run is judged again."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from lookahead_ray.config.judge import JudgeConfig, LlmJudge
@@ -38,11 +38,17 @@ class NamedJudge:
         """What its verdicts are about: a judge of harm says nothing about over-refusal."""
         return REFUSAL_METRICS if self.config.measures == "refusal" else HARM_METRICS
 
-    def judged(self, rows: Sequence[Generation]) -> list[Generation]:
-        """The rows that are of `metrics`, in their order, with this judge's name, verdicts and scores."""
+    def judged(
+        self, rows: Sequence[Generation], progress: Callable[[int], None] = lambda done: None
+    ) -> list[Generation]:
+        """Return the rows that are of `metrics`, in their order, with this judge's name, verdicts and scores.
+
+        `progress` is called with the number of answers judged so far.
+        """
         rows = [row for row in rows if row.metric in self.metrics]
         name = self.name
-        judgements = judge_all(self.judge, [Answer(row.prompt, row.prefill, row.answer) for row in rows])
+        answers = [Answer(row.prompt, row.prefill, row.answer) for row in rows]
+        judgements = judge_all(self.judge, answers, progress)
         return [
             replace(row, judge=name, verdict=self._verdict(row, judgement), score=judgement.score)
             for row, judgement in zip(rows, judgements, strict=True)

@@ -1,6 +1,6 @@
 """KL divergence to the seed model at the first answer tokens of harmful prompts (paper, Figure 3)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -17,12 +17,14 @@ def early_log_probs(
     positions: int,
     batch_size: int,
     pad_id: int,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> torch.Tensor:
     """Next-token log-probabilities along the openings, teacher-forced.
 
     Args:
         prompts: token ids up to where the answer begins, one for each request.
         openings: token ids of harmful openings; at least `positions` - 1 of each are used.
+        progress: called with the number of requests done, after each pass.
 
     Returns:
         (requests, positions, vocab) fp32 on the CPU; [:, 0] is the distribution of the first answer token.
@@ -48,6 +50,7 @@ def early_log_probs(
             known = len(opening) + 1
             log_probs[row, :known] = logits[row, -known:].float().log_softmax(-1).cpu()
         parts.append(log_probs)
+        progress(start + len(rows))
     return torch.cat(parts) if parts else torch.empty(0, positions, 0)
 
 

@@ -1,6 +1,6 @@
 """The loss of reference answers, teacher-forced: nothing is generated."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,8 +13,16 @@ LOSS_BATCH = 10  # rows in one pass: their logits are (rows, answer tokens, voca
 
 
 @torch.inference_mode()
-def answer_nats(model: Any, rows: Sequence[Rendered], pad_id: int) -> list[float]:
-    """−Σ log p over each row's answer tokens, in nats, in the order of `rows`. Like lengths share a pass."""
+def answer_nats(
+    model: Any,
+    rows: Sequence[Rendered],
+    pad_id: int,
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[float]:
+    """Return −Σ log p over each row's answer tokens, in nats, in the order of `rows`.
+
+    Rows of similar length share a pass; after each, `progress` is called with the number of rows done.
+    """
     logits_and_targets = forward(pad_id)
     order = sorted(range(len(rows)), key=lambda index: rows[index].length)
     found = [0.0] * len(rows)
@@ -25,4 +33,5 @@ def answer_nats(model: Any, rows: Sequence[Rendered], pad_id: int) -> list[float
         parts = torch.split(log_probs, [len(row.answer_ids) for row in batch])
         for index, part in zip(chosen, parts, strict=True):
             found[index] = -part.sum().item()
+        progress(start + len(batch))
     return found

@@ -24,15 +24,18 @@ from lookahead_ray.evaluate.kl import divergence, early_log_probs
 from lookahead_ray.evaluate.loss import answer_nats
 from lookahead_ray.evaluate.questions import Question, check_measurable, questions
 from lookahead_ray.evaluate.utility import reference_rows, second_half, utility_prompts, utility_rows
+from lookahead_ray.method.reporting import Report, Writing, quiet
 from lookahead_ray.model.llama2 import begun
 
 METRICS = ("rsr", "jsr", "over_refusal", "utility")
 """In the order in which they are measured."""
 
-TOLD = 20  # times that progress is told
+OnRows = Callable[[int, int], None]
+"""Called with the number of rows done and of rows in all."""
 
-OnPhase = Callable[[str, float], None]
-"""Told what is measured next and the share of the evaluation that is done."""
+
+def no_rows(done: int, rows: int) -> None:
+    """Report nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +84,36 @@ class Evaluation:
         suffixes = [attack.suffix for attack in self.attacks if attack.suffix]
         return [*(suite.data_hash for suite in self.suites), *suffixes]
 
-    def kl_reference(self, model: Any) -> KlReference:
-        """What `token_kl` compares with, from the seed model: before training."""
+    def kl_reference(self, model: Any, report: Report = quiet) -> KlReference:
+        """Return what `token_kl` compares with, from the seed model before training; reports in requests."""
         prompts = [self._safety_prompt(item.prompt) for _, item in self._kl_items()]
+        count = len(prompts)
+        before = 0 if self.config.kl_on == "openings" else count  # generation counts as much as the passes
+
+        def wrote(writing: Writing) -> None:
+            done = count * writing.share
+            report(f"KL reference: answering {count} prompts · {writing}", done, before + count)
+
+        def passed(done: int) -> None:
+            report(f"KL reference · {done} of {count} requests", before + done, before + count)
+
         if self.config.kl_on == "openings":
             forced = [answer_ids(self.tokenizer, item.opening) for _, item in self._kl_items()]
         else:
-            forced = self.asking.generate(model, prompts, max(self.config.kl_tokens - 1, 0))
-        return KlReference(forced, self._log_probs(model, prompts, forced))
+            forced = self.asking.generate(model, prompts, max(self.config.kl_tokens - 1, 0), wrote)
+        if count:
+            passed(0)
+        return KlReference(forced, self._log_probs(model, prompts, forced, passed))
 
-    def token_kl(self, model: Any, seed: KlReference) -> list[TokenKl]:
+    def token_kl(self, model: Any, seed: KlReference, progress: OnRows = no_rows) -> list[TokenKl]:
         """KL(model || seed) of every position that both models' distributions are known at, in nats.
 
         Teacher-forced along the openings, or along the seed's greedy answers up to their end token.
         """
         items = self._kl_items()
         prompts = [self._safety_prompt(item.prompt) for _, item in items]
-        values = divergence(self._log_probs(model, prompts, seed.forced), seed.log_probs)
+        log_probs = self._log_probs(model, prompts, seed.forced, lambda done: progress(done, len(prompts)))
+        values = divergence(log_probs, seed.log_probs)
         return [
             TokenKl(suite, item.id, position, value)
             for (suite, item), row in zip(items, values.tolist(), strict=True)
@@ -105,7 +121,7 @@ class Evaluation:
             if value == value  # beyond the end of a short text there is no distribution to compare
         ]
 
-    def answer_loss(self, model: Any) -> tuple[float, int]:
+    def answer_loss(self, model: Any, progress: OnRows = no_rows) -> tuple[float, int]:
         """Nats and tokens of this rank's share of the first `signal_examples` test rows, teacher-forced.
 
         Of each answer the second half counts: how it opens is what previews change, on purpose, and what says
@@ -115,11 +131,17 @@ class Evaluation:
         rows = [
             second_half(row) for row in reference_rows(examples, self.asking, self.config.task_new_tokens)
         ]
-        nats = answer_nats(model, rows, self.tokenizer.pad_token_id)
+        pad_id = self.tokenizer.pad_token_id
+        nats = answer_nats(model, rows, pad_id, lambda done: progress(done, len(rows)))
         return sum(nats), sum(len(row.answer_ids) for row in rows)
 
-    def generations(self, model: Any, on_phase: OnPhase) -> list[Generation]:
-        """The answers to all of this rank's prompts, asked in one go, judged by every judge."""
+    def generations(self, model: Any, answering: Report = quiet, judging: Report = quiet) -> list[Generation]:
+        """Return the answers to all of this rank's prompts, generated in one call, scored by every judge.
+
+        Args:
+            answering: progress of the generation, in the units of `Writing`.
+            judging: progress of the scoring, in answers by judge, and in rows whose loss is computed.
+        """
         metrics = {metric for judge in self.judges for metric in judge.metrics}
         parts = questions(self.suites, self.attacks, metrics)
         asked = [question for part in parts for question in self.asking.mine(part)]
@@ -129,25 +151,40 @@ class Evaluation:
         task_prompts = utility_prompts(self.task, self.asking)
         limits = [self.config.safety_new_tokens] * len(begins)
         limits += [self.config.task_new_tokens] * len(task_prompts)
+        each = " per rank" if self.world_size > 1 else ""
 
-        def progress(done: int) -> None:
-            if limits and done % max(1, len(limits) // TOLD) == 0:
-                on_phase(f"{done} of {len(limits)} prompts answered", done / len(limits))
+        def wrote(writing: Writing) -> None:
+            detail = f"answering {len(limits)} prompts{each} · {writing}"
+            answering(detail, writing.done, writing.total)
 
-        progress(0)
-        texts = self.asking.answer(model, [*begins, *task_prompts], limits, progress)
+        texts = self.asking.answer(model, [*begins, *task_prompts], limits, wrote)
         answers = [
             question.answered(question.attack.prefill or self.tokenizer.decode(start), answer)
             for question, start, answer in zip(asked, starts, texts[: len(asked)], strict=True)
         ]
+        losses = 0 if task_prompts else len(self.asking.mine(self.task.test))
+        counts = [sum(row.metric in judge.metrics for row in answers) for judge in self.judges]
+        scored, total = 0, losses + sum(counts)
+
+        def progress(what: str, count: int) -> Callable[[int], None]:
+            return lambda done: judging(f"{what} · {done} of {count}", scored + done, total)
+
         utility = utility_rows(
-            model, self.task, self.asking, self.config.task_new_tokens, texts[len(asked) :]
+            model,
+            self.task,
+            self.asking,
+            self.config.task_new_tokens,
+            texts[len(asked) :],
+            progress("loss of reference answers", losses),
         )
+        scored += losses
         rows: list[Generation] = []
-        for judge in self.judges:
-            on_phase(f"judge {judge.config.name}", 1.0)
-            rows += judge.judged(answers)
+        for judge, count in zip(self.judges, counts, strict=True):
+            judged = progress(f"judge {judge.config.name}: answers", count)
+            judged(0)
+            rows += judge.judged(answers, judged)
             judge.warn()
+            scored += count
         return rows + utility
 
     def in_order(self, rows: Iterable[Generation]) -> list[Generation]:
@@ -195,7 +232,11 @@ class Evaluation:
         )
 
     def _log_probs(
-        self, model: Any, prompts: Sequence[Sequence[int]], forced: Sequence[Sequence[int]]
+        self,
+        model: Any,
+        prompts: Sequence[Sequence[int]],
+        forced: Sequence[Sequence[int]],
+        progress: Callable[[int], None],
     ) -> torch.Tensor:
         return early_log_probs(
             model,
@@ -204,6 +245,7 @@ class Evaluation:
             positions=self.config.kl_tokens,
             batch_size=self.config.batch_size,
             pad_id=self.tokenizer.pad_token_id,
+            progress=progress,
         )
 
     def _safety_prompt(self, request: str) -> Ids:

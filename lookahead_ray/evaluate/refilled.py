@@ -1,13 +1,16 @@
 """Greedy generation in slots: a row that has ended makes room for the next prompt (continuous batching)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from os.path import commonprefix
 from typing import Any
 
 import torch
 
 from lookahead_ray.evaluate.attention import generating
+from lookahead_ray.evaluate.meter import Meter
 from lookahead_ray.evaluate.slots import STRIDE, STRIDE_ON_GPU, Slots
+from lookahead_ray.method.reporting import Writing
 from lookahead_ray.train.model import logits_at
 
 READ_AT_ONCE = 32  # prompts of a pass: enough to fill the machine, and few enough to be of like length
@@ -21,6 +24,7 @@ def in_slots(
     batch_size: int,
     end_ids: frozenset[int],
     pad_id: int,
+    progress: Callable[[Writing], None] | None = None,
 ) -> Iterator[tuple[int, list[int]]]:
     """(index of a prompt, its answer without the end token), in the order in which answers end.
 
@@ -28,35 +32,47 @@ def in_slots(
         prompts: in the order of their length, so that those read together need little padding.
         limits: new tokens of each at most, at least 1.
         batch_size: rows that run at once.
+        progress: called after each pass.
     """
     rows = _Rows(model, min(batch_size, len(prompts)), pad_id)
     asked: list[int] = []  # prompt of each slot
     answers: dict[int, list[int]] = {}
     read = 0
+    shared = shared_prefix(prompts)
+    unread = [len(prompt) - shared for prompt in prompts]
+    longest = [*accumulate(reversed(limits), max, initial=0)][::-1]  # limit of the prompts from an index on
+    meter = Meter(model, shared + sum(unread), limits, rows.slots.count, progress)
     with generating(model):
-        shared = shared_prefix(prompts)
         if shared:
             rows.share(prompts[0][:shared])
+            meter.passed(longest[0], read=shared)
         while asked or read < len(prompts):
             free = rows.slots.count - len(asked)
-            first = 0
+            first = reading = 0
             if read < len(prompts) and free >= REFILL_SHARE * rows.slots.count:
                 group = range(read, min(read + min(free, READ_AT_ONCE), len(prompts)))
                 first, read = len(asked), group.stop
                 rows.begin([prompts[index][shared:] for index in group])
+                reading = sum(unread[index] for index in group)
                 asked += group
                 answers |= {index: [] for index in group}
             else:
                 rows.step()
-            ended = []
-            for slot, token in enumerate(rows.tokens[first:].tolist(), start=first):
-                answer = answers[asked[slot]]
-                if token not in end_ids:
+            ended, spared = [], 0
+            tokens = rows.tokens[first:].tolist()
+            for slot, token in enumerate(tokens, start=first):
+                answer, limit = answers[asked[slot]], limits[asked[slot]]
+                if token in end_ids:
+                    spared += limit - len(answer) - 1
+                else:
                     answer.append(token)
-                if token in end_ids or len(answer) == limits[asked[slot]]:
+                if token in end_ids or len(answer) == limit:
                     ended.append(slot)
-            yield from ((asked[slot], answers.pop(asked[slot])) for slot in ended)
+            done = [(asked[slot], answers.pop(asked[slot])) for slot in ended]
             asked = [asked[slot] for slot in rows.remove(ended)]
+            most = max((limits[index] - len(answers[index]) for index in asked), default=0)
+            meter.passed(max(most, longest[read]), read=reading, tokens=len(tokens), spared=spared)
+            yield from done
 
 
 class _Rows:

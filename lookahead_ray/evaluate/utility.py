@@ -1,6 +1,6 @@
 """How well the task is done: the task's metric of generated answers, or the reference answers' loss."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import exp
 from typing import Any
 
@@ -21,18 +21,24 @@ def utility_prompts(task: Task, asking: Asking) -> list[Ids]:
 
 
 def utility_rows(
-    model: Any, task: Task, asking: Asking, new_tokens: int, answers: Sequence[str]
+    model: Any,
+    task: Task,
+    asking: Asking,
+    new_tokens: int,
+    answers: Sequence[str],
+    progress: Callable[[int], None] = lambda done: None,
 ) -> list[Generation]:
     """A row for each of this rank's test examples, from the `answers` to `utility_prompts`.
 
     `answer_loss` generates nothing: a row's score is exp(−loss), the geometric mean of the probabilities of
     the reference answer's tokens, its end token included, but of the first `new_tokens` at most.
+    While losses are computed, `progress` is called with the number of rows done.
     """
     numbered: list[tuple[int, Example]] = asking.mine(list(enumerate(task.test)))
     examples = [example for _, example in numbered]
     if task.metric == "answer_loss":
         rows = reference_rows(examples, asking, new_tokens)
-        losses = answer_nats(model, rows, asking.tokenizer.pad_token_id)
+        losses = answer_nats(model, rows, asking.tokenizer.pad_token_id, progress)
         answers = [""] * len(rows)
         scores: list[float | None] = [
             exp(-nats / len(row.answer_ids)) for nats, row in zip(losses, rows, strict=True)

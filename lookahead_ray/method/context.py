@@ -12,6 +12,7 @@ from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.data.chat import Rendered
 from lookahead_ray.data.example import Example
 from lookahead_ray.method.cache import Cache
+from lookahead_ray.method.reporting import Report, Writing
 from lookahead_ray.method.work import Work
 from lookahead_ray.model.load import model_hash
 
@@ -21,8 +22,9 @@ RowLoss = Callable[[Any, Sequence[Rendered]], torch.Tensor]
 Forward = Callable[[Any, Sequence[Rendered]], tuple[torch.Tensor, torch.Tensor]]
 """(model or engine, rows) -> logits (answer tokens, vocab) and targets (answer tokens,), row by row."""
 
-Generate = Callable[[Any, Sequence[Sequence[int]], int], list[list[int]]]
-"""(model, prompts as token ids, most new tokens) -> greedy answers as token ids without the end token."""
+Generate = Callable[[Any, Sequence[Sequence[int]], int, Callable[[Writing], None]], list[list[int]]]
+"""(model, prompts as token ids, most new tokens, progress) -> greedy answers as token ids without the end
+token. `progress` is called after each forward pass."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Context:
     forward: Forward
     generate: Generate
     gather: Callable[[Any], list[Any]]  # every rank's value on every rank, by rank
-    tell: Callable[[str], None]  # what is being done, for the progress line
+    report: Report  # what is being done, for the progress line
 
     @cached_property
     def seed_hash(self) -> str:

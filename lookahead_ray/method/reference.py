@@ -48,7 +48,6 @@ def _values(rows: Sequence[Rendered], context: Context, known: Any) -> list[Sequ
     """log p_0 by row: those that rank 0 knows, or from every rank's share."""
     values: list[Sequence[float]] | None = context.gather(known)[0]
     if values is None:
-        context.tell("log-probabilities under the seed model")
         shares = context.gather(_my_share(rows, context))
         by_index = {index: value for share in shares for index, value in share.items()}
         values = [by_index[index] for index in range(len(rows))]
@@ -62,6 +61,7 @@ def _my_share(rows: Sequence[Rendered], context: Context) -> dict[int, list[floa
     order = sorted(range(len(rows)), key=lambda index: (lengths[index], index))
     mine = order[context.rank :: context.world_size]
     share = {}
+    _report(context, 0, len(mine))
     for start in range(0, len(mine), context.batch_size):
         chosen = mine[start : start + context.batch_size]
         batch = [rows[index] for index in chosen]
@@ -72,4 +72,9 @@ def _my_share(rows: Sequence[Rendered], context: Context) -> dict[int, list[floa
             )
         parts = torch.split(log_probs, [len(row.answer_ids) for row in batch])
         share.update({index: part.tolist() for index, part in zip(chosen, parts, strict=True)})
+        _report(context, len(share), len(mine))
     return share
+
+
+def _report(context: Context, done: int, rows: int) -> None:
+    context.report(f"log-probabilities under the seed model · {done} of {rows} rows", done, rows)

@@ -21,6 +21,7 @@ from lookahead_ray.data.answers import extract_number, marked_number
 from lookahead_ray.data.chat import answer_ids, prompt_ids
 from lookahead_ray.data.example import Example
 from lookahead_ray.method.context import Context, Prepared
+from lookahead_ray.method.reporting import Writing
 from lookahead_ray.method.work import Work, generated
 from lookahead_ray.model.llama2 import begun
 
@@ -119,9 +120,16 @@ def _found_or_written(
         key=lambda index: (len(prompts[index]), index)
     )  # as generation does, so that little is padded
     for start in range(0, len(missing), context.prompt_batch_size):
-        context.tell(f"the seed model rewrites the answers, {len(share)} of {len(keys)}")
         chosen = missing[start : start + context.prompt_batch_size]
-        answers = context.generate(context.model, [prompts[index] for index in chosen], config.new_tokens)
+        written = len(share)
+
+        def wrote(writing: Writing, written: int = written, batch: int = len(chosen)) -> None:
+            done = written + batch * writing.share
+            detail = f"rewriting {len(keys)} answers with the seed model · {100 * done / len(keys):.0f} %"
+            context.report(detail, done, len(keys))
+
+        asked = [prompts[index] for index in chosen]
+        answers = context.generate(context.model, asked, config.new_tokens, wrote)
         for index, answer in zip(chosen, answers, strict=True):
             text = context.tokenizer.decode(answer, skip_special_tokens=True)
             share[index] = Draft(text, finished=len(answer) < config.new_tokens)

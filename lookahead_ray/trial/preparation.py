@@ -11,6 +11,7 @@ from lookahead_ray.data.example import Example
 from lookahead_ray.evaluate.generate import end_token_ids, generate
 from lookahead_ray.method import METHODS, Context
 from lookahead_ray.method.cache import Cache
+from lookahead_ray.method.reporting import Report, Writing
 from lookahead_ray.method.work import Work
 from lookahead_ray.model.embedded import cache_dir
 from lookahead_ray.model.load import check_length
@@ -39,10 +40,15 @@ def training_rows(
     return rows, prepared.counts, prepared.work
 
 
-def method_context(config: TrialConfig, model: Any, tokenizer: Any, tell: Callable[[str], None]) -> Context:
+def method_context(config: TrialConfig, model: Any, tokenizer: Any, report: Report) -> Context:
     """What the trial's method is given on this rank; the process group is initialised."""
 
-    def answer(model: Any, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> list[list[int]]:
+    def answer(
+        model: Any,
+        prompts: Sequence[Sequence[int]],
+        max_new_tokens: int,
+        progress: Callable[[Writing], None],
+    ) -> list[list[int]]:
         return generate(
             model,
             prompts,
@@ -50,6 +56,7 @@ def method_context(config: TrialConfig, model: Any, tokenizer: Any, tell: Callab
             batch_size=config.evaluation.batch_size,
             end_ids=end_token_ids(model, end_token_id(tokenizer)),
             pad_id=tokenizer.pad_token_id,
+            progress=progress,
         )
 
     return Context(
@@ -65,5 +72,5 @@ def method_context(config: TrialConfig, model: Any, tokenizer: Any, tell: Callab
         forward=forward(tokenizer.pad_token_id),
         generate=answer,
         gather=gather_everywhere,
-        tell=tell,
+        report=report,
     )

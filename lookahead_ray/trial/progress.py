@@ -2,11 +2,26 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from lookahead_ray.evaluate.generation import Signal
 
-Phase = Literal["starting", "training", "evaluating"]
+Phase = Literal[
+    "starting",  # processes, data, model
+    "reference",  # the seed model's side of KL
+    "preparing",  # what the method computes before training
+    "building",  # FLOPs, DeepSpeed engine, restoring a checkpoint
+    "training",
+    "measuring",  # signals after an epoch; of an untrained model too
+    "saving",  # checkpoints after epochs; merging adapters and writing the model
+    "answering",
+    "judging",
+    "ending",
+]
+PHASES: tuple[Phase, ...] = get_args(Phase)
+"""In their order; `ALTERNATING` ones take turns, epoch by epoch. A trial may skip phases."""
+
+ALTERNATING: frozenset[Phase] = frozenset({"training", "measuring", "saving"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +29,10 @@ class TrialProgress:
     """Where a running trial is."""
 
     phase: Phase
-    detail: str  # what the phase is at, e.g. "loading the model" or "benign look-alikes"
-    step: int  # optimiser steps done
-    steps: int  # optimiser steps in all; 0 where nothing is trained
-    loss: float | None  # nats per answer token, last step
-    tokens_per_second: float | None  # training tokens of all ranks together, last step
-    fraction: float  # estimated share of the whole trial that is done, 0..1
+    detail: str  # a line for a person, e.g. "loading the model"
+    done: float = 0.0  # units of the phase that are done, e.g. optimiser steps
+    total: float = 0.0  # units in all; 0: unknown
+    steps: int = 0  # optimiser steps of the whole trial; 0: none, or not known yet
 
 
 OnProgress = Callable[[TrialProgress], None]

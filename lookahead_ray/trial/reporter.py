@@ -1,46 +1,81 @@
-"""Turns what a rank is at into progress."""
+"""Turns what a rank is doing into progress, at a bounded rate."""
 
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from lookahead_ray.train.step import Step
-from lookahead_ray.trial.progress import OnProgress, TrialProgress
+import torch
 
-TRAIN_STARTS, EVALUATE_STARTS = 0.15, 0.65
-"""Rough shares of a trial's time, for the progress bar."""
+from lookahead_ray.data.chat import Rendered
+from lookahead_ray.method import RowLoss
+from lookahead_ray.method.reporting import Every, Report
+from lookahead_ray.train.step import Step
+from lookahead_ray.trial.progress import OnProgress, Phase, TrialProgress
+
+REPORT_EVERY_S = 1.0
 
 
 @dataclass
 class Reporter:
-    """Sends `TrialProgress`; every rank reports at the same points."""
+    """Sends `TrialProgress`: at once where a phase begins or ends, else at most once in `REPORT_EVERY_S`.
+
+    Every rank reports at the same points; no report waits for a device.
+    """
 
     send: OnProgress
-    total_steps: int
+    clock: Callable[[], float] = time.monotonic
+    total_steps: int = 0  # set once the data is known
     progress: TrialProgress = field(init=False)
 
     def __post_init__(self) -> None:
-        self.progress = TrialProgress("starting", "loading the model", 0, self.total_steps, None, None, 0.0)
+        self._every = Every(REPORT_EVERY_S, self.clock)
+        self._trained = 0.0  # steps done, and the micro-batches of the current one as a fraction
+        self._epoch = self._figures = ""  # as of the last step
+        self.progress = TrialProgress("starting", "")
+        self.report("starting", "reading the data")
 
-    def tell(self, **changes: Any) -> None:
-        """Send the last progress with these fields changed."""
-        self.progress = replace(self.progress, **changes)
-        self.send(self.progress)
+    def report(self, phase: Phase, detail: str, done: float = 0.0, total: float = 0.0) -> None:
+        """Send that `done` of `total` units of `phase` are done, unless the last report was a moment ago."""
+        at_once = phase != self.progress.phase or total <= 0 or done >= total
+        if self._every.due(at_once):
+            self.progress = TrialProgress(phase, detail, done, total, self.total_steps)
+            self.send(self.progress)
+
+    def of(self, phase: Phase) -> Report:
+        """Return `report` for one phase."""
+        return partial(self.report, phase)
+
+    def training_begins(self, steps_done: int) -> None:
+        """Report training at its start, or where a checkpoint left it."""
+        self._trained = steps_done
+        self._report_training()
 
     def on_step(self, step: Step) -> None:
-        """After an optimiser step; some fifty of them are told."""
-        every = max(1, self.total_steps // 50)
-        if step.step % every == 0 or step.step == self.total_steps:
-            done = step.step / self.total_steps
-            self.tell(
-                phase="training",
-                detail=f"epoch {step.epoch:.1f}",
-                step=step.step,
-                loss=step.loss,
-                tokens_per_second=step.tokens / step.seconds,
-                fraction=TRAIN_STARTS + (EVALUATE_STARTS - TRAIN_STARTS) * done,
-            )
+        """Report an optimiser step."""
+        self._trained = step.step
+        rate = step.tokens / step.seconds
+        self._figures = f" · loss {step.loss:.3f} · {rate:,.0f} tokens/s"
+        self._epoch = f" · epoch {step.epoch:.1f}"
+        self._report_training()
 
-    def on_phase(self, detail: str, done: float) -> None:
-        """Before a part of the evaluation, of which the share `done` is over."""
-        start = EVALUATE_STARTS if self.total_steps else TRAIN_STARTS
-        self.tell(phase="evaluating", detail=detail, fraction=start + (1 - start) * done)
+    def watched(self, row_loss: RowLoss, micro_batches: int) -> RowLoss:
+        """Return `row_loss` that also reports each micro-batch: with many of them, one step can take minutes.
+
+        Args:
+            micro_batches: of each rank in one optimiser step.
+        """
+
+        def run(model: Any, rows: Sequence[Rendered]) -> torch.Tensor:
+            loss = row_loss(model, rows)
+            self._trained = min(self._trained + 1 / micro_batches, int(self._trained) + 0.99)
+            self._report_training()
+            return loss
+
+        return run
+
+    def _report_training(self) -> None:
+        step = f"step {int(self._trained)}/{self.total_steps}"
+        detail = f"training{self._epoch} · {step}{self._figures}"
+        self.report("training", detail, self._trained, self.total_steps)

@@ -8,6 +8,7 @@ from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import ModelError
 from lookahead_ray.evaluate.passes import Evaluation, KlReference
+from lookahead_ray.method.reporting import Report, quiet
 from lookahead_ray.model.fingerprint import fingerprint
 from lookahead_ray.model.load import load_tokenizer
 from lookahead_ray.train.process_group import gather_everywhere
@@ -44,7 +45,9 @@ def check_alike(config: ModelConfig) -> None:
             )
 
 
-def kl_reference(evaluation: Evaluation, model: Any, config: TrialConfig) -> KlReference:
+def kl_reference(
+    evaluation: Evaluation, model: Any, config: TrialConfig, report: Report = quiet
+) -> KlReference:
     """`evaluation.kl_reference(model)`; the last one is kept for trials that would get the same.
 
     Args:
@@ -55,7 +58,7 @@ def kl_reference(evaluation: Evaluation, model: Any, config: TrialConfig) -> KlR
     here = [config.training.precision, str(model.device), evaluation.rank, evaluation.world_size]
     key = content_hash([asked, _seed_hash(config.model), data, here])
     if key not in _kept:
-        found = evaluation.kl_reference(model)
+        found = evaluation.kl_reference(model, report)
         _kept.clear()  # it is large: a distribution over the vocabulary for each position
         _kept[key] = found
     return _kept[key]

@@ -9,7 +9,8 @@ from typing import Any
 import torch.distributed as dist
 
 from lookahead_ray.evaluate.generation import Signal, TokenKl
-from lookahead_ray.evaluate.passes import Evaluation, KlReference
+from lookahead_ray.evaluate.passes import Evaluation, KlReference, OnRows
+from lookahead_ray.method.reporting import Report, quiet
 from lookahead_ray.train.process_group import gather_everywhere
 from lookahead_ray.train.step import Step
 from lookahead_ray.trial.progress import Decide
@@ -23,6 +24,7 @@ class Signals:
     seed: KlReference
     epochs: int  # planned; after the last one there is nothing to decide
     decide: Decide
+    report: Report = quiet  # in epochs
     taken: list[Signal] = field(default_factory=list)
     token_kl: list[TokenKl] = field(default_factory=list)  # this rank's rows of the last signal
 
@@ -33,13 +35,26 @@ class Signals:
         """
         start = time.perf_counter()
         model.eval()
-        self.token_kl = self.evaluation.token_kl(model, self.seed)
-        nats, tokens = self.evaluation.answer_loss(model)
+        epoch = round(steps[-1].epoch) if steps else 0
+        before, epochs = max(epoch - 1, 0), max(self.epochs, 1)
+        when = f"after epoch {epoch} of {epochs}" if epoch else "of the seed model"
+
+        def half(what: str, offset: float) -> OnRows:
+            def passed(done: int, rows: int) -> None:
+                detail = f"measuring {what} {when} · {done} of {rows} rows"
+                self.report(detail, before + offset + done / rows / 2, epochs)
+
+            return passed
+
+        self.report(f"measuring signals {when}", before, epochs)
+        self.token_kl = self.evaluation.token_kl(model, self.seed, half("KL", 0.0))
+        nats, tokens = self.evaluation.answer_loss(model, half("answer loss", 0.5))
+        self.report(f"signals {when} are measured", before + 1, epochs)
         moved = fsum(row.value for row in self.token_kl)
         parts = gather_everywhere((moved, len(self.token_kl), nats, tokens))
         moved, values, nats, tokens = (sum(column) for column in zip(*parts, strict=True))
         signal = Signal(
-            epoch=round(steps[-1].epoch) if steps else 0,
+            epoch=epoch,
             train_tokens=sum(step.tokens for step in steps),
             kl=moved / values if values else None,
             answer_loss=nats / tokens if tokens else None,

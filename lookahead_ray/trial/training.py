@@ -12,6 +12,7 @@ from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.example import Example
 from lookahead_ray.evaluate.generation import Signal
 from lookahead_ray.method import METHODS
+from lookahead_ray.train.batches import accumulation_steps
 from lookahead_ray.train.engine import build_engine
 from lookahead_ray.train.loop import train
 from lookahead_ray.train.model import prepare_model
@@ -57,7 +58,8 @@ def fine_tuned(
     """
     start = time.perf_counter()
     world_size = dist.get_world_size()
-    context = method_context(config, model, tokenizer, lambda detail: reporter.tell(detail=detail))
+    reporter.report("preparing", "preparing the training data")
+    context = method_context(config, model, tokenizer, reporter.of("preparing"))
     rows, counts, work = training_rows(config, examples, mixed, context)
     torch.manual_seed(config.seed)
     model = prepare_model(model, config.training)
@@ -71,6 +73,7 @@ def fine_tuned(
     }
     flops: dict[str, float] = {}
     if dist.get_rank() == 0:
+        reporter.report("building", "counting FLOPs")
         flops = trial_flops(
             model,
             rows,
@@ -81,23 +84,30 @@ def fine_tuned(
             asks_seed=method.asks_seed,
         )
     elastic = checkpoints is not None and checkpoints.elastic
+    reporter.report("building", "initialising DeepSpeed")
     engine = build_engine(
         model, config.training, world_size=world_size, total_steps=reporter.total_steps, elastic=elastic
     )
     zero_stage = engine.zero_optimization_stage()
-    keeper = Keeper(checkpoints, config, lambda detail: reporter.tell(detail=detail))
+    keeper = Keeper(checkpoints, config, lambda detail: reporter.report("saving", detail))
     found = keeper.restore(engine)
     if found:
         signals.taken += [Signal(**signal) for signal in found.state["signals"]]
     done = found.steps if found else ()
     start = time.perf_counter()
     aside = 0.0
+    micro_batches = accumulation_steps(
+        config.training.batch_size, config.training.micro_batch_size, world_size
+    )
+    reporter.training_begins(len(done))
 
     def on_epoch(steps: list[Step]) -> bool:
         nonlocal aside
         before = time.perf_counter()
         goes_on = signals.after(model, steps)
         if goes_on:
+            if checkpoints:
+                reporter.report("saving", "writing a checkpoint")
             keeper.save(engine, steps, {"signals": [asdict(signal) for signal in signals.taken]})
         aside += time.perf_counter() - before
         return goes_on
@@ -105,7 +115,7 @@ def fine_tuned(
     steps = train(
         engine,
         rows,
-        row_loss,
+        reporter.watched(row_loss, micro_batches),
         config.training,
         seed=config.seed,
         on_step=reporter.on_step,

@@ -13,6 +13,7 @@ from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.suites import load_suite
 from lookahead_ray.data.tasks import load_task
 from lookahead_ray.evaluate.passes import Evaluation
+from lookahead_ray.hardware.precision import torch_dtype
 from lookahead_ray.method.defence import safety_examples
 from lookahead_ray.model.load import load_model, model_hash
 from lookahead_ray.train.batches import optimiser_steps
@@ -26,8 +27,6 @@ from lookahead_ray.trial.saving import check_directory, merged, write_model
 from lookahead_ray.trial.seed import check_alike, kl_reference, tokenizer_of
 from lookahead_ray.trial.signals import Signals
 from lookahead_ray.trial.training import Trained, fine_tuned
-
-DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 def run_worker(
@@ -55,27 +54,27 @@ def run_worker(
     if saving:
         check_directory(saving)
     rank, world_size = dist.get_rank(), dist.get_world_size()
-    device = (
-        torch.device("cuda", torch.cuda.current_device()) if config.gpus_per_worker else torch.device("cpu")
-    )
+    on_gpu = config.resources.gpus_per_worker > 0
+    device = torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
     if device.type == "cpu":
         torch.set_num_threads(max(1, int(config.cpus_per_worker)))
     prepare_environment(on_gpu=device.type == "cuda")
+    reporter = Reporter(send)
     task, probe = load_task(config.task), load_suite(ProbeSuite())
     suites = [load_suite(suite) for suite in config.safety]
     measured_on = [item.prompt for part in (*suites, probe) for item in (*part.harmful, *part.benign)]
     mixed = safety_examples(config.defence.mix if trains else None, task.train, measured_on)
     epochs = config.training.epochs if trains else 0
     total_steps = optimiser_steps(len(task.train) + len(mixed), epochs, config.training.batch_size)
-    reporter = Reporter(send, total_steps)
-    reporter.tell(fraction=0.05)
+    reporter.total_steps = total_steps
 
+    reporter.report("starting", "loading the model")
     check_alike(config.model)
     tokenizer = tokenizer_of(config.model)
-    model = load_model(config.model, DTYPES[config.training.precision]).to(device)
+    model = load_model(config.model, torch_dtype(config.training.precision)).to(device)
     evaluation = Evaluation(tokenizer, task, suites, config.evaluation, config.defence, rank, world_size)
-    seed = kl_reference(evaluation, model, config)
-    signals = Signals(evaluation, seed, epochs, decide)
+    seed = kl_reference(evaluation, model, config, reporter.of("reference"))
+    signals = Signals(evaluation, seed, epochs, decide, reporter.of("measuring"))
     trained = Trained(model)
     if trains:
         trained = fine_tuned(config, model, tokenizer, task.train, mixed, reporter, signals, checkpoints)
@@ -84,15 +83,19 @@ def run_worker(
     model = trained.model
     stopped = len(trained.steps) < total_steps
     if not (saving and saving.adapter):
+        if trains and config.training.lora:
+            reporter.report("saving", "merging the adapter")
         model = merged(model)  # as it will be used, and answers take less time
     if trains and saving:
-        reporter.tell(detail="writing the model")
+        reporter.report("saving", "writing the model")
         if rank == 0:
             write_model(model, tokenizer, saving)
 
     start = time.perf_counter()
     model.eval()
-    generations = [] if stopped else evaluation.generations(model, reporter.on_phase)
+    answering, judging = reporter.of("answering"), reporter.of("judging")
+    generations = [] if stopped else evaluation.generations(model, answering, judging)
+    reporter.report("ending", "collecting the results of all ranks")
     kl = evaluation.token_kl(model, seed) if saving else signals.token_kl
     gathered = _gather((generations, kl))
     if gathered is None:

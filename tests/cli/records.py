@@ -51,6 +51,8 @@ def record(
         jsr=jsr,
         over_refusal=over,
         utility=utility,
+        seconds_train=seconds and 0.6 * seconds * (role != "seed"),
+        seconds_evaluate=seconds and 0.3 * seconds,
         seconds_total=seconds,
     )
 

@@ -21,17 +21,24 @@ class Clock:
         return self.now_s
 
 
-def training(fraction: float = 0.25) -> TrialProgress:
-    return TrialProgress("training", "epoch 1", 12, 48, 1.2345, 1812.4, fraction)
+TRAINING = "training · epoch 1.0 · step 12/48 · loss 1.234 · 1,812 tokens/s"
+ANSWERING = "answering 157 [x]prompts per rank · 31 % · 1,240 tokens · 210 tokens/s"
+
+
+def training(step: int = 12) -> TrialProgress:
+    return TrialProgress("training", TRAINING, step, 48, 48)
 
 
 def under_way(clock: Clock, trials: int = 12) -> SweepProgress:
     progress = SweepProgress("quick[bold]start", clock)
     progress.sweep_started("runs/quickstart", trials, sweep(), "runs/quickstart/driver.log")
     progress.trial_started("a", "search", "true, 9 tokens")
-    progress.trial_progress("a", training())
+    progress.trial_progress("a", training(0))
     progress.trial_started("b", "search", HOSTILE)
-    progress.trial_progress("b", TrialProgress("evaluating", "jailbreak [x]prompts", 48, 48, None, None, 0.8))
+    progress.trial_progress("b", TrialProgress("answering", ANSWERING, 0, 100, 48))
+    clock.now_s += 25
+    progress.trial_progress("a", training())
+    progress.trial_progress("b", TrialProgress("answering", ANSWERING, 31, 100, 48))
     return progress
 
 
@@ -41,18 +48,17 @@ def rendered(progress: SweepProgress, width: int, height: int = 40) -> str:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("width", [80, 100, 120])
+@pytest.mark.parametrize("width", [80, 100, 130])
 def test_the_view_says_everything_and_fits(width: int) -> None:
     text = rendered(under_way(Clock()), width)
     assert max(map(len, text.splitlines())) <= width
     assert "quick[bold]start · runs/quickstart" in text
     assert "8/12 trials" in text
-    assert re.search(r"0 s, about \d+ min \d\d s left", text)
+    assert re.search(r"25 s, about \d+ min \d\d s left", text)
     assert "true, 9 tokens" in text
-    assert "training · epoch 1 · step 12/48 · loss 1.23" in text
-    assert "evaluating · jailbreak [x]prompts" in text
-    assert "25 %" in text
-    assert "80 %" in text
+    assert TRAINING in text
+    assert ANSWERING in text
+    assert len(re.findall(r" [1-9]\d? % +│$", text, re.MULTILINE)) == 2, "both bars have moved"
     assert "objective 0.740 · RSR 71 % · utility 42 %" in text
     assert "1 failed · last: ModelError: [red]out of memory[/] in rank 1" in text
     assert "[bold red]x[/]" in text, "markup in a label is text"
@@ -153,7 +159,7 @@ def test_a_restart_is_said_and_shown() -> None:
         view.trial_progress("a", training())
     assert out.getvalue().splitlines()[-2:] == [
         "[0/2] restarted (1 of 2): true, 6 tokens",
-        "[0/2] running: true, 6 tokens: training · epoch 1 · step 12/48 · loss 1.234 · 1,812 tokens/s",
+        f"[0/2] running: true, 6 tokens, 0 %: restarted (1 of 2) · {TRAINING}; estimating…",
     ]
     assert "restarted (1 of 2) · starting" in restarted
     assert "restarted (1 of 2) · training · epoch 1" in rendered(view.progress, 120)
@@ -162,13 +168,29 @@ def test_a_restart_is_said_and_shown() -> None:
 def test_without_a_terminal_progress_is_no_flood() -> None:
     out, clock = io.StringIO(), Clock()
     with LiveView("quickstart", Console(file=out, width=80), clock) as view:
-        view.sweep_started("id", "run", 2, [], "log")
+        view.sweep_started("id", "run", 2, [record("v", "vanilla", seconds=240)], "log")
         view.trial_started("a", "search", "true, 6 tokens")
-        for _ in range(480):
+        view.trial_progress("a", training(0))
+        for quarter in range(480):
             clock.now_s += 0.25
-            view.trial_progress("a", training())
+            view.trial_progress("a", training(1 + quarter // 10))
     running = [line for line in out.getvalue().splitlines() if "running" in line]
-    assert len(running) == 4  # 120 s
-    assert running[0] == (
-        "[0/2] running: true, 6 tokens: training · epoch 1 · step 12/48 · loss 1.234 · 1,812 tokens/s"
-    )
+    assert len(running) == 5  # the beginning of training, and 120 s
+    assert running[0].startswith(f"[1/2] running: true, 6 tokens, 0 %: {TRAINING}; about ")
+    line = rf"\[1/2\] running: true, 6 tokens, \d\d %: {re.escape(TRAINING)}; about .+ left"
+    assert re.fullmatch(line, running[3])
+
+
+def test_without_a_terminal_silence_is_told_too() -> None:
+    out, clock = io.StringIO(), Clock()
+    with LiveView("quickstart", Console(file=out, width=80), clock) as view:
+        view.still_running()
+        view.sweep_started("id", "run", 2, [], "log")
+        view.trial_started("a", "seed", "seed")
+        view.trial_progress("a", TrialProgress("starting", "loading the model"))
+        for _ in range(3):
+            clock.now_s += 20
+            view.still_running()
+    assert out.getvalue().splitlines()[3:] == [
+        "[0/2] running: seed, 0 %: loading the model · for 40 s; estimating…"
+    ]

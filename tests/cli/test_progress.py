@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from lookahead_ray.cli.draw import time_left
 from lookahead_ray.cli.progress import SweepProgress
 from lookahead_ray.sweep.observer import TrialProgress
 from tests.cli.records import HOSTILE, record, true
@@ -29,8 +30,12 @@ def progress(clock: Clock) -> SweepProgress:
     return progress
 
 
-def at(fraction: float) -> TrialProgress:
-    return TrialProgress("training", "", 1, 10, 1.0, 100.0, fraction)
+def training(done: float, total: float = 10) -> TrialProgress:
+    return TrialProgress("training", "", done, total, int(total))
+
+
+def answering(done: float, total: float = 100) -> TrialProgress:
+    return TrialProgress("answering", "", done, total, 10)
 
 
 def finish(
@@ -41,36 +46,104 @@ def finish(
     progress.trial_finished(record(trial_id, role))  # type: ignore[arg-type]
 
 
-def test_nothing_is_known_before_the_first_trial_ends(progress: SweepProgress, clock: Clock) -> None:
+def test_nothing_is_known_before_a_trained_trial_has_a_pace(progress: SweepProgress, clock: Clock) -> None:
     progress.trial_started("a", "seed", "seed")
-    progress.trial_progress("a", at(0.9))
+    progress.trial_progress("a", answering(0))
     clock.now_s += 90
+    progress.trial_progress("a", answering(90))
     assert progress.remaining_s() is None
     assert progress.elapsed_s == 90
 
 
-def test_the_untrained_seed_alone_says_nothing_but_a_running_trial_does(
+def test_the_first_trained_trial_is_projected_from_its_training_and_the_seeds_answers(
     progress: SweepProgress, clock: Clock
 ) -> None:
-    finish(progress, clock, "s", "seed", 20)
+    progress.trial_started("s", "seed", "seed")
+    progress.trial_progress("s", answering(0))
+    clock.now_s += 20
+    progress.trial_progress("s", answering(100))
+    progress.trial_finished(record("s", "seed"))
     assert progress.remaining_s() is None
     progress.trial_started("v", "vanilla", "vanilla")
-    clock.now_s += 25
-    progress.trial_progress("v", at(0.05))
+    clock.now_s += 5
+    progress.trial_progress("v", training(0, 100))
+    clock.now_s += 3
+    progress.trial_progress("v", training(4, 100))
     assert progress.remaining_s() is None, "too early to tell"
-    progress.trial_progress("v", at(0.25))
-    assert progress.remaining_s() == pytest.approx(75 + 2 * 100)
+    clock.now_s += 15
+    progress.trial_progress("v", training(25, 100))
+    trained = 18 / 25 * 100
+    assert progress.remaining_s() == pytest.approx(0.75 * trained + 20 + 2 * (5 + trained + 20))
 
 
-def test_remaining_is_mean_time_by_open_share(progress: SweepProgress, clock: Clock) -> None:
+def test_time_passes_without_reports(progress: SweepProgress, clock: Clock) -> None:
     finish(progress, clock, "v", "vanilla", 80)
     finish(progress, clock, "a", seconds=120)
     progress.trial_started("b", "search", "b")
-    assert progress.remaining_s() == pytest.approx(100 + 100)
+    each = 120  # of phases without units the last trial counts
+    assert progress.remaining_s() == pytest.approx(2 * each)
     clock.now_s += 30
-    assert progress.remaining_s() == pytest.approx(70 + 100), "time passes even without reports"
-    progress.trial_progress("b", at(0.5))
-    assert progress.remaining_s() == pytest.approx(50 + 100)
+    assert progress.remaining_s() == pytest.approx(2 * each - 30)
+    clock.now_s += 300
+    assert progress.remaining_s() == pytest.approx(each), "overdue, but never negative"
+
+
+def test_a_running_trials_own_pace_counts_the_more_the_further_it_is(
+    progress: SweepProgress, clock: Clock
+) -> None:
+    progress.trial_started("v", "vanilla", "vanilla")
+    progress.trial_progress("v", training(0))
+    clock.now_s += 100
+    progress.trial_progress("v", training(10))
+    progress.trial_finished(record("v", "vanilla"))
+    progress.trial_started("a", "search", "a")
+    progress.trial_progress("a", training(0))
+    assert progress.remaining_s() == pytest.approx(3 * 100)
+    for done, own_weight in ((2, 0.4), (6, 1.0)):  # twice as slow
+        clock.now_s = 1100 + 20 * done
+        progress.trial_progress("a", training(done))
+        whole = own_weight * 200 + (1 - own_weight) * 100
+        assert progress.remaining_s() == pytest.approx((1 - done / 10) * whole + 2 * 100)
+
+
+def test_other_steps_take_other_times(progress: SweepProgress, clock: Clock) -> None:
+    progress.trial_started("v", "vanilla", "vanilla")
+    progress.trial_progress("v", training(0))
+    clock.now_s += 100
+    progress.trial_progress("v", training(10))
+    progress.trial_finished(record("v", "vanilla"))
+    progress.trial_started("a", "search", "a")
+    progress.trial_progress("a", TrialProgress("starting", "loading the model", steps=30))
+    assert progress.remaining_s() == pytest.approx(3 * 100 + 2 * 100)
+
+
+def test_a_checkpoint_is_no_part_of_the_next_step(progress: SweepProgress, clock: Clock) -> None:
+    trial = progress.trial_started("v", "vanilla", "vanilla")
+    saving = TrialProgress("saving", "writing a checkpoint")
+    for seconds, report in ((0, training(0)), (50, training(5)), (0, saving), (4, saving), (10, training(6))):
+        clock.now_s += seconds
+        progress.trial_progress("v", report)
+    spent = trial.timing.spent
+    assert (spent["training"].worked, spent["training"].seconds) == (6, 60)
+    assert spent["saving"].seconds == 4
+
+
+def test_a_trial_that_goes_on_from_a_checkpoint_is_not_taken_for_a_fast_one(
+    progress: SweepProgress, clock: Clock
+) -> None:
+    progress.trial_started("v", "vanilla", "vanilla")
+    progress.trial_progress("v", training(0))
+    clock.now_s += 70
+    progress.trial_progress("v", training(7))
+    progress.trial_restarted("v", 1, 2)
+    progress.trial_progress("v", training(6))
+    clock.now_s += 20
+    progress.trial_progress("v", training(8))
+    progress.trial_progress("v", answering(0))
+    clock.now_s += 10
+    progress.trial_progress("v", answering(100))
+    progress.trial_finished(record("v", "vanilla"))
+    assert progress.remaining_s() == pytest.approx(3 * (8 * 10 + 10))
 
 
 def test_waiting_trials_fill_the_slots_seen_busy(clock: Clock) -> None:
@@ -78,11 +151,28 @@ def test_waiting_trials_fill_the_slots_seen_busy(clock: Clock) -> None:
     progress.sweep_started("run", 6, [], "log")
     finish(progress, clock, "v", "vanilla", 100)
     progress.trial_started("a", "search", "a")
+    clock.now_s += 40
     progress.trial_started("b", "search", "b")
-    progress.trial_progress("a", at(0.5))
-    progress.trial_progress("b", at(0.1))
+    clock.now_s += 10
     # a ends after 50 and b after 90; three more trials of 100: 50 → 150 → 250 and 90 → 190
     assert progress.remaining_s() == pytest.approx(250)
+
+
+def test_alone_a_trial_needs_more_than_its_known_phases(clock: Clock) -> None:
+    progress = SweepProgress("s", clock)
+    progress.sweep_started("run", 1, [], "log")
+    assert progress.least_remaining_s() is None
+    progress.trial_started("a", "search", "a")
+    progress.trial_progress("a", training(0))
+    clock.now_s += 30
+    progress.trial_progress("a", training(5))
+    assert progress.remaining_s() is None
+    assert progress.least_remaining_s() == pytest.approx(30)
+    assert time_left(progress) == "more than 30 s left"
+    progress.trial_progress("a", answering(0))
+    clock.now_s += 10
+    progress.trial_progress("a", answering(50))
+    assert time_left(progress) == "about 10 s left"
 
 
 def test_committed_trials_count_and_tell_their_times(clock: Clock) -> None:
@@ -137,13 +227,39 @@ def test_nothing_is_counted_twice(progress: SweepProgress) -> None:
     assert progress.done == 1
 
 
-def test_fraction_counts_running_trials_and_stays_in_bounds(progress: SweepProgress) -> None:
-    progress.trial_started("a", "search", "a")
-    progress.trial_progress("a", at(1.7))
-    assert progress.fraction == pytest.approx(1 / 4)
-    progress.trial_progress("a", at(-1))
+def test_fraction_counts_running_trials_and_stays_in_bounds(progress: SweepProgress, clock: Clock) -> None:
+    trial = progress.trial_started("a", "search", "a")
+    progress.trial_progress("a", answering(0))
     assert progress.fraction == 0
-    assert progress.trial_progress("unknown", at(0.5)) is None
+    for done in range(1, 11):
+        clock.now_s += 10
+        progress.trial_progress("a", answering(10 * done))
+    clock.now_s += 1000
+    progress.advance()
+    assert 0.8 < trial.fraction < 1
+    assert progress.fraction == pytest.approx(trial.fraction / 4)
+    assert progress.trial_progress("unknown", answering(1)) is None
+
+
+def test_the_bar_moves_while_nothing_is_reported(progress: SweepProgress, clock: Clock) -> None:
+    finish(progress, clock, "v", "vanilla", 100)
+    trial = progress.trial_started("a", "search", "a")
+    clock.now_s += 25
+    progress.advance()
+    assert trial.fraction == pytest.approx(0.25)
+    clock.now_s += 25
+    progress.advance()
+    assert trial.fraction == pytest.approx(0.5)
+
+
+def test_a_restarted_trial_begins_again(progress: SweepProgress, clock: Clock) -> None:
+    finish(progress, clock, "v", "vanilla", 100)
+    trial = progress.trial_started("a", "search", "a")
+    clock.now_s += 50
+    progress.advance()
+    progress.trial_restarted("a", 1, 2)
+    assert trial.fraction == 0
+    assert progress.remaining_s() == pytest.approx(3 * 100)
 
 
 def test_labels_are_cleaned(progress: SweepProgress) -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from transformers import GenerationConfig, MistralConfig, MistralForCausalLM
 
 from lookahead_ray.errors import ModelError
 from lookahead_ray.evaluate.generate import end_token_ids, generate
+from lookahead_ray.evaluate.meter import STEP_COST
+from lookahead_ray.method.reporting import Writing
 from tests.toy import VOCAB, toy_model
 
 RNG = random.Random(5)
@@ -138,10 +141,58 @@ def test_no_prompts_no_answers(model: Any) -> None:
     assert run(model, []) == []
 
 
-def test_progress_counts_prompts(model: Any) -> None:
-    done: list[int] = []
-    run(model, batch_size=4, max_new_tokens=1, progress=done.append)
-    assert done == list(range(1, 12))
+@pytest.mark.parametrize("make", [toy_model, toy_mistral], ids=["in slots", "in batches"])
+@pytest.mark.parametrize("shared", [[], [5, 9, 2, 31, 7]], ids=["nothing shared", "shared"])
+@pytest.mark.parametrize("ends", [False, True], ids=["endless", "ending"])
+def test_progress_is_reported_after_each_pass(
+    make: Any, shared: list[int], ends: bool, end_ids: frozenset[int]
+) -> None:
+    other, passes, told = make(), 0, []
+
+    def count(*_: Any) -> None:
+        nonlocal passes
+        passes += 1
+
+    other.register_forward_hook(count)
+    limits = [1, 9, LONGEST, 5, LONGEST, LONGEST, 3, 9, LONGEST, 2, 20]
+    answers = run(
+        other,
+        [shared + prompt for prompt in PROMPTS],
+        max_new_tokens=limits,
+        end_ids=end_ids if ends else frozenset(),
+        progress=told.append,
+    )
+    assert len(told) == passes + 1
+    assert (told[0].done, told[0].tokens) == (0, 0)
+    assert told[-1].done == told[-1].total
+    shares = [writing.share for writing in told]
+    steps = [later - sooner for sooner, later in pairwise(shares)]
+    assert min(steps) > 0, "each pass gets on"
+    ended = sum(len(answer) < limit for answer, limit in zip(answers, limits, strict=True))
+    assert told[-1].tokens == sum(map(len, answers)) + ended  # an end token is generated too
+    if not ends:
+        assert max(steps) < 0.1, "no pass is most of the work"
+
+
+def test_a_step_costs_the_more_the_more_rows_run(model: Any) -> None:
+    told: list[Writing] = []
+    run(model, [[1, 2, 3, 4], [5, 6]], max_new_tokens=[3, 2], progress=told.append)
+    assert [writing.done for writing in told] == [0, 8, 8 + STEP_COST + 2, 11 + 2 * STEP_COST]
+    assert [writing.total for writing in told] == [11 + 3 * STEP_COST, *[11 + 2 * STEP_COST] * 3]
+
+
+def test_what_ended_answers_leave_out_is_no_work(model: Any, endless: list[list[int]]) -> None:
+    told: list[Writing] = []
+    run(model, [PROMPTS[0]], end_ids=frozenset([endless[0][2]]), progress=told.append)
+    whole = 3 + LONGEST + (LONGEST - 1) * STEP_COST
+    assert [writing.total for writing in told[1:]] == [whole, whole, 3 + 3 + 2 * STEP_COST]
+
+
+def test_the_progress_line() -> None:
+    assert str(Writing(31, 100, 1240, 5.9)) == "31 % · 1,240 tokens · 210 tokens/s"
+    assert str(Writing(31, 100, 12, 8.0)) == "31 % · 12 tokens · 1.5 tokens/s"
+    assert str(Writing(0, 100, 0, 0.0)) == "0 % · 0 tokens"
+    assert str(Writing(0, 0, 0, 0.0)) == "100 % · 0 tokens"
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,12 @@ def test_verdicts_are_the_judges_and_over_refusal_is_turned() -> None:
     assert {row.verdict for row in empty} == {"unparsed"}
 
 
+def test_judged_answers_are_counted() -> None:
+    told: list[int] = []
+    named(RefusalJudge()).judged(ROWS, told.append)
+    assert told == [1, 2, 3]
+
+
 def test_a_judge_of_harm_leaves_benign_prompts_alone() -> None:
     judge = NamedJudge(LLM, lambda prompt, prefill, answer: Judgement("unsafe", 5.0))
     assert [(row.metric, row.verdict, row.score) for row in judge.judged(ROWS)] == [

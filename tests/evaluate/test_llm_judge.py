@@ -189,6 +189,15 @@ def test_concurrency_and_the_spending_limit_are_bounds(server: Server, tmp_path:
     assert 1 < server.most_at_once <= 3
 
 
+def test_answers_are_counted_as_they_are_judged(server: Server, tmp_path: Path) -> None:
+    server.answer = lambda user, call: scored("#thescore: 1")
+    told: list[int] = []
+    judge(server, tmp_path).judge_all(answers("a", "b", "a", "c", ""), told.append)
+    assert told == [1, 3, 5]  # three different ones are asked for
+    judge(server, tmp_path).judge_all([], told.append)
+    assert told == [1, 3, 5]
+
+
 def test_retries_count_as_calls(server: Server, tmp_path: Path) -> None:
     server.answer = lambda user, call: Reply(500)
     limited = judge(server, tmp_path, retries=9, max_calls=2)

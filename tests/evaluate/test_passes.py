@@ -21,6 +21,7 @@ from lookahead_ray.evaluate import asking
 from lookahead_ray.evaluate.generation import Generation, TokenKl
 from lookahead_ray.evaluate.passes import METRICS, Evaluation
 from lookahead_ray.evaluate.rates import headline, rate
+from lookahead_ray.method.reporting import Report
 from tests.evaluate.tiny_classifier import tiny_classifier
 from tests.toy import toy_model, toy_tokenizer
 
@@ -54,7 +55,7 @@ def evaluation(
 
 
 def answers(model: Any, part: Evaluation) -> list[Generation]:
-    return part.in_order(part.generations(model, lambda detail, done: None))
+    return part.in_order(part.generations(model))
 
 
 def measure(model: Any, world_size: int) -> tuple[set[Generation], dict[tuple[str, int], float]]:
@@ -62,7 +63,7 @@ def measure(model: Any, world_size: int) -> tuple[set[Generation], dict[tuple[st
     kl: list[TokenKl] = []
     for rank in range(world_size):
         part = evaluation(rank, world_size)
-        rows += part.generations(model, lambda detail, done: None)
+        rows += part.generations(model)
         kl += part.token_kl(toy_model(seed=1, vocab=260), part.kl_reference(model))
     assert len(set(rows)) == len(rows)
     return set(rows), {(row.prompt_id, row.position): row.value for row in kl}
@@ -101,15 +102,64 @@ def test_the_prefill_is_the_beginning_of_the_opening_and_no_part_of_the_answer(m
             assert row.prefill == ""
 
 
-def test_phases_are_told_in_order(model: Any) -> None:
-    told: list[tuple[str, float]] = []
-    whole = evaluation()
-    whole.generations(model, lambda detail, done: told.append((detail, done)))
-    asked = 2 * len(HARMFUL) + len(BENIGN) + len(whole.task.test)
-    assert told[0] == (f"0 of {asked} prompts answered", 0.0)
-    assert told[-2] == (f"{asked} of {asked} prompts answered", 1.0)
-    assert told[-1] == ("judge refusal", 1.0)
-    assert [done for _, done in told] == sorted(done for _, done in told)
+Told = list[tuple[str, float, float]]
+
+
+def listener(told: Told) -> Report:
+    return lambda detail, done, total: told.append((detail, done, total))
+
+
+def is_steady(told: Told) -> bool:
+    """Whether work is reported from nothing to all of it, never less than before."""
+    done, total = [step[1] for step in told], {step[2] for step in told}
+    return done[0] == 0 and done == sorted(done) and total == {done[-1]}
+
+
+def test_answering_and_judging_are_reported(model: Any) -> None:
+    answering: Told = []
+    judging: Told = []
+    whole = evaluation(judges=[{"name": "keyword"}, {"name": "refusal"}])
+    whole.generations(model, listener(answering), listener(judging))
+    safety = 2 * len(HARMFUL) + len(BENIGN)
+    asked = safety + len(whole.task.test)
+    assert answering[0][0] == f"answering {asked} prompts · 0 % · 0 tokens"
+    assert answering[-1][0].startswith(f"answering {asked} prompts · 100 % · ")
+    assert is_steady(answering)
+    assert len(answering) > asked
+    assert judging[0] == (f"judge keyword: answers · 0 of {safety}", 0, 2 * safety)
+    assert judging[-1] == (f"judge refusal: answers · {safety} of {safety}", 2 * safety, 2 * safety)
+    assert is_steady(judging)
+    evaluation(0, 2).generations(model, listener(answering))
+    assert answering[-1][0].startswith("answering 6 prompts per rank · 100 % · ")
+
+
+def test_losses_are_reported_as_judging(model: Any) -> None:
+    judging: Told = []
+    task = Task("loss", ROWS, ROWS, exact_match, metric="answer_loss")
+    evaluation(task=task).generations(model, judging=listener(judging))
+    assert judging[0] == ("loss of reference answers · 2 of 2", 2, 2 + 7)
+
+
+@pytest.mark.parametrize("kl_on", ["openings", "seed_answers"])
+def test_the_kl_reference_is_reported(model: Any, kl_on: str) -> None:
+    told: Told = []
+    part = evaluation(kl_on=kl_on)
+    part.kl_reference(model, listener(told))
+    assert told[-1] == ("KL reference · 3 of 3 requests", told[-1][2], told[-1][2])
+    assert is_steady(told)
+    assert told[0][0].startswith("KL reference: answering 3 prompts · 0 %") == (kl_on == "seed_answers")
+    told.clear()
+    evaluation(kl_tokens=0).kl_reference(model, listener(told))
+    assert told == []
+
+
+def test_kl_and_loss_report_their_rows(model: Any) -> None:
+    told: list[tuple[int, int]] = []
+    part = evaluation()
+    part.token_kl(model, part.kl_reference(model), lambda *rows: told.append(rows))
+    assert told == [(2, 3), (3, 3)]
+    part.answer_loss(model, lambda *rows: told.append(rows))
+    assert told[-1] == (2, 2)
 
 
 def test_kl_is_measured_on_the_share_of_prompts_that_is_asked_for(model: Any) -> None:

@@ -13,6 +13,8 @@ from lookahead_ray.data.chat import Rendered
 from lookahead_ray.evaluate.generate import generate
 from lookahead_ray.method import Context
 from lookahead_ray.method.cache import Cache
+from lookahead_ray.method.context import Generate
+from lookahead_ray.method.reporting import Writing
 from lookahead_ray.train.model import forward
 from tests.toy import toy_model
 
@@ -25,10 +27,10 @@ class Ranks:
     cache: Cache
     model: Any = None
     tokenizer: Any = None
-    generate: Callable[[Any, Sequence[Sequence[int]], int], list[list[int]]] | None = None
+    generate: Generate | None = None
     batch_size: int = 3
     seed_hash: str = "seed"
-    told: list[str] = field(default_factory=list)
+    told: list[tuple[str, float, float]] = field(default_factory=list)
     turn: Any = field(default_factory=threading.Lock)
 
     def run(self, work: Callable[[Context], Any]) -> list[Any]:
@@ -79,16 +81,24 @@ class Ranks:
             forward=self._in_turn,
             generate=self.generate or greedy,
             gather=gather,
-            tell=self.told.append,
+            report=lambda *what: self.told.append(what),
         )
         context.__dict__["seed_hash"] = self.seed_hash  # in place of hashing weight files
         return context
 
 
-def greedy(model: Any, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> list[list[int]]:
+def greedy(
+    model: Any, prompts: Sequence[Sequence[int]], max_new_tokens: int, progress: Callable[[Writing], None]
+) -> list[list[int]]:
     """Generation that never ends by itself."""
     return generate(
-        model, prompts, max_new_tokens=max_new_tokens, batch_size=4, end_ids=frozenset(), pad_id=0
+        model,
+        prompts,
+        max_new_tokens=max_new_tokens,
+        batch_size=4,
+        end_ids=frozenset(),
+        pad_id=0,
+        progress=progress,
     )
 
 

@@ -1,6 +1,6 @@
 """SDFT: what the seed model is asked, which rewrites are rejected, a cache that survives kills and damage."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from lookahead_ray.config.method import SdftMethod
 from lookahead_ray.data.example import Example
 from lookahead_ray.method import METHODS, vanilla
 from lookahead_ray.method.cache import Cache
+from lookahead_ray.method.reporting import Writing
 from lookahead_ray.method.sdft import REASONS, Draft, prepare, rejection, rewrite_prompt
 from tests.method.contexts import Ranks
 from tests.toy import toy_tokenizer
@@ -29,11 +30,19 @@ class Writer:
         self.answers, self.fail_after = answers, fail_after
         self.asked: list[str] = []
 
-    def __call__(self, model: Any, prompts: Sequence[Sequence[int]], new_tokens: int) -> list[list[int]]:
+    def __call__(
+        self,
+        model: Any,
+        prompts: Sequence[Sequence[int]],
+        new_tokens: int,
+        progress: Callable[[Writing], None],
+    ) -> list[list[int]]:
         if self.fail_after is not None and len(self.asked) >= self.fail_after:
             raise KeyboardInterrupt
         texts = [TOKENIZER.decode(list(prompt)) for prompt in prompts]
         self.asked += texts
+        for share in (0.0, 0.5, 1.0):
+            progress(Writing(share, 1.0, 0, 0.0))
         return [TOKENIZER.encode(self.answer(text), add_special_tokens=False)[:new_tokens] for text in texts]
 
     def answer(self, asked: str) -> str:
@@ -122,6 +131,12 @@ class TestPrepare:
         ]  # fmt: skip
         assert [example.instruction for example in result.examples] == [e.instruction for e in EXAMPLES]
         assert result.counts == {"rewritten": 4, **{f"rejected_{reason}": 1 for reason in REASONS}}
+
+    def test_progress_is_reported_within_batches(self, tmp_path: Path) -> None:
+        ranks = Ranks(1, Cache(tmp_path), model=object(), tokenizer=TOKENIZER, generate=Writer())
+        ranks.run(lambda context: prepare(EXAMPLES, CONFIG, context))
+        assert [done for _, done, _ in ranks.told] == [0, 1.5, 3, 3, 4.5, 6, 6, 7.5, 9]
+        assert ranks.told[1] == ("rewriting 9 answers with the seed model · 17 %", 1.5, 9)
 
     @pytest.mark.parametrize("world_size", [2, 3, 11])
     def test_ranks_share_the_work_and_agree(self, tmp_path: Path, world_size: int) -> None:

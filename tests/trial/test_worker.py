@@ -17,7 +17,9 @@ from tests.tiny import make_model
 CONFIG: dict[str, Any] = {
     "task": {"name": "word_problems", "train_examples": 8, "test_examples": 2},
     "safety": {"harmful_prompts": 4, "benign_prompts": 2},
-    "training": {"epochs": 1, "batch_size": 4, "micro_batch_size": 2},
+    "training": {"epochs": 1, "batch_size": 4, "micro_batch_size": 2, "precision": "fp32"},
+    "workers": 1,
+    "gpus_per_worker": 0,
     "evaluation": {"safety_new_tokens": 2, "task_new_tokens": 2},
 }
 
@@ -41,7 +43,14 @@ def test_a_process_that_runs_many_trials_repeats_their_results_and_keeps_nothing
     assert [step.loss for step in measured[0].steps] == [step.loss for step in measured[1].steps]
     assert measured[0].generations == measured[1].generations
     assert measured[0].token_kl == measured[1].token_kl
-    assert told[-1].fraction > told[0].fraction
+    phases = list(dict.fromkeys(progress.phase for progress in told))
+    assert phases == [
+        "starting", "reference", "preparing", "building", "training", "measuring", "answering", "judging", "ending",
+    ]  # fmt: skip
+    assert {progress.steps for progress in told if progress.phase == "training"} == {2}
+    for phase in ("training", "measuring", "answering", "judging"):
+        last = [progress for progress in told if progress.phase == phase][-1]
+        assert last.done == last.total > 0
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """What every judge takes and gives."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -26,6 +26,14 @@ class Judgement:
 UNPARSED = Judgement("unparsed", None)
 
 
+Progress = Callable[[int], None]
+"""Called with the number of answers judged so far."""
+
+
+def no_progress(done: int) -> None:
+    """Report nothing."""
+
+
 class Answer(NamedTuple):
     """One answer to judge, in the order of a judge's arguments."""
 
@@ -45,7 +53,7 @@ class Judge(Protocol):
 class BatchJudge(Judge, Protocol):
     """A judge that is faster with many answers at once."""
 
-    def judge_all(self, answers: Sequence[Answer]) -> list[Judgement]:
+    def judge_all(self, answers: Sequence[Answer], progress: Progress = no_progress) -> list[Judgement]:
         """One judgement an answer, in their order; as if each had been judged by itself."""
 
 
@@ -57,11 +65,15 @@ class Troubled(Protocol):
         """Reason -> how many answers ended unparsed for it so far; no text of answers or keys in it."""
 
 
-def judge_all(judge: Judge, answers: Sequence[Answer]) -> list[Judgement]:
+def judge_all(judge: Judge, answers: Sequence[Answer], progress: Progress = no_progress) -> list[Judgement]:
     """One judgement an answer, in their order, many at once where the judge can do that."""
     if isinstance(judge, BatchJudge):
-        return judge.judge_all(answers)
-    return [judge(*answer) for answer in answers]
+        return judge.judge_all(answers, progress)
+    judgements = []
+    for answer in answers:
+        judgements.append(judge(*answer))
+        progress(len(judgements))
+    return judgements
 
 
 def over_refusal_verdict(judgement: Judgement) -> Verdict:

@@ -17,13 +17,13 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from lookahead_ray.config.judge import LlmJudge
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.errors import ConfigError
-from lookahead_ray.evaluate.judges.base import UNPARSED, Answer, Judgement
+from lookahead_ray.evaluate.judges.base import UNPARSED, Answer, Judgement, Progress, no_progress
 from lookahead_ray.evaluate.judges.cache import ScoreCache, default_directory
 from lookahead_ray.evaluate.judges.endpoint import NO_CONNECTION, CallError, chat
 from lookahead_ray.evaluate.judges.rubric import is_safe, messages, parse_score
@@ -68,13 +68,17 @@ class ScoringJudge:
         """Judge one answer; never raises."""
         return self.judge_all([Answer(prompt, prefill, answer)])[0]
 
-    def judge_all(self, answers: Sequence[Answer]) -> list[Judgement]:
+    def judge_all(self, answers: Sequence[Answer], progress: Progress = no_progress) -> list[Judgement]:
         """Judge many with up to `concurrency` calls at once; equal answers to equal prompts share one."""
         pairs = [(utf8(item.prompt), utf8(item.answer)) for item in answers]
         asked = [pair for pair in dict.fromkeys(pairs) if self._config.protocol == "paper" or words(pair[1])]
         pool = ThreadPoolExecutor(self._config.concurrency)
         try:
-            scores = dict(zip(asked, pool.map(self._score, asked), strict=True))
+            calls = {pair: pool.submit(self._score, pair) for pair in asked}
+            for done, call in enumerate(as_completed(calls.values()), start=1):
+                call.result()
+                progress(len(answers) * done // len(asked))
+            scores = {pair: call.result() for pair, call in calls.items()}
         except BaseException:
             self._stopped.set()
             raise

@@ -1,0 +1,68 @@
+"""The work of one generation call, counted pass by pass."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lookahead_ray.method.reporting import Writing
+
+STEP_COST, STEP_COST_ON_GPU = 48, 512
+"""Cost of a pass that generates a token for each row, besides 1 for each row: the weights are read.
+
+In tokens read or generated, by which passes get longer. Measured 20 to 75 with the embedded model on a CPU.
+"""
+
+
+class Meter:
+    """Counts the work of a generation call and reports it after each pass.
+
+    The work left is that of answers which all reach their limits. Where one ends early, less is left, so the
+    share that is done never falls.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        reads: int,
+        limits: Sequence[int],
+        rows: int,
+        progress: Callable[[Writing], None] | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Report that nothing is done yet.
+
+        Args:
+            reads: prompt tokens that will be read.
+            limits: most new tokens of each answer.
+            rows: rows that run at once.
+        """
+        self._step_cost = STEP_COST if model.device.type == "cpu" else STEP_COST_ON_GPU
+        self._rows = rows
+        self._progress = progress
+        self._clock = clock
+        self._start_s = clock()
+        self._done = self._tokens = 0
+        self._unread, self._unwritten = reads, sum(limits)
+        self._report(max(limits, default=0))
+
+    def passed(self, longest: int, *, read: int = 0, tokens: int = 0, spared: int = 0) -> None:
+        """Count one pass and report.
+
+        Args:
+            longest: steps at least until the last answer ends, as far as limits say.
+            read: prompt tokens that it read; 0: it was a step.
+            tokens: tokens that it generated, end tokens included.
+            spared: tokens below their limits that answers which ended in it left out.
+        """
+        self._done += read + tokens + (0 if read else self._step_cost)
+        self._tokens += tokens
+        self._unread -= read
+        self._unwritten -= tokens + spared
+        self._report(longest)
+
+    def _report(self, longest: int) -> None:
+        if self._progress:
+            steps = max(longest, self._unwritten / max(self._rows, 1))
+            left = self._unread + self._unwritten + steps * self._step_cost
+            seconds = self._clock() - self._start_s
+            self._progress(Writing(self._done, self._done + left, self._tokens, seconds))

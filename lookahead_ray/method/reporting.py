@@ -1,0 +1,53 @@
+"""How long-running work reports its progress: a line for a person, and units done out of all."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+
+Report = Callable[[str, float, float], None]
+"""Called with what is being done (a line for a person), the units done, and the units in all (0: unknown)."""
+
+
+def quiet(detail: str, done: float, total: float) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """The state of one generation call. `done` and `total` measure the work, see `evaluate.meter`."""
+
+    done: float
+    total: float
+    tokens: int  # really generated
+    seconds: float  # since the call began
+
+    @property
+    def share(self) -> float:
+        """Return the share of the work that is done, 0..1."""
+        return self.done / self.total if self.total else 1.0
+
+    def __str__(self) -> str:
+        """Return `31 % · 1,240 tokens · 210 tokens/s`."""
+        text = f"{100 * self.share:.0f} % · {self.tokens:,} tokens"
+        if not self.tokens or not self.seconds:
+            return text
+        rate = self.tokens / self.seconds
+        return f"{text} · {rate:,.0f} tokens/s" if rate >= 10 else f"{text} · {rate:.1f} tokens/s"
+
+
+class Every:
+    """A timer for reports that must not come more often than once in `seconds`."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._next_s = -inf
+
+    def due(self, always: bool = False) -> bool:
+        """Return whether a report is due, or `always`; if so, the next one is due `seconds` from now."""
+        now_s = self._clock()
+        if not always and now_s < self._next_s:
+            return False
+        self._next_s = now_s + self._seconds
+        return True
