@@ -1,6 +1,9 @@
 """The trained model as a directory that Transformers (or, for an adapter, peft) loads."""
 
+import errno
+import os
 import platform
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +11,7 @@ from lookahead_ray.errors import TrialError
 from lookahead_ray.trial.job import Saving
 
 LAST_FILE = "tokenizer_config.json"
-"""Is there once all of a model is."""
+"""Exists only once the whole model is written and synced to the disk: `write_model` makes it the last one."""
 
 
 def check_directory(saving: Saving) -> None:
@@ -41,7 +44,10 @@ def merged(model: Any) -> Any:
 
 
 def write_model(model: Any, tokenizer: Any, saving: Saving) -> None:
-    """Weights as safetensors, configuration, tokenizer and chat template; only rank 0 calls this.
+    """Write weights as safetensors, configuration, tokenizer and chat template; only rank 0 calls this.
+
+    The files are written to a directory of their own, synced, and moved to `saving.directory`, `LAST_FILE` as
+    the last: Transformers writes that one before `tokenizer.json`.
 
     ZeRO up to stage 2 leaves the weights whole on each rank, so there is nothing to gather.
     """
@@ -51,5 +57,33 @@ def write_model(model: Any, tokenizer: Any, saving: Saving) -> None:
         # The weights were made dense when they were loaded; they can't be written as quantized ones.
         del model.config.quantization_config
         model.hf_quantizer = None
-    model.save_pretrained(saving.directory)
-    tokenizer.save_pretrained(saving.directory)
+    target = Path(saving.directory)
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".writing-", dir=target, ignore_cleanup_errors=True) as scratch:
+        model.save_pretrained(scratch)
+        tokenizer.save_pretrained(scratch)
+        for folder, _, files in os.walk(scratch):
+            for name in files:
+                sync(Path(folder, name))
+            sync(Path(folder))
+        for name in sorted(os.listdir(scratch), key=lambda name: name == LAST_FILE):
+            if name == LAST_FILE:
+                sync(target)  # a crash must not keep this rename and lose those before it
+            os.replace(Path(scratch, name), target / name)
+    sync(target)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or a directory has reached the disk; some file systems can't tell of directories.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

@@ -1,5 +1,8 @@
 """Written models load elsewhere and say what the trained ones said."""
 
+import errno
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +75,74 @@ def test_adapters_alone(tmp_path: Path, source: ModelConfig) -> None:
     }
     read = PeftModel.from_pretrained(load_model(source, torch.float32), saving.directory)
     assert logits(read) == pytest.approx(logits(model), abs=1e-5)
+
+
+@pytest.mark.parametrize("adapter", [False, True])
+def test_the_last_file_comes_when_all_others_are_on_the_disk(
+    tmp_path: Path, source: ModelConfig, adapter: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`LAST_FILE` says that a model is whole: by then nothing is missing or in memory alone."""
+    saving = Saving(str(tmp_path / "out"), adapter=adapter)
+    Path(saving.directory).mkdir()
+    model = trained(source, torch.float32, lora=LoraConfig(rank=4))
+    synced: set[int] = set()
+    there: list[set[str]] = []
+    sync, replace = os.fsync, os.replace
+
+    def synchronise(descriptor: int) -> None:
+        synced.add(os.fstat(descriptor).st_ino)
+        sync(descriptor)
+
+    def move(old: Any, new: Any) -> None:
+        replace(old, new)
+        assert Path(new).stat().st_ino in synced
+        there.append({path.name for path in Path(saving.directory).iterdir() if path.is_file()})
+
+    monkeypatch.setattr(os, "fsync", synchronise)
+    monkeypatch.setattr(os, "replace", move)
+    write_model(model if adapter else merged(model), load_tokenizer(source), saving)
+    monkeypatch.undo()
+    found = {path.name for path in Path(saving.directory).iterdir()}
+    assert there[-1] == found
+    assert {"tokenizer.json", LAST_FILE} <= found
+    assert all(LAST_FILE not in names for names in there[:-1])
+    assert Path(saving.directory).stat().st_ino in synced
+
+
+def test_a_file_system_that_cannot_sync_directories(
+    tmp_path: Path, source: ModelConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = os.fsync
+
+    def refuses(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuses)
+    saving = Saving(str(tmp_path / "out"), adapter=False)
+    write_model(load_model(source, torch.float32), load_tokenizer(source), saving)
+    assert (Path(saving.directory) / LAST_FILE).is_file()
+
+
+@pytest.mark.parametrize("part", ["model", "tokenizer"])
+def test_half_a_model_has_no_last_file(
+    tmp_path: Path, source: ModelConfig, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saving = Saving(str(tmp_path / "out"), adapter=False)
+    Path(saving.directory).mkdir()
+    model, tokenizer = load_model(source, torch.float32), load_tokenizer(source)
+    written = model if part == "model" else tokenizer
+    plain = written.save_pretrained
+
+    def fails(folder: Any, **options: Any) -> None:
+        plain(folder, **options)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(written, "save_pretrained", fails)
+    with pytest.raises(OSError, match="No space left"):
+        write_model(model, tokenizer, saving)
+    assert not (Path(saving.directory) / LAST_FILE).exists()
 
 
 def test_small_updates_survive_the_merge(source: ModelConfig) -> None:
