@@ -53,9 +53,9 @@ def check_architecture(directory: Path, subject: str) -> None:
     config = _read(directory / CONFIG)
     if not config.get(AUTO_MAP):
         return
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    from transformers import CONFIG_MAPPING
 
-    if config.get("model_type") not in CONFIG_MAPPING_NAMES:
+    if config.get("model_type") not in CONFIG_MAPPING:
         raise needs_code(directory, subject)
 
 
