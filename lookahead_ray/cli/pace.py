@@ -24,6 +24,7 @@ class Spent:
     seconds: float = 0.0
     worked: float = 0.0  # units done in these seconds
     worked_s: float = 0.0  # seconds up to the report of the last one
+    gains: int = 0  # reports of more units
     done: float = 0.0  # units done, those before a restart included
     total: float = 0.0  # units in all; 0: unknown
 
@@ -31,6 +32,20 @@ class Spent:
     def whole_s(self) -> float:
         """Return the seconds that all done units take, those before a restart included."""
         return self.seconds * self.done / self.worked if self.worked else self.seconds
+
+    def since_report(self, passed_s: float) -> tuple[float, float]:
+        """Return the units done since the last report, and by which factor the pace has fallen.
+
+        It is assumed that the next report brings as many units as those before. If it is late, the pace is
+        what it would be if that report came now.
+
+        Args:
+            passed_s: seconds in the phase until now.
+        """
+        units = min(self.worked / self.gains, self.total - self.done)
+        due_s = units / self.worked * self.worked_s
+        begun = units * min((passed_s - self.worked_s) / due_s, 1.0)
+        return begun, max(passed_s / (self.worked_s + due_s), 1.0)
 
 
 @dataclass
@@ -51,12 +66,14 @@ class Timing:
         """
         visited = progress.phase in self.spent
         new = self.spent[progress.phase]
-        gained = progress.done - new.done if visited else 0.0
+        gained = progress.done - new.done if visited and progress.total > 0 else 0.0
         self.elapse(now_s, progress.phase if gained > 0 else self.phase)
         if gained > 0:
             new.worked += gained
             new.worked_s = new.seconds
-        new.done, new.total = progress.done, progress.total
+            new.gains += 1
+        if progress.total > 0:
+            new.done, new.total = progress.done, progress.total
         self.phase = progress.phase
         self.steps = progress.steps
 
@@ -114,31 +131,36 @@ class Pace:
             turns = phase in ALTERNATING and timing.phase in ALTERNATING
             if (place < here and not turns) or (phase == "training" and not timing.trains):
                 continue
-            since_s = now_s - timing.at_s if phase == timing.phase else 0.0
-            needed, sure = self._phase_left(timing, phase)
-            seconds += max(needed - since_s, 0.0)
+            needed, sure = self._phase_left(timing, phase, now_s)
+            seconds += needed
             unknown += phase in LONG and not sure
         return Left(seconds, unknown)
 
-    def _phase_left(self, timing: Timing, phase: Phase) -> tuple[float, bool]:
-        """Return the seconds that a phase still needed at the last event, and whether they can be trusted."""
-        total = timing.steps if phase == "training" else 0.0
-        if phase not in timing.spent:
-            expected = self._expected_s(phase, timing.trains, total)
-            return expected or 0.0, expected is not None
-        spent = timing.spent[phase]
-        expected = self._expected_s(phase, timing.trains, spent.total)
-        if spent.total <= 0:
-            return max((expected or 0.0) - spent.seconds, 0.0), expected is not None
-        share = min(spent.done / spent.total, 1.0)
-        if spent.worked <= 0:
-            return (1 - share) * (expected or 0.0), expected is not None or share >= 1
+    def _phase_left(self, timing: Timing, phase: Phase, now_s: float) -> tuple[float, bool]:
+        """Return the seconds that a phase still needs, and whether they can be trusted.
+
+        What is late is expected to take as long again as it is late already.
+        """
+        spent = timing.spent.get(phase, Spent())
+        here = phase == timing.phase
+        total = spent.total or (timing.steps if phase == "training" else 0.0)
+        expected_s = self._expected_s(phase, timing.trains, total)
+        passed_s = spent.seconds + (now_s - timing.at_s if here else 0.0)
+        share = min(spent.done / spent.total, 1.0) if spent.total else 0.0
+        if share >= 1:
+            return 0.0, True
+        if not spent.worked_s:
+            if expected_s is None:
+                return 0.0, False
+            left_s = (1 - share) * expected_s - passed_s
+            return max(left_s, -left_s if here else 0.0), True
         whole_s = spent.worked_s / spent.worked * spent.total
-        if expected is not None:
+        if expected_s is not None:
             weight = min(2 * share, 1.0)
-            whole_s = weight * whole_s + (1 - weight) * expected
-        left_s = (1 - share) * whole_s - (spent.seconds - spent.worked_s)
-        return max(left_s, 0.0), expected is not None or share >= TELLING_SHARE
+            whole_s = weight * whole_s + (1 - weight) * expected_s
+        begun, slower = spent.since_report(passed_s)
+        left_s = (1 - share - begun / spent.total) * whole_s * slower
+        return left_s, expected_s is not None or share >= TELLING_SHARE
 
     def _expected_s(self, phase: Phase, trains: bool, total: float = 0.0) -> float | None:
         """Return the seconds of a phase in earlier trials, of the same kind if there are any.

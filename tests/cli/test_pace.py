@@ -9,7 +9,7 @@ import pytest
 
 from lookahead_ray.cli.progress import SweepProgress
 from lookahead_ray.sweep.observer import TrialProgress
-from lookahead_ray.trial.progress import Phase
+from lookahead_ray.trial.progress import PHASES, Phase
 from tests.cli.records import record
 
 REPORT_S = 2.0
@@ -163,3 +163,24 @@ def test_the_remaining_time_hardly_ever_rises(shape: tuple[float, float, float])
     left = Simulated(plain_sweep(*shape)).run().left
     rises = [later - sooner for sooner, later in pairwise(left)]
     assert max(rises) < 0.02 * left[0]
+
+
+def test_any_order_of_reports_is_survived() -> None:
+    draw = random.Random(0)
+    for _ in range(300):
+        now_s = 0.0
+        progress = SweepProgress("s", lambda: now_s)  # noqa: B023  # called in this round only
+        progress.sweep_started("run", 3, [], "log")
+        for number in range(3):
+            trial = progress.trial_started(str(number), "search", "")
+            shown = 0.0
+            for _ in range(12):
+                now_s += draw.choice([0, 0, 1, 50])
+                total = draw.choice([0, 3, 3.5])
+                report = TrialProgress(draw.choice(PHASES), "", draw.choice([0, 1, 2, 3]), total, 3)
+                progress.trial_progress(str(number), report)
+                left = progress.remaining_s()
+                assert left is None or left >= 0
+                assert shown <= trial.fraction < 1
+                shown = trial.fraction
+            progress.trial_finished(record(str(number)))

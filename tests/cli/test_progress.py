@@ -85,7 +85,7 @@ def test_time_passes_without_reports(progress: SweepProgress, clock: Clock) -> N
     clock.now_s += 30
     assert progress.remaining_s() == pytest.approx(2 * each - 30)
     clock.now_s += 300
-    assert progress.remaining_s() == pytest.approx(each), "overdue, but never negative"
+    assert progress.remaining_s() == pytest.approx(210 + each), "it takes as long again as it is late"
 
 
 def test_a_running_trials_own_pace_counts_the_more_the_further_it_is(
@@ -250,6 +250,27 @@ def test_the_bar_moves_while_nothing_is_reported(progress: SweepProgress, clock:
     clock.now_s += 25
     progress.advance()
     assert trial.fraction == pytest.approx(0.5)
+
+
+def test_a_trial_that_hangs_slows_its_bar_down(clock: Clock) -> None:
+    progress = SweepProgress("s", clock)
+    progress.sweep_started("run", 2, [], "log")
+    finish(progress, clock, "s", "seed", 60)
+    trial = progress.trial_started("v", "vanilla", "vanilla")
+    progress.trial_progress("v", training(0, 4))
+    clock.now_s += 5
+    progress.trial_progress("v", training(0.5, 4))
+    shown, left = [trial.fraction], []
+    for _ in range(300):
+        clock.now_s += 1
+        progress.advance()
+        shown.append(trial.fraction)
+        left.append(progress.least_remaining_s())
+    assert shown == sorted(shown)
+    assert shown[-1] < 0.5
+    assert left[:5] == sorted(left[:5], reverse=True)
+    assert left[5:] == sorted(left[5:])
+    assert left[-1] == pytest.approx(305 * 3, rel=0.1), "at this pace, three steps are to come"
 
 
 def test_a_restarted_trial_begins_again(progress: SweepProgress, clock: Clock) -> None:
