@@ -100,7 +100,7 @@ class LiveView(Observer):
         """Where a running trial is."""
         with self._lock:
             trial = self.progress.trial_progress(trial_id, progress)
-        first = progress.phase == "training" and trial_id not in self._training
+        first = progress.phase == "training" and progress.done >= 1 and trial_id not in self._training
         if first:
             self._training.add(trial_id)
         if trial and (first or self._line_due()):
@@ -146,9 +146,9 @@ class LiveView(Observer):
     def _running(self, trial: RunningTrial) -> None:
         with self._lock:
             self.progress.advance()
-            name = f"{trial.label}, {percent(trial.fraction)}"
-            activity, left = doing(trial, self.progress.unreported_s(trial)), time_left(self.progress)
-        self._line(f"{self._count()} running: {name}: {activity}; {left}")
+            activity = doing(trial, self.progress.unreported_s(trial))
+            times = f"{percent(trial.fraction)} of the trial, {time_left(self.progress)}"
+        self._line(f"{self._count()} running: {trial.label}: {activity}; {times}")
 
     def _line(self, text: str) -> None:
         if self._live is None:

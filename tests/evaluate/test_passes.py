@@ -111,8 +111,8 @@ def listener(told: Told) -> Report:
 
 def is_steady(told: Told) -> bool:
     """Whether work is reported from nothing to all of it, never less than before."""
-    done, total = [step[1] for step in told], {step[2] for step in told}
-    return done[0] == 0 and done == sorted(done) and total == {done[-1]}
+    shares = [done / total for _, done, total in told]
+    return shares[0] == 0 and shares == sorted(shares) and shares[-1] == 1
 
 
 def test_answering_and_judging_are_reported(model: Any) -> None:
