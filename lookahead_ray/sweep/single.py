@@ -35,5 +35,5 @@ def run_alone(job: Job, sweep_id: str, log: Path, show: Callable[[TrialProgress]
         except TrialError as error:
             return failed_record(job, sweep_id, started_at, time.monotonic() - start, str(error))
         finally:
-            group.stop()
+            group.end()
     return completed_record(job, sweep_id, started_at, time.monotonic() - start, measured)

@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -102,6 +103,19 @@ class WorkerGroup:
             self._thread.join(STOP_S)
         for queue in self._queues.values():
             queue.shutdown()
+
+    def end(self) -> None:
+        """Stop, and wait until the thread that watches the ranks has ended, `STOP_S` at most.
+
+        For a process that has this group alone and shuts Ray down next. Ray exits a process in which a thread
+        calls it after that, so that nothing would be said or cleaned up.
+        """
+        self.stop()
+        until_s = time.monotonic() + STOP_S
+        while self.alive and time.monotonic() < until_s:
+            for group in held_groups():  # ranks that still start hold one that was not reported yet
+                release(group)
+            self._thread.join(POLL_S)
 
     def _fit(self) -> None:
         from ray.train import RunConfig, ScalingConfig

@@ -1,8 +1,10 @@
 """`train` and `evaluate` as a user starts them: a tiny model, two ranks under ZeRO-2, adapters merged."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from lookahead_ray import store
+from lookahead_ray.trial.saving import LAST_FILE
 from tests.tiny import make_model
 
 pytestmark = pytest.mark.slow
@@ -30,13 +33,16 @@ SETTINGS = (
 )
 
 
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+COMMAND = (sys.executable, "-m", "lookahead_ray.cli.main")
+
+
 def lookahead_ray(folder: Path, *words: str) -> str:
     """What the command printed, after asserting exit code 0."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(
-        [sys.executable, "-m", "lookahead_ray.cli.main", *words],
+        [*COMMAND, *words],
         cwd=folder,
-        env=environment,
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=400,
@@ -76,3 +82,33 @@ def test_a_trained_model_is_written_and_measures_the_same_again(tmp_path: Path) 
     )
     (again,) = store.open(str(tmp_path / "again")).records()
     assert [row.answer for row in again.generations] == [row.answer for row in trained.generations]
+
+
+def test_ctrl_c_while_it_is_measured_keeps_the_model(tmp_path: Path) -> None:
+    seed = make_model(tmp_path / "seed")
+    longer = ("evaluation.safety_new_tokens=900", "safety.harmful_prompts=100", f"model.path={seed}")
+    words = [word for setting in (*SETTINGS, *longer) for word in ("--set", setting)]
+    process = subprocess.Popen(
+        [*COMMAND, "train", "quickstart", "--output", "out", "--run", "run", *words],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        until_s = time.monotonic() + 300
+        while not (found := list(tmp_path.glob(f".out-*/{LAST_FILE}"))):
+            assert process.poll() is None
+            assert time.monotonic() < until_s
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 130, told
+    kept = found[0].parent
+    expected = f"interrupted; the trained model, not measured in full, is in {kept}; measure it with: "
+    assert told.splitlines()[-1].startswith(f"{expected}lookahead-ray evaluate {kept} --space quickstart ")
+    AutoModelForCausalLM.from_pretrained(kept)
+    assert not (tmp_path / "out").exists()
