@@ -24,7 +24,10 @@ class Counting:
         self.module, self.device, self.rows = model, model.device, 0
 
     def __call__(self, **inputs: Any) -> Any:
-        self.rows += len(inputs["input_ids"])
+        if "position_ids" in inputs:  # packed: each row but the first begins with a smaller position
+            self.rows += int((inputs["position_ids"].diff() <= 0).sum()) + 1
+        else:
+            self.rows += len(inputs["input_ids"])
         return self.module(**inputs)
 
 
