@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from statistics import fmean
 from typing import Any
 
 import torch
@@ -44,17 +43,14 @@ def _peak(precision: str, settings: LimitSettings) -> float:
 
 
 def _seconds(work: Callable[[torch.Tensor], Any], what: torch.Tensor, at_least: float) -> float:
-    """Return the time of one call, the mean over at least `at_least` seconds.
+    """Return the time of the fastest of the calls that fit into `at_least` seconds, of one call at least.
 
-    The first call warms up. It counts only if it alone takes that long, as bf16 products do on some CPUs.
+    The fastest, because whatever else the machine does only makes calls slower.
     """
-    first = _time(work, what)
-    if first >= at_least:
-        return first
     times = [_time(work, what)]
     while sum(times) < at_least:
         times.append(_time(work, what))
-    return fmean(times)
+    return min(times)
 
 
 def _time(work: Callable[[torch.Tensor], Any], what: torch.Tensor) -> float:
