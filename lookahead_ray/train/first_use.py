@@ -1,8 +1,9 @@
-"""What would else be made at the first use: `python -m lookahead_ray.train.first_use`, as the set-up does.
+"""Fill the caches that the first sweep would otherwise fill: `python -m lookahead_ray.train.first_use`.
 
-DeepSpeed compiles its op for communication on CPUs, which takes most of a minute; the embedded model is
-converted.
+Compiles DeepSpeed's CPU operator, which takes most of a minute, and converts the embedded model meanwhile.
 """
+
+from concurrent.futures import ThreadPoolExecutor
 
 from lookahead_ray.config.model import EMBEDDED, ModelConfig
 from lookahead_ray.model.load import resolve
@@ -10,17 +11,20 @@ from lookahead_ray.train.engine import break_stale_lock, prepare_environment
 
 
 def main() -> None:
-    """Make both unless they are there. On a machine with a GPU nothing is compiled."""
-    resolve(ModelConfig(path=EMBEDDED))
+    """Compile and convert, unless it was done before. On a machine with a GPU nothing is compiled."""
     import torch
 
-    if torch.cuda.is_available():
-        return
-    prepare_environment(on_gpu=False)
-    break_stale_lock()
-    from deepspeed.ops.op_builder.cpu import ShareMemCommBuilder
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        compiled = None
+        if not torch.cuda.is_available():
+            prepare_environment(on_gpu=False)
+            break_stale_lock()
+            from deepspeed.ops.op_builder.cpu import ShareMemCommBuilder
 
-    ShareMemCommBuilder().load(verbose=False)
+            compiled = pool.submit(ShareMemCommBuilder().load, verbose=False)
+        resolve(ModelConfig(path=EMBEDDED))
+        if compiled:
+            compiled.result()
 
 
 if __name__ == "__main__":
