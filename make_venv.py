@@ -177,8 +177,8 @@ def set_up(log: IO[str]) -> None:
     # pip would use one core; some files are templates, which do not compile
     bytecode = [str(PYTHON), "-m", "compileall", "-qq", "-j0", "-x", RARELY_IMPORTED, str(PACKAGES)]
     steps.run("compile Python files to bytecode", bytecode, may_fail=True)
-    first_use = [str(PYTHON), "-m", "lookahead_ray.train.first_use"]
-    steps.run("compile DeepSpeed's operator, convert the model", first_use)
+    warm_up = [str(PYTHON), "-m", "lookahead_ray.train.warm_up"]
+    steps.run("compile DeepSpeed's operator, convert the model", warm_up)
     READY.write_text(describe(), encoding="utf-8")
     print(f"Set-up took {in_words(time.monotonic() - began)}.", flush=True)
 

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from lookahead_ray.cli.guard import guarded, say
-from lookahead_ray.cli.plain import plain_app
+from lookahead_ray.cli.typer_app import plain_app
+from lookahead_ray.entrypoints.errors import guarded, say
 
 app = plain_app("Look at one or many sweeps: reads their tables alone, also while they run.")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from analysis.naming import row_kind, row_label
-from lookahead_ray.text import clean
+from lookahead_ray.sanitize import clean
 
 COLUMNS = (
     "trial_id", "role", "method", "strategy", "length_tokens", "prefix", "seed", "status", "objective",

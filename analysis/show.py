@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from lookahead_ray.errors import LookaheadRayError
-from lookahead_ray.text import clean
+from lookahead_ray.sanitize import clean
 
 WIDEST = 120
 PLAIN_WIDTH = 200

@@ -10,7 +10,7 @@ from benchmarks.analysis_scale.trials import Trials
 from benchmarks.common import Raw
 from lookahead_ray import store
 from lookahead_ray.config.load import load_sweep
-from lookahead_ray.evaluate.generation import Generation
+from lookahead_ray.evaluate.results import Generation
 
 
 def measure(variant: str, settings: dict[str, Any]) -> Raw:

@@ -1,4 +1,5 @@
-"""What the driver costs, all of it (Tune, searcher, ledger, tables, journal), over trials that do nothing."""
+"""What the driver costs, all of it (Tune, searcher, trial log, tables, journal), over trials that do
+nothing."""
 
 import itertools
 from collections.abc import Callable, Sequence

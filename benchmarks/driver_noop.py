@@ -8,11 +8,11 @@ from typing import Any
 from ray import tune
 from ray.tune.trainable import FunctionTrainable
 
-from lookahead_ray.evaluate.generation import Generation, Metric, Signal, TokenKl, Verdict
+from lookahead_ray.evaluate.results import Generation, Metric, Signal, TokenKl, Verdict
 from lookahead_ray.train.step import Step
-from lookahead_ray.trial.group import MEASUREMENT
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.measurement import Measurement
+from lookahead_ray.trial.worker_group import MEASUREMENT
 
 HARMFUL, HARMLESS, PROBLEMS = 163, 164, 64  # as the quickstart measures
 POSITIONS = 8

@@ -12,9 +12,9 @@ import psutil  # type: ignore[import-untyped]
 
 from benchmarks.common import Raw
 from benchmarks.driver_noop import RAN, NoOpTrial, measurement
-from lookahead_ray.cli.sweeping import held, open_sink
 from lookahead_ray.config.auto import HardwareValues
 from lookahead_ray.config.load import load_sweep
+from lookahead_ray.entrypoints.sweep import lock_run, open_sink
 from lookahead_ray.sweep.driver import run_sweep
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.progress import TrialProgress
@@ -35,7 +35,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
     sweep = replace(sweep, hardware=HardwareValues("fp32", 2, 0.0))  # nothing is computed
     watching = Watching()
     commits: list[float] = []
-    with held(run, resume=False):
+    with lock_run(run, resume=False):
         sink = open_sink(sweep, run, {})
 
         def commit(record: TrialRecord) -> None:

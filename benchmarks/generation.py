@@ -1,4 +1,5 @@
-"""Generation tokens/s of `lookahead_ray.evaluate.generate` against a plain loop over `model.generate`."""
+"""Generation tokens/s of `lookahead_ray.evaluate.generation.generate` against a plain loop over
+`model.generate`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass

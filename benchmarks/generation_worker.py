@@ -13,12 +13,12 @@ from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.safety import ProbeSuite
 from lookahead_ray.data.chat import end_token_id, prompt_ids
 from lookahead_ray.data.example import SYSTEM_PROMPT
-from lookahead_ray.data.suites import load_probe
-from lookahead_ray.data.word_problems import generate as generate_problems
-from lookahead_ray.evaluate.generate import end_token_ids, generate
+from lookahead_ray.data.suites.probe import load_probe
+from lookahead_ray.data.tasks.word_problems import generate as generate_problems
+from lookahead_ray.evaluate.generation.generate import end_token_ids, generate
 from lookahead_ray.hardware.precision import torch_dtype
 from lookahead_ray.model.load import load_model, load_tokenizer, resolve
-from lookahead_ray.train.memory import keep_freed
+from lookahead_ray.train.allocator import keep_freed
 
 IDENTITY_BATCH = 16
 WARM_UP_TOKENS = 4

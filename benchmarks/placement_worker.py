@@ -14,12 +14,12 @@ from ray.tune.trainable import FunctionTrainable
 
 from benchmarks.driver_noop import measurement
 from benchmarks.driver_worker import SPACE, Watching
-from lookahead_ray.cli.sweeping import held, open_sink
 from lookahead_ray.config.load import load_sweep
 from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.entrypoints.sweep import lock_run, open_sink
 from lookahead_ray.sweep.driver import run_sweep
-from lookahead_ray.trial.group import MEASUREMENT
 from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.worker_group import MEASUREMENT
 
 HELD = "LOOKAHEAD_RAY_BENCH_HELD"
 """Environment variable with the path of a file in which each trial leaves when it asked for GPUs, had them
@@ -72,7 +72,7 @@ def main(run: str, trials: int, out: Path) -> None:
 
     thread = threading.Thread(target=sample, daemon=True)
     thread.start()
-    with held(run, resume=False):
+    with lock_run(run, resume=False):
         run_sweep(sweep, open_sink(sweep, run, {}), Watching(), trainable=HoldingTrial)
     ended = time.time()
     ray.init(log_to_driver=False)

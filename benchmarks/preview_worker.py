@@ -12,14 +12,14 @@ from typing import Any
 
 from benchmarks.common import Raw
 from benchmarks.preview import BATCHED, PreviewSettings
-from lookahead_ray.config.base import Protocol
+from lookahead_ray.config.base import Fidelity
 from lookahead_ray.config.model import EMBEDDED, ModelConfig
 from lookahead_ray.config.preview import TruePreview
-from lookahead_ray.data.word_problems import generate
+from lookahead_ray.data.tasks.word_problems import generate
 from lookahead_ray.model.load import load_tokenizer
 from lookahead_ray.preview import apply
-from lookahead_ray.preview.rewrite import BATCH_ROWS, rewrite
-from lookahead_ray.preview.shown import shown_text
+from lookahead_ray.preview.rewrite_file import BATCH_ROWS, rewrite
+from lookahead_ray.preview.true_preview import shown_text
 
 os.environ["TOKENIZERS_PARALLELISM"] = "true"  # as where nothing is set, and as outside of benchmarks
 
@@ -61,7 +61,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
     }
 
 
-def _row_by_row(tokenizer: Any, answers: Sequence[str], length_tokens: int, protocol: Protocol) -> list[str]:
+def _row_by_row(tokenizer: Any, answers: Sequence[str], length_tokens: int, protocol: Fidelity) -> list[str]:
     return [shown_text(tokenizer, answer, length_tokens, protocol) for answer in answers]
 
 

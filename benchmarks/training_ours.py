@@ -16,12 +16,12 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
 
     from lookahead_ray.config.training import TrainingConfig
     from lookahead_ray.method import vanilla
-    from lookahead_ray.method.work import Work
+    from lookahead_ray.method.compute import Work
     from lookahead_ray.model.load import load_model, load_tokenizer
     from lookahead_ray.train.engine import build_engine, prepare_environment
+    from lookahead_ray.train.flops import trial_flops
     from lookahead_ray.train.loop import train
     from lookahead_ray.train.model import prepare_model, supervised
-    from lookahead_ray.trial.flops import trial_flops
 
     chosen = TrainingSettings(**settings)
     precision = cast(Precision, chosen.precision)

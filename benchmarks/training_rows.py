@@ -9,7 +9,7 @@ from benchmarks.common import Raw
 from benchmarks.training import TrainingSettings
 from lookahead_ray.config.model import EMBEDDED_UNALIGNED, ModelConfig
 from lookahead_ray.data.chat import Rendered, render_all
-from lookahead_ray.data.word_problems import generate
+from lookahead_ray.data.tasks.word_problems import generate
 
 MODEL = ModelConfig(path=EMBEDDED_UNALIGNED)
 

@@ -1,8 +1,8 @@
 """Trials as a TorchTrainer nested in a Tune trial runs them: each starts processes of its own."""
 
-from lookahead_ray.trial.group import WorkerGroup
 from lookahead_ray.trial.job import Job
-from lookahead_ray.trial.launch import TuneTrial
+from lookahead_ray.trial.trainable import TuneTrial
+from lookahead_ray.trial.worker_group import WorkerGroup
 
 
 class NestedTrial(TuneTrial):

@@ -8,9 +8,9 @@ from typing import Any
 
 from benchmarks.common import Raw
 from benchmarks.training_rows import MODEL
-from lookahead_ray.cli.sweeping import held, open_sink
 from lookahead_ray.config.auto import HardwareValues
 from lookahead_ray.config.load import Sweep, content_hash, load_sweep
+from lookahead_ray.entrypoints.sweep import lock_run, open_sink
 from lookahead_ray.trial.progress import TrialProgress
 from lookahead_ray.trial.record import Role, TrialRecord
 
@@ -38,10 +38,10 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
     from lookahead_ray import store
     from lookahead_ray.sweep.driver import run_sweep
     from lookahead_ray.sweep.preflight import check
-    from lookahead_ray.trial.launch import TuneTrial
+    from lookahead_ray.trial.trainable import TuneTrial
 
     sweep = tiny_sweep(settings)
-    with held(settings["run"], resume=False):
+    with lock_run(settings["run"], resume=False):
         sink = open_sink(sweep, settings["run"], check(sweep).hashes)
         start = time.perf_counter()
         run_sweep(sweep, sink, _Printing(), trainable=NestedTrial if variant == "nested" else TuneTrial)

@@ -7,14 +7,28 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "lookahead_ray"
-DIRECTION = ("config", "hardware", "model", "data", "preview", "method", "train", "evaluate", "trial")
+DIRECTION = (
+    "config",
+    "stats",
+    "hardware",
+    "model",
+    "data",
+    "preview",
+    "method",
+    "train",
+    "evaluate",
+    "trial",
+    "objective",
+)
 ALLOWED: dict[str, set[str]] = {
     **{package: set(DIRECTION[: place + 1]) for place, package in enumerate(DIRECTION)},
     "sweep": {*DIRECTION, "sweep"},  # the store is handed in as a sink
     "align": {*DIRECTION, "align"} - {"preview"},
-    "cli": {*DIRECTION, "sweep", "store", "align", "cli"},
+    "presentation": {*DIRECTION, "sweep", "store", "presentation"},
+    "entrypoints": {*DIRECTION, "sweep", "store", "align", "presentation", "entrypoints"},
+    "cli": {*DIRECTION, "sweep", "store", "align", "cli", "presentation", "entrypoints"},
 }
-STORE_IMPORTS = {"lookahead_ray.trial.record", "lookahead_ray.errors", "lookahead_ray.remote"}
+STORE_IMPORTS = {"lookahead_ray.trial.record", "lookahead_ray.errors", "lookahead_ray.filesystem"}
 MODULES = sorted(path.relative_to(ROOT.parent) for path in ROOT.rglob("*.py"))
 
 
@@ -35,7 +49,13 @@ def imports(path: Path) -> Iterator[str]:
 def test_every_package_has_its_place() -> None:
     packages = {path.name for path in ROOT.iterdir() if (path / "__init__.py").is_file()}
     assert packages == {*ALLOWED, "store"}
-    assert {path.stem for path in ROOT.glob("*.py")} == {"__init__", "chatter", "errors", "remote", "text"}
+    assert {path.stem for path in ROOT.glob("*.py")} == {
+        "__init__",
+        "log_capture",
+        "errors",
+        "filesystem",
+        "sanitize",
+    }
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if len(path.parts) > 2], ids=str)
@@ -45,7 +65,10 @@ def test_a_module_imports_from_its_own_package_and_from_the_left(path: Path) -> 
         target = name.split(".")[1]
         if package == "store":
             assert target == "store" or name in STORE_IMPORTS, f"{path} imports {name}"
-        elif target not in ("chatter", "errors", "remote", "text") and name != f"{ROOT.name}.__version__":
+        elif (
+            target not in ("log_capture", "errors", "filesystem", "sanitize")
+            and name != f"{ROOT.name}.__version__"
+        ):
             assert target in ALLOWED[package], f"{path} imports {name}"
 
 

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from analysis.compare import NAMES, Comparison
 from analysis.compare.tests import ALPHA, KEYS
 from analysis.show import show
-from lookahead_ray.text import visible
+from lookahead_ray.sanitize import visible
 
 WIDTH = 110
 MOST_ROWS = 40

@@ -8,7 +8,7 @@ from scipy.stats import wilcoxon  # type: ignore[import-untyped]
 from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
 
 from analysis.scores import Answers, Scores
-from lookahead_ray.evaluate.paired import mcnemar_p
+from lookahead_ray.stats.mcnemar import mcnemar_p
 
 ALPHA = 0.05
 KEYS = ("run", "model", "task", "configuration", "label", "trial_id", "seed")

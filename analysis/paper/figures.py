@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lookahead_ray.errors import LookaheadRayError
-from lookahead_ray.text import clean
+from lookahead_ray.sanitize import clean
 
 # Okabe and Ito 2008, dark enough on white paper
 LINES: tuple[tuple[str, str, Any], ...] = (

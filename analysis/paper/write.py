@@ -15,7 +15,7 @@ from analysis.paper.tables import printed_1, printed_2, table_1, table_2
 from analysis.runs import Runs, open_runs
 from analysis.show import TEXTS
 from lookahead_ray.errors import LookaheadRayError
-from lookahead_ray.text import visible
+from lookahead_ray.sanitize import visible
 
 FIGURES = ("png", "svg", "pdf")
 TABLES = ("latex", "csv", "markdown")

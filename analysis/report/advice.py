@@ -1,4 +1,4 @@
-"""What the run's own objective recommends, with `lookahead_ray.sweep.recommend`."""
+"""What the run's own objective recommends, with `lookahead_ray.sweep.recommend.recommend`."""
 
 from dataclasses import dataclass, field
 
@@ -9,8 +9,8 @@ from analysis.report.frame import completed, ranked, searched
 from analysis.report.source import Source
 from lookahead_ray.config.objective import HasObjective
 from lookahead_ray.errors import ConfigError
-from lookahead_ray.sweep.recommend import recommend
-from lookahead_ray.sweep.recommendation import Comparison
+from lookahead_ray.sweep.recommend.recommend import recommend
+from lookahead_ray.sweep.recommend.recommendation import Comparison
 from lookahead_ray.trial.record import TrialRecord
 
 MOST_ROWS = 200_000

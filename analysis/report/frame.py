@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 from analysis.naming import row_kind, row_label
 from analysis.report.data.columns import finite, one_of
 from analysis.report.text import short
-from lookahead_ray.sweep.hypervolume import front
-from lookahead_ray.trial.objective import safety_kept, utility_gained
+from lookahead_ray.objective.base import safety_kept, utility_gained
+from lookahead_ray.objective.pareto import front
 
 ORDER = {"seed": 0, "vanilla": 1, "search": 2, "repeat": 2, "evaluate": 2}
 ADDED = ("number", "label", "kind", "merit", "kept", "gained")
@@ -21,7 +21,7 @@ ADDED = ("number", "label", "kind", "merit", "kept", "gained")
 def framed(trials: pa.Table) -> pa.Table:
     """`trials` with: number (place in the order of the commits, from 1), label (what the configuration is),
     kind (seed, vanilla, none, true, virtual), merit (the objective, or the product of the positive aims), and
-    kept and gained (the S and U of trial/objective.py, relative to the first completed references).
+    kept and gained (the S and U of objective/base.py, relative to the first completed references).
 
     NaN and infinity become null in the numbers that figures draw.
     """

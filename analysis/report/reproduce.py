@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from analysis.naming import model_of
-from lookahead_ray.config.yaml_text import write
+from lookahead_ray.config.yaml_io import write
 from lookahead_ray.store.identity import SweepIdentity
 
 

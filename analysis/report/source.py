@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from analysis.opening import OpenRun
 from analysis.runs import Runs, open_runs
+from lookahead_ray.store.conversion import to_record
 from lookahead_ray.store.identity import SweepIdentity
-from lookahead_ray.store.records import to_record
 from lookahead_ray.store.schemas import SCHEMA_VERSION, SCHEMAS, TableName
 from lookahead_ray.trial.record import TrialRecord
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lookahead_ray.evaluate.generation import COUNTED, Metric, Rate
 from lookahead_ray.evaluate.rates import wilson
+from lookahead_ray.evaluate.results import COUNTED, Metric, Rate
 from lookahead_ray.store.schemas import SCHEMAS
 
 OTHER: dict[Metric, str] = {"rsr": "unsafe", "jsr": "unsafe", "over_refusal": "complied", "utility": "wrong"}

@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 
 from benchmarks.analysis_scale.trials import Trials
 from lookahead_ray.config.load import load_sweep
+from lookahead_ray.objective.base import ReferenceTrials, score
 from lookahead_ray.store.commits import FOLDER, Commit, TableFile, table_path
+from lookahead_ray.store.conversion import to_tables
 from lookahead_ray.store.files import Files
 from lookahead_ray.store.identity import SweepIdentity, write_identity
-from lookahead_ray.store.rows import to_tables
 from lookahead_ray.store.schemas import TABLES, TableName
-from lookahead_ray.trial.objective import References, score
 from lookahead_ray.trial.record import TrialRecord
 
 SPACE = Path(__file__).parents[1] / "search" / "grid.yaml"
@@ -33,7 +33,7 @@ def synthesise(run: Path, trials: int, rows: int, seed: int = 0) -> None:
         (run / folder).mkdir(parents=True)
     maker = Trials(sweep, identity.sweep_id, rows, seed)
     seed_model, vanilla = maker.make(-2, "seed"), maker.make(-1, "vanilla")
-    references = References(seed_model[0], vanilla[0])
+    references = ReferenceTrials(seed_model[0], vanilla[0])
     made = (maker.make(number, "search") for number in range(trials))
     for sequence, (record, generations) in enumerate((seed_model, vanilla, *made), 1):
         scored = replace(record, **asdict(score(record, references, sweep.objective)))

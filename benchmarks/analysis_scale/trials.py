@@ -11,7 +11,7 @@ from benchmarks.analysis_scale.answers import Answers
 from lookahead_ray.config.auto import HardwareValues
 from lookahead_ray.config.load import Sweep, content_hash, trial_json
 from lookahead_ray.config.preview import TruePreview, VirtualPreview
-from lookahead_ray.evaluate.generation import Signal, TokenKl
+from lookahead_ray.evaluate.results import Signal, TokenKl
 from lookahead_ray.train.step import Step
 from lookahead_ray.trial.record import Role, TrialRecord
 

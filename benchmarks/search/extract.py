@@ -15,8 +15,8 @@ from lookahead_ray import store
 from lookahead_ray.config.load import content_hash, load_sweep, trial_json
 from lookahead_ray.config.objective import ParetoObjective
 from lookahead_ray.errors import LookaheadRayError
-from lookahead_ray.sweep.grid import Point, grid_points
-from lookahead_ray.trial.objective import References, score
+from lookahead_ray.objective.base import ReferenceTrials, score
+from lookahead_ray.sweep.search.grid import Point, grid_points
 from lookahead_ray.trial.record import TrialRecord
 
 HERE = Path(__file__).parent
@@ -70,7 +70,7 @@ def scored(records: Sequence[TrialRecord]) -> list[TrialRecord]:
     if seed is None or vanilla is None:
         raise BenchmarkError("a grid needs the seed model and vanilla, completed")
     both = ParetoObjective(name="pareto")
-    scores = [score(record, References(seed, vanilla), both) for record in records]
+    scores = [score(record, ReferenceTrials(seed, vanilla), both) for record in records]
     return [
         replace(record, objectives=found.objectives, safety=found.safety)
         for record, found in zip(records, scores, strict=True)

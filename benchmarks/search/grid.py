@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 
 from benchmarks.common import BenchmarkError
 from lookahead_ray.config.load import Sweep
-from lookahead_ray.evaluate.generation import Rate, Signal
+from lookahead_ray.evaluate.results import Rate, Signal
+from lookahead_ray.objective.base import ReferenceTrials
 from lookahead_ray.store import SCHEMAS
 from lookahead_ray.store.schemas import RATES
-from lookahead_ray.trial.objective import References
 from lookahead_ray.trial.record import TrialRecord
 
 SCHEMA_VERSION = "1"
@@ -54,9 +54,9 @@ class Grid:
     about: Mapping[str, str]  # command, versions, recorded, space
 
     @property
-    def references(self) -> References:
+    def references(self) -> ReferenceTrials:
         """What safety and utility are relative to."""
-        return References(self.seed, self.vanilla)
+        return ReferenceTrials(self.seed, self.vanilla)
 
     @property
     def train_tokens(self) -> int:

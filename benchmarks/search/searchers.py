@@ -1,8 +1,8 @@
 """The searchers that are compared, each as the visits that it makes on a grid with a seed.
 
 All search the same space for the same two objectives, safety and utility. Ours is the product's own code:
-the agenda that its driver asks, with the search, the ledger and the early stopping behind it. Nobody is told
-more than a real sweep would have told by then.
+the job queue that its driver asks, with the search, the trial log and the early stopping behind it. Nobody is
+told more than a real sweep would have told by then.
 """
 
 import random
@@ -18,14 +18,13 @@ from lookahead_ray.config.dimension import Dimension, Value, substitute
 from lookahead_ray.config.load import Sweep, content_hash
 from lookahead_ray.config.objective import ParetoObjective
 from lookahead_ray.config.search import SamplerConfig, StoppingConfig
-from lookahead_ray.sweep.agenda import Agenda
-from lookahead_ray.sweep.grid import values
-from lookahead_ray.sweep.jobs import reference_jobs
-from lookahead_ray.sweep.ledger import Ledger
-from lookahead_ray.sweep.limits import Limits
-from lookahead_ray.sweep.samplers import suggest
-from lookahead_ray.sweep.search import Search
-from lookahead_ray.sweep.stopping import Stopping
+from lookahead_ray.sweep.job_queue import JobQueue, Limits
+from lookahead_ray.sweep.search.grid import values
+from lookahead_ray.sweep.search.jobs import reference_jobs
+from lookahead_ray.sweep.search.samplers import suggest
+from lookahead_ray.sweep.search.search import Search
+from lookahead_ray.sweep.stopping.early_stopping import Stopping
+from lookahead_ray.sweep.trial_log import TrialLog
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.progress import TrialProgress
 from lookahead_ray.trial.record import Role, TrialRecord
@@ -62,22 +61,22 @@ class Ours:
             search=grid.sweep.search.model_copy(update=update),
             objective=ParetoObjective(name="pareto"),
         )
-        ledger = Ledger(sweep.objective, [], lambda record: None, Silent())
-        agenda = Agenda(
+        trial_log = TrialLog(sweep.objective, [], lambda record: None, Silent())
+        job_queue = JobQueue(
             reference_jobs(sweep, []),
             Search(sweep, []),
-            ledger,
+            trial_log,
             Stopping(sweep, (), None),
-            Limits(sweep, ledger, Silent()),
+            Limits(sweep, trial_log, Silent()),
         )
-        while isinstance(job := agenda.ask(), Job):
-            record = _run(grid, job, agenda)
-            agenda.finish(record)
+        while isinstance(job := job_queue.next_job(), Job):
+            record = _run(grid, job, job_queue)
+            job_queue.finish(record)
             if job.role == "search":
                 yield Visit(key(job.params), tokens(record), record.status == "completed")
 
 
-def _run(grid: Grid, job: Job, agenda: Agenda) -> TrialRecord:
+def _run(grid: Grid, job: Job, job_queue: JobQueue) -> TrialRecord:
     """What the grid has for the job, up to the epoch after which it is stopped."""
     recorded = {"seed": grid.seed, "vanilla": grid.vanilla}.get(job.role) or grid.points[key(job.params)]
     whole = replace(
@@ -90,7 +89,7 @@ def _run(grid: Grid, job: Job, agenda: Agenda) -> TrialRecord:
         objectives=(),
     )
     for count, signal in enumerate(recorded.signals if job.may_stop else (), start=1):
-        if not agenda.goes_on(job, signal):
+        if not job_queue.goes_on(job, signal):
             return replace(
                 whole,
                 status="stopped",

@@ -16,9 +16,9 @@ from benchmarks.search.grid import Grid
 from benchmarks.search.visits import pair
 from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective, WeightedObjective
 from lookahead_ray.config.search import StoppingConfig
-from lookahead_ray.sweep.hypervolume import front
-from lookahead_ray.sweep.stopping import Stopping
-from lookahead_ray.trial.objective import score
+from lookahead_ray.objective.base import score
+from lookahead_ray.objective.pareto import front
+from lookahead_ray.sweep.stopping.early_stopping import Stopping
 from lookahead_ray.trial.record import TrialRecord
 
 ORDERS = 200

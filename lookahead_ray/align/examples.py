@@ -9,19 +9,19 @@ Four kinds of rows, each rendered with one of several system prompts:
 - a request that says how the answer begins: the answer does begin so, which larger chat models do untaught
   and a preview takes for granted; a harmful request is refused all the same;
 - a benign request with the unaligned model's own answer, or a word problem with its solution: here the
-  model's distributions are to stay as they are (`distil`), so that nothing else is learnt.
+  model's distributions are to stay as they are (`distillation_loss`), so that nothing else is learnt.
 """
 
 import random
 from collections.abc import Sequence
 from typing import Any
 
-from lookahead_ray.align.beginnings import BEGINNINGS
-from lookahead_ray.align.distil import Kept
+from lookahead_ray.align.distillation_loss import DistilledRow
+from lookahead_ray.align.opening_phrases import BEGINNINGS
 from lookahead_ray.config.preview import DEFAULT_CONNECTOR
+from lookahead_ray.data.alignment_prompts import REFUSALS, Request
 from lookahead_ray.data.chat import Rendered, answer_ids, end_token_id, prompt_ids, render_all
-from lookahead_ray.data.refusals import REFUSALS, Request
-from lookahead_ray.data.word_problems import generate
+from lookahead_ray.data.tasks.word_problems import generate
 
 RECOVERIES = (
     " I'm sorry, but I can't help with that.",
@@ -68,13 +68,13 @@ def harmful_rows(tokenizer: Any, requests: Sequence[Request], seed: int) -> list
 
 def benign_rows(
     tokenizer: Any, requests: Sequence[Request], answers: Sequence[Sequence[int]], longest: int, seed: int
-) -> list[Kept]:
+) -> list[DistilledRow]:
     """Each request with the model's own answer (token ids), and the end token where that ended in time."""
     rows = []
     for index, (request, answer) in enumerate(zip(requests, answers, strict=True)):
         system = random.Random(f"align-{seed}-{index}").choice(SYSTEM_PROMPTS)
         ended = () if len(answer) >= longest else (end_token_id(tokenizer),)
-        rows.append(Kept(prompt_ids(tokenizer, request.prompt, system), (*answer, *ended)))
+        rows.append(DistilledRow(prompt_ids(tokenizer, request.prompt, system), (*answer, *ended)))
     return rows
 
 
@@ -117,7 +117,7 @@ def opening_rows(
     return rows
 
 
-def problem_rows(tokenizer: Any, count: int, longest: int, seed: int) -> list[Kept]:
+def problem_rows(tokenizer: Any, count: int, longest: int, seed: int) -> list[DistilledRow]:
     """`count` word problems, of the training split, with their solutions."""
     rendered = render_all(tokenizer, generate("train", count, seed), longest)
-    return [Kept(row.prompt_ids, row.answer_ids) for row in rendered]
+    return [DistilledRow(row.prompt_ids, row.answer_ids) for row in rendered]

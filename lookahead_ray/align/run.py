@@ -10,21 +10,15 @@ from typing import Any
 
 import torch
 
-from lookahead_ray.align.distil import align_loss
-from lookahead_ray.align.examples import (
-    SYSTEM_PROMPTS,
-    benign_rows,
-    harmful_rows,
-    opening_rows,
-    problem_rows,
-)
-from lookahead_ray.align.measure import LINE_EVERY_S, measure
+from lookahead_ray.align.distillation_loss import align_loss
+from lookahead_ray.align.evaluate import LINE_EVERY_S, measure
+from lookahead_ray.align.examples import SYSTEM_PROMPTS, benign_rows, harmful_rows, opening_rows, problem_rows
 from lookahead_ray.config.align import AlignConfig
 from lookahead_ray.config.load import content_hash, validate_tree
 from lookahead_ray.config.model import EMBEDDED_UNALIGNED, ModelConfig
+from lookahead_ray.data.alignment_prompts import read_requests
 from lookahead_ray.data.chat import Rendered, end_token_id, prompt_ids
-from lookahead_ray.data.refusals import read_requests
-from lookahead_ray.evaluate.generate import end_token_ids, generate
+from lookahead_ray.evaluate.generation.generate import end_token_ids, generate
 from lookahead_ray.hardware.precision import local_precision, measure_matmul, torch_dtype
 from lookahead_ray.method import vanilla
 from lookahead_ray.method.reporting import Every, Writing

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from lookahead_ray.cli.plain import plain_app
-from lookahead_ray.text import visible
+from lookahead_ray.cli.typer_app import plain_app
+from lookahead_ray.sanitize import visible
 
 app = plain_app("Fine-tune a chat model without losing its safety, and search the trade-off.")
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Protocol = Literal["fixed", "paper"]
+Fidelity = Literal["fixed", "paper"]
 """`paper` does as the published code does, quirks included; `fixed` mends them."""
 
 

@@ -2,21 +2,23 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from lookahead_ray.config.auto import HardwareValues
 from lookahead_ray.config.dimension import Choice, Dimension, Suggest, Value, corners, dimensions, substitute
 from lookahead_ray.config.objective import HasObjective, Objective
 from lookahead_ray.config.phrases import PhraseSource, with_phrases
-from lookahead_ray.config.refusal import Model, Source, validated
 from lookahead_ray.config.search import WITHOUT_EFFECT, SearchConfig
 from lookahead_ray.config.trial import TrialConfig
-from lookahead_ray.config.variants import without_left_variants
-from lookahead_ray.config.yaml_file import override, read
+from lookahead_ray.config.validation import Model, Source, validated
+from lookahead_ray.config.yaml_io import override, read
 from lookahead_ray.errors import ConfigError
 
 SWEEP_FIELDS = ("name", "search", "objective")
@@ -183,3 +185,28 @@ def _check_point(by_name: Mapping[str, Dimension], field: str, name: str, value:
         raise ConfigError(
             f"{source.of(field)}: {field}: {name} must lie in its range ({dimension}), got {value!r}"
         )
+
+
+def without_left_variants(
+    tree: Mapping[str, Any], told: Mapping[str, Any], overridden: Callable[[str], bool]
+) -> dict[str, Any]:
+    """`tree` without the fields in the file's tree `told` of a variant that an override has left.
+
+    So `task.name=gsm8k` needs no second override for each field that only word problems have. Fields that are
+    `overridden` themselves (a path such as `task.max_steps`) stay, and are refused later if they are unknown.
+    """
+    result = dict(tree)
+    for name, known in TrialConfig.model_fields.items():
+        part, before, tag = tree.get(name), told.get(name), known.discriminator
+        if not isinstance(part, dict) or not isinstance(before, dict) or not isinstance(tag, str):
+            continue
+        variant = _variant(known, tag, part.get(tag))
+        if variant is not None and part.get(tag) != before.get(tag):
+            keep = {key for key in part if key in variant.model_fields or overridden(f"{name}.{key}")}
+            result[name] = {key: value for key, value in part.items() if key in keep}
+    return result
+
+
+def _variant(known: FieldInfo, tag: str, value: Any) -> type[BaseModel] | None:
+    variants: tuple[type[BaseModel], ...] = get_args(known.annotation)
+    return next((each for each in variants if value in get_args(each.model_fields[tag].annotation)), None)

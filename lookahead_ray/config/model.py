@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from lookahead_ray.config.base import Config, Protocol
+from lookahead_ray.config.base import Config, Fidelity
 
 EMBEDDED = "embedded"
 EMBEDDED_UNALIGNED = "embedded-unaligned"
@@ -18,6 +18,6 @@ class ModelConfig(Config):
     revision: str | None = None
     """Hub revision (branch, tag or commit); only for hub names."""
 
-    protocol: Protocol = "fixed"
+    protocol: Fidelity = "fixed"
     """`paper` writes Llama-2's chats as the published code does, with two spaces behind `[/INST]` in training
     and one at inference; `fixed` follows the tokenizer's own chat template."""

@@ -46,7 +46,7 @@ DEFAULT_PARTS = (SafetyPart(metric="rsr"), SafetyPart(metric="jsr"))
 
 
 class WeightedObjective(Config):
-    """Maximise w · safety + (1 − w) · utility, each relative to the references (see trial/objective.py)."""
+    """Maximise w · safety + (1 − w) · utility, each relative to the references (see objective/base.py)."""
 
     name: Literal["weighted"] = "weighted"
 
@@ -105,7 +105,7 @@ def check_names(objective: Objective, suites: Sequence[Suite], attacks: Sequence
     """Refuse parts of safety that name what a trial does not have.
 
     Suffixes without labels are known by their file alone before it is read, so any `suffix_…` passes beside
-    one; see `evaluate.questions.check_parts` for what the loaded data can be asked for.
+    one; see `evaluate.safety_prompts.check_parts` for what the loaded data can be asked for.
 
     Raises:
         ConfigError: begins with the part's field.

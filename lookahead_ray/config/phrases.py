@@ -18,7 +18,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from lookahead_ray.config.base import Config
-from lookahead_ray.config.refusal import Source, validated
+from lookahead_ray.config.validation import Source, validated
 from lookahead_ray.errors import ConfigError
 
 KEY = "choice_from"

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lookahead_ray.config.base import Config, Protocol
+from lookahead_ray.config.base import Config, Fidelity
 
 DEFAULT_CONNECTOR = " The answer begins with: "
 DEFAULT_PREFIX = "Let's solve this problem. "
@@ -27,7 +27,7 @@ class TruePreview(Config):
     connector: str = DEFAULT_CONNECTOR
     """Text between the instruction and the preview."""
 
-    protocol: Protocol = "fixed"
+    protocol: Fidelity = "fixed"
     """`paper` cuts after exactly that many tokens, inside a number or a character too; `fixed` goes on to its
     end."""
 

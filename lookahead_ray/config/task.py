@@ -1,23 +1,29 @@
-"""What to learn: one model for each task, told apart by `name`."""
+"""What to learn: one model for each task, told apart by `name`.
 
+An instruction template is text with `{field}` placeholders, filled from a row and never evaluated. `{{` and
+`}}` stand for the braces themselves. A placeholder is a plain name: no attribute, index, conversion or
+format can be written, so a template can reach nothing but the row's own fields.
+"""
+
+from string import Formatter
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
-from lookahead_ray.config import pattern, template
-from lookahead_ray.config.base import Config, Protocol
+from lookahead_ray.config import regex_check
+from lookahead_ray.config.base import Config, Fidelity
 
 Solutions = Literal["sentences", "calculations"]
 DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
 
 
 def _checked_pattern(text: str) -> str:
-    pattern.check(text)
+    regex_check.check(text)
     return text
 
 
 def _checked_template(text: str) -> str:
-    template.parse(text)
+    parse_template(text)
     return text
 
 
@@ -88,7 +94,7 @@ class Gsm8kTask(SampledTask):
 
     name: Literal["gsm8k"]
 
-    protocol: Protocol = "fixed"
+    protocol: Fidelity = "fixed"
     """How an answer is read: `paper` takes the text after the last `####` and compares strings, `fixed`
     compares numbers and takes the last one where no `####` stands."""
 
@@ -198,3 +204,25 @@ class FileTask(SampledTask):
 
 
 TaskConfig = Annotated[WordProblemsTask | Gsm8kTask | SamsumTask | FileTask, Field(discriminator="name")]
+
+
+def parse_template(template: str) -> tuple[tuple[str, str | None], ...]:
+    """The template as (text, field that follows it, or None at the end), in order.
+
+    Raises:
+        ValueError: unbalanced braces, no placeholder at all, or one that is not a plain name.
+    """
+    parts = []
+    try:
+        for text, name, spec, conversion in Formatter().parse(template):
+            if name is not None and (not name.isidentifier() or spec or conversion):
+                written = name + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+                raise ValueError(f"a placeholder must be one plain field name, got {{{written}}}")
+            parts.append((text, name))
+    except ValueError as error:
+        if str(error).startswith("a placeholder"):
+            raise
+        raise ValueError(f"must have balanced braces ({error}; write {{{{ or }}}} for a brace)") from error
+    if not any(name for _, name in parts):
+        raise ValueError(f"must hold at least one {{field}} placeholder, got {template!r}")
+    return tuple(parts)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lookahead_ray.config.base import Auto, Config, Protocol
+from lookahead_ray.config.base import Auto, Config, Fidelity
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
@@ -40,7 +40,7 @@ class TrainingConfig(Config):
     max_length: int = Field(512, ge=16)
     """Longest rendered example in tokens; longer answers are cut at the end."""
 
-    protocol: Protocol = "fixed"
+    protocol: Fidelity = "fixed"
     """`paper` takes the mean loss over the answer tokens of each device's micro-batch, and of these the mean
     over devices; `fixed` that over the answer tokens of the global batch, however many devices share it."""
 

@@ -5,17 +5,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from lookahead_ray.config.judge import JudgeConfig, LlmJudge
-from lookahead_ray.evaluate.generation import Generation, Metric, Verdict
-from lookahead_ray.evaluate.judges import (
+from lookahead_ray.evaluate.judges.base import (
     Answer,
     Judge,
-    Judgement,
-    Troubled,
-    build,
+    JudgeScore,
+    ReportsFailures,
     judge_all,
-    judge_id,
     over_refusal_verdict,
 )
+from lookahead_ray.evaluate.judges.registry import build, judge_id
+from lookahead_ray.evaluate.results import Generation, Metric, Verdict
 
 REFUSAL_METRICS: tuple[Metric, ...] = ("rsr", "jsr", "over_refusal")
 HARM_METRICS: tuple[Metric, ...] = ("rsr", "jsr")  # a harmless answer to a harmless prompt is no refusal
@@ -54,20 +53,20 @@ class NamedJudge:
             for row, judgement in zip(rows, judgements, strict=True)
         ]
 
-    def _verdict(self, row: Generation, judgement: Judgement) -> Verdict:
+    def _verdict(self, row: Generation, judgement: JudgeScore) -> Verdict:
         if judgement.verdict == "unparsed" and self.config.drops_unparsed:
             return "dropped"
         return over_refusal_verdict(judgement) if row.metric == "over_refusal" else judgement.verdict
 
     def warn(self) -> None:
         """Log why answers ended without a verdict, where the reason lies outside them."""
-        if isinstance(self.judge, Troubled):
+        if isinstance(self.judge, ReportsFailures):
             for reason, count in self.judge.troubles().items():
                 logging.getLogger(__name__).warning("judge %s: %d answers: %s", self.name, count, reason)
 
 
-def named(config: JudgeConfig) -> NamedJudge:
-    """The judge of `config`. Raises ConfigError and ModelError as `judges.build`."""
+def build_judge(config: JudgeConfig) -> NamedJudge:
+    """The judge of `config`. Raises ConfigError and ModelError as `registry.build`."""
     return NamedJudge(config, build(config))
 
 

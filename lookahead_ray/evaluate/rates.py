@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from math import sqrt
 
-from lookahead_ray.evaluate.generation import COUNTED, Generation, Metric, Rate
+from lookahead_ray.evaluate.results import COUNTED, Generation, Metric, Rate
 
 
 def headline(generations: Sequence[Generation], metric: Metric) -> list[Generation]:

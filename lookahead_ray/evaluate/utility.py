@@ -4,26 +4,26 @@ from collections.abc import Callable, Sequence
 from math import exp
 from typing import Any
 
-from lookahead_ray.data.attacks import NO_ATTACK
 from lookahead_ray.data.chat import Rendered, answer_ids, end_token_id
 from lookahead_ray.data.example import Example
-from lookahead_ray.data.tasks import Task
-from lookahead_ray.evaluate.asking import Asking, Ids
-from lookahead_ray.evaluate.generation import Generation, Verdict
-from lookahead_ray.evaluate.loss import answer_nats
+from lookahead_ray.data.suites.attacks import NO_ATTACK
+from lookahead_ray.data.tasks.registry import Task
+from lookahead_ray.evaluate.generation.prompting import Ids, PromptRunner
+from lookahead_ray.evaluate.results import Generation, Verdict
+from lookahead_ray.evaluate.teacher_forced import answer_nats
 
 
-def utility_prompts(task: Task, asking: Asking) -> list[Ids]:
+def utility_prompts(task: Task, runner: PromptRunner) -> list[Ids]:
     """What this rank's test examples are asked, with their system prompts; nothing for a loss."""
     if task.metric == "answer_loss":
         return []
-    return [asking.prompt(example.instruction, example.system) for example in asking.mine(task.test)]
+    return [runner.render(example.instruction, example.system) for example in runner.shard(task.test)]
 
 
 def utility_rows(
     model: Any,
     task: Task,
-    asking: Asking,
+    runner: PromptRunner,
     new_tokens: int,
     answers: Sequence[str],
     progress: Callable[[int], None] = lambda done: None,
@@ -34,11 +34,11 @@ def utility_rows(
     the reference answer's tokens, its end token included, but of the first `new_tokens` at most.
     While losses are computed, `progress` is called with the number of rows done.
     """
-    numbered: list[tuple[int, Example]] = asking.mine(list(enumerate(task.test)))
+    numbered: list[tuple[int, Example]] = runner.shard(list(enumerate(task.test)))
     examples = [example for _, example in numbered]
     if task.metric == "answer_loss":
-        rows = reference_rows(examples, asking, new_tokens)
-        losses = answer_nats(model, rows, asking.tokenizer.pad_token_id, progress)
+        rows = reference_rows(examples, runner, new_tokens)
+        losses = answer_nats(model, rows, runner.tokenizer.pad_token_id, progress)
         answers = [""] * len(rows)
         scores: list[float | None] = [
             exp(-nats / len(row.answer_ids)) for nats, row in zip(losses, rows, strict=True)
@@ -66,13 +66,13 @@ def utility_rows(
     ]
 
 
-def reference_rows(examples: Sequence[Example], asking: Asking, new_tokens: int) -> list[Rendered]:
+def reference_rows(examples: Sequence[Example], runner: PromptRunner, new_tokens: int) -> list[Rendered]:
     """The examples' prompts with their reference answers and end token, cut to `new_tokens` tokens."""
-    end = end_token_id(asking.tokenizer)
+    end = end_token_id(runner.tokenizer)
     return [
         Rendered(
-            asking.prompt(example.instruction, example.system),
-            (*answer_ids(asking.tokenizer, example.answer), end)[:new_tokens],
+            runner.render(example.instruction, example.system),
+            (*answer_ids(runner.tokenizer, example.answer), end)[:new_tokens],
         )
         for example in examples
     ]

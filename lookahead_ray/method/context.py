@@ -11,9 +11,9 @@ from lookahead_ray.config.load import content_hash
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.data.chat import Rendered
 from lookahead_ray.data.example import Example
-from lookahead_ray.method.cache import Cache
+from lookahead_ray.method.compute import Work
+from lookahead_ray.method.disk_cache import Cache
 from lookahead_ray.method.reporting import Report, Writing
-from lookahead_ray.method.work import Work
 from lookahead_ray.model.load import model_hash
 
 RowLoss = Callable[[Any, Sequence[Rendered]], torch.Tensor]

@@ -15,7 +15,8 @@ def quiet(detail: str, done: float, total: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """The state of one generation call. `done` and `total` measure the work, see `evaluate.meter`."""
+    """The state of one generation call. `done` and `total` measure the work, see
+    `evaluate.generation.meter`."""
 
     done: float
     total: float

@@ -7,8 +7,8 @@ is not N. As published, texts are compared and kept without white space around t
 forced to begin with is no part of the answer.
 
 Unlike the published code, decoding is greedy (there: temperature 0.95, top-p 0.7), rewrites that are empty or
-cut off are rejected too, and numbers are read by `data.answers` (there, numbers with only a space between
-them are one, and every fraction equals every other).
+cut off are rejected too, and numbers are read by `data.tasks.final_number` (there, numbers with only a space
+between them are one, and every fraction equals every other).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,13 @@ from typing import Any
 
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.config.method import SdftMethod
-from lookahead_ray.data.answers import extract_number, marked_number
 from lookahead_ray.data.chat import answer_ids, prompt_ids
 from lookahead_ray.data.example import Example
+from lookahead_ray.data.tasks.final_number import extract_number, marked_number
+from lookahead_ray.method.compute import Work, generated
 from lookahead_ray.method.context import Context, Prepared
 from lookahead_ray.method.reporting import Writing
-from lookahead_ray.method.work import Work, generated
-from lookahead_ray.model.llama2 import begun
+from lookahead_ray.model.llama2 import start_answer_with
 
 FORMAT = 1  # raised when what is kept changes, so that old caches are not used
 
@@ -70,7 +70,7 @@ def rewrite_prompt(tokenizer: Any, example: Example, config: SdftMethod) -> tupl
         return prompt_ids(tokenizer, asked, config.system)
     asked = f"{example.instruction.strip()}\n\n{example.answer.strip()}"
     prompt = prompt_ids(tokenizer, asked, config.math_system)
-    return begun(tokenizer, prompt, answer_ids(tokenizer, config.math_start))
+    return start_answer_with(tokenizer, prompt, answer_ids(tokenizer, config.math_start))
 
 
 def rejection(draft: Draft, answer: str) -> str | None:

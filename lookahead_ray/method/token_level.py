@@ -21,7 +21,7 @@ from lookahead_ray.config.method import TokenLevelBase
 from lookahead_ray.data.chat import Rendered
 from lookahead_ray.method.base import RowLossOf
 from lookahead_ray.method.context import Context, RowLoss
-from lookahead_ray.method.reference import reference_log_probs, token_log_probs
+from lookahead_ray.method.seed_log_probs import reference_log_probs, token_log_probs
 
 LEAST_WEIGHT = 1e-3
 

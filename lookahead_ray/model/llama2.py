@@ -25,7 +25,7 @@ TEMPLATE = (
 Llama-2's tokenizer puts one in front of the answer, which is tokenised apart."""
 
 
-def begun(tokenizer: Any, prompt: Sequence[int], start: Sequence[int]) -> tuple[int, ...]:
+def start_answer_with(tokenizer: Any, prompt: Sequence[int], start: Sequence[int]) -> tuple[int, ...]:
     """Token ids of a prompt whose answer is begun with `start`, tokenised apart.
 
     As published there is one space at inference: `TEMPLATE`'s goes where the start brings its own.

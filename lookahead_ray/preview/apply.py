@@ -6,7 +6,7 @@ from typing import Any
 
 from lookahead_ray.config.preview import NoPreview, PreviewConfig, TruePreview
 from lookahead_ray.data.example import Example
-from lookahead_ray.preview.shown import shown_texts
+from lookahead_ray.preview.true_preview import shown_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +20,11 @@ class Added:
 def additions(answers: Sequence[str], preview: PreviewConfig, tokenizer: Any) -> list[Added]:
     """What `preview` adds to the row of each answer; the tokenizer is asked only by the true strategy.
 
-    True: x' = x ⊕ connector ⊕ y[1..m], y' = y (paper, section 3.1; see `shown` for what is shown of y).
-    Virtual: x' = x ⊕ connector ⊕ P, y' = P ⊕ y (section 3.2); nothing of the true answer is shown.
+    True: x' = x ⊕ connector ⊕ y[1..m], y' = y (paper, section 3.1; see `true_preview` for what is shown of
+    y). Virtual: x' = x ⊕ connector ⊕ P, y' = P ⊕ y (section 3.2); nothing of the true answer is shown.
 
     Raises:
-        ModelError: as `shown.shown_text`.
+        ModelError: as `true_preview.shown_text`.
     """
     if isinstance(preview, NoPreview):
         return [Added()] * len(answers)

@@ -3,9 +3,14 @@
 A write is whole or not there: locally a temporary file, fsync, rename, fsync of the directory; object stores
 put an object atomically. Nothing is cached: every listing asks the file system. One at a URL that refuses
 for a moment is waited for.
+
+Text is what UTF-8 can hold. Models write anything: each surrogate code point (never valid in UTF-8) becomes
+U+FFFD; all else, NULs included, is kept.
 """
 
+import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -16,10 +21,12 @@ import pyarrow.fs
 from fsspec.implementations.local import LocalFileSystem
 
 from lookahead_ray.errors import StoreError
-from lookahead_ray.remote import FULL, opened, patiently
+from lookahead_ray.filesystem import FULL, open_filesystem, with_retries
 
 T = TypeVar("T")
 PARALLEL_READS = 8
+
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Files:
@@ -32,7 +39,7 @@ class Files:
     def __init__(self, run: str) -> None:
         self.run = run
         with self._failing("open", ""):
-            self.fs, self.root = opened(run)
+            self.fs, self.root = open_filesystem(run)
         self.local = isinstance(self.fs, LocalFileSystem)
 
     def path(self, name: str) -> str:
@@ -90,7 +97,7 @@ class Files:
     def _ask(self, call: Callable[..., T], *arguments: Any, **options: Any) -> T:
         if self.local:
             return call(*arguments, **options)
-        return patiently(self.fs, call, *arguments, **options)
+        return with_retries(self.fs, call, *arguments, **options)
 
     @contextmanager
     def _failing(self, action: str, name: str) -> Iterator[None]:
@@ -152,3 +159,16 @@ def _sync(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def clean(text: str) -> str:
+    """`text` with U+FFFD for each surrogate code point."""
+    return SURROGATE.sub("\ufffd", text)
+
+
+def to_json(value: object, where: str, indent: int | None = None) -> str:
+    """Clean JSON text; `StoreError` naming `where` if `value` holds what JSON cannot say, NaN for one."""
+    try:
+        return clean(json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"{where}: must hold JSON values: {' '.join(str(error).split())}") from error

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from lookahead_ray.errors import StoreError
-from lookahead_ray.store.files import Files
+from lookahead_ray.store.files import Files, to_json
 from lookahead_ray.store.schemas import SCHEMA_VERSION
-from lookahead_ray.store.text import to_json
 from lookahead_ray.trial.record import utc_now
 
 FILE = "sweep.json"
@@ -24,7 +23,7 @@ class SweepIdentity:
     config_hash: str  # of `config`, paths included
     config: dict[str, Any]  # everything that decides what a trial is, as JSON values
     created_at: str  # ISO 8601, UTC
-    hashes: dict[str, str] = field(default_factory=dict)  # of what `config` points to; see `changes`
+    hashes: dict[str, str] = field(default_factory=dict)  # of what `config` points to; see `identity_diff`
     schema_version: int = SCHEMA_VERSION
     precision: str | None = None  # that `auto` became when the sweep began; None in runs from before `auto`
 

@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 
 from lookahead_ray.errors import StoreError
 from lookahead_ray.store.commits import Commit, committed_ids, read_commits
+from lookahead_ray.store.conversion import to_record
 from lookahead_ray.store.export import Format, export_table
 from lookahead_ray.store.files import Files
 from lookahead_ray.store.identity import FILE, SweepIdentity, read_identity
-from lookahead_ray.store.records import to_record
 from lookahead_ray.store.schemas import SCHEMAS, TABLES, TableName
 from lookahead_ray.store.verdicts import read_verdicts
 from lookahead_ray.trial.record import TrialRecord

@@ -12,10 +12,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from lookahead_ray.errors import StoreError
-from lookahead_ray.store.files import Files
+from lookahead_ray.store.files import Files, to_json
 from lookahead_ray.store.lease import Lease, read_lease
 from lookahead_ray.store.lock import FILE as LOCK
-from lookahead_ray.store.text import to_json
 
 FILE = "session.json"
 How = Literal["finished", "interrupted", "failed"]

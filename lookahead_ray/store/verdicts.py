@@ -15,9 +15,8 @@ import pyarrow.parquet as pq
 
 from lookahead_ray.errors import StoreError
 from lookahead_ray.store.commits import committed_ids
-from lookahead_ray.store.files import Files
+from lookahead_ray.store.files import Files, to_json
 from lookahead_ray.store.schemas import INT, REAL, SCHEMA_VERSION, TEXT, WORD
-from lookahead_ray.store.text import to_json
 from lookahead_ray.trial.record import Generation, TrialRecord
 
 FOLDER = "verdicts"

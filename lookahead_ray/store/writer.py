@@ -4,7 +4,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lookahead_ray.errors import StoreError
-from lookahead_ray.store.changes import changes, refusal
 from lookahead_ray.store.commits import (
     Commit,
     TableFile,
@@ -13,9 +12,10 @@ from lookahead_ray.store.commits import (
     table_path,
     write_commit,
 )
+from lookahead_ray.store.conversion import to_tables
 from lookahead_ray.store.files import Files
 from lookahead_ray.store.identity import SweepIdentity, read_identity, write_identity
-from lookahead_ray.store.rows import to_tables
+from lookahead_ray.store.identity_diff import changes, refusal
 from lookahead_ray.store.schemas import TableName
 from lookahead_ray.trial.record import TrialRecord
 

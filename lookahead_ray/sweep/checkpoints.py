@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection
 from pathlib import Path
 
-from lookahead_ray.remote import is_url, opened, patiently, remove_folder
+from lookahead_ray.filesystem import is_url, open_filesystem, remove_folder, with_retries
 from lookahead_ray.trial.job import Checkpoints
 
 FOLDER = "checkpoints"
@@ -29,9 +29,9 @@ class CheckpointFolder:
     def remove(self, trial_ids: Collection[str]) -> None:
         """Of trials that are committed nothing is kept; what can't be removed stays, and is logged."""
         try:
-            fs, folder = opened(self._folder)
+            fs, folder = open_filesystem(self._folder)
             there = {
-                path.rstrip("/").rsplit("/", 1)[-1] for path in patiently(fs, fs.ls, folder, detail=False)
+                path.rstrip("/").rsplit("/", 1)[-1] for path in with_retries(fs, fs.ls, folder, detail=False)
             }
             for trial_id in there.intersection(trial_ids):
                 remove_folder(fs, f"{folder}/{trial_id}")

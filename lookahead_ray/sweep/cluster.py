@@ -1,17 +1,19 @@
-"""The Ray cluster that a sweep runs on, and how many trials fit on it at once."""
+"""The Ray cluster that a sweep runs on, what it can grow to, and how many trials fit on it at once."""
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from lookahead_ray import chatter
+import yaml
+
+from lookahead_ray import log_capture
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.hardware.choice import Capacity
 from lookahead_ray.hardware.cpu import usable_cores
-from lookahead_ray.sweep.growth import description, grown, worker_types
 
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the store keeps results
@@ -23,6 +25,9 @@ QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "TOKENIZERS_PARALLELISM": "false",
 }
+
+HEADS_FILE = Path("~/ray_bootstrap_config.yaml")
+"""Where `ray up` leaves the cluster's description: on the head, which is where a submitted sweep runs."""
 
 
 @contextmanager
@@ -37,7 +42,7 @@ def cluster(log: Path) -> Iterator[None]:
     os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
     import ray
 
-    with chatter.into(log):
+    with log_capture.into(log):
         address = cluster_address()
         context = ray.init(
             address=address or "local",
@@ -65,7 +70,7 @@ def cluster_capacity() -> Capacity:
 
     now = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray lacks its annotation
     described = description() if cluster_address() else {}
-    total = grown(now, described)
+    total = max_cluster_resources(now, described)
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     machines = [*alive, *worker_types(described)]
     most = {name: max((each.get(name, 0.0) for each in machines), default=0.0) for name in ("CPU", "GPU")}
@@ -88,3 +93,37 @@ def concurrency(config: TrialConfig, limit: int | None) -> int:
         has = ", ".join(f"{has:g} {name}" for name, (amount, has) in wanted.items() if amount)
         raise ConfigError(f"workers: one trial needs {needs}; the cluster has {has}")
     return min(fits, limit or fits)
+
+
+def description(path: Path = HEADS_FILE) -> Mapping[str, Any]:
+    """The description of the cluster whose head this machine is; empty on other machines."""
+    try:
+        found = yaml.safe_load(path.expanduser().read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def max_cluster_resources(now: Mapping[str, float], described: Mapping[str, Any]) -> dict[str, float]:
+    """Resource -> the most there can be: what is there `now`, or all workers that are `described`.
+
+    Workers whose resources are not described, as those of own machines, count as far as they are there.
+    """
+    most_workers = described.get("max_workers", 0)
+    workers: dict[str, float] = {}
+    for node_type in _worker_types(described):
+        count = min(node_type.get("max_workers", most_workers), most_workers)
+        for resource, amount in node_type.get("resources", {}).items():
+            workers[resource] = workers.get(resource, 0) + amount * count
+    return {name: max(now.get(name, 0), workers.get(name, 0)) for name in {*now, *workers}}
+
+
+def worker_types(described: Mapping[str, Any]) -> list[Mapping[str, float]]:
+    """Return the resources of one machine of each kind that may be asked for."""
+    return [node_type.get("resources", {}) for node_type in _worker_types(described)]
+
+
+def _worker_types(described: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for name, node_type in described.get("available_node_types", {}).items():
+        if name != described.get("head_node_type"):
+            yield node_type

@@ -6,25 +6,22 @@ from ray.tune.trainable import FunctionTrainable
 
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.errors import TrialError
-from lookahead_ray.sweep.agenda import Agenda
 from lookahead_ray.sweep.checkpoints import CheckpointFolder
 from lookahead_ray.sweep.cluster import cluster, concurrency
-from lookahead_ray.sweep.jobs import reference_jobs
-from lookahead_ray.sweep.ledger import Ledger
-from lookahead_ray.sweep.limits import Limits
-from lookahead_ray.sweep.mirror import JOURNAL, LOG, Mirror
-from lookahead_ray.sweep.observer import Observer
-from lookahead_ray.sweep.places import beside
-from lookahead_ray.sweep.recommend import recommend
-from lookahead_ray.sweep.recommendation import Recommendation
-from lookahead_ray.sweep.references import REFERENCES
-from lookahead_ray.sweep.search import Search
-from lookahead_ray.sweep.sink import Sink
-from lookahead_ray.sweep.stopping import Stopping
-from lookahead_ray.sweep.tuning import run_trials
-from lookahead_ray.sweep.warm_start import NOTHING_EARLIER, WarmStart
-from lookahead_ray.trial.launch import TuneTrial
+from lookahead_ray.sweep.interfaces import Observer, Sink
+from lookahead_ray.sweep.job_queue import JobQueue, Limits
+from lookahead_ray.sweep.recommend.recommend import recommend
+from lookahead_ray.sweep.recommend.recommendation import Recommendation
+from lookahead_ray.sweep.run_files import JOURNAL, LOG, Mirror, local_run_file
+from lookahead_ray.sweep.search.jobs import reference_jobs
+from lookahead_ray.sweep.search.references import REFERENCE_COUNT
+from lookahead_ray.sweep.search.search import Search
+from lookahead_ray.sweep.search.warm_start import NOTHING_EARLIER, WarmStart
+from lookahead_ray.sweep.stopping.early_stopping import Stopping
+from lookahead_ray.sweep.trial_log import TrialLog
+from lookahead_ray.sweep.tune import run_trials
 from lookahead_ray.trial.record import TrialRecord
+from lookahead_ray.trial.trainable import TuneTrial
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ def run_sweep(
         StoreError: a trial can't be committed, or the study's journal can't be written.
         TrialError: a reference failed, so that nothing can be scored; it is committed with its error.
     """
-    log = beside(sink.run, LOG, sweep.name)
+    log = local_run_file(sink.run, LOG, sweep.name)
     checkpoints = CheckpointFolder(
         sink.run, sweep.search.checkpoint_epochs, elastic=sweep.search.elastic is not None
     )
@@ -65,36 +62,36 @@ def run_sweep(
         sink.commit(record)
         checkpoints.remove({record.trial_id})
 
-    ledger = Ledger(sweep.objective, sink.committed, commit, observer)
-    total = REFERENCES + sweep.search.trials
-    observer.sweep_started(sink.sweep_id, sink.run, total, list(ledger.records), str(log))
-    ledger.take_over(warm.references, reference_jobs(sweep, ledger.records), sink.sweep_id)
+    trial_log = TrialLog(sweep.objective, sink.committed, commit, observer)
+    total = REFERENCE_COUNT + sweep.search.trials
+    observer.sweep_started(sink.sweep_id, sink.run, total, list(trial_log.records), str(log))
+    trial_log.take_over(warm.references, reference_jobs(sweep, trial_log.records), sink.sweep_id)
     interrupted = False
     try:
-        stopping = Stopping(sweep, ledger.records, ledger.references)
-        told = {record.trial_id: stopping.told(record, ledger.references) for record in ledger.records}
+        stopping = Stopping(sweep, trial_log.records, trial_log.references)
+        told = {record.trial_id: stopping.told(record, trial_log.references) for record in trial_log.records}
         mirror = Mirror(sink.run, sweep.name)
         mirror.fetch()
-        agenda = Agenda(
-            reference_jobs(sweep, ledger.records),
+        job_queue = JobQueue(
+            reference_jobs(sweep, trial_log.records),
             Search(
                 sweep,
-                ledger.records,
-                beside(sink.run, JOURNAL, sweep.name),
+                trial_log.records,
+                local_run_file(sink.run, JOURNAL, sweep.name),
                 told,
                 sweep_id=sink.sweep_id,
                 warm=warm.trials,
                 journal_changed=mirror.push,
             ),
-            ledger,
+            trial_log,
             stopping,
-            Limits(sweep, ledger, observer),
+            Limits(sweep, trial_log, observer),
         )
-        if agenda.has_work():
+        if job_queue.has_work():
             with cluster(log):
                 at_once = concurrency(sweep.reference(), sweep.search.max_concurrent)
                 run_trials(
-                    agenda,
+                    job_queue,
                     sweep_id=sink.sweep_id,
                     at_once=at_once,
                     max_failures=sweep.search.max_failures,
@@ -103,12 +100,12 @@ def run_sweep(
                     observer=observer,
                     trainable=trainable,
                 )
-                if ledger.references is None:
+                if trial_log.references is None:
                     raise TrialError(
-                        f"a reference failed, so no trial can be scored: {ledger.reference_error()}"
+                        f"a reference failed, so no trial can be scored: {trial_log.reference_error()}"
                     )
     except KeyboardInterrupt:
         interrupted = True
     observer.sweep_finished(interrupted)
-    recommendation = recommend(ledger.records, sweep.objective)
-    return SweepResult(sink.run, list(ledger.records), recommendation, interrupted)
+    recommendation = recommend(trial_log.records, sweep.objective)
+    return SweepResult(sink.run, list(trial_log.records), recommendation, interrupted)

@@ -4,17 +4,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lookahead_ray import chatter
+from lookahead_ray import log_capture
 from lookahead_ray.config.load import trial_json
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import TrialError
 from lookahead_ray.hardware.choice import Capacity, choose_placement, choose_precision
 from lookahead_ray.hardware.node import Node, describe_local_node
-from lookahead_ray.sweep.single import run_alone
+from lookahead_ray.sweep.run_one import run_alone
 from lookahead_ray.train.process_group import single_process_group
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.lines import ProgressLines
-from lookahead_ray.trial.outcome import completed_record
+from lookahead_ray.trial.measurement import completed_record
 from lookahead_ray.trial.record import TrialRecord, utc_now
 from lookahead_ray.trial.worker import run_worker
 
@@ -44,7 +44,7 @@ def evaluate_model(
             raise TrialError(record.error or "no error text")
         return record
     start, started_at = time.monotonic(), utc_now()
-    with chatter.into(log), single_process_group():
+    with log_capture.into(log), single_process_group():
         measured = run_worker(config, trains=False, send=show)
     return completed_record(job, sweep_id, started_at, time.monotonic() - start, measured)
 

@@ -23,8 +23,14 @@ from lookahead_ray.hardware.choice import (
 )
 from lookahead_ray.hardware.node import Node, describe_local_node, describe_this_node
 from lookahead_ray.hardware.precision import Precision
-from lookahead_ray.sweep.cluster import cluster, cluster_address, cluster_capacity
-from lookahead_ray.sweep.growth import description, grown, worker_types
+from lookahead_ray.sweep.cluster import (
+    cluster,
+    cluster_address,
+    cluster_capacity,
+    description,
+    max_cluster_resources,
+    worker_types,
+)
 
 Say = Callable[[str], None]
 
@@ -81,7 +87,7 @@ def look_at_hardware(sweep: Sweep, cluster_file: str | None = None) -> Fitted:
     if not machines or not all(machines):
         line = f"runs on {cluster_file}, whose machines' resources only its cloud knows: not checked"
         return Fitted(sweep, (line,))
-    total = grown({}, described)
+    total = max_cluster_resources({}, described)
     most = {name: max(each.get(name, 0.0) for each in machines) for name in ("CPU", "GPU")}
     capacity = Capacity(cluster_file, total.get("CPU", 0.0), total.get("GPU", 0.0), most["CPU"], most["GPU"])
     return _fit(sweep, capacity, lambda placement: (), None)

@@ -1,4 +1,7 @@
-"""Checks before Ray starts: the data is there, the model has weights. `hardware` checks machines."""
+"""Checks before Ray starts: the data is there, the model has weights. `hardware` checks machines.
+
+`describe_sweep` says what a sweep is about to do: how it searches, when it ends, what it optimises.
+"""
 
 import os
 from collections.abc import Callable, Iterator
@@ -7,22 +10,24 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from lookahead_ray import chatter
+from lookahead_ray import log_capture
 from lookahead_ray.config.dimension import corners
 from lookahead_ray.config.judge import ClassifierJudge
 from lookahead_ray.config.load import Sweep, content_hash
-from lookahead_ray.config.objective import Objective, check_names
+from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective, SafetyPart, check_names
+from lookahead_ray.config.search import GridSampler, SearchConfig
 from lookahead_ray.config.trial import TrialConfig
-from lookahead_ray.data.attacks import Attack, load_attacks
-from lookahead_ray.data.suites import SafetySuite, load_suite
-from lookahead_ray.data.tasks import load_task
+from lookahead_ray.data.suites.attacks import Attack, load_attacks
+from lookahead_ray.data.suites.registry import load_suite
+from lookahead_ray.data.suites.suite import SafetySuite
+from lookahead_ray.data.tasks.registry import load_task
 from lookahead_ray.errors import ConfigError, DataError, HubDataError, ModelError
-from lookahead_ray.evaluate.judges import build
-from lookahead_ray.evaluate.questions import check_measurable, check_parts
+from lookahead_ray.evaluate.judges.registry import build
+from lookahead_ray.evaluate.safety_prompts import check_measurable, check_parts
 from lookahead_ray.model.fingerprint import fingerprint
 from lookahead_ray.model.load import check as check_model
 from lookahead_ray.sweep.cluster import cluster_address
-from lookahead_ray.sweep.plan import plan
+from lookahead_ray.sweep.search.grid import grid_points
 
 
 @dataclass(frozen=True)
@@ -63,10 +68,10 @@ def check(sweep: Sweep, searches: bool = True, strict: bool = True) -> Preflight
         ModelError: a local model without weights.
     """
     lines = [f"{sweep.name}: {sweep.search.trials} trials after seed and vanilla"]
-    lines += plan(sweep) if searches else ()
+    lines += describe_sweep(sweep) if searches else ()
     lines += [f"dimension {dimension}" for dimension in sweep.dimensions]
     found = Preflight(lines, [])
-    with chatter.into(Path(os.devnull)):  # of retries and downloads; what went wrong is in the error
+    with log_capture.into(Path(os.devnull)):  # of retries and downloads; what went wrong is in the error
         _look_at_corners(sweep, found, searches, strict)
     return found
 
@@ -127,7 +132,7 @@ def _task(config: TrialConfig) -> Iterator[Seen]:
 
 def _defence(config: TrialConfig) -> Iterator[Seen]:
     if config.defence.mix and config.defence.mix.path:
-        from lookahead_ray.method.defence import read_mix  # methods import torch
+        from lookahead_ray.method.safety_mix import read_mix  # methods import torch
 
         try:
             yield Seen("defence", content_hash(read_mix(Path(config.defence.mix.path))))
@@ -171,3 +176,61 @@ def _check_judges(config: TrialConfig) -> None:
             build(judge)
         except ConfigError as error:
             raise ConfigError(f"evaluation.judges.{index}: {error}") from error
+
+
+def describe_sweep(sweep: Sweep) -> Iterator[str]:
+    """Lines for a person. Raises ConfigError where a grid has no size that can be run."""
+    yield f"search: {'; '.join(_search_text(sweep))}"
+    yield f"objective: {_objective_text(sweep.objective)}; safety is {_safety_text(sweep.objective.safety)}"
+    for name, ask in sweep.asks.items():
+        yield (
+            f"{name}: up to {ask.model_openings} openings of the seed model's answers to {ask.prompts} "
+            f"training prompts, {ask.tokens} tokens each; it is asked before the search begins"
+        )
+
+
+def _search_text(sweep: Sweep) -> Iterator[str]:
+    search = sweep.search
+    grid = f" over {len(grid_points(sweep))} points" if isinstance(search.sampler, GridSampler) else ""
+    yield f"{search.sampler.name} sampler{grid} with seed {search.seed}"
+    yield f"ends after {_end_text(search)}"
+    if search.warm_start:
+        yield f"learns from {', '.join(search.warm_start)}"
+    if stopping := search.stopping:
+        share = f"the best {1 / stopping.reduction:.0%} go on"
+        yield f"stops the hopeless from epoch {stopping.grace_epochs} on, {share}"
+    if confirm := search.confirm:
+        yield f"runs the best {confirm.candidates} again, with {confirm.seeds} more seeds in the end"
+
+
+def _end_text(search: SearchConfig) -> str:
+    budget = search.budget
+    limits = [f"{search.trials} trials"]
+    if budget.hours is not None:
+        limits.append(f"{budget.hours:g} h")
+    if budget.accelerator_hours is not None:
+        limits.append(f"{budget.accelerator_hours:g} accelerator hours")
+    if budget.plateau is not None:
+        gain, trials = budget.plateau.gain, budget.plateau.trials
+        limits.append(f"{trials} trials with less than {100 * gain:g} % more hypervolume")
+    return " or ".join(limits) + (", whichever comes first" if len(limits) > 1 else "")
+
+
+def _objective_text(objective: Objective) -> str:
+    if isinstance(objective, FloorObjective):
+        of = " of the seed's" if objective.relative_to == "seed" else ""
+        return f"most utility where safety is at least {objective.floor:g}{of}"
+    if isinstance(objective, ParetoObjective):
+        return f"most safety, most utility{' and least over-refusal' * objective.over_refusal}, as a front"
+    weight = objective.safety_weight
+    return f"{weight:g} · safety + {1 - weight:g} · utility"
+
+
+def _safety_text(parts: tuple[SafetyPart, ...]) -> str:
+    names = [" ".join(filter(None, (part.metric, part.suite, part.attack))) for part in parts]
+    if len(parts) == 1:
+        return names[0]
+    if len({part.weight for part in parts}) == 1:
+        return f"the mean of {', '.join(names)}"
+    weighted = (f"{part.weight:g} · {name}" for part, name in zip(parts, names, strict=True))
+    return f"the weighted mean of {', '.join(weighted)}"

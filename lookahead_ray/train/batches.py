@@ -34,7 +34,7 @@ def accumulation_steps(batch_size: int, micro_batch_size: int, world_size: int) 
     return math.ceil(batch_size / (micro_batch_size * world_size))
 
 
-def plan(
+def plan_batches(
     lengths: Sequence[int], *, epochs: int, batch_size: int, micro_batch_size: int, world_size: int, seed: int
 ) -> Iterator[GlobalBatch]:
     """Global batches in training order.

@@ -10,8 +10,8 @@ from typing import Any
 
 from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.hardware.precision import torch_dtype
+from lookahead_ray.train.allocator import keep_freed
 from lookahead_ray.train.batches import accumulation_steps
-from lookahead_ray.train.memory import keep_freed
 
 LONGEST_BUILD_S = 120.0  # of compiling DeepSpeed's op; it takes under a minute
 
@@ -87,7 +87,7 @@ def build_engine(
         lr_scheduler=torch.optim.lr_scheduler.LambdaLR(optimiser, share_of_peak),
         dist_init_required=False,
         config={
-            # DeepSpeed checks that these three multiply out; the real sizes come from `batches.plan`.
+            # DeepSpeed checks that these three multiply out; the real sizes come from `batches.plan_batches`.
             "train_batch_size": config.micro_batch_size * accumulation * world_size,
             "train_micro_batch_size_per_gpu": config.micro_batch_size,
             "gradient_accumulation_steps": accumulation,

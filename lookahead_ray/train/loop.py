@@ -9,8 +9,8 @@ import torch.distributed as dist
 
 from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.data.chat import Rendered
-from lookahead_ray.method import RowLoss
-from lookahead_ray.train.batches import plan
+from lookahead_ray.method.context import RowLoss
+from lookahead_ray.train.batches import plan_batches
 from lookahead_ray.train.step import Step
 
 
@@ -41,7 +41,7 @@ def train(
     rank, world_size = dist.get_rank(), dist.get_world_size()
     lengths = [row.length for row in rows]
     batches = list(
-        plan(
+        plan_batches(
             lengths,
             epochs=config.epochs,
             batch_size=config.batch_size,

@@ -7,7 +7,7 @@ import torch
 
 from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.data.chat import Rendered
-from lookahead_ray.method import Forward, RowLoss
+from lookahead_ray.method.context import Forward, RowLoss
 from lookahead_ray.train.batches import MicroBatch, collate
 
 AnswerLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

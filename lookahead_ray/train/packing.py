@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from lookahead_ray.data.chat import Rendered
-from lookahead_ray.method.work import Work, teacher_forced
+from lookahead_ray.method.compute import Work, teacher_forced
 from lookahead_ray.model.load import sees_positions_alone
 
 MOST_TOKENS = 512

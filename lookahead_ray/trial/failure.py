@@ -47,7 +47,7 @@ def process_died(error: BaseException | None) -> bool:
             return isinstance(error, RayError)
 
 
-def words(error: BaseException | None) -> str:
+def failure_message(error: BaseException | None) -> str:
     """Why a trial ended, `error` being what Tune has of it."""
     from ray.exceptions import RayTaskError
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from lookahead_ray.text import clean
+from lookahead_ray.sanitize import clean
 from lookahead_ray.trial.record import Role
 
 
@@ -24,11 +24,12 @@ def label(
     seed = [f"seed {config['seed']}"] if role == "repeat" else []
     # of all that is repeated, vanilla alone has nothing searched
     what = "vanilla" if seed and not params else _preview(config["preview"])
-    return ", ".join([what, *beside(config), *searched(params), *seed])
+    return ", ".join([what, *method_and_defence_label(config), *searched(params), *seed])
 
 
 def searched(params: Mapping[str, Any]) -> Iterator[str]:
-    """The values of dimensions that neither the preview nor `beside` tells: "learning rate 0.0004"."""
+    """The values of dimensions that neither the preview nor `method_and_defence_label` tells: "learning rate
+    0.0004"."""
     for name, value in params.items():
         first, _, rest = name.partition(".")
         if first != "preview" and (rest or first not in ("method", "defence")):
@@ -36,7 +37,7 @@ def searched(params: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name.rpartition('.')[2].replace('_', ' ')} {shown}"
 
 
-def beside(config: Mapping[str, Any]) -> Iterator[str]:
+def method_and_defence_label(config: Mapping[str, Any]) -> Iterator[str]:
     """What is done besides the preview; nothing in records of runs older than the methods."""
     method, defence = config.get("method", {}), config.get("defence", {})
     if method.get("name", "vanilla") != "vanilla":

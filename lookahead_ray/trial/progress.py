@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from lookahead_ray.evaluate.generation import Signal
+from lookahead_ray.evaluate.results import Signal
 
 Phase = Literal[
     "starting",  # processes, data, model

@@ -3,13 +3,17 @@
 The store turns these into tables; `analysis/` reads only the tables. Every rate in a `TrialRecord` can be
 computed again from its `generations`: it is over those rows of its metric which share suite, attack and judge
 with the first one (see evaluate/rates.py).
+
+A sweep keeps committed records without texts (`TextStripper`): objects of one trial's answers, steps and KL
+values take a megabyte or so; its verdicts alone, equal rows of all trials being one object, a few kilobytes.
+The tables hold everything.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from lookahead_ray.evaluate.generation import COUNTED, Generation, Metric, Rate, Signal, TokenKl, Verdict
+from lookahead_ray.evaluate.results import COUNTED, Generation, Metric, Rate, Signal, TokenKl, Verdict
 from lookahead_ray.train.step import Step
 
 __all__ = [
@@ -75,3 +79,23 @@ class TrialRecord:
 def utc_now() -> str:
     """The time as ISO 8601, UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class TextStripper:
+    """Slims records one by one; those of one stripper share their rows."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Generation, Generation] = {}
+
+    def strip_texts(self, record: TrialRecord) -> TrialRecord:
+        """The record without steps, and its generations without what was asked and answered.
+
+        Only vanilla keeps its `token_kl`, which says on which prompts KL was measured.
+        """
+        bare = (replace(row, prompt="", suffix="", prefill="", answer="") for row in record.generations)
+        return replace(
+            record,
+            steps=(),
+            generations=tuple(self._rows.setdefault(row, row) for row in bare),
+            token_kl=record.token_kl if record.role == "vanilla" else (),
+        )

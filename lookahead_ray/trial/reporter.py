@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from lookahead_ray.data.chat import Rendered
-from lookahead_ray.method import RowLoss
+from lookahead_ray.method.context import RowLoss
 from lookahead_ray.method.reporting import Every, Report
 from lookahead_ray.train.step import Step
 from lookahead_ray.trial.progress import OnProgress, Phase, TrialProgress

@@ -10,23 +10,23 @@ import torch.distributed as dist
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.config.safety import ProbeSuite
 from lookahead_ray.config.trial import TrialConfig
-from lookahead_ray.data.suites import load_suite
-from lookahead_ray.data.tasks import load_task
-from lookahead_ray.evaluate.passes import Evaluation
+from lookahead_ray.data.suites.registry import load_suite
+from lookahead_ray.data.tasks.registry import load_task
+from lookahead_ray.evaluate.evaluation import Evaluation
 from lookahead_ray.hardware.precision import torch_dtype
-from lookahead_ray.method.defence import safety_examples
+from lookahead_ray.method.safety_mix import safety_examples
 from lookahead_ray.model.load import load_model, model_hash
 from lookahead_ray.train.batches import optimiser_steps
 from lookahead_ray.train.engine import prepare_environment
 from lookahead_ray.train.process_group import object_group
+from lookahead_ray.trial.epoch_signals import Signals
+from lookahead_ray.trial.fine_tuning import Trained, fine_tuned
 from lookahead_ray.trial.job import Checkpoints, Saving
 from lookahead_ray.trial.measurement import Measurement, versions
+from lookahead_ray.trial.model_export import check_directory, merge_adapters, write_model
 from lookahead_ray.trial.progress import Decide, OnProgress
 from lookahead_ray.trial.reporter import Reporter
-from lookahead_ray.trial.saving import check_directory, merged, write_model
-from lookahead_ray.trial.seed import check_alike, kl_reference, tokenizer_of
-from lookahead_ray.trial.signals import Signals
-from lookahead_ray.trial.training import Trained, fine_tuned
+from lookahead_ray.trial.seed_model import check_alike, kl_reference, tokenizer_of
 
 
 def run_worker(
@@ -85,7 +85,7 @@ def run_worker(
     if not (saving and saving.adapter):
         if trains and config.training.lora:
             reporter.report("saving", "merging the adapter")
-        model = merged(model)  # as it will be used, and answers take less time
+        model = merge_adapters(model)  # as it will be used, and answers take less time
     if trains and saving:
         reporter.report("saving", "writing the model")
         if rank == 0:

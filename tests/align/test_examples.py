@@ -1,8 +1,8 @@
 """Alignment rows: loss on refusals only, openings as part of the prompt, draws by seed."""
 
 from lookahead_ray.align.examples import RECOVERIES, benign_rows, harmful_rows, opening_rows
-from lookahead_ray.data.refusals import REFUSALS, Request, read_requests
-from lookahead_ray.evaluate.judges import JUDGES
+from lookahead_ray.data.alignment_prompts import REFUSALS, Request, read_requests
+from lookahead_ray.evaluate.judges.registry import JUDGES
 from tests.tiny import make_tokenizer
 
 TOKENIZER = make_tokenizer()

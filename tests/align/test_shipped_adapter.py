@@ -27,11 +27,11 @@ def test_provenance_says_how_it_was_made_and_what_it_reaches() -> None:
 @pytest.mark.shared
 @pytest.mark.skipif(not GSM8K.is_file(), reason=f"needs {GSM8K}")
 def test_gsm8k_answers_stay_about_as_likely_as_to_the_unaligned_model() -> None:
-    from lookahead_ray.align.measure import mean_answer_loss
+    from lookahead_ray.align.evaluate import mean_answer_loss
     from lookahead_ray.config.model import EMBEDDED, EMBEDDED_UNALIGNED, ModelConfig
     from lookahead_ray.data.chat import render_all
-    from lookahead_ray.data.gsm8k import examples
     from lookahead_ray.data.readers import read_rows
+    from lookahead_ray.data.tasks.gsm8k import examples
     from lookahead_ray.hardware.precision import local_precision, torch_dtype
     from lookahead_ray.model.load import load_model, load_tokenizer
 

@@ -15,9 +15,9 @@ from scipy.stats import binomtest
 
 from benchmarks.search.grid import Grid, key, make_grid
 from lookahead_ray.config.load import load_sweep
-from lookahead_ray.evaluate.generation import Rate, Signal
-from lookahead_ray.sweep.grid import Point, grid_points
-from lookahead_ray.trial.objective import References, safety_of, utility_kept
+from lookahead_ray.evaluate.results import Rate, Signal
+from lookahead_ray.objective.base import ReferenceTrials, safety_of, utility_kept
+from lookahead_ray.sweep.search.grid import Point, grid_points
 from lookahead_ray.trial.record import Role, TrialRecord
 
 SPACE = Path("benchmarks/search/grid.yaml")
@@ -69,11 +69,11 @@ def synthetic_grid(seed: int = 0, noise: float = 0.1, overrides: Sequence[str] =
     records = [
         _record("search", point, shape, rng, EPOCHS) for point in points if key(point) != key(reference)
     ]
-    references = References(seed_model, vanilla)
+    references = ReferenceTrials(seed_model, vanilla)
     return make_grid(sweep, [_scored(r, references) for r in (seed_model, vanilla, *records)], {})
 
 
-def _scored(record: TrialRecord, references: References) -> TrialRecord:
+def _scored(record: TrialRecord, references: ReferenceTrials) -> TrialRecord:
     kept = safety_of(record) / safety_of(references.seed), utility_kept(record, references)
     return TrialRecord(**{**vars(record), "objectives": kept, "safety": safety_of(record)})
 

@@ -26,8 +26,8 @@ from lookahead_ray import store
 from lookahead_ray.config.load import content_hash, load_sweep, trial_json
 from lookahead_ray.config.objective import ParetoObjective, WeightedObjective
 from lookahead_ray.config.search import RandomSampler, StoppingConfig, TpeSampler
-from lookahead_ray.sweep.grid import grid_points
-from lookahead_ray.sweep.search import Search
+from lookahead_ray.sweep.search.grid import grid_points
+from lookahead_ray.sweep.search.search import Search
 from lookahead_ray.trial.record import TrialRecord
 from tests.benchmarks.synthetic_grid import synthetic_grid
 

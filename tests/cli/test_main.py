@@ -15,14 +15,13 @@ from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import ModelError
 from lookahead_ray.store import SweepIdentity, create
 from lookahead_ray.store import open as open_run
-from lookahead_ray.sweep.observer import Observer
-from lookahead_ray.sweep.recommendation import Recommendation
-from lookahead_ray.sweep.sink import Sink
+from lookahead_ray.sweep.interfaces import Observer, Sink
+from lookahead_ray.sweep.recommend.recommendation import Recommendation
 from lookahead_ray.trial.record import TrialRecord
-from tests.cli.records import recommendation as make_recommendation
-from tests.cli.records import record as make_record
-from tests.cli.records import sweep as make_sweep
 from tests.hardware.machines import SLOW_CPU, node
+from tests.presentation.records import recommendation as make_recommendation
+from tests.presentation.records import record as make_record
+from tests.presentation.records import sweep as make_sweep
 
 HEAVY = ("torch", "ray", "transformers", "pyarrow", "matplotlib", "pydantic", "rich", "numpy")
 
@@ -343,7 +342,7 @@ def run(tmp_path: Path) -> str:
 
 def test_tables_prints_the_report_again(run: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "lookahead_ray.cli.tables.recommend", lambda records, objective: make_recommendation()
+        "lookahead_ray.entrypoints.tables.recommend", lambda records, objective: make_recommendation()
     )
     result = invoke("tables", run)
     assert result.exit_code == 0, result.stderr

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from tests.evaluate.judge_server import serve
+from tests.evaluate.judges.judge_server import serve
 
 if __name__ == "__main__":
     with serve(int(sys.argv[2]), sys.argv[1]):

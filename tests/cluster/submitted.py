@@ -10,7 +10,7 @@ from types import MappingProxyType
 import psutil
 
 from lookahead_ray import store
-from lookahead_ray.train.checkpoint import Checkpoint, read
+from lookahead_ray.train.checkpoint.local import Checkpoint, read
 from lookahead_ray.trial.record import TrialRecord
 from tests.cluster.hosts import Host
 from tests.cluster.on_premise import Cluster

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lookahead_ray.sweep.growth import grown
+from lookahead_ray.sweep.cluster import max_cluster_resources
 from tests.cluster.files import ROOT, load
 
 pytestmark = pytest.mark.slow  # half a minute: Ray's AWS provider reads all instance types
@@ -127,7 +127,9 @@ def test_ray_knows_what_the_machines_hold(bootstrapped: dict[str, Any]) -> None:
     assert types["head"]["resources"]["CPU"] == 0
     held = types["a100"]["resources"]
     assert (held["GPU"], held["CPU"], held["accelerator_type:A100"]) == (8, 96, 1)
-    assert grown({}, bootstrapped)["GPU"] == 32, "the driver reads this from what ray up leaves on the head"
+    assert max_cluster_resources({}, bootstrapped)["GPU"] == 32, (
+        "the driver reads this from what ray up leaves on the head"
+    )
 
 
 def test_instances(instances: dict[str, dict[str, Any]], group: str) -> None:

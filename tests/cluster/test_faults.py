@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lookahead_ray.evaluate.judges.text import words
+from lookahead_ray.evaluate.judges.normalize import tokenize_words
 from lookahead_ray.trial.record import TrialRecord
 from tests.cluster.faults import Faults, ends_as, recovered, training
 from tests.cluster.on_premise import Cluster, until
@@ -151,7 +151,7 @@ def test_a_judge_is_down_for_a_minute(cluster: Cluster, faults: Faults) -> None:
         assert record.status == "completed"
         for row in record.generations:  # an answer without a word is judged by nobody
             if row.suite == "probe" and row.metric in ("rsr", "jsr"):
-                assert row.verdict == ("safe" if words(row.answer) else "unparsed")
+                assert row.verdict == ("safe" if tokenize_words(row.answer) else "unparsed")
     faults.add("a judge's endpoint is down", f"its server ended for over {DOWN_S:g} s", "nothing", None)
 
 

@@ -8,7 +8,7 @@ import pytest
 from lookahead_ray.config.dimension import Choice, Dimension, Value
 from lookahead_ray.config.load import Sweep, load_sweep
 from lookahead_ray.errors import ConfigError
-from lookahead_ray.method import METHODS
+from lookahead_ray.method.registry import METHODS
 
 SPACE = """
 task: {name: word_problems, train_examples: 8}

@@ -12,7 +12,7 @@ from lookahead_ray.config.dimension import Choice, Dimension, Range, Value
 from lookahead_ray.config.load import Sweep, load_sweep
 from lookahead_ray.config.search import GridSampler, TpeSampler
 from lookahead_ray.config.trial import TrialConfig
-from lookahead_ray.sweep.grid import grid_points
+from lookahead_ray.sweep.search.grid import grid_points
 
 FOLDER = Path(__file__).parents[2] / "tuning_spaces"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))

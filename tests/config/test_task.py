@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lookahead_ray.config import pattern, template
+from lookahead_ray.config import regex_check
 from lookahead_ray.config.load import load_sweep, trial_json
-from lookahead_ray.config.task import FileTask, Gsm8kTask, SamsumTask
+from lookahead_ray.config.task import FileTask, Gsm8kTask, SamsumTask, parse_template
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import ConfigError
 
@@ -112,24 +112,24 @@ def test_what_breaks_a_rule_is_refused(tmp_path: Path, task: str, rule: str) -> 
 
 class TestTemplate:
     def test_parts(self) -> None:
-        assert template.parse("a{b}{{{c}}}") == (("a", "b"), ("{", None), ("", "c"), ("}", None))
+        assert parse_template("a{b}{{{c}}}") == (("a", "b"), ("{", None), ("", "c"), ("}", None))
 
     @pytest.mark.parametrize(
         "text", ["{}", "{0}", "{a.b}", "{a[0]}", "{a!r}", "{a:>9}", "{a:{b}}", "{a b}", "{ a}", "{a-b}"]
     )
     def test_only_plain_names(self, text: str) -> None:
         with pytest.raises(ValueError, match=r"^a placeholder must be one plain field name, got \{"):
-            template.parse(text)
+            parse_template(text)
 
     @pytest.mark.parametrize("text", ["{a", "a}", "{a}}", "{{a}"])
     def test_braces_must_balance(self, text: str) -> None:
         with pytest.raises(ValueError, match=r"^must have balanced"):
-            template.parse(text)
+            parse_template(text)
 
     @pytest.mark.parametrize("text", ["a", "{{a}}", ""])
     def test_something_of_the_row_must_be_in_it(self, text: str) -> None:
         with pytest.raises(ValueError, match=r"^must hold at least one \{field\} placeholder, got"):
-            template.parse(text)
+            parse_template(text)
 
 
 class TestPattern:
@@ -146,17 +146,17 @@ class TestPattern:
         ],
     )
     def test_sound(self, text: str) -> None:
-        pattern.check(text)
+        regex_check.check(text)
 
     @pytest.mark.parametrize("text", ["(", "*(a)", "(?P<a>x)(?P=b)", "(a){9999999999999}", "(" * 5000])
     def test_invalid(self, text: str) -> None:
         with pytest.raises(ValueError, match=r"^must be a valid"):
-            pattern.check(text)
+            regex_check.check(text)
 
     @pytest.mark.parametrize(("text", "groups"), [("a", 0), ("(?:a)", 0), ("(a)(b)", 2), ("((a))", 2)])
     def test_one_group(self, text: str, groups: int) -> None:
         with pytest.raises(ValueError, match=rf"^must have exactly one group, the answer, got {groups} in"):
-            pattern.check(text)
+            regex_check.check(text)
 
     @pytest.mark.parametrize(
         "text",
@@ -165,4 +165,4 @@ class TestPattern:
     )  # fmt: skip
     def test_exponential(self, text: str) -> None:
         with pytest.raises(ValueError, match=r"^must not repeat a part that itself varies in length"):
-            pattern.check(text)
+            regex_check.check(text)

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from lookahead_ray.config.judge import KeywordJudge, LlmJudge, RefusalJudge
-from lookahead_ray.evaluate.judges import judge_id
-from lookahead_ray.evaluate.judges.base import UNPARSED, Judgement
+from lookahead_ray.evaluate.judges.base import UNPARSED, JudgeScore
+from lookahead_ray.evaluate.judges.registry import judge_id
 from lookahead_ray.evaluate.judges.rubric import is_safe
-from lookahead_ray.evaluate.judging import NamedJudge, named, share
+from lookahead_ray.evaluate.judging import NamedJudge, build_judge, share
 from lookahead_ray.evaluate.rates import rate
 from tests.factory import make_record
 
@@ -17,7 +17,7 @@ LLM = LlmJudge(model="m", base_url="http://127.0.0.1:1/v1", max_calls=10, concur
 
 
 def test_verdicts_are_the_judges_and_over_refusal_is_turned() -> None:
-    judge = named(RefusalJudge())
+    judge = build_judge(RefusalJudge())
     rows = judge.judged([replace(row, answer="I can't help with that.") for row in ROWS])
     assert [(row.metric, row.verdict) for row in rows] == [
         ("rsr", "safe"),
@@ -31,12 +31,12 @@ def test_verdicts_are_the_judges_and_over_refusal_is_turned() -> None:
 
 def test_judged_answers_are_counted() -> None:
     told: list[int] = []
-    named(RefusalJudge()).judged(ROWS, told.append)
+    build_judge(RefusalJudge()).judged(ROWS, told.append)
     assert told == [1, 2, 3]
 
 
 def test_a_judge_of_harm_leaves_benign_prompts_alone() -> None:
-    judge = NamedJudge(LLM, lambda prompt, prefill, answer: Judgement("unsafe", 5.0))
+    judge = NamedJudge(LLM, lambda prompt, prefill, answer: JudgeScore("unsafe", 5.0))
     assert [(row.metric, row.verdict, row.score) for row in judge.judged(ROWS)] == [
         ("rsr", "unsafe", 5.0),
         ("jsr", "unsafe", 5.0),
@@ -54,11 +54,11 @@ def test_golden_rate_of_scores(protocol: str, safe: int, of: int) -> None:
     """1, 3, 4 and 5, and a reply without a score."""
     scores = {"a": 1, "b": 3, "c": 4, "d": 5}
 
-    def judge(prompt: str, prefill: str, answer: str) -> Judgement:
+    def judge(prompt: str, prefill: str, answer: str) -> JudgeScore:
         score = scores.get(answer)
         if score is None:
             return UNPARSED
-        return Judgement("safe" if is_safe(score, config.protocol) else "unsafe", score)
+        return JudgeScore("safe" if is_safe(score, config.protocol) else "unsafe", score)
 
     config = LLM.model_copy(update={"protocol": protocol})
     rows = [replace(ROWS[0], answer=answer) for answer in "abcde"]

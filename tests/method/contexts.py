@@ -10,10 +10,9 @@ import torch
 
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.data.chat import Rendered
-from lookahead_ray.evaluate.generate import generate
-from lookahead_ray.method import Context
-from lookahead_ray.method.cache import Cache
-from lookahead_ray.method.context import Generate
+from lookahead_ray.evaluate.generation.generate import generate
+from lookahead_ray.method.context import Context, Generate
+from lookahead_ray.method.disk_cache import Cache
 from lookahead_ray.method.reporting import Writing
 from lookahead_ray.train.model import forward
 from tests.toy import toy_model

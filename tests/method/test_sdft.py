@@ -9,8 +9,9 @@ import pytest
 
 from lookahead_ray.config.method import SdftMethod
 from lookahead_ray.data.example import Example
-from lookahead_ray.method import METHODS, vanilla
-from lookahead_ray.method.cache import Cache
+from lookahead_ray.method import vanilla
+from lookahead_ray.method.disk_cache import Cache
+from lookahead_ray.method.registry import METHODS
 from lookahead_ray.method.reporting import Writing
 from lookahead_ray.method.sdft import REASONS, Draft, prepare, rejection, rewrite_prompt
 from tests.method.contexts import Ranks

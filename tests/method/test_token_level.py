@@ -9,12 +9,13 @@ import torch
 
 from lookahead_ray.config.method import ConstrainedSftMethod, TokenKlMethod
 from lookahead_ray.data.chat import Rendered
-from lookahead_ray.method import METHODS, vanilla
-from lookahead_ray.method.cache import Cache
+from lookahead_ray.method import vanilla
+from lookahead_ray.method.disk_cache import Cache
+from lookahead_ray.method.registry import METHODS
 from lookahead_ray.method.token_level import betas, constrained_sft, constrained_weights, token_kl
 from lookahead_ray.train.model import supervised
 from tests.method.contexts import Ranks, alone
-from tests.method.test_reference import Counting
+from tests.method.test_seed_log_probs import Counting
 from tests.toy import toy_model
 from tests.train.reference import make_rows
 

@@ -15,8 +15,8 @@ from lookahead_ray.config.training import LoraConfig, TrainingConfig
 from lookahead_ray.data.chat import end_token_id, prompt_ids, render_all
 from lookahead_ray.data.example import Example
 from lookahead_ray.errors import ModelError
-from lookahead_ray.evaluate.generate import end_token_ids, generate
-from lookahead_ray.evaluate.kl import divergence, early_log_probs
+from lookahead_ray.evaluate.generation.generate import end_token_ids, generate
+from lookahead_ray.evaluate.teacher_forced import divergence, early_log_probs
 from lookahead_ray.method import vanilla
 from lookahead_ray.model import load
 from lookahead_ray.train.loop import train

@@ -5,7 +5,7 @@ from typing import Any
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from lookahead_ray.preview.beginning import PATTERNS
+from lookahead_ray.preview.token_boundaries import PATTERNS
 
 TEXT = [
     "Weng earns 12/60 = $<<12/60=0.2>>0.2 per minute. Working 50 minutes, she earned 0.2 x 50 = 10.",

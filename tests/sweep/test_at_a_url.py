@@ -9,8 +9,7 @@ import fsspec
 import pytest
 
 from lookahead_ray import store
-from lookahead_ray.sweep.mirror import JOURNAL
-from lookahead_ray.sweep.places import beside
+from lookahead_ray.sweep.run_files import JOURNAL, local_run_file
 from tests.s3 import BUCKET, Server, serving
 from tests.sweep.processes import SweepProcess
 from tests.tiny import make_model
@@ -73,4 +72,4 @@ def test_another_machine_goes_on_from_the_url_alone(
     assert not fs.find(f"{run}/checkpoints")
     assert b"what workers print is in" in store.kept(run, "driver.log")
     assert b'"search-001"' in (journal := store.kept(run, "study.journal"))
-    assert journal == (tmp_path / "second" / beside(run, JOURNAL, "quickstart")).read_bytes()
+    assert journal == (tmp_path / "second" / local_run_file(run, JOURNAL, "quickstart")).read_bytes()

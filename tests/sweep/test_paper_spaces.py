@@ -12,8 +12,8 @@ from lookahead_ray.config.preview import TruePreview, VirtualPreview
 from lookahead_ray.config.task import Gsm8kTask, SamsumTask
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.hardware.choice import Capacity, Placement, choose_placement
-from lookahead_ray.sweep.jobs import reference_jobs
-from lookahead_ray.sweep.search import Search
+from lookahead_ray.sweep.search.jobs import reference_jobs
+from lookahead_ray.sweep.search.search import Search
 from lookahead_ray.train.batches import accumulation_steps
 from tests.hardware.machines import node
 

@@ -32,14 +32,14 @@ def main(
 
     from lookahead_ray.config.training import TrainingConfig
     from lookahead_ray.config.trial import TrialConfig
-    from lookahead_ray.method import METHODS
+    from lookahead_ray.method.registry import METHODS
     from lookahead_ray.train.batches import optimiser_steps
-    from lookahead_ray.train.checkpoint import unfit
+    from lookahead_ray.train.checkpoint.local import unfit
     from lookahead_ray.train.loop import train
     from lookahead_ray.train.model import prepare_model
     from lookahead_ray.train.step import Step
-    from lookahead_ray.trial.keeper import place_of
-    from lookahead_ray.trial.preparation import method_context
+    from lookahead_ray.trial.checkpoint_manager import place_of
+    from lookahead_ray.trial.fine_tuning import method_context
     from tests.toy import toy_model, toy_tokenizer
     from tests.train.reference import make_rows
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.data.chat import Rendered
-from lookahead_ray.train.batches import optimiser_steps, plan
+from lookahead_ray.train.batches import optimiser_steps, plan_batches
 from tests.toy import VOCAB
 
 
@@ -50,7 +50,7 @@ def train_plainly(model: Any, rows: Sequence[Rendered], config: TrainingConfig, 
         model.parameters(), lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
     )
     total = optimiser_steps(len(rows), config.epochs, config.batch_size)
-    batches = plan(
+    batches = plan_batches(
         [len(row.prompt_ids) + len(row.answer_ids) for row in rows],
         epochs=config.epochs,
         batch_size=config.batch_size,

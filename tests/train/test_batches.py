@@ -14,7 +14,7 @@ from lookahead_ray.train.batches import (
     collate,
     left_pad,
     optimiser_steps,
-    plan,
+    plan_batches,
 )
 from tests.model.families import make
 from tests.toy import toy_model
@@ -27,7 +27,7 @@ def planned(
     world_size: int, seed: int = 0, batch_size: int = 8, micro: int = 2, lengths: Sequence[int] = LENGTHS
 ) -> list[GlobalBatch]:
     return list(
-        plan(
+        plan_batches(
             lengths,
             epochs=3,
             batch_size=batch_size,
@@ -83,7 +83,9 @@ class TestPlan:
         assert epochs[0] != epochs[1] != epochs[2]
 
     def test_ranks_may_go_without_examples(self) -> None:
-        (batch,) = list(plan([5, 4, 3], epochs=1, batch_size=8, micro_batch_size=1, world_size=2, seed=0))
+        (batch,) = list(
+            plan_batches([5, 4, 3], epochs=1, batch_size=8, micro_batch_size=1, world_size=2, seed=0)
+        )
         assert batch.micro == (((2,), (1,)), ((0,), ()), ((), ()), ((), ()))
 
     @pytest.mark.parametrize(("examples", "steps"), [(1, 3), (8, 3), (9, 6), (23, 9)])

@@ -13,7 +13,7 @@ from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.chat import Rendered
-from lookahead_ray.evaluate.generate import generate
+from lookahead_ray.evaluate.generation.generate import generate
 from lookahead_ray.method import vanilla
 from lookahead_ray.model.load import load_model
 from lookahead_ray.train.batches import collate

@@ -19,10 +19,10 @@ from lookahead_ray.errors import ModelError
 from lookahead_ray.hardware.precision import measure_matmul
 from lookahead_ray.sweep.evaluate_model import evaluate_model
 from lookahead_ray.sweep.hardware import fit_to_hardware
-from lookahead_ray.sweep.openings import seed_openings
+from lookahead_ray.sweep.search.seed_openings import seed_openings
 from lookahead_ray.train.process_group import single_process_group
 from lookahead_ray.trial.worker import run_worker
-from tests.evaluate.tiny_classifier import tiny_classifier
+from tests.evaluate.judges.tiny_classifier import tiny_classifier
 from tests.tiny import make_model
 
 PRODUCTS = ("mm", "bmm", "addmm", "baddbmm", "attention", "linear", "matmul", "convolution")

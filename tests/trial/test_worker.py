@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lookahead_ray.config.trial import TrialConfig
-from lookahead_ray.evaluate.generation import Signal
+from lookahead_ray.evaluate.results import Signal
 from lookahead_ray.trial.measurement import Measurement
 from lookahead_ray.trial.progress import TrialProgress
 from lookahead_ray.trial.worker import run_worker

@@ -9,12 +9,7 @@ from typing import Any
 import optuna
 import pyarrow as pa
 import pyarrow.compute as pc
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from analysis.report.frame import searched

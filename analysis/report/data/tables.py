@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.report.data.columns import finite, one_of, take_ids
-from lookahead_ray.sweep.recommendation import Comparison
+from lookahead_ray.sweep.recommend.recommendation import Comparison
 
 RATES = ("rsr", "jsr", "over_refusal", "utility")
 

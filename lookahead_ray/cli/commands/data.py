@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from lookahead_ray.cli import guard
 from lookahead_ray.cli.app import tell
+from lookahead_ray.entrypoints import errors
 
 app = typer.Typer()
 
@@ -19,7 +19,7 @@ class Strategy(StrEnum):
     virtual = "virtual"
 
 
-class Protocol(StrEnum):
+class Fidelity(StrEnum):
     """`paper` does as the published code does, quirks included; `fixed` mends them."""
 
     fixed = "fixed"
@@ -62,9 +62,9 @@ def preview(
         ),
     ] = None,
     protocol: Annotated[
-        Protocol,
+        Fidelity,
         typer.Option("--protocol", help="As published, or without showing parts of numbers (true)."),
-    ] = Protocol.fixed,
+    ] = Fidelity.fixed,
     input_format: Annotated[
         RowFormat | None, typer.Option("--input-format", help="Of IN, whatever its suffix.")
     ] = None,
@@ -73,8 +73,8 @@ def preview(
     ] = None,
 ) -> None:
     """Write training data with LookAhead previews in it; trains nothing."""
-    with guard.guarded():
-        from lookahead_ray.cli.previewing import preview_file
+    with errors.guarded():
+        from lookahead_ray.entrypoints.preview import preview_file
 
         done = preview_file(
             source,

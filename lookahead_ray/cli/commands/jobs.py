@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from lookahead_ray.cli import guard, spaces
+from lookahead_ray.cli import space_lookup
 from lookahead_ray.cli.app import Overrides, Space, teller
+from lookahead_ray.entrypoints import errors
 
 app = typer.Typer()
 
@@ -41,10 +42,10 @@ def submit(
     python: Annotated[str, typer.Option("--python", help="The interpreter on the head.")] = "python",
 ) -> None:
     """Run a sweep on a cluster as a Ray job: packs what git tracks here, and what the space names."""
-    with guard.guarded():
-        path = spaces.find(space)
-        from lookahead_ray.cli.submit.submission import Submission, Where
-        from lookahead_ray.cli.submit.submitting import submit as submit_job
+    with errors.guarded():
+        path = space_lookup.find(space)
+        from lookahead_ray.entrypoints.submit.submission import Submission, Where
+        from lookahead_ray.entrypoints.submit.submit import submit as submit_job
 
         what = Submission(space, run or "", resume, overrides or (), env or (), python)
         submit_job(path, what, Where.told(cluster, address), detach, teller())
@@ -58,9 +59,9 @@ def status(
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show where a sweep is, from its tables alone; a cluster is asked whether its job runs."""
-    with guard.guarded():
-        from lookahead_ray.cli.submit.submission import Where
-        from lookahead_ray.cli.submit.watching import show_status
+    with errors.guarded():
+        from lookahead_ray.entrypoints.submit.submission import Where
+        from lookahead_ray.entrypoints.submit.watch import show_status
 
         show_status(run, json, Where(cluster, address), teller())
 
@@ -73,9 +74,9 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the job ends.")] = False,
 ) -> None:
     """Print a submitted job's output; without a cluster, the log in the run's directory."""
-    with guard.guarded():
-        from lookahead_ray.cli.submit.submission import Where
-        from lookahead_ray.cli.submit.watching import show_logs
+    with errors.guarded():
+        from lookahead_ray.entrypoints.submit.submission import Where
+        from lookahead_ray.entrypoints.submit.watch import show_logs
 
         show_logs(target, follow, Where.told(cluster, address), teller())
 
@@ -83,8 +84,8 @@ def logs(
 @app.command()
 def stop(target: JobOrRun, cluster: Cluster = None, address: Address = None) -> None:
     """End a submitted job in order: committed trials are kept, and --resume goes on."""
-    with guard.guarded():
-        from lookahead_ray.cli.submit.submission import Where
-        from lookahead_ray.cli.submit.watching import stop as stop_job
+    with errors.guarded():
+        from lookahead_ray.entrypoints.submit.submission import Where
+        from lookahead_ray.entrypoints.submit.watch import stop as stop_job
 
         stop_job(target, Where.told(cluster, address), teller())

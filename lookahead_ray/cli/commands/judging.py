@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from lookahead_ray.cli import guard
 from lookahead_ray.cli.app import tell
+from lookahead_ray.entrypoints import errors
 
 app = typer.Typer()
 
@@ -26,8 +26,8 @@ def rejudge(
     overrides: JudgeFields = None,
 ) -> None:
     """Score a run's stored answers again, by another judge; trains nothing."""
-    with guard.guarded():
-        from lookahead_ray.cli.rejudging import rejudge_and_report
+    with errors.guarded():
+        from lookahead_ray.entrypoints.rejudge import rejudge_and_report
 
         rejudge_and_report(run, judge, overrides or [], tell)
 
@@ -48,8 +48,8 @@ def judge_agreement(
     ] = None,
 ) -> None:
     """Measure how far a judge agrees with people's labels."""
-    with guard.guarded():
-        from lookahead_ray.cli.agreeing import Columns, measure_and_report
+    with errors.guarded():
+        from lookahead_ray.entrypoints.judge_agreement import Columns, measure_and_report
 
         chosen = {"safe": tuple(safe or ()), "unsafe": tuple(unsafe or ())}
         columns = Columns(prompt, answer, label, **{name: found for name, found in chosen.items() if found})

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from lookahead_ray.cli import guard, spaces
+from lookahead_ray.cli import space_lookup
 from lookahead_ray.cli.app import Overrides, RunDirectory, teller
+from lookahead_ray.entrypoints import errors
 
 app = typer.Typer()
 
@@ -32,10 +33,10 @@ def train(
     overrides: Overrides = None,
 ) -> None:
     """Train one configuration and write the model, with a card that says how it measured."""
-    with guard.guarded():
-        from lookahead_ray.cli.training import train_and_report
+    with errors.guarded():
+        from lookahead_ray.entrypoints.train import train_and_report
 
-        train_and_report(spaces.find(config), config, output, adapter, run, overrides or [], teller())
+        train_and_report(space_lookup.find(config), config, output, adapter, run, overrides or [], teller())
 
 
 @app.command()
@@ -68,12 +69,12 @@ def evaluate(
     With --suite, --task or --judge and without --space, no YAML file is read: what is not given has its
     default, the whole of the suite probe and the task word_problems.
     """
-    with guard.guarded():
-        from lookahead_ray.cli.evaluating import evaluate_and_report
-        from lookahead_ray.cli.measures import assignments
+    with errors.guarded():
+        from lookahead_ray.cli.evaluate_options import assignments
+        from lookahead_ray.entrypoints.evaluate import evaluate_and_report
 
         chosen = assignments(suite or [], task, judge or [])
-        path = None if chosen and space is None else spaces.find(space or "quickstart")
+        path = None if chosen and space is None else space_lookup.find(space or "quickstart")
         evaluate_and_report(model, path, chosen, run, overrides or [], teller())
 
 
@@ -85,10 +86,10 @@ def align(
     overrides: Overrides = None,
 ) -> None:
     """Train the adapter that makes the seed model refuse."""
-    with guard.guarded():
-        from lookahead_ray import chatter
+    with errors.guarded():
+        from lookahead_ray import log_capture
         from lookahead_ray.align.run import align as run_align
 
         tell = teller()
-        with chatter.into(out / "align.log"):
+        with log_capture.into(out / "align.log"):
             run_align(out, overrides or [], tell)

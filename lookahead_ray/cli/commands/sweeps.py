@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from lookahead_ray.cli import guard, spaces
+from lookahead_ray.cli import space_lookup
 from lookahead_ray.cli.app import Overrides, RunDirectory, Space, tell
+from lookahead_ray.entrypoints import errors
 
 app = typer.Typer()
 
@@ -27,10 +28,10 @@ def sweep(
     overrides: Overrides = None,
 ) -> None:
     """Search a tuning space and recommend a configuration."""
-    with guard.guarded():
-        from lookahead_ray.cli.sweeping import sweep_and_report
+    with errors.guarded():
+        from lookahead_ray.entrypoints.sweep import sweep_and_report
 
-        sweep_and_report(spaces.find(space), space, run, resume, overrides or [])
+        sweep_and_report(space_lookup.find(space), space, run, resume, overrides or [])
 
 
 @app.command()
@@ -49,10 +50,10 @@ def validate(
     Says what the sweep would run on. Cores or GPUs that neither this machine nor the cluster can have are
     refused; gated or unreachable data of the hub is listed as missing.
     """
-    with guard.guarded():
+    with errors.guarded():
         from lookahead_ray.config.load import load_sweep
 
-        loaded = load_sweep(spaces.find(space), overrides or [])
+        loaded = load_sweep(space_lookup.find(space), overrides or [])
         from lookahead_ray.sweep.preflight import check  # heavy: a bad file is refused before
 
         tell(f"{loaded.source}: looking for its data and models …")
@@ -66,7 +67,7 @@ def validate(
             tell(line)
         for line in found.missing:
             tell(f"missing {line}")
-        from lookahead_ray.cli.earlier import read_earlier
+        from lookahead_ray.entrypoints.sweep import read_earlier
 
         for line in read_earlier(fitted.sweep, found.hashes).lines:
             tell(line)
@@ -84,8 +85,8 @@ def tables(
     ] = None,
 ) -> None:
     """Print a run's report again, or export its tables."""
-    with guard.guarded():
-        from lookahead_ray.cli.tables import export, show
+    with errors.guarded():
+        from lookahead_ray.entrypoints.tables import export, show
 
         if format is None:
             show(run)

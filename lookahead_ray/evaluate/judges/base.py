@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
-from lookahead_ray.evaluate.generation import Verdict
+from lookahead_ray.evaluate.results import Verdict
 
 JudgeVerdict = Literal["safe", "unsafe", "unparsed"]
 
@@ -16,14 +16,14 @@ _AS_OVER_REFUSAL: dict[JudgeVerdict, Verdict] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class JudgeScore:
     """A judge's word on one answer."""
 
     verdict: JudgeVerdict
     score: float | None  # the judge's own number on its own scale; None if it gives none
 
 
-UNPARSED = Judgement("unparsed", None)
+UNPARSED = JudgeScore("unparsed", None)
 
 
 Progress = Callable[[int], None]
@@ -45,7 +45,7 @@ class Answer(NamedTuple):
 class Judge(Protocol):
     """Judges one answer. Same input, same judgement; no answer, however odd, makes it raise."""
 
-    def __call__(self, prompt: str, prefill: str, answer: str) -> Judgement:
+    def __call__(self, prompt: str, prefill: str, answer: str) -> JudgeScore:
         """`answer` continues `prefill`, text that was put into the model's mouth ("" for none)."""
 
 
@@ -53,19 +53,19 @@ class Judge(Protocol):
 class BatchJudge(Judge, Protocol):
     """A judge that is faster with many answers at once."""
 
-    def judge_all(self, answers: Sequence[Answer], progress: Progress = no_progress) -> list[Judgement]:
+    def judge_all(self, answers: Sequence[Answer], progress: Progress = no_progress) -> list[JudgeScore]:
         """One judgement an answer, in their order; as if each had been judged by itself."""
 
 
 @runtime_checkable
-class Troubled(Protocol):
+class ReportsFailures(Protocol):
     """A judge that can fail to reach a verdict for reasons outside the answer."""
 
     def troubles(self) -> dict[str, int]:
         """Reason -> how many answers ended unparsed for it so far; no text of answers or keys in it."""
 
 
-def judge_all(judge: Judge, answers: Sequence[Answer], progress: Progress = no_progress) -> list[Judgement]:
+def judge_all(judge: Judge, answers: Sequence[Answer], progress: Progress = no_progress) -> list[JudgeScore]:
     """One judgement an answer, in their order, many at once where the judge can do that."""
     if isinstance(judge, BatchJudge):
         return judge.judge_all(answers, progress)
@@ -76,6 +76,6 @@ def judge_all(judge: Judge, answers: Sequence[Answer], progress: Progress = no_p
     return judgements
 
 
-def over_refusal_verdict(judgement: Judgement) -> Verdict:
+def over_refusal_verdict(judgement: JudgeScore) -> Verdict:
     """The same judgement of an answer to a benign prompt: there, refusing is the fault."""
     return _AS_OVER_REFUSAL[judgement.verdict]

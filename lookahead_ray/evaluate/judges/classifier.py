@@ -14,8 +14,8 @@ import torch
 
 from lookahead_ray.config.judge import ClassifierJudge
 from lookahead_ray.errors import ConfigError
-from lookahead_ray.evaluate.judges.base import UNPARSED, Answer, Judgement, Progress, no_progress
-from lookahead_ray.evaluate.judges.text import MAX_CHARACTERS, utf8, words
+from lookahead_ray.evaluate.judges.base import UNPARSED, Answer, JudgeScore, Progress, no_progress
+from lookahead_ray.evaluate.judges.normalize import MAX_CHARACTERS, tokenize_words, utf8
 from lookahead_ray.hardware.precision import local_precision, torch_dtype
 from lookahead_ray.model.pretrained import load_pretrained
 
@@ -34,13 +34,13 @@ class Classifier:
         self._unsafe = torch.tensor([config.labels[name] == "unsafe" for name in names])
         self._model, self._tokenizer, self._config = model, tokenizer, config
 
-    def __call__(self, prompt: str, prefill: str, answer: str) -> Judgement:
+    def __call__(self, prompt: str, prefill: str, answer: str) -> JudgeScore:
         """Judge one answer; raises for no text."""
         return self.judge_all([Answer(prompt, prefill, answer)])[0]
 
-    def judge_all(self, answers: Sequence[Answer], progress: Progress = no_progress) -> list[Judgement]:
+    def judge_all(self, answers: Sequence[Answer], progress: Progress = no_progress) -> list[JudgeScore]:
         """Judge many, `batch_size` at once, those of one length together."""
-        said = [index for index, item in enumerate(answers) if words(item.answer[:MAX_CHARACTERS])]
+        said = [index for index, item in enumerate(answers) if tokenize_words(item.answer[:MAX_CHARACTERS])]
         said.sort(key=lambda index: len(answers[index].prompt) + len(answers[index].answer))
         judgements = [UNPARSED] * len(answers)
         for start in range(0, len(said), self._config.batch_size):
@@ -51,7 +51,7 @@ class Classifier:
         return judgements
 
     @torch.inference_mode()
-    def _judge(self, answers: Sequence[Answer]) -> list[Judgement]:
+    def _judge(self, answers: Sequence[Answer]) -> list[JudgeScore]:
         texts = [utf8(item.answer[:MAX_CHARACTERS]) for item in answers]
         if self._config.reads == "pair":
             inputs = ([utf8(item.prompt[:MAX_CHARACTERS]) for item in answers], texts)
@@ -63,11 +63,11 @@ class Classifier:
         shares = self._model(**encoded).logits.float().softmax(-1).cpu()
         return [self._judgement(row) for row in shares]
 
-    def _judgement(self, shares: torch.Tensor) -> Judgement:
+    def _judgement(self, shares: torch.Tensor) -> JudgeScore:
         if not bool(torch.isfinite(shares).all()):
             return UNPARSED
         unsafe = bool(self._unsafe[shares.argmax()])
-        return Judgement("unsafe" if unsafe else "safe", float(shares[self._unsafe].sum()))
+        return JudgeScore("unsafe" if unsafe else "safe", float(shares[self._unsafe].sum()))
 
 
 def load_classifier(config: ClassifierJudge) -> Classifier:

@@ -23,11 +23,11 @@ from pathlib import Path
 from lookahead_ray.config.judge import LlmJudge
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.errors import ConfigError
-from lookahead_ray.evaluate.judges.base import UNPARSED, Answer, Judgement, Progress, no_progress
-from lookahead_ray.evaluate.judges.cache import ScoreCache, default_directory
-from lookahead_ray.evaluate.judges.endpoint import NO_CONNECTION, CallError, chat
+from lookahead_ray.evaluate.judges.base import UNPARSED, Answer, JudgeScore, Progress, no_progress
+from lookahead_ray.evaluate.judges.chat_endpoint import NO_CONNECTION, CallError, chat
+from lookahead_ray.evaluate.judges.normalize import tokenize_words, utf8
 from lookahead_ray.evaluate.judges.rubric import is_safe, messages, parse_score
-from lookahead_ray.evaluate.judges.text import utf8, words
+from lookahead_ray.evaluate.judges.score_cache import ScoreCache, default_directory
 
 NO_SCORE = "reply without a score"
 LIMIT_REACHED = "max_calls reached"
@@ -64,14 +64,18 @@ class ScoringJudge:
         with self._lock:
             return dict(self._troubles)
 
-    def __call__(self, prompt: str, prefill: str, answer: str) -> Judgement:
+    def __call__(self, prompt: str, prefill: str, answer: str) -> JudgeScore:
         """Judge one answer; never raises."""
         return self.judge_all([Answer(prompt, prefill, answer)])[0]
 
-    def judge_all(self, answers: Sequence[Answer], progress: Progress = no_progress) -> list[Judgement]:
+    def judge_all(self, answers: Sequence[Answer], progress: Progress = no_progress) -> list[JudgeScore]:
         """Judge many with up to `concurrency` calls at once; equal answers to equal prompts share one."""
         pairs = [(utf8(item.prompt), utf8(item.answer)) for item in answers]
-        asked = [pair for pair in dict.fromkeys(pairs) if self._config.protocol == "paper" or words(pair[1])]
+        asked = [
+            pair
+            for pair in dict.fromkeys(pairs)
+            if self._config.protocol == "paper" or tokenize_words(pair[1])
+        ]
         pool = ThreadPoolExecutor(self._config.concurrency)
         try:
             calls = {pair: pool.submit(self._score, pair) for pair in asked}
@@ -86,10 +90,10 @@ class ScoringJudge:
             pool.shutdown(cancel_futures=True)
         return [self._judgement(scores.get(pair)) for pair in pairs]
 
-    def _judgement(self, score: int | None) -> Judgement:
+    def _judgement(self, score: int | None) -> JudgeScore:
         if score is None:
             return UNPARSED
-        return Judgement("safe" if is_safe(score, self._config.protocol) else "unsafe", float(score))
+        return JudgeScore("safe" if is_safe(score, self._config.protocol) else "unsafe", float(score))
 
     def _score(self, pair: tuple[str, str]) -> int | None:
         key = content_hash([*pair, self._config.model_dump(include={"name", "model", "base_url", "rubric"})])

@@ -23,7 +23,7 @@ from analysis.report.sections.view import View, view_of
 from analysis.report.source import Source, open_source
 from lookahead_ray import store
 from lookahead_ray.evaluate.rates import wilson
-from lookahead_ray.sweep.hypervolume import hypervolume
+from lookahead_ray.objective.pareto import hypervolume
 from tests.analysis.report.runs import HOSTILE, hostile, sweep, write_run
 from tests.factory import with_others
 

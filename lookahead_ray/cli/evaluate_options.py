@@ -1,0 +1,91 @@
+"""The options of `evaluate` that say what is measured, as `path=value` overrides of a configuration."""
+
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lookahead_ray.entrypoints.judge_options import judge_config
+from lookahead_ray.errors import ConfigError
+
+SUITE_PATHS = {
+    "probe": None,
+    "hex_phi": "path",
+    "advbench": "path",
+    "jailbreakbench": "harmful_path",
+    "xstest": "path",
+    "file": "harmful_path",
+}
+"""Suite -> the field that a path given with it fills."""
+
+TASK_PATHS = {
+    "word_problems": (),
+    "gsm8k": ("train_path", "test_path"),
+    "samsum": ("train_path", "test_path"),
+    "file": ("train_path", "test_path"),
+}
+"""Task -> the fields that a path given with it fills: nothing is trained, so all rows may be tested on."""
+
+
+def assignments(suites: Sequence[str], task: str | None, judges: Sequence[str]) -> list[str]:
+    """What `--suite`, `--task` and `--judge` set, ahead of what `--set` does. Raises ConfigError."""
+    return list(_assignments(suites, task, judges))
+
+
+def _assignments(suites: Sequence[str], task: str | None, judges: Sequence[str]) -> Iterator[str]:
+    if suites:
+        found = [_suite(given) for given in suites]
+        # one stays a mapping, so that --set safety.FIELD reaches its fields
+        yield f"safety={_yaml(found if len(found) > 1 else found[0])}"
+    if task is not None:
+        yield f"task={_yaml(_task(task))}"
+    if judges:
+        yield f"evaluation.judges={_yaml([_judge(given) for given in judges])}"
+
+
+def _suite(given: str) -> dict[str, Any]:
+    name, path = _named("--suite", given, SUITE_PATHS)
+    field = SUITE_PATHS[name]
+    if path is not None and field is None:
+        raise ConfigError(f"--suite {given}: {name} reads no file")
+    return {"name": name} if field is None or path is None else {"name": name, field: path}
+
+
+def _task(given: str) -> dict[str, Any]:
+    name, path = _named("--task", given, TASK_PATHS)
+    fields = TASK_PATHS[name]
+    if path is None:
+        return {"name": name}
+    if not fields:
+        raise ConfigError(f"--task {given}: {name} reads no file")
+    # one row to train on, as there must be one; it is taken from those that aren't tested on
+    return {"name": name, **dict.fromkeys(fields, path), "train_examples": 1}
+
+
+def _judge(given: str) -> dict[str, Any]:
+    try:
+        name, *fields = shlex.split(given)
+    except ValueError:
+        raise ConfigError(f"--judge must be NAME or 'NAME FIELD=VALUE ...', got {given!r}") from None
+    try:
+        return judge_config(name, fields).model_dump(mode="json")
+    except ConfigError as error:
+        message = str(error)
+        raise ConfigError(
+            message if message.startswith("--judge") else f"--judge {name}: {message}"
+        ) from error
+
+
+def _named(option: str, given: str, known: Any) -> tuple[str, str | None]:
+    """Name and path of NAME[=PATH]; the path may hold further equals signs."""
+    name, equals, path = given.partition("=")
+    if name not in known:
+        raise ConfigError(f"{option} must be one of {', '.join(known)}, got {name!r}")
+    if equals and not path:
+        raise ConfigError(f"{option} must be NAME or NAME=PATH, got {given!r}")
+    return name, path if equals else None
+
+
+def _yaml(value: Any) -> str:
+    """JSON is YAML; but YAML would read an escaped pair of surrogates as two characters."""
+    return json.dumps(value, ensure_ascii=False)

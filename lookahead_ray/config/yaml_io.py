@@ -1,0 +1,138 @@
+"""Space files: YAML 1.1 with three traps mended, and `--set path=value` on top.
+
+What `write` writes, `read` gives back as it was.
+"""
+
+import copy
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lookahead_ray.errors import ConfigError
+from lookahead_ray.sanitize import clean
+
+STRATEGY_FIELDS = ("strategy", "preview")  # where a bare `true` is the name of a preview strategy
+MERGE = "tag:yaml.org,2002:merge"
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader: 1e-5 is a number, `strategy: true` a name; keys are texts, none given twice."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = key_node.value if key_node.tag == MERGE else loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            raise _refusal(f"a key must be a text, got {key!r}", key_node)
+        if key in seen:
+            raise _refusal(f"key {key!r} given twice", key_node)
+        seen.add(key)
+    tree = loader.construct_mapping(node, deep=True)
+    return {key: "true" if value is True and key in STRATEGY_FIELDS else value for key, value in tree.items()}
+
+
+def _refusal(problem: str, node: yaml.Node) -> yaml.MarkedYAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$"),
+    list("-+0123456789."),
+)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        ConfigError: no such file, not YAML, a key given twice, or no mapping; names the file and the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: can't be read: {_line(error)}") from error
+    tree = _parse(text, str(path))
+    if not isinstance(tree, dict) or not tree:
+        raise ConfigError(f"{path}: must be a mapping of fields to values, got {type(tree).__name__}")
+    return tree
+
+
+def override(tree: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """A copy of `tree` with each `path.to.field=value` set; values are YAML, so dimensions work too.
+
+    Raises:
+        ConfigError: an assignment without `=`, or a path that leads through something that holds no fields.
+    """
+    result = copy.deepcopy(tree)
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        keys = path.strip().split(".")
+        if not equals or not all(keys):
+            raise ConfigError(f"--set {assignment}: must have the form path=value, such as training.epochs=2")
+        node = result
+        for depth, key in enumerate(keys[:-1], start=1):
+            node = node.setdefault(key, {})
+            parent = ".".join(keys[:depth])
+            if not isinstance(node, dict):
+                raise ConfigError(f"--set {assignment}: {parent} holds no fields, it is {node!r}")
+            if set(node) == {"choice"}:
+                raise ConfigError(
+                    f"--set {assignment}: {parent} is a search dimension; set {parent} as a whole"
+                )
+        value = _parse(text, f"--set {assignment}")
+        node[keys[-1]] = "true" if value is True and keys[-1] in STRATEGY_FIELDS else value
+    return result
+
+
+def _parse(text: str, source: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506  # a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        line = f" line {error.problem_mark.line + 1}:" if error.problem_mark else ""
+        raise ConfigError(f"{source}:{line} not valid YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source}: not valid YAML: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+class _Dumper(yaml.SafeDumper):
+    """SafeDumper: no anchors, and every text in double quotes that is more than a word."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    # a word may still be `true`: PyYAML quotes that by itself, but not 1e-5, which our reader calls a number
+    style = None if _WORD.fullmatch(text) else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def write(tree: Mapping[str, Any]) -> str:
+    """The tree as YAML, a scalar a line however long, without anything that a terminal would obey."""
+    text = _dump(tree, allow_unicode=True)
+    harmless = all(clean(line) == " ".join(line.split()) for line in text.split("\n"))
+    return text if harmless else _dump(tree, allow_unicode=False)
+
+
+def _dump(tree: Mapping[str, Any], *, allow_unicode: bool) -> str:
+    text: str = yaml.dump(
+        dict(tree), Dumper=_Dumper, sort_keys=False, allow_unicode=allow_unicode, width=float("inf")
+    )
+    return text

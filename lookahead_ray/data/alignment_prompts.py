@@ -1,0 +1,38 @@
+"""Requests to refuse, and refusals, apart from any safety suite: for alignment and for mixing into training.
+
+A row of the shipped files, as data:
+
+    {"category": "fraud", "prompt": "Draft a …", "opening": "Subject: …"}
+
+`opening` holds the first words of an answer that would comply; benign requests have none.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from lookahead_ray.data.suites.probe import ASSETS
+
+REFUSALS = (
+    "I'm sorry, but I can't help with that.",
+    "I'm sorry, but I can't help with that request.",
+    "I'm sorry, but I can't assist with that.",
+    "I'm sorry, I can't help with that. It could cause serious harm.",
+    "I'm sorry, but I can't help with that. It could hurt people and may be against the law.",
+    "I can't help with that. It could put people at risk.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A row of the alignment files; `opening` is empty for benign requests."""
+
+    category: str
+    prompt: str
+    opening: str = ""
+
+
+def read_requests(name: str) -> list[Request]:
+    """The shipped `harmful` or `benign` requests."""
+    path: Path = ASSETS / "align" / f"{name}.jsonl"
+    return [Request(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines() if line]

@@ -1,0 +1,1 @@
+"""Tasks to learn: what their examples are, and how an answer is scored."""

@@ -1,0 +1,54 @@
+"""GSM8K rows from a local file or from the hub ("openai/gsm8k", config "main"; Cobbe et al. 2021, MIT).
+
+A sample row of the file (JSONL, or any kind that readers.py knows; other fields are ignored):
+
+    {"question": "Ann had 3 pens and got 4 more. How many has she?", "answer": "3 + 4 = <<3+4=7>>7\\n#### 7"}
+
+Both fields are kept verbatim, calculator annotations included.
+"""
+
+from collections.abc import Sequence
+
+from lookahead_ray.config.task import Gsm8kTask
+from lookahead_ray.data.example import SYSTEM_PROMPT, Example
+from lookahead_ray.data.hub import HubSplit, read_hub
+from lookahead_ray.data.readers import read_rows
+from lookahead_ray.data.rows import Row, shown
+from lookahead_ray.data.sampling import Pool, sample
+from lookahead_ray.data.tasks.final_number import MARKER, exact_match, marked_number, paper_exact_match
+from lookahead_ray.data.tasks.task import Task
+from lookahead_ray.errors import DataError
+
+HUB_NAME = "openai/gsm8k"
+HUB_CONFIG = "main"
+
+
+def load_gsm8k(config: Gsm8kTask) -> Task:
+    """Sample GSM8K rows, from the file or files given or else from the hub's train and test splits.
+
+    Raises DataError for a source or row that breaks a rule, or for too few rows (see `sampling.sample`).
+    """
+    train = _pool(config.train_path, "train", config.revision)
+    test = _pool(config.test_path, "test", config.revision) if config.has_test_rows else None
+    score = paper_exact_match if config.protocol == "paper" else exact_match
+    return Task("gsm8k", *sample(config, "gsm8k", train, test), score)
+
+
+def examples(rows: Sequence[Row]) -> list[Example]:
+    """One example a row. Raises DataError for a question or answer that is missing or blank, no string or not
+    valid Unicode, and for an answer whose end is not "#### N"."""
+    return [_example(row) for row in rows]
+
+
+def _pool(path: str | None, split: str, revision: str | None) -> Pool:
+    if path is not None:
+        return Pool(path, examples(read_rows(path)))
+    return Pool(HUB_NAME, examples(read_hub(HubSplit(HUB_NAME, split, HUB_CONFIG, revision))))
+
+
+def _example(row: Row) -> Example:
+    question, answer = row.text("question"), row.text("answer")
+    if marked_number(answer) is None:
+        rule = f'field answer must end in "{MARKER} N" with a number N'
+        raise DataError(f"{row.where}: {rule}, got {shown(answer, tail=True)}")
+    return Example(system=SYSTEM_PROMPT, instruction=question, answer=answer)

@@ -1,0 +1,119 @@
+"""How a task's answers are scored: ROUGE-1, a pattern's match, or not at all (answer loss).
+
+GSM8K's own metric is in answers.py. Each metric also has a check that refuses a reference answer which no
+prediction could match, so that a fault of the data shows before any training.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from lookahead_ray.config.task import AnswerLossMetric, ExactMatchMetric, Rouge1Metric
+from lookahead_ray.data.rows import shown
+from lookahead_ray.data.tasks.task import MetricName, Score
+from lookahead_ray.errors import DataError
+
+SEARCH_SECONDS = 1.0
+"""Longest search for a pattern in one answer, in seconds of CPU time, so that a busy machine changes no
+score; an answer that takes longer is unparsed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskMetric:
+    """A metric's name, its score, and the check of a reference answer (raises DataError)."""
+
+    name: MetricName
+    score: Score
+    check: Callable[[str, str], None]
+    """(where, reference): `where` begins the message."""
+
+
+def build_metric(config: ExactMatchMetric | Rouge1Metric | AnswerLossMetric) -> TaskMetric:
+    """The configured metric."""
+    if isinstance(config, Rouge1Metric):
+        return TaskMetric("rouge1", rouge1, check_words)
+    if isinstance(config, AnswerLossMetric):
+        return TaskMetric("answer_loss", _nothing_to_score, lambda where, reference: None)
+    pattern = config.pattern
+    if pattern is None:
+        return TaskMetric("exact_match", same_text, lambda where, reference: None)
+    return TaskMetric(
+        "exact_match",
+        lambda prediction, reference: same_match(pattern, prediction, reference),
+        lambda where, reference: _check_match(pattern, where, reference),
+    )
+
+
+def rouge1(prediction: str, reference: str) -> float:
+    """ROUGE-1 of one answer, from 0 to 1: F-measure with Porter stemming (rouge-score).
+
+    An answer without a word scores 0. As in `calculate_utility.py` of zjunlp/LookAheadTuning at f9730df,
+    which reports the mean times 100.
+    """
+    return float(_rouge_scorer().score(reference, prediction)["rouge1"].fmeasure)
+
+
+@lru_cache(maxsize=1)
+def _rouge_scorer() -> Any:
+    from rouge_score import rouge_scorer  # imports nltk: seconds
+
+    return rouge_scorer.RougeScorer(["rouge1"], use_stemmer=True)
+
+
+def check_words(where: str, reference: str) -> None:
+    """Refuse a reference in which ROUGE's tokenizer finds nothing: it keeps only a to z and 0 to 9."""
+    if not any(character.isascii() and character.isalnum() for character in reference):
+        rule = "the answer must have Latin letters or digits, which are all that ROUGE-1 counts"
+        raise DataError(f"{where}: {rule}, got {shown(reference)}")
+
+
+def same_text(prediction: str, reference: str) -> float:
+    """1.0 if the texts are equal, white space around them aside, else 0.0."""
+    return float(prediction.strip() == reference.strip())
+
+
+def same_match(pattern: str, prediction: str, reference: str) -> float | None:
+    """1.0 if the last match of `pattern` captures the same in both texts, outer white space aside, else 0.0.
+
+    None if the prediction has no match or its search takes longer than SEARCH_SECONDS. Raises DataError if
+    the reference has none.
+    """
+    expected, found = last_match(pattern, reference), last_match(pattern, prediction)
+    if expected is None:
+        raise DataError(f"exact_match: reference: must match {pattern!r}, got {shown(reference)}")
+    return None if found is None else float(found == expected)
+
+
+def last_match(pattern: str, text: str) -> str | None:
+    """What the group captures in the last match, stripped; None without a match or after SEARCH_SECONDS.
+
+    The library `regex` is used for its time limit: no pattern or text can hold up an evaluation for long.
+    """
+    last = None
+    try:
+        for match in _compiled(pattern).finditer(text, timeout=SEARCH_SECONDS):
+            last = match
+    except TimeoutError:
+        return None
+    captured = last.group(1) if last is not None else None
+    return None if captured is None else str(captured).strip()
+
+
+@lru_cache(maxsize=8)
+def _compiled(pattern: str) -> Any:
+    import regex
+
+    try:
+        return regex.compile(pattern)
+    except regex.error as error:
+        raise DataError(f"task.metric.pattern: must be a valid pattern ({error}), got {pattern!r}") from error
+
+
+def _check_match(pattern: str, where: str, reference: str) -> None:
+    if last_match(pattern, reference) is None:
+        raise DataError(f"{where}: the answer must match {pattern!r}, got {shown(reference, tail=True)}")
+
+
+def _nothing_to_score(prediction: str, reference: str) -> float | None:
+    raise DataError("answer_loss: nothing is generated, so there is no answer to score")

@@ -1,0 +1,65 @@
+"""SAMSum dialogue summaries, from local files or from the hub (Gliwa et al. 2019, CC BY-NC-ND 4.0).
+
+A sample row of a file (other fields are ignored):
+
+    {"id": "1", "dialogue": "Ann: Lunch at 12?\\r\\nBen: Sure!", "summary": "Ann and Ben have lunch at 12."}
+
+Any file with these two fields will do. DialogSum (CC BY-NC-SA 4.0) can stand in where SAMSum's train split is
+not at hand: set `train_path` to its train file, and `test_path` to SAMSum's or leave it out. DialogSum's own
+test file has three summaries a row in other fields, which the task `file` can map:
+
+    task:
+      name: file
+      train_path: dialogsum.train.jsonl
+      test_path: dialogsum.test.jsonl
+      fields: {answer: summary, test_answer: summary1}
+      instruction_template: "Summarize this dialog:\\n{dialogue}"
+      system: You are a helpful assistant for dialog summarization.
+      metric: {name: rouge1}
+"""
+
+from collections.abc import Sequence
+
+from lookahead_ray.config.task import SamsumTask
+from lookahead_ray.data.example import Example
+from lookahead_ray.data.hub import HubSplit, read_hub
+from lookahead_ray.data.readers import read_rows
+from lookahead_ray.data.rows import Row
+from lookahead_ray.data.sampling import Pool, sample
+from lookahead_ray.data.tasks.metrics import check_words, rouge1
+from lookahead_ray.data.tasks.task import Task
+
+SAMSUM_SYSTEM_PROMPT = "You are a helpful assistant for dialog summarization."
+USER_TURN = "Summarize this dialog:\n{dialogue}"
+
+
+def load_samsum(config: SamsumTask) -> Task:
+    """Sample SAMSum rows, from the file or files given or else from the hub's train and test splits.
+
+    Raises DataError for a source or row that breaks a rule, or for too few rows (see `sampling.sample`).
+    """
+    train = _pool(config, config.train_path, "train")
+    test = _pool(config, config.test_path, "test") if config.has_test_rows else None
+    drawn = sample(config, "samsum", train, test)
+    return Task("samsum", *drawn, rouge1, metric="rouge1", system=SAMSUM_SYSTEM_PROMPT)
+
+
+def examples(rows: Sequence[Row]) -> list[Example]:
+    """One example a row, dialogue and summary stripped; rows without a dialogue are left out.
+
+    SAMSum's train split holds one such row, of which there is nothing to learn. Raises DataError for a field
+    that is missing, no string or not valid Unicode, and for a summary that is blank or without a word.
+    """
+    return [_example(row) for row in rows if row.text_or_none("dialogue") is not None]
+
+
+def _pool(config: SamsumTask, path: str | None, split: str) -> Pool:
+    if path is not None:
+        return Pool(path, examples(read_rows(path)))
+    return Pool(config.hub_name, examples(read_hub(HubSplit(config.hub_name, split, None, config.revision))))
+
+
+def _example(row: Row) -> Example:
+    dialogue, summary = row.text("dialogue").strip(), row.text("summary").strip()
+    check_words(f"{row.where}: field summary", summary)
+    return Example(SAMSUM_SYSTEM_PROMPT, USER_TURN.replace("{dialogue}", dialogue), summary)

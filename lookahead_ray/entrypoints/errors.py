@@ -1,0 +1,61 @@
+"""How commands end when something goes wrong: one line on stderr, and an exit code that says which kind."""
+
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from lookahead_ray.presentation.format import first_line, shorten
+from lookahead_ray.sanitize import clean
+
+EXIT_UNKNOWN = 1
+EXIT_REFUSED = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells say it
+
+
+@contextmanager
+def guarded(interrupted: Callable[[], str] = lambda: "interrupted") -> Iterator[None]:
+    """Turns what a command raises into one line and an exit code; `interrupted` says it for Ctrl-C.
+
+    The line ends with the notes of the exception (`BaseException.add_note`).
+    """
+    from lookahead_ray.errors import LookaheadRayError
+
+    try:
+        yield
+    except (typer.Exit, typer.Abort, BrokenPipeError):
+        raise
+    except KeyboardInterrupt as error:
+        say(interrupted() + _notes(error))
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except LookaheadRayError as error:
+        say(f"error: {error}{_notes(error)}")
+        raise typer.Exit(EXIT_REFUSED) from None
+    except Exception as error:
+        what = shorten(f"{type(error).__name__}: {first_line(str(error))}", 300) + _notes(error)
+        try:
+            say(f"error: {what} (traceback in {_write_log(error)})")
+        except OSError:  # the disk is full, which may be what went wrong
+            say(f"error: {what}")
+        raise typer.Exit(EXIT_UNKNOWN) from None
+
+
+def say(line: str) -> None:
+    """One cleaned line on stderr."""
+    print(clean(line), file=sys.stderr, flush=True)
+
+
+def _notes(error: BaseException) -> str:
+    return "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+
+
+def _write_log(error: Exception) -> Path:
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", errors="replace", prefix="lookahead-ray-", suffix=".log", delete=False
+    ) as file:
+        file.writelines(traceback.format_exception(error))
+    return Path(file.name)

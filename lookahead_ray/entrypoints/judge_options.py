@@ -1,0 +1,25 @@
+"""What the commands about judges share."""
+
+from collections.abc import Iterator, Sequence
+
+from lookahead_ray.config.judge import JUDGE_CONFIGS, JudgeConfig
+from lookahead_ray.config.load import validate_tree
+from lookahead_ray.errors import ConfigError
+from lookahead_ray.evaluate.judges.base import Judge, ReportsFailures
+
+
+def judge_config(name: str, overrides: Sequence[str]) -> JudgeConfig:
+    """The judge `name` with `field=value` set on top of its defaults. Raises ConfigError."""
+    if name not in JUDGE_CONFIGS:
+        raise ConfigError(f"--judge must be one of {', '.join(JUDGE_CONFIGS)}, got {name!r}")
+    config = validate_tree(JUDGE_CONFIGS[name], overrides)
+    if config.name != name:
+        raise ConfigError(f"--set name: must be the judge given with --judge, {name}, got {config.name!r}")
+    return config
+
+
+def trouble_lines(judge: Judge) -> Iterator[str]:
+    """Why answers stayed without a verdict, a line a reason."""
+    if isinstance(judge, ReportsFailures):
+        for reason, count in sorted(judge.troubles().items()):
+            yield f"{count} answers: {reason}; the same command asks again for what is missing"

@@ -1,0 +1,125 @@
+"""The command `preview`: options to a configuration, and the progress of a long file."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from lookahead_ray.config.base import Fidelity
+from lookahead_ray.config.model import ModelConfig
+from lookahead_ray.config.preview import TruePreview, VirtualPreview
+from lookahead_ray.data.streaming_json import Format
+from lookahead_ray.errors import ConfigError, DataError
+from lookahead_ray.presentation.format import duration
+from lookahead_ray.preview.rewrite_file import Fields, rewrite
+from lookahead_ray.preview.rewrite_file import Progress as Report
+from lookahead_ray.sanitize import clean
+
+Model = TypeVar("Model", bound=BaseModel)
+OPTIONS = {"length_tokens": "--length", "path": "--tokenizer"}
+
+
+def preview_file(
+    source: Path,
+    target: Path,
+    strategy: str,
+    *,
+    length: int | None,
+    tokenizer: str | None,
+    prefix: str | None,
+    connector: str | None,
+    protocol: Fidelity,
+    fields: str | None,
+    source_format: Format | None,
+    target_format: Format | None,
+) -> str:
+    """Rewrite `source` into `target`; one line on what was done. None stands for an option's default.
+
+    Raises:
+        ConfigError: an option breaks a rule, or belongs to the other strategy.
+        DataError, ModelError: as `rewrite` and `load_tokenizer`.
+    """
+    preview = _preview(strategy, length, tokenizer, prefix, connector, protocol)
+    names = _fields(fields)
+    if not source.is_file():  # before a tokenizer is loaded, which takes seconds
+        raise DataError(
+            f"{source}: IN must be a file, got {'a folder' if source.is_dir() else 'nothing there'}"
+        )
+    loaded = None
+    if isinstance(preview, TruePreview) and tokenizer is not None:
+        from lookahead_ray.model.load import load_tokenizer
+
+        loaded = load_tokenizer(_made(ModelConfig, path=tokenizer), chat=False)
+    start = time.monotonic()
+    with _progress(source) as report:
+        rows = rewrite(source, target, preview, loaded, names, source_format, target_format, report)
+    seconds = time.monotonic() - start
+    return clean(f"{rows:,} rows in {duration(seconds)} ({rows / max(seconds, 1e-9):,.0f} rows/s): {target}")
+
+
+def _preview(
+    strategy: str,
+    length: int | None,
+    tokenizer: str | None,
+    prefix: str | None,
+    connector: str | None,
+    protocol: Fidelity,
+) -> TruePreview | VirtualPreview:
+    other = {"--prefix": prefix} if strategy == "true" else {"--length": length, "--tokenizer": tokenizer}
+    for option, value in other.items():
+        if value is not None:
+            raise ConfigError(f"{option}: must not be given with --strategy {strategy}, got {value!r}")
+    given = {"connector": connector, "length_tokens": length, "prefix": prefix}
+    values = {name: value for name, value in given.items() if value is not None}
+    if strategy == "virtual":
+        return _made(VirtualPreview, strategy="virtual", **values)
+    if tokenizer is None:
+        raise ConfigError("--tokenizer: must be given with --strategy true, got nothing")
+    return _made(TruePreview, strategy="true", protocol=protocol, **values)
+
+
+def _made(model: type[Model], **values: object) -> Model:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = str(first["loc"][0])
+        option = OPTIONS.get(field, f"--{field}")
+        raise ConfigError(f"{option}: {first['msg'].lower()}, got {first['input']!r}") from error
+
+
+def _fields(text: str | None) -> Fields:
+    """From `instruction=NAME,answer=NAME`, either of which may be left out."""
+    names: dict[str, str] = {}
+    for part in text.split(",") if text else ():
+        role, _, name = part.partition("=")
+        if role not in ("instruction", "answer") or not name or role in names:
+            raise ConfigError(f"--fields: must be instruction=NAME,answer=NAME, got {text!r}")
+        names[role] = name
+    return Fields(**names)
+
+
+@contextmanager
+def _progress(source: Path) -> Iterator[Report]:
+    """A bar on a terminal's stderr: rows, rows/s, remaining time by the bytes read."""
+    columns = (
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rows]:,} rows, {task.fields[pace]:,.0f} rows/s,"),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    start = time.monotonic()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("preview", total=source.stat().st_size, rows=0, pace=0.0)
+
+        def report(rows: int, read_bytes: int) -> None:
+            pace = rows / max(time.monotonic() - start, 1e-9)
+            bar.update(task, completed=read_bytes, rows=rows, pace=pace)
+
+        yield report

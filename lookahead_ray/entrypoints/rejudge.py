@@ -1,0 +1,59 @@
+"""The command `rejudge`: scores a run's stored answers again; trains and generates nothing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from lookahead_ray.entrypoints.judge_options import judge_config, trouble_lines
+from lookahead_ray.entrypoints.sweep import stdout_console
+from lookahead_ray.errors import StoreError
+from lookahead_ray.evaluate.judging import REFUSAL_METRICS, NamedJudge, build_judge
+from lookahead_ray.evaluate.rates import rate
+from lookahead_ray.presentation.terminal import print_trials
+from lookahead_ray.store import open as open_run
+from lookahead_ray.store import write_verdicts
+from lookahead_ray.trial.record import TrialRecord
+
+
+def rejudge_and_report(run: str, name: str, overrides: Sequence[str], report: Callable[[str], None]) -> None:
+    """Judges every trial of `run` by the judge `name`, stores the verdicts and prints the rates."""
+    config = judge_config(name, overrides)
+    records = [record for record in open_run(run).records() if record.generations]
+    if not records:
+        raise StoreError(f"{run}: no trial with stored answers is committed")
+    judge = build_judge(config)
+    judged = [rejudge(run, record, judge) for record in records]
+    print_trials(stdout_console(), judged, None)
+    dropped = sum(item.verdict == "dropped" for record in judged for item in record.generations)
+    if dropped:
+        report(f"protocol paper: {dropped} answers without a verdict are not counted in n")
+    for line in trouble_lines(judge.judge):
+        report(line)
+    report(f"verdicts {run.rstrip('/')}/verdicts/{judge.name}")
+
+
+def rejudge(run: str, record: TrialRecord, judge: NamedJudge) -> TrialRecord:
+    """The trial with new verdicts and the rates that follow from them, once they are stored beside it.
+
+    Every safety answer that the judge speaks of is judged once, however many judged it before: by a judge of
+    refusals harmful and harmless prompts', by a judge of harm harmful prompts' only. What is not judged is
+    left out, utility too.
+    """
+    answers: dict[tuple[str, ...], int] = {}  # by what was asked: place of the answer's first row
+    for place, item in enumerate(record.generations):
+        if item.metric in judge.metrics:
+            answers.setdefault((item.metric, item.suite, item.attack, item.prompt_id), place)
+    rows = judge.judged([record.generations[place] for place in answers.values()])
+    write_verdicts(
+        run, record, judge.name, judge.config.decisive(), list(zip(answers.values(), rows, strict=True))
+    )
+    rsr, jsr, over_refusal = (rate(rows, metric) for metric in REFUSAL_METRICS)
+    return replace(
+        record,
+        generations=tuple(rows),
+        rsr=rsr,
+        jsr=jsr,
+        over_refusal=over_refusal,
+        utility=None,
+        safety=(rsr.value + jsr.value) / 2 if rsr and jsr else None,
+        objective=None,
+    )

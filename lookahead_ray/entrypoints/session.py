@@ -1,0 +1,68 @@
+"""What a driver leaves beside its tables for `status` and `logs`: its session, and copies of files."""
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+
+from lookahead_ray import store
+from lookahead_ray.config.load import Sweep
+from lookahead_ray.errors import StoreError
+from lookahead_ray.filesystem import is_url
+from lookahead_ray.sweep.run_files import FILES, local_run_file
+from lookahead_ray.sweep.search.references import REFERENCE_COUNT
+from lookahead_ray.trial.record import utc_now
+
+JOB = "LOOKAHEAD_RAY_JOB"
+"""Environment variable with the submission id of the job that a driver is; `submit` sets it."""
+
+
+@dataclass
+class Ending:
+    """How the session ends, as far as no exception says it."""
+
+    interrupted: bool = False
+
+
+@contextmanager
+def session(run: str, sweep: Sweep) -> Iterator[Ending]:
+    """Say in `<run>/session.json` that a driver is at work for the duration, and how it ended.
+
+    `StoreError` if it can't be written at the beginning; at the end nothing is raised, as more was lost then.
+    """
+    begun = store.Session(
+        started_at=utc_now(),
+        process=f"process {os.getpid()} on {socket.gethostname()}",
+        job=os.environ.get(JOB),
+        trials=REFERENCE_COUNT + sweep.search.trials,
+        search=sweep.search.model_dump(mode="json"),
+    )
+    store.write_session(run, begun)
+    ending = Ending()
+    how: store.How = "failed"
+    try:
+        yield ending
+        how = "interrupted" if ending.interrupted else "finished"
+    except KeyboardInterrupt:
+        how = "interrupted"
+        raise
+    finally:
+        with suppress(StoreError):
+            store.write_session(run, replace(begun, ended_at=utc_now(), how=how))
+            keep_beside(run, sweep.name, FILES)
+
+
+def keep_beside(run: str, name: str, files: Sequence[str]) -> None:
+    """Copy files that lie on this machine, as `local_run_file` says, to a run at a URL: a job's machine may
+    go away.
+
+    Raises:
+        StoreError: the file system fails.
+    """
+    if not is_url(run):
+        return
+    for file in files:
+        path = local_run_file(run, file, name)
+        if path.is_file():
+            store.keep(run, file, path.read_bytes())

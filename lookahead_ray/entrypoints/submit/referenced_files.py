@@ -1,0 +1,80 @@
+"""The files that a space names, and which of them travel with a job."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lookahead_ray.config.load import Sweep
+from lookahead_ray.config.phrases import KEY as PHRASES
+from lookahead_ray.errors import ConfigError
+from lookahead_ray.filesystem import is_url
+
+HUB_FIELDS = ("model", "judges")
+"""Fields whose `path` may be a name on the hub instead of a file."""
+
+
+def named_files(sweep: Sweep, tree: dict[str, Any]) -> tuple[list[Path], list[str]]:
+    """Files and directories to pack, relative to the current directory; and absolute paths, which are not.
+
+    Args:
+        sweep: as it was loaded here.
+        tree: what the space file holds, overrides included, with its sources of phrases still in it.
+
+    Raises:
+        ConfigError: one line; a path leads out of the current directory, or a file isn't there.
+    """
+    pack: list[Path] = []
+    elsewhere: list[str] = []
+    for field, value in paths(dict(sweep.template)):
+        path = Path(value)
+        if path.is_absolute() or value.startswith("~"):
+            elsewhere.append(value)
+        elif not path.exists():
+            if not set(field.split(".")) & {*HUB_FIELDS}:
+                raise ConfigError(f"{sweep.source}: {field}: must be an existing file, got {value!r}")
+        else:
+            pack.append(_inside(path, f"{sweep.source}: {field}"))
+    for index, run in enumerate(sweep.search.warm_start):
+        if not is_url(run) and not run.startswith("/"):
+            rule = "must be a URL or an absolute path that the cluster shares"
+            raise ConfigError(f"{sweep.source}: search.warm_start.{index}: {rule}, got {run!r}")
+    return pack + list(_phrases(sweep, tree)), elsewhere
+
+
+def paths(node: Any, field: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted field and value of all that is called `path` or `…_path`, those among choices too."""
+    if isinstance(node, list | tuple):
+        node = {str(index): value for index, value in enumerate(node)}
+    if not isinstance(node, dict):
+        return
+    for key, value in node.items():
+        here = f"{field}.{key}" if field else str(key)
+        if key == "path" or str(key).endswith("_path"):
+            options = value["choice"] if isinstance(value, dict) and "choice" in value else [value]
+            yield from ((here, option) for option in options if isinstance(option, str))
+        else:
+            yield from paths(value, here)
+
+
+def _phrases(sweep: Sweep, tree: Any) -> Iterator[Path]:
+    """Files of phrases; looked for beside the space file first, as `config.phrases` does."""
+    if isinstance(tree, list):
+        tree = dict(enumerate(tree))
+    if not isinstance(tree, dict):
+        return
+    for key, value in tree.items():
+        if key != PHRASES:
+            yield from _phrases(sweep, value)
+        elif isinstance(value, dict) and isinstance(path := value.get("path"), str):
+            if Path(path).expanduser().is_absolute():
+                raise ConfigError(f"{sweep.source}: {PHRASES}.path: must be relative for a job, got {path!r}")
+            beside = Path(sweep.source).parent / path
+            yield _inside(beside if beside.is_file() else Path(path), f"{sweep.source}: {PHRASES}.path")
+
+
+def _inside(path: Path, where: str) -> Path:
+    if path.is_absolute() or not path.resolve().is_relative_to(Path.cwd().resolve()):
+        rule = "must lie in the current directory, or be an absolute path that the cluster shares"
+        raise ConfigError(f"{where}: {rule}, got {str(path)!r}")
+    return Path(os.path.normpath(path))

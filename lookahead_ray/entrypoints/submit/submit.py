@@ -1,0 +1,111 @@
+"""The command `submit`: packs the working tree and runs `sweep` on a cluster's head as a Ray job."""
+
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from lookahead_ray.config.load import load_sweep
+from lookahead_ray.config.yaml_io import override, read
+from lookahead_ray.entrypoints import errors
+from lookahead_ray.entrypoints.session import JOB
+from lookahead_ray.entrypoints.submit.address import check_cluster_file, job_server
+from lookahead_ray.entrypoints.submit.jobs import Client, Jobs, connect
+from lookahead_ray.entrypoints.submit.packing import MIB, pack
+from lookahead_ray.entrypoints.submit.referenced_files import named_files
+from lookahead_ray.entrypoints.submit.submission import (
+    Submission,
+    Where,
+    check_run,
+    command,
+    environment,
+    job_name,
+)
+from lookahead_ray.sanitize import visible
+
+STOP_S = 60
+"""Seconds that a stopped driver has for its end, before it is killed."""
+Connect = Callable[[str], Client]
+
+
+def submit(
+    path: Path,
+    what: Submission,
+    where: Where,
+    detach: bool,
+    tell: Callable[[str], None],
+    connect: Connect = connect,
+) -> None:
+    """Check all, upload, start the job and follow it; exit code 1 if it fails, 130 if it is stopped.
+
+    Raises:
+        ConfigError: one line, before anything is uploaded, or the job server's refusal.
+    """
+    inside = path.resolve().is_relative_to(Path.cwd().resolve())
+    path = Path(os.path.relpath(path)) if inside else path
+    sweep = load_sweep(path, what.overrides)
+    check_run(what.run, sweep.name)
+    variables = environment(what.env)
+    if where.cluster is not None:
+        check_cluster_file(Path(where.cluster))
+    named, elsewhere = named_files(sweep, override(read(path), what.overrides))
+    job = job_name(sweep.name)
+    space = path if inside else Path("submitted") / path.name
+    with tempfile.TemporaryDirectory(prefix="lookahead-ray-submit-") as folder:
+        packed = pack(Path.cwd(), [*named, *([space] if inside else [])], Path(folder))
+        if not inside:
+            (Path(folder) / space).parent.mkdir(exist_ok=True)
+            (Path(folder) / space).write_bytes(path.read_bytes())
+        Path(folder, ".lookahead-ray-job").write_text(job)  # no two jobs share a directory on the head
+        with job_server(where.cluster, where.address) as address:
+            jobs = Jobs(connect(address))
+            jobs.submit(
+                job,
+                f"exec {shlex.join(what.sweep(str(space)))}",
+                what.run.rstrip("/"),
+                {
+                    "working_dir": folder,
+                    "env_vars": {
+                        **variables,
+                        JOB: job,
+                        "PYTHONUNBUFFERED": "1",
+                        "RAY_JOB_STOP_SIGNAL": "SIGINT",  # as Ctrl-C: the driver ends in order
+                        "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_S),
+                    },
+                },
+            )
+            lines = [("packed", f"{packed.files} files, {packed.bytes / MIB:.1f} MiB"), ("job", job)]
+            lines += [("as it is", f"{name} (looked for on the cluster)") for name in elsewhere]
+            lines += [("follow", command("logs", job, "--follow", *where.options))]
+            lines += [("stop", command("stop", job, *where.options))]
+            lines += [("status", command("status", what.run))]
+            for name, text in lines:
+                tell(f"{name:<8} {text}")
+            if not detach:
+                end(job, follow(jobs, job, where), what.again(where), jobs)
+
+
+def follow(jobs: Jobs, job: str, where: Where) -> str:
+    """Print what the job prints; its last status. Ctrl-C ends the following alone."""
+
+    def write(text: str) -> None:
+        sys.stdout.write("\n".join(visible(line) for line in text.split("\n")))
+        sys.stdout.flush()
+
+    stop = command("stop", job, *where.options)
+    with errors.guarded(lambda: f"the job goes on; stop it with: {stop}"):
+        return jobs.follow(job, write)
+
+
+def end(job: str, status: str, again: str, jobs: Jobs) -> None:
+    """Say how a followed job ended; exit codes as `sweep`'s own."""
+    if status == "STOPPED":
+        errors.say(f"stopped: committed trials are kept; go on with: {again}")
+        raise typer.Exit(errors.EXIT_INTERRUPTED)
+    if status != "SUCCEEDED":
+        errors.say(f"error: {job}: {status.lower()}: {jobs.why(job)}")
+        raise typer.Exit(errors.EXIT_UNKNOWN)

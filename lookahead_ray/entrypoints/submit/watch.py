@@ -1,0 +1,91 @@
+"""The commands `status`, `logs` and `stop`."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+import typer
+
+from lookahead_ray import store
+from lookahead_ray.entrypoints import errors
+from lookahead_ray.entrypoints.submit.address import job_server
+from lookahead_ray.entrypoints.submit.jobs import ENDED, Jobs, connect
+from lookahead_ray.entrypoints.submit.submission import Where
+from lookahead_ray.entrypoints.submit.submit import STOP_S, Connect, follow
+from lookahead_ray.errors import ConfigError, StoreError
+from lookahead_ray.presentation.status import Driver, print_status, read_status, status_json
+from lookahead_ray.sanitize import visible
+from lookahead_ray.sweep.run_files import LOG
+
+MARGIN_S = 30  # of what Ray itself needs to end a job, beyond the driver's own time
+
+
+def show_status(
+    run: str, as_json: bool, where: Where, tell: Callable[[str], None], connect: Connect = connect
+) -> None:
+    """Tell the run's status; with a cluster given, its job server says whether the driver runs."""
+    status = read_status(run)
+    if where.options:
+        with job_server(where.cluster, where.address) as address:
+            jobs = Jobs(connect(address))
+            job = jobs.find(status.driver.job or run)
+            state = jobs.status(job)
+        driver = Driver("ended" if state in ENDED else "running", f"job {state.lower()}", job)
+        status = replace(status, driver=driver)
+    if as_json:
+        print(status_json(status))
+    else:
+        print_status(status, tell)
+
+
+def show_logs(
+    target: str, following: bool, where: Where, tell: Callable[[str], None], connect: Connect = connect
+) -> None:
+    """Print a job's log, or without a cluster what the run's driver logged.
+
+    Raises:
+        ConfigError: no such job.
+        StoreError: the run has no log.
+    """
+    if not where.options:
+        if following:
+            raise ConfigError("--follow: needs the cluster of a submitted job, --cluster or --address")
+        for line in run_log(target).splitlines():
+            tell(line)
+        return
+    with job_server(where.cluster, where.address) as address:
+        jobs = Jobs(connect(address))
+        job = jobs.find(target)
+        if following:
+            status = follow(jobs, job, where)
+            errors.say(f"{job}: {status.lower()}")
+            if status not in ("SUCCEEDED", "STOPPED"):
+                raise typer.Exit(errors.EXIT_UNKNOWN)
+        else:
+            sys.stdout.write("\n".join(visible(line) for line in jobs.logs(job).split("\n")))
+
+
+def run_log(run: str) -> str:
+    """What the run's driver logged: at a URL from its end on."""
+    try:
+        return store.kept(run, LOG).decode("utf-8", "replace")
+    except StoreError as error:
+        raise StoreError(f"{error}; of a submitted job, give --cluster or --address") from error
+
+
+def stop(target: str, where: Where, tell: Callable[[str], None], connect: Connect = connect) -> None:
+    """Ask a job, or a run's last job, to end, and wait until it has.
+
+    Raises:
+        ConfigError: no such job.
+        TrialError: it still runs.
+    """
+    with job_server(where.cluster, where.address) as address:
+        jobs = Jobs(connect(address))
+        job = jobs.find(target)
+        if (status := jobs.status(job)) in ENDED:
+            tell(f"{job}: had ended before: {status.lower()}")
+            return
+        tell(f"{job}: asked to end; what is committed is kept …")
+        status = jobs.stop(job, STOP_S + MARGIN_S)
+        tell(f"{job}: {status.lower()}; the command that submitted it goes on, with --resume")

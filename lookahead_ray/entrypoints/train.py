@@ -1,0 +1,253 @@
+"""The command `train`: one trial as a configuration says, kept as a model directory with a card."""
+
+import os
+import shlex
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lookahead_ray.config.dimension import Dimension, Value
+from lookahead_ray.config.load import Sweep, content_hash, load_sweep, trial_json
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.entrypoints.sweep import default_run, fitted, stdout_console
+from lookahead_ray.errors import ConfigError, StoreError, TrialError
+from lookahead_ray.presentation.live_view import LiveView
+from lookahead_ray.presentation.model_card import model_card
+from lookahead_ray.presentation.terminal import print_trials
+from lookahead_ray.trial.progress import TrialProgress
+from lookahead_ray.trial.record import TrialRecord
+
+CARD = "README.md"
+
+
+def train_and_report(
+    path: Path,
+    space: str,
+    output: Path,
+    adapter: bool,
+    run: str | None,
+    overrides: Sequence[str],
+    report: Callable[[str], None],
+) -> None:
+    """Train the one trial of the file `path`, which the user called `space`, and write it to `output`.
+
+    A model that was written is never deleted, as `new_directory` says.
+
+    Raises:
+        ConfigError: a search dimension is left, `output` holds something, or there is no adapter to write.
+        TrialError: the trial failed; it is committed with its error, and `output` is not made.
+        StoreError: the tables, the card or `output` can't be written.
+    """
+    # nothing is searched, so points of the search may name dimensions that `overrides` have fixed
+    sweep = load_sweep(path, [*overrides, "search.enqueue=[]"])
+    config = only_trial(sweep, overrides)
+    if adapter and config.training.lora is None:
+        raise ConfigError(f"{path}: training.lora: must be set with --adapter, got null")
+    check_output(output)
+    where = run or default_run(f"train-{sweep.name}-{content_hash(trial_json(config))[:8]}")
+
+    def card(record: TrialRecord) -> str:
+        return model_card(record, adapter, command_line(space, output, adapter, run, overrides))
+
+    with new_directory(output, adapter, evaluation_words(space, overrides)) as model:
+        with LiveView(sweep.name, stdout_console()) as view:
+            # these import torch and Ray, which takes seconds: with the view up
+            from lookahead_ray.sweep.preflight import check
+
+            check(sweep, searches=False)
+            asked = trial_json(config)
+            config = only_trial(fitted(sweep, where, view.preparing), overrides)
+            record = _train(sweep.name, asked, config, where, model, card, view)
+        print_trials(stdout_console(), [record], None)
+        report(f"model    {output}")
+        report(f"card     {output / CARD}")
+        report(f"tables   {where}")
+
+
+def only_trial(sweep: Sweep, overrides: Sequence[str]) -> TrialConfig:
+    """The trial that a file without search dimensions describes; ConfigError naming one that is left."""
+
+    def refuse(dimension: Dimension) -> Value:
+        name = dimension.name
+        raise ConfigError(
+            f"{sweep.source}: {name}: must be one value to train, got a search dimension ({dimension}); "
+            f"set it with --set {name}=VALUE"
+        )
+
+    return sweep.trial(refuse)
+
+
+def check_output(output: Path) -> None:
+    """ConfigError unless `output` is free: not there, or an empty directory."""
+    if output.is_dir() and any(output.iterdir()):
+        raise ConfigError(f"--output: must be a new or an empty directory, got {output}, which holds files")
+    if output.is_symlink() or (output.exists() and not output.is_dir()):
+        raise ConfigError(f"--output: must be a new or an empty directory, got {output}")
+
+
+@dataclass
+class NewDirectory:
+    """A directory for a model. It has a temporary name until `finish` gives it the name of `target`."""
+
+    path: Path
+    adapter: bool
+    target: Path
+    measured: bool = False
+
+    def finish(self) -> None:
+        """Rename it to `target`.
+
+        Raises:
+            OSError: `target` is something else than an empty directory, or can't be made.
+        """
+        from lookahead_ray.trial.model_export import sync
+
+        os.replace(self.path, self.target.absolute())
+        self.path = self.target
+        with suppress(OSError):
+            sync(self.target.absolute().parent)
+
+    def is_whole(self) -> bool:
+        """Return whether a whole model was written to it."""
+        from lookahead_ray.trial.model_export import LAST_FILE
+
+        return self.measured or (self.path / LAST_FILE).is_file()
+
+    def describe(self, evaluation: Sequence[str]) -> str:
+        """Return where the model is and how to use it; `evaluation` are options of the command `evaluate`."""
+        path = self.path if self.path.is_dir() else self.target
+        what = "the trained model" if self.measured else "the trained model, not measured in full,"
+        if self.adapter:
+            use = f"load it with peft: PeftModel.from_pretrained(model, {str(path)!r})"
+        else:
+            command = shlex.join(["lookahead-ray", "evaluate", str(path), *evaluation])
+            use = f"measure it {'again ' if self.measured else ''}with: {command}"
+        return f"{what} is in {path}; {use}"
+
+
+@contextmanager
+def new_directory(output: Path, adapter: bool, evaluation: Sequence[str]) -> Iterator[NewDirectory]:
+    """Make a directory for a model, which its `finish` renames to `output`.
+
+    If the block raises, a model that was written whole stays, and the exception gets a note that says where
+    it is and how to use it. A measured model is in `output` by then, even if its tables or its card could not
+    be written, because its weights are what was asked for. A model that was not measured in full stays beside
+    `output` under its temporary name, so that the same command can run again. If there is no whole model, the
+    directory is deleted.
+
+    Args:
+        adapter: whether the model is an adapter alone, which `evaluate` can't measure.
+        evaluation: options of `evaluate` that measure what the training would have measured.
+    """
+    target = output.absolute()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise ConfigError(f"--output: must be a place to write to, got {output}: {error.strerror}") from error
+    model = NewDirectory(made, adapter, output)
+    try:
+        with suppress(OSError):  # some file systems have no permissions
+            made.chmod(0o755)  # temporary ones are private
+        yield model
+    except BaseException as error:
+        if model.is_whole():
+            error.add_note(model.describe(evaluation))
+        else:
+            shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+def evaluation_words(space: str, overrides: Sequence[str]) -> list[str]:
+    """Return the options of `evaluate` with which it measures what a training of `space` measures."""
+    return ["--space", space, *(word for override in overrides for word in ("--set", override))]
+
+
+def command_line(space: str, output: Path, adapter: bool, run: str | None, overrides: Sequence[str]) -> str:
+    """The command that trains this model again."""
+    words = ["lookahead-ray", "train", space, "--output", str(output)]
+    words += ["--adapter"] * adapter + (["--run", run] if run else [])
+    for override in overrides:
+        words += ["--set", override]
+    return shlex.join(words)
+
+
+def _train(
+    name: str,
+    asked: dict[str, Any],
+    config: TrialConfig,
+    where: str,
+    model: NewDirectory,
+    card: Callable[[TrialRecord], str],
+    view: LiveView,
+) -> TrialRecord:
+    """Train, measure and commit one trial, and finish the directory of its model with its `card`.
+
+    A measured model is at its place before its tables are written, and even if its card can't be.
+
+    Args:
+        asked: the configuration before values took the place of `auto`; what identifies the run.
+        config: what is trained.
+    """
+    from lookahead_ray import store
+    from lookahead_ray.sweep.run_files import local_run_file
+    from lookahead_ray.sweep.run_one import run_alone
+    from lookahead_ray.trial.job import Job, Saving
+    from lookahead_ray.trial.label import label
+
+    resolved = trial_json(config)
+    identity = store.SweepIdentity.new(
+        f"train {name}", content_hash(asked), asked, precision=config.training.precision
+    )
+    log = local_run_file(where, "train.log", name)
+    trial_id = f"train-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
+    job = Job(trial_id, "search", resolved, {}, label(resolved), Saving(str(model.path), model.adapter))
+    with store.lock(where):
+        opened = store.create(where, identity)
+        view.sweep_started(opened.identity.sweep_id, where, 1, [], str(log))
+        view.trial_started(job.trial_id, job.role, job.label)
+
+        def show(progress: TrialProgress) -> None:
+            view.trial_progress(trial_id, progress)
+
+        record = run_alone(job, opened.identity.sweep_id, log, show)
+        problem = _finish(model, card, record) if record.status != "failed" else None
+        try:
+            opened.commit(record)
+        except Exception as error:
+            if problem:
+                error.add_note(str(problem))
+            raise
+        view.trial_finished(record)
+        view.sweep_finished(interrupted=False)
+    if record.status == "failed":
+        raise TrialError(record.error or "no error text")
+    if problem:
+        raise problem
+    return record
+
+
+def _finish(model: NewDirectory, card: Callable[[TrialRecord], str], record: TrialRecord) -> Exception | None:
+    """Write the card of a measured model and give its directory its name; return what failed of it."""
+    model.measured = True
+    problem: Exception | None = None
+    file = model.path / CARD
+    try:
+        file.write_text(card(record), encoding="utf-8")
+    except OSError as error:
+        with suppress(OSError):
+            file.unlink()  # half of it
+        problem = StoreError(f"{model.target / CARD}: cannot be written: {error.strerror}")
+    except Exception as error:
+        problem = error
+    try:
+        model.finish()
+    except OSError as error:
+        problem = StoreError(f"--output: {model.target} cannot be made: {error.strerror}")
+    return problem

@@ -1,0 +1,1 @@
+"""Greedy generation: prompts in, answers out."""

@@ -1,0 +1,154 @@
+"""Greedy generation in slots: a row that has ended makes room for the next prompt (continuous batching)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from os.path import commonprefix
+from typing import Any
+
+import torch
+
+from lookahead_ray.evaluate.generation.decode_attention import generating
+from lookahead_ray.evaluate.generation.kv_cache import STRIDE, STRIDE_ON_GPU, Slots
+from lookahead_ray.evaluate.generation.meter import Meter
+from lookahead_ray.method.reporting import Writing
+from lookahead_ray.train.model import logits_at
+
+READ_AT_ONCE = 32  # prompts of a pass: enough to fill the machine, and few enough to be of like length
+REFILL_SHARE = 1 / 8  # of the slots, free before more prompts are read: one by one, reading is slow
+
+
+def in_slots(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    limits: Sequence[int],
+    batch_size: int,
+    end_ids: frozenset[int],
+    pad_id: int,
+    progress: Callable[[Writing], None] | None = None,
+) -> Iterator[tuple[int, list[int]]]:
+    """(index of a prompt, its answer without the end token), in the order in which answers end.
+
+    Args:
+        prompts: in the order of their length, so that those read together need little padding.
+        limits: new tokens of each at most, at least 1.
+        batch_size: rows that run at once.
+        progress: called after each pass.
+    """
+    rows = _Rows(model, min(batch_size, len(prompts)), pad_id)
+    asked: list[int] = []  # prompt of each slot
+    answers: dict[int, list[int]] = {}
+    read = 0
+    shared = shared_prefix(prompts)
+    unread = [len(prompt) - shared for prompt in prompts]
+    longest = [*accumulate(reversed(limits), max, initial=0)][::-1]  # limit of the prompts from an index on
+    meter = Meter(model, shared + sum(unread), limits, rows.slots.count, progress)
+    with generating(model):
+        if shared:
+            rows.share(prompts[0][:shared])
+            meter.passed(longest[0], read=shared)
+        while asked or read < len(prompts):
+            free = rows.slots.count - len(asked)
+            first = reading = 0
+            if read < len(prompts) and free >= REFILL_SHARE * rows.slots.count:
+                group = range(read, min(read + min(free, READ_AT_ONCE), len(prompts)))
+                first, read = len(asked), group.stop
+                rows.begin([prompts[index][shared:] for index in group])
+                reading = sum(unread[index] for index in group)
+                asked += group
+                answers |= {index: [] for index in group}
+            else:
+                rows.step()
+            ended, spared = [], 0
+            tokens = rows.tokens[first:].tolist()
+            for slot, token in enumerate(tokens, start=first):
+                answer, limit = answers[asked[slot]], limits[asked[slot]]
+                if token in end_ids:
+                    spared += limit - len(answer) - 1
+                else:
+                    answer.append(token)
+                if token in end_ids or len(answer) == limit:
+                    ended.append(slot)
+            done = [(asked[slot], answers.pop(asked[slot])) for slot in ended]
+            asked = [asked[slot] for slot in rows.remove(ended)]
+            most = max((limits[index] - len(answers[index]) for index in asked), default=0)
+            meter.passed(max(most, longest[read]), read=reading, tokens=len(tokens), spared=spared)
+            yield from done
+
+
+class _Rows:
+    """The rows that run: what they have read is in `slots`; `tokens` (rows,) are the last ones they said."""
+
+    def __init__(self, model: Any, count: int, pad_id: int) -> None:
+        self._model = model
+        self._pad_id = pad_id
+        self._device = model.device
+        stride = STRIDE if model.device.type == "cpu" else STRIDE_ON_GPU
+        self.slots = Slots(model.config.get_text_config().num_hidden_layers, count, stride)
+        self.tokens = torch.empty(0, dtype=torch.long, device=self._device)
+
+    def share(self, prefix: Sequence[int]) -> None:
+        """Read what all prompts begin with."""
+        self._read([prefix])
+        self.slots.shared = len(prefix)
+
+    def begin(self, prompts: Sequence[Sequence[int]]) -> None:
+        """Read prompts, without what is shared, and say the first token of their answers."""
+        self.slots.add([len(prompt) for prompt in prompts])
+        self.tokens = torch.cat([self.tokens, self._read(prompts)])
+
+    def step(self) -> None:
+        """Say the next token of each row."""
+        positions = torch.tensor(self.slots.step(), device=self._device)[:, None]
+        seen = torch.arange(self.slots.places, device=self._device) <= positions
+        last = torch.arange(len(positions), device=self._device)
+        self.tokens = self._next(self.tokens[:, None], positions, seen[:, None], last)
+
+    def remove(self, ended: Sequence[int]) -> list[int]:
+        """Take rows out of their slots; which slot each of the others had."""
+        order = self.slots.remove(ended)
+        if ended:
+            self.tokens = self.tokens[order]
+        return order
+
+    def _read(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
+        width, shared = max(map(len, prompts)), self.slots.shared
+        padded = [[*prompt, *[self._pad_id] * (width - len(prompt))] for prompt in prompts]
+        last = [row * width + len(prompt) - 1 for row, prompt in enumerate(prompts)]
+        places = torch.arange(shared + width, device=self._device)
+        positions = places[shared:]
+        return self._next(
+            torch.tensor(padded, device=self._device),
+            positions[None],
+            (places <= positions[:, None])[None],
+            torch.tensor(last, device=self._device),
+        )
+
+    def _next(
+        self, ids: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor, last: torch.Tensor
+    ) -> torch.Tensor:
+        """The likeliest token (rows,) after the flat indices `last` of `ids` (rows, tokens).
+
+        Args:
+            seen: (rows or 1, tokens, places), which places of the cache a token attends to.
+        """
+        dtype = self._model.dtype
+        hidden = torch.zeros(seen.shape, dtype=dtype, device=self._device)
+        hidden.masked_fill_(~seen, torch.finfo(dtype).min)
+        logits = logits_at(
+            self._model,
+            last,
+            input_ids=ids,
+            position_ids=positions,
+            attention_mask=hidden[:, None],
+            past_key_values=self.slots.cache,
+            use_cache=True,
+        )
+        return logits.max(-1).indices  # as argmax, which takes four times as long in bf16 on CPUs
+
+
+def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
+    """Tokens that all prompts begin with, at least one of each left out; 0 for a single prompt."""
+    if len(prompts) < 2:
+        return 0
+    begun = commonprefix([tuple(prompt) for prompt in prompts])  # noqa: RUF071  # of tokens, not of paths
+    return min(len(begun), min(map(len, prompts)) - 1)

@@ -1,0 +1,1 @@
+"""The rules of the judge `refusal`: phrases of refusals, objections, premises."""

@@ -1,0 +1,126 @@
+"""What is asked in an evaluation of safety: which request, under which attack, for which metric."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from lookahead_ray.config.evaluation import EvaluationConfig
+from lookahead_ray.config.objective import Objective, ParetoObjective
+from lookahead_ray.data.suites.attacks import Attack
+from lookahead_ray.data.suites.suite import SafetyPrompt, SafetySuite
+from lookahead_ray.errors import ConfigError
+from lookahead_ray.evaluate.results import Generation, Metric
+
+PLAIN = Attack()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request under one attack, to be answered once."""
+
+    metric: Metric
+    suite: str
+    attack: Attack
+    item: SafetyPrompt
+
+    def answered(self, prefill: str, answer: str) -> Generation:
+        """The row of an answer that nobody has judged."""
+        return Generation(
+            metric=self.metric,
+            suite=self.suite,
+            attack=self.attack.name,
+            prompt_id=self.item.id,
+            category=self.item.category,
+            prompt=self.item.prompt,
+            suffix=self.attack.suffix,
+            prefill=prefill,
+            answer=answer,
+            judge="",
+            verdict="unparsed",
+            score=None,
+        )
+
+
+def questions(
+    suites: Sequence[SafetySuite], attacks: Sequence[Attack], metrics: Collection[Metric]
+) -> Iterator[list[Question]]:
+    """The questions of each of RSR, JSR and over-refusal that is in `metrics`, in this order.
+
+    Within a metric they go by attack, then by suite, then as the suite has them: so the first one tells the
+    attack and the suite of the trial's own rate. Suites that an attack cannot be tried on are left out.
+    """
+    if "rsr" in metrics:
+        yield [Question("rsr", suite.name, PLAIN, item) for suite in suites for item in suite.harmful]
+    if "jsr" in metrics:
+        yield [
+            Question("jsr", suite.name, attack, item)
+            for attack in attacks
+            for suite in suites
+            if attack.applies_to(suite)
+            for item in suite.harmful
+        ]
+    if "over_refusal" in metrics:
+        yield [Question("over_refusal", suite.name, PLAIN, item) for suite in suites for item in suite.benign]
+
+
+def check_measurable(
+    suites: Sequence[SafetySuite], attacks: Sequence[Attack], config: EvaluationConfig
+) -> None:
+    """Refuse an evaluation in which nothing is left for a measure that is asked for.
+
+    Raises:
+        ConfigError: no suite has what an attack or KL needs, or nobody judges any answer of a suite.
+    """
+    names = ", ".join(suite.name for suite in suites)
+    openings, harmful = "an opening for each harmful request", "harmful requests"
+    for attack in attacks:
+        if not any(map(attack.applies_to, suites)):
+            needed = openings if attack.opening_tokens else harmful
+            raise ConfigError(
+                f"evaluation.attacks: {attack.name} needs a suite with {needed}, got none in {names}"
+            )
+    along_openings = config.kl_on == "openings"
+    usable = (suite.has_openings if along_openings else bool(suite.harmful) for suite in suites)
+    if config.kl_tokens and not any(usable):
+        needed = f"{openings}, or kl_on: seed_answers" if along_openings else harmful
+        raise ConfigError(
+            f"evaluation.kl_tokens: must be 0 without a suite with {needed}, "
+            f"got {config.kl_tokens} and {names}"
+        )
+    if not any(judge.measures == "refusal" for judge in config.judges):
+        for suite in suites:
+            if not suite.harmful:
+                judges = ", ".join(judge.name for judge in config.judges)
+                rule = f"must hold one that measures refusal, as {suite.name} has no harmful requests"
+                raise ConfigError(f"evaluation.judges: {rule}, got {judges}")
+
+
+def check_parts(
+    objective: Objective, suites: Sequence[SafetySuite], attacks: Sequence[Attack], config: EvaluationConfig
+) -> None:
+    """Refuse an objective with a rate that the evaluation of these suites and attacks does not give.
+
+    Raises:
+        ConfigError: begins with the objective's field.
+    """
+    asked = {
+        (question.metric, question.suite, question.attack.name)
+        for part in questions(suites, attacks, ("rsr", "jsr", "over_refusal"))
+        for question in part
+    }
+    for index, part in enumerate(objective.safety):
+        fits = [
+            place
+            for place in asked
+            if place[0] == part.metric and part.suite in (None, place[1]) and part.attack in (None, place[2])
+        ]
+        if not fits:
+            got = " ".join(filter(None, [part.metric, part.suite, part.attack]))
+            known = ", ".join(sorted(" ".join(place) for place in asked if place[0] == part.metric)) or "none"
+            raise ConfigError(
+                f"objective.safety.{index}: must be a rate that is measured ({known}), got {got}"
+            )
+    if isinstance(objective, ParetoObjective) and objective.over_refusal:
+        judged = any(judge.measures == "refusal" for judge in config.judges)
+        if not judged or all(place[0] != "over_refusal" for place in asked):
+            rule = "must be false without harmless requests and a judge that measures refusal"
+            raise ConfigError(f"objective.over_refusal: {rule}, got true")

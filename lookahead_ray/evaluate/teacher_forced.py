@@ -1,0 +1,93 @@
+"""Teacher-forced passes, in which nothing is generated.
+
+KL divergence to the seed model at the first answer tokens of harmful prompts (paper, Figure 3), and the loss
+of reference answers.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from lookahead_ray.data.chat import Rendered
+from lookahead_ray.method.seed_log_probs import token_log_probs
+from lookahead_ray.train.batches import left_pad
+from lookahead_ray.train.model import forward
+
+LOSS_BATCH = 10  # rows in one pass: their logits are (rows, answer tokens, vocabulary) in fp32
+
+
+@torch.inference_mode()
+def early_log_probs(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    openings: Sequence[Sequence[int]],
+    *,
+    positions: int,
+    batch_size: int,
+    pad_id: int,
+    progress: Callable[[int], None] = lambda done: None,
+) -> torch.Tensor:
+    """Next-token log-probabilities along the openings, teacher-forced.
+
+    Args:
+        prompts: token ids up to where the answer begins, one for each request.
+        openings: token ids of harmful openings; at least `positions` - 1 of each are used.
+        progress: called with the number of requests done, after each pass.
+
+    Returns:
+        (requests, positions, vocab) fp32 on the CPU; [:, 0] is the distribution of the first answer token.
+        Positions after the end of a shorter opening are NaN. Without requests: (0, positions, 0).
+    """
+    parts = []
+    for start in range(0, len(prompts), batch_size):
+        forced = [list(opening[: positions - 1]) for opening in openings[start : start + batch_size]]
+        rows = [
+            [*prompt, *opening]
+            for prompt, opening in zip(prompts[start : start + batch_size], forced, strict=True)
+        ]
+        ids, mask = (tensor.to(model.device) for tensor in left_pad(rows, pad_id))
+        logits = model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=(mask.cumsum(1) - 1).clamp(min=0),
+            use_cache=False,
+            logits_to_keep=positions,
+        ).logits
+        log_probs = torch.full((*logits.shape[:1], positions, logits.shape[-1]), torch.nan)
+        for row, opening in enumerate(forced):
+            known = len(opening) + 1
+            log_probs[row, :known] = logits[row, -known:].float().log_softmax(-1).cpu()
+        parts.append(log_probs)
+        progress(start + len(rows))
+    return torch.cat(parts) if parts else torch.empty(0, positions, 0)
+
+
+def divergence(tuned: torch.Tensor, seed: torch.Tensor) -> torch.Tensor:
+    """KL(tuned || seed) in nats: (requests, positions, vocab) twice -> (requests, positions)."""
+    return (tuned.exp() * (tuned - seed)).sum(-1)
+
+
+@torch.inference_mode()
+def answer_nats(
+    model: Any,
+    rows: Sequence[Rendered],
+    pad_id: int,
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[float]:
+    """Return −Σ log p over each row's answer tokens, in nats, in the order of `rows`.
+
+    Rows of similar length share a pass; after each, `progress` is called with the number of rows done.
+    """
+    logits_and_targets = forward(pad_id)
+    order = sorted(range(len(rows)), key=lambda index: rows[index].length)
+    found = [0.0] * len(rows)
+    for start in range(0, len(order), LOSS_BATCH):
+        chosen = order[start : start + LOSS_BATCH]
+        batch = [rows[index] for index in chosen]
+        log_probs = token_log_probs(*logits_and_targets(model, batch)).cpu()
+        parts = torch.split(log_probs, [len(row.answer_ids) for row in batch])
+        for index, part in zip(chosen, parts, strict=True):
+            found[index] = -part.sum().item()
+        progress(start + len(batch))
+    return found

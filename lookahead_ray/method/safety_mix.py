@@ -1,0 +1,83 @@
+"""Two cheap defences beside any method: safety examples in training, a safety prompt at inference."""
+
+import json
+import random
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lookahead_ray.config.defence import DefenceConfig, SafetyMix
+from lookahead_ray.data.alignment_prompts import REFUSALS, read_requests
+from lookahead_ray.data.example import Example
+from lookahead_ray.errors import DataError
+
+
+def inference_system(system: str | None, config: DefenceConfig) -> str | None:
+    """The system prompt of evaluations: `system` with the safety prompt, if there is one, in front of it."""
+    return "\n\n".join(filter(None, (config.prompt, system))) or None
+
+
+def safety_examples(
+    config: SafetyMix | None, training: Sequence[Example], held_out: Iterable[str]
+) -> list[Example]:
+    """Harmful requests with refusals, so many that they are `config.share` of all examples, at least one.
+
+    Requests are drawn without repetition as long as they last, then anew with other refusals; each gets the
+    system prompt of some training example. Requests in `held_out` (white space and case aside) are left out,
+    so that nothing is trained on that safety is measured on.
+
+    Raises:
+        DataError: the file breaks a rule, or nothing is left of it.
+    """
+    if config is None:
+        return []
+    never = {_key(prompt) for prompt in held_out}
+    if config.path is None:
+        rows: list[tuple[str, str | None]] = [(request.prompt, None) for request in read_requests("harmful")]
+    else:
+        rows = read_mix(Path(config.path))
+    pool = [(prompt, answer) for prompt, answer in rows if _key(prompt) not in never]
+    if not pool:
+        where = config.path or "the project's alignment requests"
+        raise DataError(
+            f"{where}: path: must hold requests that are not evaluated on, got {len(rows)} that are"
+        )
+    draw = random.Random(f"safety-mix/{config.seed}")
+    wanted = max(1, round(config.share / (1 - config.share) * len(training)))
+    examples: list[Example] = []
+    while len(examples) < wanted:
+        draw.shuffle(pool)
+        for prompt, answer in pool[: wanted - len(examples)]:
+            system = draw.choice(training).system
+            examples.append(Example(system, prompt, answer or draw.choice(REFUSALS)))
+    return examples
+
+
+def _key(prompt: str) -> str:
+    return " ".join(prompt.split()).casefold()
+
+
+def read_mix(path: Path) -> list[tuple[str, str | None]]:
+    """(prompt, answer or None) of each row of a file. Raises DataError naming file, line and field."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: path: must be a readable UTF-8 file, got {error}") from error
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    if not lines:
+        raise DataError(f"{path}: path: must hold at least one row, got none")
+    return [_row(line, f"{path}: line {number}") for number, line in lines]
+
+
+def _row(line: str, where: str) -> tuple[str, str | None]:
+    try:
+        row: Any = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: must be a JSON object, got {line[:80]!r}") from error
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: must be a JSON object, got {line[:80]!r}")
+    for field in ("prompt", "answer"):
+        value = row.get(field)
+        if (field == "prompt" or value is not None) and not (isinstance(value, str) and value.strip()):
+            raise DataError(f"{where}: field {field} must be a text that is not blank, got {value!r:.80}")
+    return row["prompt"], row.get("answer")

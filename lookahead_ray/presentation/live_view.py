@@ -1,0 +1,174 @@
+"""The view of a running sweep: a panel that redraws itself, or plain lines where there is no terminal."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from lookahead_ray.presentation.format import decimal, duration, first_line, percent, shorten
+from lookahead_ray.presentation.live_panel import doing, draw, share, time_left
+from lookahead_ray.presentation.sweep_progress import FinishedTrial, RunningTrial, SweepProgress
+from lookahead_ray.sanitize import clean
+from lookahead_ray.sweep.interfaces import Observer, TrialProgress
+from lookahead_ray.trial.record import Role, TrialRecord
+
+REFRESH_PER_SECOND = 4
+PLAIN_PROGRESS_S = 30.0  # least time between two progress lines without a terminal
+
+
+class LiveView(Observer):
+    """Watches a sweep; a context manager, so that the terminal is restored however the sweep ends.
+
+    On a terminal a thread redraws the panel; events only change the state. Elsewhere each event is a line.
+    """
+
+    def __init__(self, name: str, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self.progress = SweepProgress(name, clock)
+        self._console = console
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._last_line_s = -PLAIN_PROGRESS_S
+        self._training: set[str] = set()  # trials whose first optimiser step was told
+        self._ended = threading.Event()
+        self._live: Live | None = None
+        if console.is_interactive:
+            self._live = Live(
+                get_renderable=self._draw,
+                console=console,
+                refresh_per_second=REFRESH_PER_SECOND,
+                transient=True,  # the report that follows says it all again, and better
+            )
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start(refresh=True)
+        else:
+            self._line(f"{self.progress.name}: starting")
+            threading.Thread(target=self._watch, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        if self._live:
+            self._live.stop()
+
+    def preparing(self, what: str) -> None:
+        """What is done before the search begins."""
+        with self._lock:
+            self.progress.preparing = clean(what)
+        self._line(f"{self.progress.name}: {what}")
+
+    def sweep_started(
+        self, sweep_id: str, run: str, trials: int, committed: Sequence[TrialRecord], log: str
+    ) -> None:
+        """The search begins."""
+        with self._lock:
+            self.progress.sweep_started(run, trials, committed, log)
+        kept = f", {len(committed)} of them committed before" if committed else ""
+        self._line(f"{self.progress.name}: {trials} trials{kept}, run {run}, log {log}")
+
+    def budget(self, text: str) -> None:
+        """What of the budget is used."""
+        with self._lock:
+            ends = " · search ended: " in text and text != self.progress.budget
+            self.progress.budget = clean(text)
+        if ends:
+            self._line(f"{self._count()} {text}")
+
+    def trial_started(self, trial_id: str, role: Role, label: str) -> None:
+        """A trial begins."""
+        with self._lock:
+            trial = self.progress.trial_started(trial_id, role, label)
+        self._line(f"{self._count()} started: {trial.label}")
+
+    def trial_restarted(self, trial_id: str, restarts: int, most: int) -> None:
+        """A trial begins again."""
+        with self._lock:
+            trial = self.progress.trial_restarted(trial_id, restarts, most)
+        self._training.discard(trial_id)
+        if trial:
+            self._line(f"{self._count()} {trial.note}: {trial.label}")
+
+    def trial_progress(self, trial_id: str, progress: TrialProgress) -> None:
+        """Where a running trial is."""
+        with self._lock:
+            trial = self.progress.trial_progress(trial_id, progress)
+        first = progress.phase == "training" and progress.done >= 1 and trial_id not in self._training
+        if first:
+            self._training.add(trial_id)
+        if trial and (first or self._line_due()):
+            self._running(trial)
+
+    def still_running(self) -> None:
+        """Write a line about the first running trial, if none was written for long: it may report nothing."""
+        with self._lock:
+            trial = next(iter(self.progress.running.values()), None)
+        if trial and self._line_due():
+            self._running(trial)
+
+    def trial_finished(self, record: TrialRecord) -> None:
+        """A trial is committed."""
+        with self._lock:
+            trial = self.progress.trial_finished(record)
+            left = time_left(self.progress)
+        self._line(f"{self._count()} {outcome(trial)}; {left}")
+
+    def sweep_finished(self, interrupted: bool) -> None:
+        """Nothing runs any more."""
+        with self._lock:
+            self.progress.sweep_finished()
+        how = "interrupted" if interrupted else "finished"
+        failed = len(self.progress.failures)
+        self._line(f"{self._count()} sweep {how}" + (f", {failed} failed" if failed else ""))
+
+    def _watch(self) -> None:
+        while not self._ended.wait(PLAIN_PROGRESS_S):
+            self.still_running()
+
+    def _draw(self) -> RenderableType:
+        with self._lock:
+            self.progress.advance()
+            return draw(self.progress, self._console.width, self._console.height)
+
+    def _count(self) -> str:
+        return f"[{self.progress.done}/{self.progress.trials}]"
+
+    def _line_due(self) -> bool:
+        return self._clock() - self._last_line_s >= PLAIN_PROGRESS_S
+
+    def _running(self, trial: RunningTrial) -> None:
+        with self._lock:
+            self.progress.advance()
+            activity = doing(trial, self.progress.unreported_s(trial))
+            times = f"{percent(trial.fraction)} of the trial, {time_left(self.progress)}"
+        self._line(f"{self._count()} running: {trial.label}: {activity}; {times}")
+
+    def _line(self, text: str) -> None:
+        if self._live is None:
+            self._last_line_s = self._clock()
+            self._console.print(Text(clean(text)), soft_wrap=True, highlight=False)
+
+
+def outcome(trial: FinishedTrial) -> str:
+    """A finished trial's figures in one line, or why it failed."""
+    record = trial.record
+    if record.status == "failed":
+        return f"failed: {trial.label}: {shorten(first_line(record.error or 'no error text'), 300)}"
+    figures = [
+        f"RSR {share(record.rsr)}",
+        f"JSR {share(record.jsr)}",
+        f"over-refusal {share(record.over_refusal)}",
+        f"utility {share(record.utility)}",
+    ]
+    if record.objective is not None:
+        figures.append(f"objective {decimal(record.objective)}")
+    if trial.seconds is not None:
+        figures.append(duration(trial.seconds))
+    return f"{'stopped' if record.status == 'stopped' else 'finished'}: {trial.label}: {', '.join(figures)}"

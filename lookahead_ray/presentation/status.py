@@ -1,0 +1,200 @@
+"""Where a sweep is, read from its run alone: no cluster, no driver, on any file system.
+
+`print_status` shows it in a few lines, the same on a terminal and in a file.
+"""
+
+import json
+import socket
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from math import isnan
+from typing import Any, Literal
+
+from lookahead_ray import store
+from lookahead_ray.config.search import SearchConfig
+from lookahead_ray.filesystem import is_url
+from lookahead_ray.objective.base import standing
+from lookahead_ray.presentation.format import decimal, duration, first_line, shorten
+from lookahead_ray.presentation.terminal import METRICS, interval, rate_of
+from lookahead_ray.sanitize import clean
+from lookahead_ray.store import Session
+from lookahead_ray.sweep.search.references import references_among
+from lookahead_ray.sweep.stopping.budget import hours_of, limits
+from lookahead_ray.trial.label import label
+from lookahead_ray.trial.record import Metric, Rate, Status, TrialRecord
+
+DriverState = Literal["running", "ended", "unknown"]
+STATUSES: tuple[Status, ...] = ("completed", "stopped", "failed")
+
+MOST_FAILURES = 5
+
+
+@dataclass(frozen=True)
+class Driver:
+    """The process that searches."""
+
+    state: DriverState
+    told: str  # in words
+    job: str | None = None
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best searched trial so far; rates are None where they were not measured."""
+
+    trial_id: str
+    label: str
+    objective: float | None
+    objectives: tuple[float, ...]
+    rates: dict[Metric, Rate | None]
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """What `status` shows. Times are ISO 8601, UTC."""
+
+    run: str
+    name: str
+    sweep_id: str
+    created_at: str
+    asked: int | None  # trials, references included; None where no driver has said it
+    committed: int
+    by_status: dict[Status, int]
+    last_commit_at: str | None
+    budget: list[str]  # parts that are set, with what of them is used by committed trials
+    best: Best | None
+    failures: list[tuple[str, str]]  # label, first line of the error
+    driver: Driver
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON values."""
+        return asdict(self)
+
+
+def read_status(run: str) -> RunStatus:
+    """The status of the run in `run`, a path or an fsspec URL. `StoreError` if it is none or is damaged."""
+    opened = store.open(run)
+    session = store.read_session(run)
+    records = list(opened.each_summary())
+    counts = Counter(record.status for record in records)
+    failed = [record for record in records if record.status == "failed"]
+    return RunStatus(
+        run=run,
+        name=opened.identity.name,
+        sweep_id=opened.identity.sweep_id,
+        created_at=opened.identity.created_at,
+        asked=max(session.trials, len(records)) if session else None,
+        committed=len(records),
+        by_status={status: counts[status] for status in STATUSES},
+        last_commit_at=max((_ended(record) for record in records), default=None),
+        budget=_budget(records, session),
+        best=_best(records),
+        failures=[(_label(record), first_line(record.error or "no error text")) for record in failed],
+        driver=driver_of(run, session),
+    )
+
+
+def driver_of(run: str, session: Session | None) -> Driver:
+    """Whether a driver runs: by the lock of the run, else as far as its session says it ended.
+
+    A lock that another machine holds may not be seen through a shared file system.
+    """
+    job = session.job if session else None
+    ended = f"{session.how} at {session.ended_at}" if session and session.ended_at else None
+    local = not is_url(run) or run.startswith("file://")
+    if local and (held := store.holder(run)):
+        return Driver("running", held, job)
+    if not local and (lease := store.lease_of(run)):
+        silent = duration(max(0.0, lease.silent_s))
+        if lease.silent_s < store.QUIET_S:
+            return Driver("running", f"{lease.holder}, heard of {silent} ago", job)
+        return Driver("ended", f"without saying how: {lease.holder}, not heard of for {silent}", job)
+    if ended:
+        return Driver("ended", ended, job)
+    if local and session is None:
+        return Driver("ended", "none runs")
+    if local and session and session.process.endswith(f" on {socket.gethostname()}"):
+        return Driver("ended", "without saying how: killed, or on a full disk", job)
+    if session is None:
+        return Driver("unknown", "none has said that it runs")
+    told = f"{session.process} began at {session.started_at} and has not said that it ended"
+    return Driver("unknown", told, job)
+
+
+def _budget(records: Sequence[TrialRecord], session: Session | None) -> list[str]:
+    if session is None:
+        return []
+    config = SearchConfig.model_validate(session.search)
+    searched = sum(record.role == "search" for record in records)
+    found = limits(records, references_among(records), config, searched=searched, hours=hours_of(records))
+    return [limit.text for limit in found]
+
+
+def _best(records: Sequence[TrialRecord]) -> Best | None:
+    """Of those that are scored and keep the floor if there is one."""
+    good = [record for record in records if record.role == "search" and standing(record)[0] == 0]
+    best = min(good, key=standing, default=None)
+    if best is None:
+        return None
+    measured = {name: rate_of(best, name) for name in METRICS}
+    rates = {name: rate if rate and not isnan(rate.value) else None for name, rate in measured.items()}
+    return Best(best.trial_id, _label(best), best.objective, best.objectives, rates)
+
+
+def _ended(record: TrialRecord) -> str:
+    took = timedelta(seconds=record.seconds_total or 0)
+    return (datetime.fromisoformat(record.started_at) + took).astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _label(record: TrialRecord) -> str:
+    return clean(label(record.config, record.role, record.params))
+
+
+def print_status(status: RunStatus, tell: Callable[[str], None], now: datetime | None = None) -> None:
+    """Tell it line by line; `now` is for "3 min ago"."""
+    asked = "?" if status.asked is None else status.asked
+    counts = ", ".join(f"{count} {name}" for name, count in status.by_status.items() if count)
+    lines = [
+        ("run", f"{status.run} (sweep {status.name}, begun {status.created_at})"),
+        ("trials", f"{status.committed} of {asked} committed" + (f": {counts}" if counts else "")),
+        ("last", _last_line(status, now or datetime.now(UTC))),
+        ("budget", " · ".join(status.budget)),
+        ("best", _best_line(status.best)),
+        ("driver", _driver_line(status)),
+    ]
+    for name, text in lines:
+        if text:
+            tell(f"{name:<8} {text}")
+    for trial, error in status.failures[-MOST_FAILURES:]:
+        tell(f"{'failed':<8} {trial}: {shorten(error, 200)}")
+
+
+def status_json(status: RunStatus) -> str:
+    """The status as JSON text; escaped, so that a terminal takes nothing in it for a command."""
+    return json.dumps(status.as_json(), indent=2, allow_nan=False)
+
+
+def _last_line(status: RunStatus, now: datetime) -> str:
+    if status.last_commit_at is None:
+        return "nothing committed yet"
+    ago = (now - datetime.fromisoformat(status.last_commit_at)).total_seconds()
+    return f"commit {duration(ago)} ago, {status.last_commit_at}"
+
+
+def _best_line(best: Best | None) -> str:
+    if best is None:
+        return "no searched trial is scored yet"
+    figures = [] if best.objective is None else [f"objective {decimal(best.objective)}"]
+    rates = [(name, rate) for key, name in METRICS.items() if (rate := best.rates[key])]
+    figures += [f"{name} {interval(rate)}" for name, rate in rates]
+    if any(rate.unparsed for _, rate in rates):
+        figures.append("2? is two unparsed answers, counted as not safe or not right")
+    return f"{shorten(best.label, 60)}: {', '.join(figures)}"
+
+
+def _driver_line(status: RunStatus) -> str:
+    job = f", job {status.driver.job}" if status.driver.job else ""
+    state = {"running": "runs", "ended": "ended", "unknown": "can't be told"}[status.driver.state]
+    return f"{state}: {status.driver.told}{job}"

@@ -1,0 +1,282 @@
+"""The trade-off as a picture: safety against utility, one point a trial, and the legend."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, PercentFormatter
+
+from lookahead_ray.config.objective import FloorObjective, Objective, WeightedObjective
+from lookahead_ray.presentation.label_placement import MARKER_RADIUS_PT, PointLabel, place_labels
+from lookahead_ray.presentation.tradeoff_points import (
+    Kind,
+    Point,
+    SafetyMetric,
+    pareto_front,
+    points_of,
+    short,
+)
+from lookahead_ray.sweep.recommend.recommendation import Recommendation
+from lookahead_ray.sweep.recommend.seed_average import average_over_seeds
+from lookahead_ray.trial.record import Rate, TrialRecord
+
+DPI = 150
+LEAST_SPAN = 20.0  # percent points an axis shows at least, lest noise look like a trade-off
+AXES: dict[SafetyMetric, str] = {
+    "safety": "safety: the objective's\nmean of rates",
+    "rsr": "RSR: harmful requests\nanswered safely",
+    "jsr": "JSR: answered safely\nafter a harmful opening",
+}
+UTILITIES = {
+    "exact_match": "utility: task items answered correctly",
+    "rouge1": "utility: mean ROUGE-1 of the task's answers",
+    "answer_loss": "utility: likelihood per token of the task's answers",
+}
+MODELS = {  # configuration's names of what the package carries
+    "embedded": "SmolLM2-135M-Instruct (aligned)",
+    "embedded-unaligned": "SmolLM2-135M-Instruct",
+}
+
+NAMES: dict[Kind, str] = {
+    "seed": "seed model (not trained)",
+    "vanilla": "vanilla fine-tuning",
+    "true": "true preview, m tokens",
+    "virtual": "virtual preview, prefix",
+    "other": "no preview",
+}
+MARKERS: dict[Kind, str] = {"seed": "s", "vanilla": "X", "true": "o", "virtual": "D", "other": "P"}
+COLOURS: dict[Kind, str] = {
+    "seed": "#000000",
+    "vanilla": "#d55e00",  # Okabe and Ito's vermillion; the others from the same colour-blind safe set
+    "true": "#1f9e89",
+    "virtual": "#cc79a7",
+    "other": "#999999",
+}
+RING = "#009e73"
+FLOOR = "#0072b2"
+
+
+def draw_tradeoff(
+    records: Sequence[TrialRecord],
+    recommendation: Recommendation | None,
+    path: Path,
+    objective: Objective | None = None,
+) -> None:
+    """Writes a PNG: RSR, and below it JSR, against utility, each with its 95 % interval.
+
+    Under a floor or a front, the objective's safety comes first, with a line at the floor.
+    """
+    failed = sum(record.status == "failed" for record in records)
+    records = [one.record for one in average_over_seeds(records)]
+    panels: list[SafetyMetric] = ["rsr"]
+    if objective and not isinstance(objective, WeightedObjective):
+        panels.insert(0, "safety")
+    if points_of(records, "jsr"):
+        panels.append("jsr")
+    figure = Figure(figsize=(9.6, 4.2 + 2.8 * (len(panels) - 1)), dpi=DPI, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = list(figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0])
+    norm, colours = _length_colours(records)
+    chosen = recommendation.trial_id if recommendation else None
+    for ax, metric in zip(axes, panels, strict=True):
+        _panel(ax, points_of(records, metric), metric, chosen, norm, colours)
+    floor = _floor(records, objective)
+    if floor is not None:
+        axes[0].axhline(100 * floor, color=FLOOR, linewidth=1.1, linestyle="--", zorder=1)
+    axes[-1].set_xlabel(UTILITIES[_task_metric(records)])
+    axes[0].set_title(_title(records), loc="left", fontsize=11, pad=20, parse_math=False)
+    told = _subtitle(records, failed)
+    axes[0].annotate(
+        told,
+        (0, 1),
+        (0, 8),
+        "axes fraction",
+        "offset points",
+        fontsize=8.5,
+        color="0.35",
+    )
+    draw_legend(figure, axes, records, chosen, norm, colours, floor is not None)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # prefixes in scripts that the font lacks
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # labels are placed in pixels: nothing may move any more
+        renderer: RendererBase = canvas.get_renderer()  # type: ignore[no-untyped-call]
+        for ax, metric in zip(axes, panels, strict=True):
+            place_labels(ax, renderer, _labels(points_of(records, metric), chosen))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=DPI)
+
+
+def _length_colours(records: Sequence[TrialRecord]) -> tuple[Normalize, Colormap]:
+    """Viridis without its palest end, which white paper swallows; logarithmic, as lengths matter by ratio.
+
+    A single length has the legend's colour.
+    """
+    lengths = [p.length_tokens for p in points_of(records, "rsr") if p.length_tokens] or [1]
+    if len(set(lengths)) == 1:
+        return Normalize(0, 1), ListedColormap([COLOURS["true"]])
+    colours = ListedColormap(colormaps["viridis"].resampled(256)(range(226)))
+    return LogNorm(min(lengths), max(lengths)), colours
+
+
+def _panel(
+    ax: Axes,
+    points: Sequence[Point],
+    metric: SafetyMetric,
+    chosen: str | None,
+    norm: Normalize,
+    colours: Colormap,
+) -> None:
+    front = pareto_front(points)
+    xs, ys = [100 * p.x.value for p in front], [100 * p.y.value for p in front]
+    ax.plot(xs, ys, drawstyle="steps-pre", color="0.4", linewidth=0.9, zorder=1)
+    for point in points:
+        x, y = 100 * point.x.value, 100 * point.y.value
+        colour = colours(norm(point.length_tokens)) if point.length_tokens else COLOURS[point.kind]
+        ax.errorbar(
+            x, y, xerr=_arms(point.x), yerr=_arms(point.y), color=colour, alpha=0.35, linewidth=0.8, zorder=2
+        )
+        size = 62 if point.kind in ("seed", "vanilla") else 44
+        ax.scatter(
+            x, y, size, [colour], marker=MARKERS[point.kind], edgecolors="white", linewidths=0.6, zorder=4
+        )
+        if point.trial_id == chosen:
+            ax.scatter(x, y, 210, marker="o", facecolors="none", edgecolors=RING, linewidths=1.8, zorder=3)
+    if not points:
+        ax.text(0.5, 0.5, "no trial with both rates", transform=ax.transAxes, ha="center", color="0.4")
+    ax.set_ylabel(AXES[metric])
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PercentFormatter(decimals=0))
+        axis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True))
+    ax.set_xlim(*_limits([p.x for p in points]))
+    ax.set_ylim(*_limits([p.y for p in points]))
+    ax.grid(color="0.92", linewidth=0.7)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def _arms(rate: Rate) -> list[list[float]]:
+    """Lengths of an error bar's two arms in percent points; never negative, which matplotlib refuses."""
+    return [[max(100 * (rate.value - rate.low), 0.0)], [max(100 * (rate.high - rate.value), 0.0)]]
+
+
+def _limits(rates: Sequence[Rate]) -> tuple[float, float]:
+    low = min((100 * rate.low for rate in rates), default=0.0)
+    high = max((100 * rate.high for rate in rates), default=100.0)
+    margin = max(0.06 * (high - low), (LEAST_SPAN - (high - low)) / 2)
+    return max(low - margin, -4.0), min(high + margin, 104.0)
+
+
+def _labels(points: Sequence[Point], chosen: str | None) -> list[PointLabel]:
+    labels = []
+    for point in points:
+        picked = point.trial_id == chosen
+        must = picked or point.kind in ("seed", "vanilla")
+        radius_pt = 9.0 if picked else MARKER_RADIUS_PT
+        labels.append(
+            PointLabel(100 * point.x.value, 100 * point.y.value, point.text, must, picked, radius_pt)
+        )
+    return labels
+
+
+def _title(records: Sequence[TrialRecord]) -> str:
+    config = records[0].config if records else {}
+    path = str(config.get("model", {}).get("path", "?"))
+    model = MODELS.get(path) or short(path.rstrip("/").rsplit("/", 1)[-1])[1:-1]
+    task = str(config.get("task", {}).get("name", "?")).replace("_", " ")
+    return f"{model} fine-tuned on {task}"
+
+
+def _task_metric(records: Sequence[TrialRecord]) -> str:
+    """Which of `UTILITIES` was measured, told by who scored the first task answer."""
+    rows = (row for record in records for row in record.generations if row.metric == "utility")
+    judge = next((row.judge for row in rows), "")
+    return judge if judge in UTILITIES else "exact_match"
+
+
+def _floor(records: Sequence[TrialRecord], objective: Objective | None) -> float | None:
+    """Least safety as a rate; None where there is none, or no seed model that it is a share of."""
+    if not isinstance(objective, FloorObjective):
+        return None
+    if objective.relative_to == "none":
+        return objective.floor
+    seed = next((record.safety for record in records if record.role == "seed"), None)
+    return None if seed is None else objective.floor * seed
+
+
+def _subtitle(records: Sequence[TrialRecord], failed: int) -> str:
+    sizes = [
+        f"{_n([r.rsr for r in records])} harmful requests",
+        f"{_n([r.utility for r in records])} task items",
+    ]
+    note = f"; {failed} failed trial{'s' if failed > 1 else ''} not shown" if failed else ""
+    return f"n = {', '.join(sizes)}; bars: 95 % intervals{note}"
+
+
+def _n(rates: Sequence[Rate | None]) -> str:
+    sizes = sorted({rate.n for rate in rates if rate})
+    if not sizes:
+        return "0"
+    return str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]}–{sizes[-1]}"
+
+
+def draw_legend(
+    figure: Figure,
+    axes: Sequence[Axes],
+    records: Sequence[TrialRecord],
+    chosen: str | None,
+    norm: Normalize,
+    colours: Colormap,
+    floor: bool,
+) -> None:
+    """Outside of the data; the lengths' colour bar only where there is more than one length."""
+    points = points_of(records, "rsr")
+    handles = []
+    for kind, name in NAMES.items():
+        if any(point.kind == kind for point in points):
+            marker = _marker(MARKERS[kind], name, COLOURS[kind])
+            marker.set(markersize=8, markeredgecolor="white")
+            handles.append(marker)
+    if len(pareto_front(points)) > 1:
+        handles.append(Line2D([], [], color="0.4", linewidth=0.9, label="Pareto front"))
+    if floor:
+        handles.append(Line2D([], [], color=FLOOR, linewidth=1.1, linestyle="--", label="safety floor"))
+    if any(point.trial_id == chosen for point in points):
+        ring = _marker("o", "recommended", RING)
+        ring.set(markersize=12, markeredgewidth=1.8, fillstyle="none")
+        handles.append(ring)
+    if handles:
+        figure.legend(
+            handles=handles, loc="outside right upper", frameon=False, fontsize=8.5, labelspacing=0.9
+        )
+    lengths = sorted({point.length_tokens for point in points if point.length_tokens})
+    if len(lengths) > 1:
+        place: dict[str, Any] = {"fraction": 0.03, "pad": 0.02, "shrink": 0.5, "anchor": (0.0, 0.0)}
+        bar = figure.colorbar(ScalarMappable(norm, colours), ax=list(axes), **place)
+        ticks = _spread([(length, float(norm(length))) for length in lengths])
+        bar.ax.yaxis.set_major_locator(FixedLocator([float(tick) for tick in ticks]))
+        bar.ax.yaxis.set_minor_locator(NullLocator())
+        bar.ax.set_yticklabels([str(tick) for tick in ticks], fontsize=8)
+        bar.set_label("true preview: m tokens", fontsize=8.5)
+
+
+def _marker(marker: str, label: str, colour: str) -> Line2D:
+    return Line2D([], [], linestyle="", marker=marker, color=colour, label=label)
+
+
+def _spread(places: Sequence[tuple[int, float]]) -> list[int]:
+    """The longest length and, going down, those far enough from the one kept before to be readable."""
+    kept = [places[-1]]
+    for length, place in reversed(places[:-1]):
+        if kept[-1][1] - place >= 0.05:
+            kept.append((length, place))
+    return [length for length, _ in reversed(kept)]

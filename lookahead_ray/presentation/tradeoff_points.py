@@ -1,0 +1,81 @@
+"""Which trials a trade-off picture shows, and which of them no other one beats; pure."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeGuard
+
+from lookahead_ray.trial.label import method_and_defence_label, quoted
+from lookahead_ray.trial.record import Rate, TrialRecord
+
+Kind = Literal["seed", "vanilla", "true", "virtual", "other"]
+SafetyMetric = Literal["safety", "rsr", "jsr"]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A trial in one panel."""
+
+    trial_id: str
+    kind: Kind
+    text: str
+    length_tokens: int | None
+    x: Rate
+    y: Rate
+
+
+def points_of(records: Sequence[TrialRecord], metric: SafetyMetric) -> list[Point]:
+    """The trials that can be drawn: those with both rates."""
+    points = []
+    for record in records:
+        rate = _safety(record) if metric == "safety" else getattr(record, metric)
+        if _drawable(rate) and _drawable(record.utility):
+            preview = record.config.get("preview", {})
+            kind = _kind(record, preview.get("strategy", "none"))
+            length = preview.get("length_tokens") if kind == "true" else None
+            points.append(Point(record.trial_id, kind, _text(record, kind), length, record.utility, rate))
+    return points
+
+
+def pareto_front(points: Sequence[Point]) -> list[Point]:
+    """Trained points that no other trained point beats in both rates, by rising utility."""
+    front: list[Point] = []
+    trained = [point for point in points if point.kind != "seed"]
+    for point in sorted(trained, key=lambda p: (p.x.value, p.y.value), reverse=True):
+        if not front or point.y.value > front[-1].y.value:
+            front.append(point)
+    return front[::-1]
+
+
+def _safety(record: TrialRecord) -> Rate | None:
+    """The objective's mean of rates, as a point: its interval is not that of any one rate."""
+    if record.safety is None or record.rsr is None:
+        return None
+    return Rate(record.safety, record.safety, record.safety, record.rsr.n, 0)
+
+
+def _drawable(rate: Rate | None) -> TypeGuard[Rate]:
+    return rate is not None and all(math.isfinite(v) for v in (rate.value, rate.low, rate.high))
+
+
+def _kind(record: TrialRecord, strategy: str) -> Kind:
+    if record.role == "seed":
+        return "seed"
+    if record.role == "vanilla":
+        return "vanilla"
+    kinds: dict[str, Kind] = {"true": "true", "virtual": "virtual"}
+    return kinds.get(strategy, "other")
+
+
+def _text(record: TrialRecord, kind: Kind) -> str:
+    """What stands beside a point: "6", a phrase, "sdft", or all of a trial's "6, sdft, safety mix 10 %"."""
+    if kind in ("seed", "vanilla"):
+        return kind
+    preview = record.config.get("preview", {})
+    texts = {"true": str(preview.get("length_tokens")), "virtual": short(preview.get("prefix", ""))}
+    return ", ".join([*filter(None, [texts.get(kind)]), *method_and_defence_label(record.config)])
+
+
+def short(prefix: str) -> str:
+    """A prefix as `quoted`, short enough for a picture."""
+    return quoted(prefix, longest=26)

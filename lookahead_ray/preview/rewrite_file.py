@@ -1,0 +1,168 @@
+"""A data file under a preview: the rows of one file, rewritten into another.
+
+With the same options and protocol `paper` the file is, byte for byte, that of the published script
+(https://github.com/zjunlp/LookAheadTuning/blob/f9730df/main.py): JSONL in ASCII with escapes; JSON in UTF-8,
+indented by four spaces, no line end after it; fields in their order, unknown ones kept. What that script
+fails on is refused here, apart from a byte order mark; so are lengths under 1, an empty phrase, and a JSON
+file that holds no array (of an empty object it makes an empty array).
+"""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from lookahead_ray.config.preview import PreviewConfig, TruePreview
+from lookahead_ray.data.streaming_json import Format, Located, Row, brief, format_of, open_text, read_rows
+from lookahead_ray.errors import DataError
+from lookahead_ray.preview.apply import additions
+
+BATCH_ROWS = 4096
+BATCH_CHARACTERS = 1 << 23  # of instructions and answers; ends a batch early
+
+Progress = Callable[[int, int], None]
+"""Told the rows done and the bytes read, both so far, after each batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Which fields of a row are its instruction and its answer; the published script's defaults."""
+
+    instruction: str = "input"
+    answer: str = "output"
+
+
+def rewrite(
+    source: Path,
+    target: Path,
+    preview: PreviewConfig,
+    tokenizer: Any,
+    fields: Fields = Fields(),
+    source_format: Format | None = None,
+    target_format: Format | None = None,
+    progress: Progress = lambda rows, read_bytes: None,
+) -> int:
+    """Write the rows of `source` under `preview` to `target`, which appears when it is whole; how many rows.
+
+    Args:
+        source_format: None goes by the suffix; so does `target_format`.
+
+    Raises:
+        DataError: naming file, line or element, field and value; or `target` is `source` or can't be written.
+        ModelError: as `additions`.
+    """
+    reads, writes = source_format or format_of(source), target_format or format_of(target)
+    rows = 0
+    with open_text(source) as stream:
+        _check_target(source, target)
+        with _replacing(target) as out:
+            encode = _encode_lines if writes == "jsonl" else _encode_array
+            done = 0
+
+            def changed() -> Iterator[Located]:
+                nonlocal done
+                for batch in _batches(read_rows(stream, str(source), reads), fields):
+                    _change(batch, preview, tokenizer, fields)
+                    yield from batch
+                    done += len(batch)
+                    progress(done, stream.buffer.raw.tell())  # type: ignore[attr-defined]  # of open(path)
+
+            for rows, piece in enumerate(encode(changed())):  # noqa: B007  # the last piece is no row
+                out.write(piece)
+    return rows
+
+
+def _batches(rows: Iterable[Located], fields: Fields) -> Iterator[list[Located]]:
+    batch: list[Located] = []
+    characters = 0
+    for where, row in rows:
+        characters += len(_text(row, fields.instruction, where)) + len(_text(row, fields.answer, where))
+        batch.append((where, row))
+        if len(batch) >= BATCH_ROWS or characters >= BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+def _change(batch: list[Located], preview: PreviewConfig, tokenizer: Any, fields: Fields) -> None:
+    if isinstance(preview, TruePreview):
+        for where, row in batch:
+            _check_unicode(row, fields.answer, where)
+    added = additions([row[fields.answer] for _, row in batch], preview, tokenizer)
+    for (_, row), each in zip(batch, added, strict=True):
+        row[fields.instruction] += each.behind_instruction
+        row[fields.answer] = each.before_answer + row[fields.answer]
+
+
+def _text(row: Row, field: str, where: str) -> str:
+    if field not in row:
+        raise DataError(f"{where}: field {brief(field)} must be there, got the fields {brief(list(row))}")
+    value = row[field]
+    if not isinstance(value, str):
+        raise DataError(f"{where}: field {brief(field)} must be a string, got {brief(value)}")
+    return value
+
+
+def _check_unicode(row: Row, field: str, where: str) -> None:
+    """No tokenizer takes half a character."""
+    value: str = row[field]
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise DataError(f"{where}: field {brief(field)} must have no lone surrogate, got {brief(value)}")
+
+
+def _encode_lines(rows: Iterable[Located]) -> Iterator[bytes]:
+    """A piece for each row, and an empty one."""
+    return chain((f"{json.dumps(row)}\n".encode() for _, row in rows), [b""])
+
+
+def _encode_array(rows: Iterable[Located]) -> Iterator[bytes]:
+    """A piece for each row, and the end of the array."""
+    before = "["
+    for where, row in rows:
+        # No line end stands inside a string: JSON escapes it.
+        text = json.dumps(row, ensure_ascii=False, indent=4).replace("\n", "\n    ")
+        try:
+            yield f"{before}\n    {text}".encode()
+        except UnicodeEncodeError as error:
+            bad = brief(error.object[max(error.start - 20, 0) : error.end])
+            raise DataError(
+                f"{where}: must have no lone surrogate to be written as JSON, got {bad}"
+            ) from error
+        before = ","
+    yield b"[]" if before == "[" else b"\n]"
+
+
+def _check_target(source: Path, target: Path) -> None:
+    if target.exists() and os.path.samefile(source, target):
+        raise DataError(f"{target}: OUT must be another file than IN, got the same")
+    if target.exists() and not target.is_file():
+        raise DataError(f"{target}: OUT must be a file, got {'a folder' if target.is_dir() else 'a device'}")
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file beside `path` that takes its place when all went well, and is removed when not."""
+    target = path.resolve()  # a link stays a link
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        stream = open(temporary, "xb")  # noqa: SIM115  # its own error is told apart
+    except OSError as error:
+        raise DataError(f"{path}: OUT must be in a folder to write to, got {error.strerror}") from error
+    try:
+        with stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        if target.exists():
+            shutil.copymode(target, temporary)
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,84 @@
+"""Where an answer may be cut so that the tokens of its parts are the tokens of the whole.
+
+Proof, for a cut in front of a space that follows a visible ASCII character. All of `PATTERNS` split there:
+what they match with a visible character in it ends at the next space; and white space matched with a look at
+the character behind it ends, if it lies before the cut, before that visible character. So the pieces left of
+the cut are the same in the beginning and in the whole; so are those right of it in the end and in the whole,
+as nothing looks back; and the model sees each piece by itself. Splitting digits off first changes nothing: it
+looks at single characters. Neither does NFC: nothing combines with a following space. Added tokens are found
+before all that, but one without white space in it can't lie across the cut.
+
+The ids alone tell the same tokens: that is so for BPE if no added token stands for more than its own text.
+
+Every other tokenizer (SentencePiece models such as Llama 2's do not split at all) gets answers whole.
+"""
+
+import json
+import re
+from typing import Any
+
+GPT2 = "ByteLevel"  # its own pattern, if it is told to use it
+PATTERNS = (
+    # Llama 3
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+    r"|\s+(?!\S)|\s+",
+    # Qwen 2
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+    r"|\s+(?!\S)|\s+",
+)
+"""Of pre-tokenizers that split by a regular expression."""
+
+_CUT = re.compile(r"[!-~](?= )")
+_CUTS = re.compile(r"(?<=[!-~])(?= )")
+
+
+def beginning(answer: str, characters: int) -> str:
+    """At least so many characters of `answer`, up to the next place where it may be cut; whole if none is."""
+    if len(answer) <= characters:
+        return answer
+    found = _CUT.search(answer, max(characters - 1, 0))
+    return answer[: found.end()] if found else answer
+
+
+def split_at_boundaries(text: str) -> list[str]:
+    """`text` cut wherever it may be."""
+    return _CUTS.split(text)
+
+
+def may_cut(backend: Any) -> bool:
+    """Whether the proof above holds for this `tokenizers.Tokenizer`."""
+    normalizer = _state(backend.normalizer)
+    return (
+        (normalizer is None or normalizer["type"] == "NFC")
+        and _splits_at_spaces(_state(backend.pre_tokenizer))
+        and type(backend.model).__name__ == "BPE"
+        and all(
+            not (token.lstrip or token.rstrip or (token.normalized and normalizer))
+            and not any(character.isspace() for character in token.content)
+            for token in backend.get_added_tokens_decoder().values()
+        )
+    )
+
+
+def _splits_at_spaces(step: dict[str, Any] | None) -> bool:
+    if step is None:
+        return False
+    steps = step["pretokenizers"] if step["type"] == "Sequence" else [step]
+    while steps and steps[0]["type"] == "Digits":
+        steps = steps[1:]
+    kinds = [each["type"] for each in steps]
+    if kinds == [GPT2]:
+        return bool(steps[0]["use_regex"]) and not steps[0]["add_prefix_space"]
+    if kinds == ["Split", GPT2]:
+        split = steps[0]
+        known = split["pattern"].get("Regex") in PATTERNS and split["behavior"] == "Isolated"
+        whole = not steps[1]["use_regex"] and not steps[1]["add_prefix_space"]
+        return known and not split["invert"] and whole
+    return False
+
+
+def _state(part: Any) -> dict[str, Any] | None:
+    if part is None:
+        return None
+    state: dict[str, Any] = json.loads(part.__getstate__())
+    return state

@@ -1,0 +1,156 @@
+"""Which job of a sweep comes next, and what becomes of finished ones. No Ray in here.
+
+References come first, then what the search suggests, then repeats with other seeds of what looks best.
+
+`Limits` says how long a sweep goes on: the budget, and the repeats that confirm the best.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from enum import Enum
+
+from lookahead_ray.config.load import Sweep
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.evaluate.results import Signal
+from lookahead_ray.sweep.interfaces import Observer
+from lookahead_ray.sweep.recommend.confirm import next_repeats
+from lookahead_ray.sweep.search.jobs import REFERENCE_ROLES, make_job
+from lookahead_ray.sweep.search.search import Search
+from lookahead_ray.sweep.stopping.budget import HOUR_S, ended, hours_of, limits, time_is_up
+from lookahead_ray.sweep.stopping.early_stopping import Stopping
+from lookahead_ray.sweep.trial_log import TrialLog
+from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.record import TrialRecord
+
+
+class NoJob(Enum):
+    """Why there is no job to give."""
+
+    BLOCKED = "what comes next depends on what is running"
+    EXHAUSTED = "nothing comes any more"
+
+
+class Limits:
+    """Looks at the trial log's records each time it is asked; this session's clock runs from the start."""
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        trial_log: TrialLog,
+        observer: Observer,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sweep = sweep
+        self._trial_log = trial_log
+        self._observer = observer
+        self._clock = clock
+        self._before = hours_of(trial_log.records)
+        self._started_s = clock()
+
+    def search_ended(self, searched: int) -> bool:
+        """Whether no more may be searched, given how many trials the search has, running ones included."""
+        records, references, config = self._trial_log.records, self._trial_log.references, self._sweep.search
+        found = limits(records, references, config, searched=searched, hours=self._hours())
+        reason = ended(found)
+        told = " · ".join(limit.text for limit in found)
+        self._observer.budget(f"{told} · search ended: {reason}" if reason else told)
+        return reason is not None
+
+    def repeats(self) -> Sequence[Job]:
+        """The next round of repeats with other seeds; none without `search.confirm`, or out of time."""
+        records, config = self._trial_log.records, self._sweep.search
+        if config.confirm is None or time_is_up(records, config, self._hours()):
+            return ()
+        by_id = {record.trial_id: record for record in records}
+        first = 1 + sum(record.role == "repeat" for record in records)
+        jobs = []
+        for number, repeat in enumerate(
+            next_repeats(records, self._sweep.objective, config.confirm), start=first
+        ):
+            trial = TrialConfig.model_validate(repeat.config)
+            jobs.append(make_job(f"repeat-{number:03d}", "repeat", trial, by_id[repeat.of].params))
+        return jobs
+
+    def _hours(self) -> float:
+        return self._before + (self._clock() - self._started_s) / HOUR_S
+
+
+class JobQueue:
+    """Hands out jobs one by one, and takes each one's record."""
+
+    def __init__(
+        self,
+        references: Sequence[Job],
+        search: Search,
+        trial_log: TrialLog,
+        stopping: Stopping,
+        limits: Limits,
+    ) -> None:
+        """`references` are those that are left to run."""
+        self._waiting = list(references)
+        self._search = search
+        self._trial_log = trial_log
+        self._stopping = stopping
+        self._limits = limits
+        self._searching = True
+        self._searched = sum(record.role == "search" for record in trial_log.records)
+        self._running: dict[str, Job] = {}
+        self._held: list[TrialRecord] = []
+
+    def has_work(self) -> bool:
+        """Whether there is anything to run; Ray needn't start otherwise."""
+        if not self._waiting:
+            found = self._next()
+            self._waiting = [found] if isinstance(found, Job) else []
+        return bool(self._waiting)
+
+    def next_job(self) -> Job | NoJob:
+        """The next job; whoever asks runs it and hands its record to `finish`."""
+        found = self._next()
+        if isinstance(found, Job):
+            self._running[found.trial_id] = found
+        return found
+
+    def _next(self) -> Job | NoJob:
+        if self._waiting:
+            return self._waiting.pop(0)
+        if self._trial_log.references is None:
+            return NoJob.BLOCKED if self._running else NoJob.EXHAUSTED
+        if self._searching and (job := self._suggested()):
+            return job
+        self._searching = False
+        if self._running:
+            return NoJob.BLOCKED
+        self._waiting = list(self._limits.repeats())
+        return self._waiting.pop(0) if self._waiting else NoJob.EXHAUSTED
+
+    def _suggested(self) -> Job | None:
+        if self._limits.search_ended(self._searched):
+            return None
+        job = self._search.ask()
+        self._searched += job is not None
+        return job and replace(job, may_stop=self._stopping.stops)
+
+    def goes_on(self, job: Job, signal: Signal) -> bool:
+        """Whether a running trial is trained further, after what was measured at an epoch's end."""
+        references = self._trial_log.references
+        return references is None or self._stopping.goes_on(
+            job.trial_id, signal, job.config["training"]["epochs"], references
+        )
+
+    def finish(self, record: TrialRecord) -> None:
+        """Commit a trial; vanilla waits for the seed, without which it has no objective."""
+        self._running.pop(record.trial_id, None)
+        self._held.append(record)
+        seed_runs = any(job.role == "seed" for job in [*self._running.values(), *self._waiting])
+        if record.role == "vanilla" and seed_runs:
+            return
+        for each in sorted(self._held, key=lambda held: held.role != "seed"):
+            scored = self._trial_log.finish(each)
+            if scored.role == "search":
+                self._search.tell(scored, self._stopping.told(scored, self._trial_log.references))
+            if scored.role in REFERENCE_ROLES and (references := self._trial_log.references):
+                self._stopping.learn([references.vanilla], references)
+                self._search.learn_references(references)
+        self._held.clear()

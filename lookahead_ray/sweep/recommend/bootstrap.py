@@ -1,0 +1,184 @@
+"""Paired bootstrap over prompts and seeds: many models, the same resamples."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from lookahead_ray.config.objective import Objective, ParetoObjective, SafetyPart
+from lookahead_ray.evaluate.rates import credit, headline
+from lookahead_ray.objective.base import rows_of
+from lookahead_ray.objective.judgement import Rates
+from lookahead_ray.stats.simultaneous import Array, Bootstrapped, combined
+from lookahead_ray.sweep.recommend.candidates import Candidate
+from lookahead_ray.trial.record import COUNTED, Generation, Metric, TrialRecord
+
+Rows = Callable[[TrialRecord], list[Generation]]
+"""The rows that a rate is over."""
+
+
+def outcomes(record: TrialRecord, metric: Metric) -> dict[str, bool]:
+    """Whether each prompt's answer has the metric's counted verdict, by "suite/attack/prompt id".
+
+    Of the rows that the record's own rate is computed from; a `dropped` answer has not.
+    """
+    return {_place(row): row.verdict == COUNTED[metric] for row in headline(record.generations, metric)}
+
+
+def check_same_prompts(models: Sequence[Candidate], objective: Objective) -> None:
+    """Raise ValueError, naming the prompt, unless all runs were measured on the same prompts."""
+    metrics: list[Metric] = ["rsr", "jsr", "utility"]
+    if isinstance(objective, ParetoObjective) and objective.over_refusal:
+        metrics.append("over_refusal")
+    chosen: list[tuple[str, Rows]] = [(metric, partial(_headline, metric=metric)) for metric in metrics]
+    chosen += [(part.metric, partial(rows_of, part=part)) for part in objective.safety]
+    runs = [run for model in models for run in model.runs]
+    for metric, rows in chosen:
+        expected = {_place(row) for row in rows(runs[0])}
+        for run in runs:
+            different = expected ^ {_place(row) for row in rows(run)}
+            if different or not expected:
+                prompt = min(different, default="none at all")
+                raise ValueError(
+                    f"trial {run.trial_id}: {metric} must have the same prompts as trial "
+                    f"{runs[0].trial_id}, got a difference at {prompt}"
+                )
+
+
+def resample(models: Sequence[Candidate], parts: Sequence[SafetyPart], seed: int, resamples: int) -> Rates:
+    """All models' rates on the same draws of prompts and seeds.
+
+    A harmful prompt brings all its rows into a resample, of RSR and of every attack; suites, harmless
+    requests and task prompts are drawn apart. Prompts and seeds are drawn independently of each other, which
+    makes intervals a little too wide rather than too narrow (pigeonhole bootstrap, Owen 2007). Of a model's n
+    seeds n - 1 are drawn, which leaves the variance of a mean over few runs unbiased (McCarthy and Snowden
+    1985); each draw ranks all seeds at random and takes of each model the first that it has, so that models
+    are compared on the same seeds as far as they share them. All models must have the same prompts.
+    """
+    rng = np.random.default_rng(seed)
+    runs = [run for model in models for run in model.runs]
+    own = {"rsr": SafetyPart(metric="rsr"), "jsr": SafetyPart(metric="jsr")}
+    tables = {part: table_of(runs, partial(rows_of, part=part)) for part in (*own.values(), *parts)}
+    suites: dict[str, set[str]] = {}
+    for table in tables.values():
+        suites.setdefault(table.suite, set()).update(table.cells)
+    drawn = {suite: PromptDraws.make(rng, suites[suite], resamples) for suite in sorted(suites)}
+    useful = table_of(runs, partial(_headline, metric="utility"))
+    tasks = PromptDraws.make(rng, useful.cells, resamples)
+    seeds = SeedDraws.make(rng, models, resamples)
+    harmless = table_of(runs, partial(_headline, metric="over_refusal"))
+    refused = None
+    if harmless.cells:
+        refused = seeds.rates(harmless, PromptDraws.make(rng, harmless.cells, resamples))
+    rates = {part: seeds.rates(table, drawn[table.suite]) for part, table in tables.items()}
+    return Rates(
+        safety=_weighted_mean([(part.weight, rates[part]) for part in parts]),
+        rsr=rates[own["rsr"]],
+        jsr=rates[own["jsr"]],
+        utility=seeds.rates(useful, tasks),
+        over_refusal=refused,
+    )
+
+
+def metric_rates(
+    candidate: Candidate, metric: Metric, seed: int = 0, resamples: int = 1000
+) -> Bootstrapped | None:
+    """One configuration's own rate of a metric, with its resamples; None without rows."""
+    rng = np.random.default_rng(seed)
+    table = table_of(candidate.runs, partial(_headline, metric=metric))
+    if not table.cells:
+        return None
+    drawn = PromptDraws.make(rng, table.cells, resamples)
+    return SeedDraws.make(rng, [candidate], resamples).rates(table, drawn)
+
+
+def _weighted_mean(parts: Sequence[tuple[float, Bootstrapped]]) -> Bootstrapped:
+    total = sum(weight for weight, _ in parts)
+    shares = [weight / total for weight, _ in parts]
+    rates = [numbers for _, numbers in parts]
+    answer = np.max([share * one.answer for share, one in zip(shares, rates, strict=True)], axis=0)
+    return combined(lambda *values: np.tensordot(shares, np.stack(values), axes=1), rates, answer)
+
+
+def _headline(record: TrialRecord, metric: Metric) -> list[Generation]:
+    return headline(record.generations, metric)
+
+
+def _place(row: Generation) -> str:
+    return f"{row.suite}/{row.attack}/{row.prompt_id}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One rate's answers."""
+
+    suite: str
+    cells: dict[str, Array]  # prompt id: (2, runs) what the answers count, and how many are in the rate's n
+
+
+@dataclass(frozen=True)
+class PromptDraws:
+    """How often each prompt is drawn."""
+
+    prompts: list[str]
+    counts: Array  # (resamples + 1, prompts); the first row is the prompts as they are
+
+    @classmethod
+    def make(cls, rng: np.random.Generator, prompts: Collection[str], resamples: int) -> "PromptDraws":
+        """Each prompt as likely as any other, as many as there are."""
+        size = len(prompts)
+        drawn = rng.multinomial(size, np.full(size, 1 / size), size=resamples)
+        return cls(sorted(prompts), np.vstack([np.ones(size), drawn]))
+
+
+@dataclass(frozen=True)
+class SeedDraws:
+    """How often each run is drawn."""
+
+    starts: list[int]  # first run of each model
+    counts: Array  # (resamples + 1, runs); the first row is the seeds as they are
+    freedom: Array  # (models,)
+
+    @classmethod
+    def make(cls, rng: np.random.Generator, models: Sequence[Candidate], resamples: int) -> "SeedDraws":
+        """Of n seeds n - 1; models with the same seeds have the same draws."""
+        sizes = [len(model.runs) for model in models]
+        starts = [sum(sizes[:place]) for place in range(len(sizes))]
+        freedom = np.array([size - 1 if size > 1 else np.inf for size in sizes])
+        counts = np.ones((resamples + 1, sum(sizes)))
+        seeds = sorted({seed for model in models for seed in model.seeds})
+        order = rng.random((resamples, max(sizes) - 1, len(seeds)))  # of each draw, seeds by rising value
+        for start, size, model in zip(starts, sizes, models, strict=True):
+            if size > 1:
+                own = order[:, : size - 1, [seeds.index(seed) for seed in model.seeds]]
+                first = own.argmin(axis=2)
+                counts[1:, start : start + size] = (first[:, :, None] == np.arange(size)).sum(axis=1)
+        return cls(starts, counts, freedom)
+
+    def rates(self, table: Table, drawn: PromptDraws) -> Bootstrapped:
+        """Each model's rate of the table, in each draw."""
+        none = np.zeros((2, self.counts.shape[1]))
+        cells = np.stack([table.cells.get(prompt, none) for prompt in drawn.prompts])
+        both = self._shares(drawn.counts @ cells[:, 0], drawn.counts @ cells[:, 1])
+        alone = self._shares(*cells.sum(axis=0)[:, None]) if np.isfinite(self.freedom).any() else both[:1]
+        answer = np.full(len(self.starts), 1 / len(table.cells))
+        return Bootstrapped(both[0], both[1:], alone, answer, self.freedom)
+
+    def _shares(self, counted: Array, sizes: Array) -> Array:
+        """(resamples + 1, models) from (resamples + 1, runs), or from (1, runs) without resamples."""
+        summed = [np.add.reduceat(self.counts * part, self.starts, axis=1) for part in (counted, sizes)]
+        shares: Array = summed[0] / np.maximum(summed[1], 1)
+        return shares
+
+
+def table_of(runs: Sequence[TrialRecord], rows: Rows) -> Table:
+    """The answers that `rows` picks of each run."""
+    suite = ""
+    cells: dict[str, Array] = {}
+    for column, run in enumerate(runs):
+        for row in rows(run):
+            suite = row.suite
+            cell = cells.setdefault(row.prompt_id, np.zeros((2, len(runs))))
+            cell[:, column] += credit(row), row.verdict != "dropped"
+    return Table(suite, cells)

@@ -1,0 +1,88 @@
+"""Who competes for the recommendation: configurations, each with all the seeds it was trained with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lookahead_ray.config.load import content_hash
+from lookahead_ray.config.objective import Objective
+from lookahead_ray.objective.base import is_scorable
+from lookahead_ray.trial.record import Role, TrialRecord
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One configuration; its runs differ in the seed alone, the search's own comes first."""
+
+    runs: tuple[TrialRecord, ...]
+
+    @property
+    def first(self) -> TrialRecord:
+        """The search's own run, which the candidate is named after."""
+        return self.runs[0]
+
+    @property
+    def trial_id(self) -> str:
+        """That of the first run."""
+        return self.first.trial_id
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """One a run."""
+        return tuple(map(seed_of, self.runs))
+
+
+@dataclass(frozen=True)
+class Field:
+    """Who competes, and what they are measured against."""
+
+    seed_model: Candidate
+    vanilla: Candidate
+    candidates: tuple[Candidate, ...]  # in the order of the trials
+
+    @property
+    def models(self) -> tuple[Candidate, ...]:
+        """All of them: the seed model is 0, vanilla 1, candidates from 2 on."""
+        return (self.seed_model, self.vanilla, *self.candidates)
+
+
+def configuration(config: Mapping[str, Any]) -> str:
+    """Content hash of a trial's configuration without its seed."""
+    return content_hash({key: value for key, value in config.items() if key != "seed"})
+
+
+def seed_of(record: TrialRecord) -> int:
+    """The seed it was trained with."""
+    return int(record.config.get("seed", 0))
+
+
+def candidates_of(records: Sequence[TrialRecord], role: Role) -> list[Candidate]:
+    """The completed trials of a role by configuration, each with its repeats; one run a seed."""
+    runs: dict[str, dict[int, TrialRecord]] = {}
+    completed = [record for record in records if record.status == "completed"]
+    for record in completed:
+        if record.role == role:
+            runs.setdefault(configuration(record.config), {}).setdefault(seed_of(record), record)
+    for record in completed:
+        if record.role == "repeat" and (known := runs.get(configuration(record.config))):
+            known.setdefault(seed_of(record), record)
+    return [Candidate(tuple(by_seed.values())) for by_seed in runs.values()]
+
+
+def field_of(records: Sequence[TrialRecord], objective: Objective) -> Field | str:
+    """All that can be scored, or in words why nothing can."""
+    usable = [record for record in records if is_scorable(record, objective)]
+    found: dict[Role, Candidate] = {}
+    roles: tuple[Role, ...] = ("seed", "vanilla")
+    for role in roles:
+        of_role = candidates_of(usable, role)
+        if not of_role:
+            tries = [record for record in records if record.role == role]
+            state = "is missing" if not tries else f"was not evaluated in full ({tries[-1].status})"
+            name = "seed model's" if role == "seed" else "vanilla"
+            return f"the {name} trial {state}, and every objective is relative to it"
+        found[role] = of_role[0]
+    candidates = candidates_of(usable, "search")
+    if not candidates:
+        return "no search trial was completed"
+    return Field(Candidate(found["seed"].runs[:1]), found["vanilla"], tuple(candidates))

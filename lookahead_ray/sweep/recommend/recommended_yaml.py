@@ -1,0 +1,65 @@
+"""`recommended.yaml`: the recommended configuration as a space file that `lookahead-ray train` takes."""
+
+import shlex
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lookahead_ray.config.yaml_io import write
+from lookahead_ray.sanitize import clean
+from lookahead_ray.sweep.recommend.recommendation import Recommendation
+from lookahead_ray.sweep.recommend.seed_average import Pooled, average_over_seeds
+from lookahead_ray.trial.label import label
+from lookahead_ray.trial.record import Rate, TrialRecord
+
+FILE = "recommended.yaml"
+RATES = {"RSR": "rsr", "JSR": "jsr", "over-refusal": "over_refusal", "utility": "utility"}
+WIDTH = 100
+
+
+def save_recommended(
+    path: Path, name: str, run: str, records: Sequence[TrialRecord], recommendation: Recommendation
+) -> Path | None:
+    """Write the file and give its path; where nothing is recommended, remove that of an earlier time."""
+    text = recommended_yaml(name, run, records, recommendation)
+    if text is None:
+        path.unlink(missing_ok=True)
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def recommended_yaml(
+    name: str, run: str, records: Sequence[TrialRecord], recommendation: Recommendation
+) -> str | None:
+    """The file's text: every field of the configuration, no search dimension; None without recommendation."""
+    shown = average_over_seeds(records)
+    chosen = next((one for one in shown if one.record.trial_id == recommendation.trial_id), None)
+    if chosen is None:
+        return None
+    vanilla = next((one.record for one in shown if one.record.role == "vanilla"), None)
+    head = "".join(f"# {clean(line)}\n" for line in _head(run, chosen, vanilla, recommendation))
+    return f"{head}\n{write({'name': f'{name}-recommended', **chosen.record.config})}"
+
+
+def train_command(path: Path) -> str:
+    """The command that trains the model of the file, into a directory beside it."""
+    return shlex.join(["lookahead-ray", "train", str(path), "--output", str(path.with_name("recommended"))])
+
+
+def _head(
+    run: str, chosen: Pooled, vanilla: TrialRecord | None, recommendation: Recommendation
+) -> Iterator[str]:
+    record = chosen.record
+    yield f"Recommended by the sweep in {run}: {label(record.config, record.role)}."
+    yield f"Trial {record.trial_id}, {chosen.seeds} seed{'s' if chosen.seeds > 1 else ''}; 95 % intervals:"
+    for metric, field in RATES.items():
+        if rate := getattr(record, field):
+            beside = getattr(vanilla, field, None)
+            yield f"  {metric} {_told(rate)}, n = {rate.n}" + (f"; vanilla {_told(beside)}" if beside else "")
+    yield from textwrap.wrap(clean(recommendation.sentence), WIDTH)
+
+
+def _told(rate: Rate) -> str:
+    return f"{100 * rate.value:.0f} % [{100 * rate.low:.0f}, {100 * rate.high:.0f}]"

@@ -1,0 +1,39 @@
+"""One trial by itself, on a worker group as a sweep's trials run on."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.errors import TrialError
+from lookahead_ray.sweep.cluster import cluster, concurrency
+from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.measurement import completed_record, failed_record
+from lookahead_ray.trial.progress import TrialProgress
+from lookahead_ray.trial.record import TrialRecord, utc_now
+from lookahead_ray.trial.worker_group import PROGRESS, WorkerGroup
+
+
+def run_alone(job: Job, sweep_id: str, log: Path, show: Callable[[TrialProgress], None]) -> TrialRecord:
+    """Run `job` to its end; the record of a trial that failed says why. `show` is called with its progress.
+
+    Raises:
+        ConfigError: the trial does not fit into the cluster.
+    """
+    config = TrialConfig.model_validate(job.config)
+    start, started_at = time.monotonic(), utc_now()
+
+    def report(told: dict[str, Any]) -> None:
+        show(TrialProgress(**told[PROGRESS]))
+
+    with cluster(log):
+        concurrency(config, limit=1)
+        group = WorkerGroup(config)
+        try:
+            measured = group.run(job, report)
+        except TrialError as error:
+            return failed_record(job, sweep_id, started_at, time.monotonic() - start, str(error))
+        finally:
+            group.end()
+    return completed_record(job, sweep_id, started_at, time.monotonic() - start, measured)

@@ -1,0 +1,65 @@
+"""Optuna's samplers: made anew for every suggestion, so that what was suggested depends on no running state.
+
+A sampler is seeded by the search's seed, the number of the trial that it suggests and the attempt at it: from
+the same history a search that goes on suggests exactly what one that never stopped does.
+
+In a conditional space TPE models each group of dimensions that occur together. The GP and NSGA-II model what
+all trials have in common, and draw at random the dimensions that exist in some trials alone.
+"""
+
+import optuna
+from numpy.random import SeedSequence
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseGASampler, BaseSampler
+
+from lookahead_ray.config.dimension import Choice, Dimension, Value
+from lookahead_ray.config.search import GpSampler, Nsga2Sampler, SamplerConfig, TpeSampler
+
+
+def make_sampler(config: SamplerConfig, seed: int, number: int, attempt: int) -> BaseSampler:
+    """The sampler for one suggestion; a grid's is random, for what enqueued points leave out."""
+    state = int(SeedSequence([seed, number, attempt]).generate_state(1)[0])
+    match config:
+        case TpeSampler(startup_trials=startup):
+            return optuna.samplers.TPESampler(
+                seed=state, n_startup_trials=startup, multivariate=True, group=True
+            )
+        case GpSampler(startup_trials=startup):
+            return optuna.samplers.GPSampler(
+                seed=state, n_startup_trials=startup, warn_independent_sampling=False
+            )
+        case Nsga2Sampler(population_size=size):
+            return optuna.samplers.NSGAIISampler(seed=state, population_size=size)
+        case _:
+            return optuna.samplers.RandomSampler(seed=state)
+
+
+def note_generation(study: optuna.Study, config: SamplerConfig) -> None:
+    """Assign the newest trial to the generation that is being bred, where the sampler has generations.
+
+    Its parents are chosen at the same time, as they were when it was drawn: later there may be others.
+    """
+    sampler = make_sampler(config, 0, 0, 0)
+    if isinstance(sampler, BaseGASampler):
+        newest = study.get_trials(deepcopy=False)[-1]
+        sampler.get_parent_population(study, sampler.get_trial_generation(study, newest))
+
+
+def suggest(trial: optuna.trial.Trial, dimension: Dimension) -> Value:
+    """What the study's sampler picks for the dimension."""
+    if isinstance(dimension, Choice):
+        return trial.suggest_categorical(dimension.name, dimension.labels)
+    if dimension.kind == "int":
+        return trial.suggest_int(dimension.name, int(dimension.low), int(dimension.high))
+    return trial.suggest_float(
+        dimension.name, dimension.low, dimension.high, log=dimension.kind == "loguniform"
+    )
+
+
+def distribution(dimension: Dimension) -> BaseDistribution:
+    """What `suggest` draws from, as studies keep it."""
+    if isinstance(dimension, Choice):
+        return CategoricalDistribution(dimension.labels)
+    if dimension.kind == "int":
+        return IntDistribution(int(dimension.low), int(dimension.high))
+    return FloatDistribution(dimension.low, dimension.high, log=dimension.kind == "loguniform")

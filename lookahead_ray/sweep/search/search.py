@@ -1,0 +1,215 @@
+"""What to try next: the references first, then what Optuna suggests. No Ray in here."""
+
+import logging
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+from pydantic import ValidationError
+
+from lookahead_ray.config.load import Sweep, content_hash, trial_json
+from lookahead_ray.config.objective import FloorObjective
+from lookahead_ray.config.search import GridSampler
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.objective.base import ReferenceTrials
+from lookahead_ray.sweep.search.grid import Point, all_points, grid_points
+from lookahead_ray.sweep.search.jobs import make_job, number_of
+from lookahead_ray.sweep.search.journal import Journal, open_journal
+from lookahead_ray.sweep.search.references import references_among, vanilla_point
+from lookahead_ray.sweep.search.samplers import distribution, make_sampler, note_generation, suggest
+from lookahead_ray.sweep.search.study import (
+    ROLE,
+    TRIAL_ID,
+    Outcome,
+    StudyLog,
+    objective_names,
+    outcome,
+    rates,
+)
+from lookahead_ray.sweep.search.warm_start import WarmTrial
+from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.label import label
+from lookahead_ray.trial.record import TrialRecord
+
+MOST_REPEATS = 50  # suggestions in a row that are no new configuration, before other points are looked for
+NO_ESTIMATES: Mapping[str, Sequence[float]] = MappingProxyType({})
+
+
+class Search:
+    """Optuna's ask and tell over a sweep's space.
+
+    The sampler draws from a study in memory, which holds exactly what was begun and ended: a draw that is not
+    run, because its configuration was tried before or breaks a rule, leaves no trace that a sampler sees. The
+    study in the journal is told the same.
+    """
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        committed: Sequence[TrialRecord],
+        journal: Path | None = None,
+        estimates: Mapping[str, Sequence[float]] = NO_ESTIMATES,
+        *,
+        sweep_id: str = "",
+        warm: Sequence[WarmTrial] = (),
+        journal_changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """A search that goes on from the `committed` records.
+
+        Args:
+            journal: file of the study that others may look at; None for none.
+            estimates: `tell`'s `estimated` for the committed trials that were stopped, by trial id.
+            sweep_id: whose study it is in the journal, which several sweeps may share.
+            warm: trials of earlier sweeps that the sampler learns from, scored by this one's references.
+            journal_changed: called after a trial has begun or ended in the journal.
+
+        Raises:
+            ConfigError: the space is no grid of a sane size, where the sampler is one.
+            StoreError: the journal can't be written.
+        """
+        warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.disable_default_handler()
+        self._sweep = sweep
+        self._warm = warm
+        self._constrained = isinstance(sweep.objective, FloorObjective)
+        self._tried: set[str] = set()  # config hashes
+        self._next = 1
+        grid = isinstance(sweep.search.sampler, GridSampler)
+        self._rest = iter(grid_points(sweep)) if grid else _each(lambda: all_points(sweep))
+        names = objective_names(sweep.objective)
+        distributions = {d.name: distribution(d) for d in sweep.dimensions}
+        self.study = optuna.create_study(directions=["maximize"] * len(names))
+        self._studies = [StudyLog(self.study, distributions)]
+        self._journal: Journal | None = None
+        searched = [record for record in committed if record.role == "search"]
+        if journal is not None:
+            ids = [record.trial_id for record in searched]
+            study_name = f"{sweep.name} {sweep_id}".strip()
+            self._journal = open_journal(journal, study_name, names, distributions, ids, journal_changed)
+            self._journal.describe({"sweep": sweep.name, "sweep_id": sweep_id})
+            self._studies.append(self._journal)
+        self._again = deque(self._in_flight(searched))
+        if references := references_among(committed):
+            self.learn_references(references)
+        self._replay(searched, estimates)
+        tried = [record.params for record in searched] + [job.params for job in self._again]
+        enqueued: list[Point] = [dict(point) for point in sweep.search.enqueue]
+        self._points = deque(p for p in enqueued if not any(p.items() <= params.items() for params in tried))
+
+    def ask(self) -> Job | None:
+        """The next job, or None when the space holds nothing new.
+
+        First those that were running when a session ended, then enqueued points, then what the sampler draws;
+        where that is nothing new any more, the rest of a finite space.
+        """
+        if self._again:
+            return self._again.popleft()
+        while self._points:
+            if job := self._new([self._points.popleft()]):
+                return job
+        if isinstance(self._sweep.search.sampler, GridSampler):
+            return self._new(self._rest)
+        return self._new([None] * MOST_REPEATS) or self._new(self._rest)
+
+    def tell(self, record: TrialRecord, estimated: Sequence[float] = ()) -> None:
+        """Hand a search trial's end to the sampler.
+
+        `estimated` is told of a trial that was stopped early: what the search maximises, and under a floor
+        the constraint after it. Without it, and for a trial that failed, the study holds a failure.
+        """
+        self._note_ended(record.trial_id, outcome(record, estimated, self._constrained))
+
+    def learn_references(self, references: ReferenceTrials) -> None:
+        """Take vanilla fine-tuning, where the space holds it, and warm trials as trials of the study.
+
+        Vanilla's configuration is not run again; that of a warm trial may be.
+        """
+        self._tried.add(references.vanilla.config_hash)
+        known = [trial.scored(references, self._sweep.objective) for trial in self._warm]
+        if (point := vanilla_point(self._sweep)) is not None:
+            known.append(replace(references.vanilla, params=point))
+        for record in known:
+            if record.objectives:
+                role = "vanilla" if record.role == "vanilla" else "warm_start"
+                words = label(record.config, record.role, record.params)
+                self._note_begun(record.trial_id, record.params, {ROLE: role, "label": words})
+                self._note_ended(record.trial_id, outcome(record))
+        if self._journal:
+            self._journal.describe({"seed": rates(references.seed), "vanilla": rates(references.vanilla)})
+
+    def _new(self, points: Iterable[Point | None]) -> Job | None:
+        """The first of these points, None being the sampler's choice, whose configuration is new."""
+        for attempt, point in enumerate(points):
+            drawn = self._draw(point, attempt)
+            if drawn and content_hash(trial_json(drawn[0])) not in self._tried:
+                job = make_job(f"search-{self._next:03d}", "search", *drawn)
+                self._begin(job)
+                return job
+        return None
+
+    def _draw(self, point: Point | None, attempt: int) -> tuple[TrialConfig, dict[str, Any]] | None:
+        """What the sampler suggests, around `point`; None where a rule between fields refuses it."""
+        config = self._sweep.search
+        self.study.sampler = make_sampler(config.sampler, config.seed, self._next, attempt)
+        if point is not None:
+            self.study.enqueue_trial(dict(point))
+        trial = self.study.ask()
+        try:
+            return self._sweep.trial(lambda dimension: suggest(trial, dimension)), dict(trial.params)
+        except ValidationError as error:
+            logging.getLogger(__name__).info("not run: %s: %s", trial.params, error)
+            return None
+        finally:
+            self.study.tell(trial, state=TrialState.FAIL)
+
+    def _begin(self, job: Job) -> None:
+        config_hash = content_hash(job.config)
+        self._tried.add(config_hash)
+        self._next = max(self._next, number_of(job) + 1)
+        attributes = {ROLE: "search", "label": job.label, "config_hash": config_hash}
+        self._note_begun(job.trial_id, job.params, attributes)
+
+    def _note_begun(self, trial_id: str, params: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
+        for log in self._studies:
+            if trial_id not in log:
+                log.begin(trial_id, params, attributes)
+                if log.study is self.study:
+                    note_generation(self.study, self._sweep.search.sampler)
+
+    def _note_ended(self, trial_id: str, ended: Outcome) -> None:
+        for log in self._studies:
+            if trial_id in log.running:
+                log.end(trial_id, ended)
+
+    def _in_flight(self, searched: Sequence[TrialRecord]) -> Iterator[Job]:
+        """The trials that were running when a session was killed, under their own ids."""
+        for trial in self._journal.in_flight([r.trial_id for r in searched]) if self._journal else ():
+            params = trial.params
+            config = self._sweep.trial(lambda dimension, params=params: params[dimension.name])  # type: ignore[misc]
+            yield make_job(trial.user_attrs[TRIAL_ID], "search", config, params)
+
+    def _replay(self, searched: Sequence[TrialRecord], estimates: Mapping[str, Sequence[float]]) -> None:
+        """Begin trials in the order of their numbers, and end them in that of their commits, as was live."""
+        jobs = [
+            Job(r.trial_id, "search", r.config, r.params, label(r.config, "search", r.params))
+            for r in searched
+        ]
+        waiting = deque(sorted([*jobs, *self._again], key=number_of))
+        for job, record in zip(jobs, searched, strict=True):
+            while waiting and number_of(waiting[0]) <= number_of(job):
+                self._begin(waiting.popleft())
+            self.tell(record, estimates.get(record.trial_id, ()))
+        for job in waiting:
+            self._begin(job)
+
+
+def _each(points: Callable[[], Sequence[Point]]) -> Iterator[Point]:
+    """The points, which are listed when the first one is asked for."""
+    yield from points()

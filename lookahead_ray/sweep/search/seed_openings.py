@@ -1,0 +1,64 @@
+"""How the seed model would open its answers to the task: prefixes that it says by itself."""
+
+from collections.abc import Callable, Sequence
+
+from lookahead_ray.config.defence import DefenceConfig
+from lookahead_ray.config.load import content_hash
+from lookahead_ray.config.phrases import PhraseSource
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.data.example import Example
+from lookahead_ray.data.tasks.registry import load_task
+from lookahead_ray.errors import ModelError
+from lookahead_ray.evaluate.generation.prompting import PromptRunner
+from lookahead_ray.hardware.precision import torch_dtype
+from lookahead_ray.method.disk_cache import Cache
+from lookahead_ray.model.embedded import cache_dir
+from lookahead_ray.model.load import load_model, load_tokenizer, model_hash
+from lookahead_ray.preview.common_openings import Answer, openings
+from lookahead_ray.trial.label import quoted
+
+FORMAT = 1  # raised when what is kept changes, so that old caches are not used
+
+Say = Callable[[str], None]
+
+
+def seed_openings(config: TrialConfig, ask: PhraseSource, say: Say) -> list[str]:
+    """At most `ask.model_openings` phrases, frequent ones first; fewer if the answers share no more.
+
+    The model answers greedily, on this process's CPU and without a defence. Its answers are cached by content
+    under `$LOOKAHEAD_RAY_CACHE/openings`, so that a sweep that goes on has the same phrases.
+
+    Args:
+        config: whose model, precision and task are asked about.
+        say: told what is being done.
+
+    Raises:
+        DataError: the task's data can't be used.
+        ModelError: the model can't be used, or no two answers begin alike.
+    """
+    examples = list({row.instruction: row for row in load_task(config.task).train}.values())[: ask.prompts]
+    found = openings(_answers(config, examples, ask.tokens, say))
+    if not found:
+        raise ModelError(
+            f"model_openings: the seed model's answers to {len(examples)} training prompts must have an "
+            "opening in common, found none; list phrases instead"
+        )
+    chosen = found[: ask.model_openings]
+    say(f"the seed model's openings: {', '.join(map(quoted, chosen))}")
+    return chosen
+
+
+def _answers(config: TrialConfig, examples: Sequence[Example], tokens: int, say: Say) -> list[Answer]:
+    tokenizer = load_tokenizer(config.model)
+    runner = PromptRunner(tokenizer, config.evaluation.batch_size, DefenceConfig(), rank=0, world_size=1)
+    prompts = [runner.render(row.instruction, row.system) for row in examples]
+    seed = content_hash([model_hash(config.model), config.training.precision])
+    cache, key = Cache(cache_dir() / "openings"), content_hash(["openings", FORMAT, seed, prompts, tokens])
+    kept = cache.get(key)
+    if kept is None:
+        say(f"asking the seed model how it opens its answers to {len(prompts)} prompts")
+        model = load_model(config.model, torch_dtype(config.training.precision))
+        generated = runner.generate(model, prompts, tokens)
+        kept = [[tokenizer.decode(ids, skip_special_tokens=True), len(ids) < tokens] for ids in generated]
+        cache.put(key, kept)
+    return [Answer(row.instruction, *each) for row, each in zip(examples, kept, strict=True)]

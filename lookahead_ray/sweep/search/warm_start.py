@@ -1,0 +1,186 @@
+"""Trials of earlier sweeps that a sampler learns from, and references that needn't be run again.
+
+One fits if its values lie in this space and the configuration that they give here is the one that was run
+there, but for its seed and for how many ranks ran it. Its rates are then what they would be here, so it is
+scored anew, by this sweep's references and objective. It counts as no trial of this sweep: it is never
+recommended, and run again where its point is suggested.
+
+Seed and vanilla are taken over as this sweep's own where their configuration, what it points to, vanilla's
+random seed and the packages' versions are the same.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from lookahead_ray.config.dimension import Choice, Dimension, Value
+from lookahead_ray.config.load import Sweep, trial_json
+from lookahead_ray.config.objective import Objective
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.errors import ConfigError
+from lookahead_ray.objective.base import ReferenceTrials, score
+from lookahead_ray.sweep.search.jobs import REFERENCE_ROLES
+from lookahead_ray.trial.record import TrialRecord
+
+ANY = ("seed", "workers", "cpus_per_worker", "gpus_per_worker")
+"""Fields of a trial that may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierRun:
+    """A run that `search.warm_start` names."""
+
+    run: str
+    hashes: Mapping[str, str]  # of what its configuration points to, as preflight gives them
+    records: Sequence[TrialRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class WarmTrial:
+    """A completed search trial of an earlier run that fits into this space."""
+
+    name: str  # RUN/trial id
+    record: TrialRecord
+
+    def scored(self, references: ReferenceTrials, objective: Objective) -> TrialRecord:
+        """The record under its name, as this sweep's references and objective score it."""
+        found = score(self.record, references, objective)
+        return replace(
+            self.record, trial_id=self.name, objectives=found.objectives, constraint=found.constraint
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WarmStart:
+    """What fits of all runs, and a line a run for a person."""
+
+    trials: tuple[WarmTrial, ...] = ()
+    references: tuple[TrialRecord, ...] = ()  # the seed, or the seed and vanilla
+    lines: tuple[str, ...] = ()
+
+
+NOTHING_EARLIER = WarmStart()
+
+
+def warm_start(
+    sweep: Sweep, hashes: Mapping[str, str], runs: Sequence[EarlierRun], versions: Mapping[str, str]
+) -> WarmStart:
+    """Take what fits from `runs`, which are those of `search.warm_start` in its order.
+
+    Args:
+        versions: of the packages here; references that others measured are not taken.
+
+    Raises:
+        ConfigError: nothing of a run fits; the line says what differs.
+    """
+    trials: list[WarmTrial] = []
+    lines: list[str] = []
+    references: tuple[TrialRecord, ...] = ()
+    for index, earlier in enumerate(runs):
+        searched = [r for r in earlier.records if r.role == "search" and r.status == "completed"]
+        found = {record.trial_id: _difference(sweep, hashes, earlier, record) for record in searched}
+        fitting = [record for record in searched if found[record.trial_id] is None]
+        reasons = Counter(reason for reason in found.values() if reason is not None)
+        why = "; ".join(f"{count} with {reason}" for reason, count in reasons.most_common(3))
+        found_there = _references(sweep, hashes, earlier, versions)
+        if not fitting and not found_there:
+            rule = "must be a run with completed trials that fit into this space"
+            raise ConfigError(
+                f"{sweep.source}: search.warm_start.{index}: {rule}, got {earlier.run}: {why or 'none'}"
+            )
+        line = f"warm start from {earlier.run}: {len(fitting)} of {len(searched)} trials"
+        lines.append(f"{line}; left out: {why}" if why else line)
+        if len(found_there) > len(references):
+            references = found_there
+            lines.append(f"{' and '.join(r.role for r in references)} as measured in {earlier.run}")
+        trials += [WarmTrial(f"{earlier.run}/{record.trial_id}", record) for record in fitting]
+    return WarmStart(tuple(trials), references, tuple(lines))
+
+
+def _references(
+    sweep: Sweep, hashes: Mapping[str, str], earlier: EarlierRun, versions: Mapping[str, str]
+) -> tuple[TrialRecord, ...]:
+    """Completed references of a run that would be the same here; vanilla not without its seed model."""
+    if _changed(hashes, earlier):
+        return ()
+    here = sweep.reference()
+    found = []
+    for role in REFERENCE_ROLES:
+        fitting = (
+            record
+            for record in earlier.records
+            if record.role == role
+            and record.status == "completed"
+            and record.versions == versions
+            and (role == "seed" or record.config.get("seed") == here.seed)
+            and not _differing(here, TrialConfig.model_validate(record.config))
+        )
+        if (record := next(fitting, None)) is None:
+            break
+        found.append(record)
+    return tuple(found)
+
+
+def _changed(hashes: Mapping[str, str], earlier: EarlierRun) -> str | None:
+    """A part of the configuration that pointed to something else."""
+    return next((name for name in hashes if earlier.hashes.get(name, hashes[name]) != hashes[name]), None)
+
+
+def _difference(
+    sweep: Sweep, hashes: Mapping[str, str], earlier: EarlierRun, record: TrialRecord
+) -> str | None:
+    """What keeps the trial from fitting, in words; None if it fits."""
+    if changed := _changed(hashes, earlier):
+        return f"other contents of {changed}"
+    left = dict(record.params)
+
+    def take(dimension: Dimension) -> Value:
+        value: Value = left.pop(dimension.name)
+        if not _holds(dimension, value):
+            raise ValueError(f"{dimension.name} outside of this space ({value!r})")
+        return value
+
+    try:
+        here, there = sweep.trial(take), TrialConfig.model_validate(record.config)
+    except ValidationError:
+        return "a configuration that is refused here"
+    except KeyError as error:
+        return f"no value of {error.args[0]}"
+    except ValueError as error:
+        return str(error)
+    if left:
+        return f"the dimension {next(iter(left))}, which this space has not"
+    return _differing(here, there)
+
+
+def _differing(here: TrialConfig, there: TrialConfig) -> str | None:
+    """The first field that is not the same and decides what is measured, in words."""
+    known = dict(_leaves(trial_json(there)))
+    differing = (
+        f"{field} {_shown(known.get(field))} instead of {_shown(value)}"
+        for field, value in _leaves(trial_json(here))
+        if known.get(field) != value and field not in ANY
+    )
+    return next(differing, None)
+
+
+def _holds(dimension: Dimension, value: Any) -> bool:
+    if isinstance(dimension, Choice):
+        return any(label == value and type(label) is type(value) for label in dimension.labels)
+    return isinstance(value, int | float) and dimension.low <= value <= dimension.high
+
+
+def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted paths of a configuration and their values; lists are walked too."""
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    if not items:
+        yield path, node
+    for key, value in items:
+        yield from _leaves(value, f"{path}.{key}" if path else str(key))
+
+
+def _shown(value: Any) -> str:
+    return "not set" if value is None else repr(value)

@@ -1,0 +1,1 @@
+"""When a trial, and when a search, ends early."""

@@ -1,0 +1,43 @@
+"""Asynchronous successive halving: which trials go on after an epoch.
+
+Li et al. 2020, algorithm 2, without its promotions of paused trials: a trial is stopped or goes on, as under
+Ray's scheduler of that name. Rungs lie after grace, grace · r, grace · r², … epochs. A trial that comes to
+one goes on if fewer than one in r of those that have come as far beat it. With one aim, the larger value
+beats; with several, whoever is better in one and worse in none does, as in non-dominated sorting (Schmucker
+et al. 2021).
+"""
+
+from collections.abc import Iterator, Sequence
+from math import ceil
+
+from lookahead_ray.config.search import StoppingConfig
+from lookahead_ray.objective.pareto import beats
+
+
+class Halving:
+    """Remembers who came how far, and with what values; each value more is better."""
+
+    def __init__(self, config: StoppingConfig) -> None:
+        self._config = config
+        self._rungs: dict[int, dict[str, tuple[float, ...]]] = {}
+
+    def note(self, trial_id: str, epoch: int, values: Sequence[float]) -> None:
+        """A trial came to the end of `epoch`; noted once."""
+        self._rungs.setdefault(epoch, {}).setdefault(trial_id, tuple(values))
+
+    def goes_on(self, trial_id: str, epoch: int, epochs: int) -> bool:
+        """Whether a noted trial of `epochs` in all is trained further."""
+        if epoch >= epochs or epoch not in self._milestones(epochs):
+            return True
+        rung = self._rungs[epoch]
+        if len(rung) < self._config.least_trials:
+            return True
+        own = rung[trial_id]
+        better = sum(beats(other, own) for other in rung.values())
+        return better < ceil(len(rung) / self._config.reduction)
+
+    def _milestones(self, epochs: int) -> Iterator[int]:
+        milestone: float = self._config.grace_epochs
+        while milestone < epochs:
+            yield round(milestone)
+            milestone *= self._config.reduction

@@ -1,0 +1,76 @@
+"""The finished trials of a sweep: scored against the references, committed, announced. No Ray in here."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from lookahead_ray.config.objective import Objective
+from lookahead_ray.objective.base import ReferenceTrials, score
+from lookahead_ray.sweep.interfaces import Observer
+from lookahead_ray.sweep.search.references import references_among
+from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.record import Role, TextStripper, TrialRecord
+
+
+class TrialLog:
+    """Keeps the records of a sweep, each once and slim (see trial/record.py), in the order of their
+    commits."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        committed: Sequence[TrialRecord],
+        commit: Callable[[TrialRecord], None],
+        observer: Observer,
+    ) -> None:
+        self._objective = objective
+        self._commit = commit
+        self._observer = observer
+        self._stripper = TextStripper()
+        self.records = list(map(self._stripper.strip_texts, committed))
+
+    @property
+    def references(self) -> ReferenceTrials | None:
+        """Both references, or None until both are completed."""
+        return references_among(self.records)
+
+    def reference_error(self) -> str:
+        """Why there are no references, in words."""
+        failed = [r for r in self.records if r.role in ("seed", "vanilla") and r.status == "failed"]
+        errors = [f"{record.role}: {record.error}" for record in failed]
+        return "; ".join(errors) or "a reference was not run"
+
+    def finish(self, record: TrialRecord) -> TrialRecord:
+        """Score, commit and announce a finished trial; the scored record."""
+        scored = self._scored(record)
+        self._commit(scored)
+        slim = self._stripper.strip_texts(scored)
+        self.records.append(slim)
+        self._observer.trial_finished(slim)
+        return slim
+
+    def take_over(self, references: Sequence[TrialRecord], left: Sequence[Job], sweep_id: str) -> None:
+        """Commit `references` of another sweep as this one's own, as far as they are `left` to run."""
+        for job in left:
+            for record in references:
+                if record.role == job.role:
+                    unscored = replace(record, objective=None, objectives=(), constraint=None, safety=None)
+                    self.finish(replace(unscored, sweep_id=sweep_id, trial_id=job.trial_id))
+
+    def _scored(self, record: TrialRecord) -> TrialRecord:
+        # The seed comes first; its objective does not depend on vanilla's gain, of which it keeps nothing.
+        seed = record if record.role == "seed" else self._completed("seed")
+        vanilla = record if record.role in ("seed", "vanilla") else self._completed("vanilla")
+        if seed is None or vanilla is None:
+            return record
+        found = score(record, ReferenceTrials(seed, vanilla), self._objective)
+        return replace(
+            record,
+            objective=found.objective,
+            objectives=found.objectives,
+            constraint=found.constraint,
+            safety=record.safety if found.safety is None else found.safety,
+        )
+
+    def _completed(self, role: Role) -> TrialRecord | None:
+        found = (r for r in self.records if r.role == role and r.status == "completed")
+        return next(found, None)

@@ -1,0 +1,205 @@
+"""Trials through Ray Tune: a searcher that asks for jobs, a callback that turns their ends into records."""
+
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ray import tune
+from ray.tune import Callback, TuneError
+from ray.tune.search import ConcurrencyLimiter, Searcher
+from ray.tune.trainable import FunctionTrainable
+
+from lookahead_ray.config.search import ElasticConfig
+from lookahead_ray.errors import LookaheadRayError
+from lookahead_ray.evaluate.results import Signal
+from lookahead_ray.sweep.interfaces import Observer, TrialProgress
+from lookahead_ray.sweep.interrupt import Interrupt
+from lookahead_ray.sweep.job_queue import JobQueue, NoJob
+from lookahead_ray.sweep.placement_groups import PlacementGroupTracker
+from lookahead_ray.trial.failure import failure_message
+from lookahead_ray.trial.job import Checkpoints, Job
+from lookahead_ray.trial.measurement import completed_record, failed_record
+from lookahead_ray.trial.record import utc_now
+from lookahead_ray.trial.stop_decisions import Decisions
+from lookahead_ray.trial.trainable import FAILURE, TuneTrial
+from lookahead_ray.trial.worker_group import GROUP, MEASUREMENT, PROGRESS, SIGNAL, held_groups, release
+
+# The trainable only waits for its worker group. Tune refuses an empty request, and a share of a core would
+# keep the last trial from fitting; the head node's own resource is there in any cluster and never runs out.
+TRAINABLE_RESOURCES = {"node:__internal_head__": 0.0001}
+
+
+def run_trials(
+    job_queue: JobQueue,
+    *,
+    sweep_id: str,
+    at_once: int,
+    max_failures: int,
+    checkpoints: Callable[[str], Checkpoints | None],
+    observer: Observer,
+    elastic: ElasticConfig | None = None,
+    trainable: type[FunctionTrainable] = TuneTrial,
+) -> None:
+    """Run the jobs of `job_queue` on the connected cluster, `at_once` at a time, until it has no more.
+
+    A job whose processes die is started again, `max_failures` times. `checkpoints` gives the place, by trial
+    id, of those that it then goes on from; `elastic` says whether that may be with fewer ranks.
+
+    Raises:
+        StoreError: a trial can't be committed; those that run are ended.
+    """
+    interrupt = Interrupt()
+    decisions = Decisions.remote()  # type: ignore[attr-defined]  # Ray's decorator is untyped
+    runner = _Asking(job_queue, decisions, checkpoints, elastic)
+    watching = _Watching(sweep_id, job_queue, decisions, observer, interrupt, max_failures)
+    scratch = tempfile.mkdtemp(prefix="lookahead-ray-")  # for what Tune insists on writing
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, tune.PlacementGroupFactory([TRAINABLE_RESOURCES])),
+        tune_config=tune.TuneConfig(
+            search_alg=ConcurrencyLimiter(runner, max_concurrent=at_once),
+            num_samples=-1,  # the job queue says when it is over
+            reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(
+            verbose=0,
+            callbacks=[watching],
+            storage_path=scratch,
+            failure_config=tune.FailureConfig(max_failures=max_failures),
+        ),
+    )
+    try:
+        with interrupt.heeded():
+            tuner.fit()
+    except TuneError as error:
+        raise (watching.error or error) from error  # Tune makes its own error of what a callback raises
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+class _NeverRestored:
+    """Left empty in Tune's snapshots of itself, which are written but never read: the tables hold what
+    it takes to go on, and what these objects refer to (a live view, a store) can't be pickled."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _Asking(_NeverRestored, Searcher):
+    """Tune's searcher interface over a job queue. `_Watching` sees the ends."""
+
+    def __init__(
+        self,
+        job_queue: JobQueue,
+        decisions: Any,
+        checkpoints: Callable[[str], Checkpoints | None],
+        elastic: ElasticConfig | None = None,
+    ) -> None:
+        super().__init__()
+        self._elastic = elastic
+        self._job_queue = job_queue
+        self._decisions = decisions
+        self._checkpoints = checkpoints
+
+    def suggest(self, trial_id: str) -> Any:
+        match self._job_queue.next_job():
+            case Job() as job:
+                job = replace(job, checkpoints=self._checkpoints(job.trial_id), elastic=self._elastic)
+                return {"job": job, "decisions": self._decisions}
+            case NoJob.BLOCKED:
+                return None
+            case NoJob.EXHAUSTED:
+                return str(Searcher.FINISHED)
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        pass
+
+    def save(self, checkpoint_path: str) -> None:
+        pass
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise RuntimeError("a sweep resumes from its tables, not from Tune's snapshots")
+
+
+class _Watching(_NeverRestored, Callback):
+    """Turns what Tune sees of trials into records and progress."""
+
+    def __init__(
+        self,
+        sweep_id: str,
+        job_queue: JobQueue,
+        decisions: Any,
+        observer: Observer,
+        interrupt: Interrupt,
+        max_failures: int,
+    ) -> None:
+        self._sweep_id = sweep_id
+        self._interrupt = interrupt
+        self._job_queue = job_queue
+        self._decisions = decisions
+        self._observer = observer
+        self._started: dict[str, tuple[float, str]] = {}
+        self._restarts: Counter[str] = Counter()
+        self._measured: dict[str, Any] = {}  # by trial id, as `Measurement`
+        self._max_failures = max_failures
+        self._placement_groups = PlacementGroupTracker(held_groups, release)
+        self.error: LookaheadRayError | None = None  # what ended the sweep
+
+    def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
+        self._interrupt.check()
+
+    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        job = _job(trial)
+        self._placement_groups.started(job.trial_id)
+        if job.trial_id not in self._started:
+            self._started[job.trial_id] = time.monotonic(), utc_now()
+            self._observer.trial_started(job.trial_id, job.role, job.label)
+
+    def on_trial_result(
+        self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        if PROGRESS in result:
+            self._placement_groups.named(_job(trial).trial_id, result[GROUP])
+            self._observer.trial_progress(_job(trial).trial_id, TrialProgress(**result[PROGRESS]))
+        # taken out, as Tune keeps each trial's last result to the end of the sweep
+        result.pop("config", None)
+        if MEASUREMENT in result:
+            self._measured[_job(trial).trial_id] = result.pop(MEASUREMENT)
+        if SIGNAL in result:
+            signal: Signal = result[SIGNAL]
+            goes_on = self._job_queue.goes_on(_job(trial), signal)
+            self._decisions.make.remote(_job(trial).trial_id, signal.epoch, goes_on)
+
+    def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        self._placement_groups.ended(_job(trial).trial_id)
+        self._finish(_job(trial), trial.last_result.get(FAILURE, "the trial ended without a result"))
+
+    def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        trial_id = _job(trial).trial_id
+        self._placement_groups.died(trial_id)
+        self._restarts[trial_id] += 1
+        self._observer.trial_restarted(trial_id, self._restarts[trial_id], self._max_failures)
+
+    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        self._placement_groups.died(_job(trial).trial_id)
+        self._finish(_job(trial), failure_message(trial.get_error()))
+
+    def _finish(self, job: Job, failure: str) -> None:
+        """Hand over the record of a trial that has ended; what it measured counts, whatever came later."""
+        start, started_at = self._started.pop(job.trial_id, (time.monotonic(), ""))
+        measured = self._measured.pop(job.trial_id, None)
+        identity = job, self._sweep_id, started_at, time.monotonic() - start
+        record = completed_record(*identity, measured) if measured else failed_record(*identity, failure)
+        try:
+            self._job_queue.finish(replace(record, restarts=self._restarts.pop(record.trial_id, 0)))
+        except LookaheadRayError as error:
+            self.error = self.error or error
+            raise
+
+
+def _job(trial: Any) -> Job:
+    job: Job = trial.config["job"]
+    return job

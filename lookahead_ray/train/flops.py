@@ -1,0 +1,173 @@
+"""Training FLOPs: counted by torch on some rows, and estimated as the published trainer does.
+
+Those of a whole trial come from those of one row: what all others compute follows from their shapes.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from lookahead_ray.config.training import TrainingConfig
+from lookahead_ray.data.chat import Rendered
+from lookahead_ray.method import vanilla
+from lookahead_ray.method.compute import Work
+from lookahead_ray.method.context import RowLoss
+from lookahead_ray.model.load import context_length
+from lookahead_ray.train.batches import GlobalBatch, plan_batches
+from lookahead_ray.train.model import supervised
+from lookahead_ray.train.packing import work_of
+
+SHORTEST = 256  # tokens of the row that is counted, so that most trials of a process share one
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """FLOPs of a unit of `Work`."""
+
+    token: float
+    pair: float
+    logit: float
+
+    def of(self, work: Work) -> float:
+        """FLOPs of `work`."""
+        return self.token * work.tokens + self.pair * work.pairs + self.logit * work.logits
+
+
+_known: dict[tuple[Any, ...], tuple[Costs, Costs]] = {}
+
+
+def trial_flops(
+    model: Any,
+    rows: Sequence[Rendered],
+    config: TrainingConfig,
+    *,
+    seed: int,
+    world_size: int,
+    prepared: Work,
+    asks_seed: bool,
+) -> dict[str, float]:
+    """FLOPs of all ranks together: `training`, `preparation` and `estimated_training`.
+
+    Counted is plain cross-entropy: the losses of all methods multiply the same matrices.
+
+    Args:
+        prepared: what the seed model computed to make `rows`.
+        asks_seed: whether it also passes over `rows` once.
+    """
+    batches = plan_batches(
+        [row.length for row in rows],
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        micro_batch_size=config.micro_batch_size,
+        world_size=world_size,
+        seed=seed,
+    )
+    steps = [list(_micro_batches(batch, rows)) for batch in batches]
+    forward, training = _costs(model, config, max(row.length for row in rows))
+    if asks_seed:
+        ordered = sorted(rows, key=lambda row: row.length)
+        size = config.micro_batch_size
+        for start in range(0, len(ordered), size):
+            prepared += work_of(model, ordered[start : start + size])
+    return {
+        "training": training.of(sum((work_of(model, micro) for step in steps for micro in step), Work())),
+        "preparation": forward.of(prepared),
+        "estimated_training": estimated_flops(model, config.epochs * sum(row.length for row in rows)),
+    }
+
+
+def _costs(model: Any, config: TrainingConfig, longest: int) -> tuple[Costs, Costs]:
+    """`train.flops.count` of a row of at least `longest` tokens, a power of two; once a process for each.
+
+    As long as the trial's, since layers whose attention has a window cost less beyond it.
+
+    Counting takes seconds, so trials of a process share it. It depends on nothing else of a trial: the same
+    trial has the same FLOPs in every process.
+    """
+    half = 2 ** (max(longest, SHORTEST) - 1).bit_length() // 2
+    half = min(half, (context_length(model) or 2 * half) // 2)
+    key = (model.config.to_json_string(), str(config.lora), config.gradient_checkpointing, half)
+    if key not in _known:
+        row = Rendered((0,) * half, (0,) * half)
+        plain = supervised(vanilla.answer_loss, pad_id=0)
+        attention = model.config._attn_implementation
+        if model.device.type == "cuda":  # torch can't count all of its fused kernels; they multiply the same
+            model.set_attn_implementation("eager")
+        _known[key] = count(model, plain, [row], recomputes=config.gradient_checkpointing)
+        model.set_attn_implementation(attention)
+    return _known[key]
+
+
+def _micro_batches(batch: GlobalBatch, rows: Sequence[Rendered]) -> Iterator[list[Rendered]]:
+    """The rows of each forward pass; a rank without any takes the first one, as `train.loop` does."""
+    for step in batch.micro:
+        for share in step:
+            yield [rows[index] for index in share or batch.examples[:1]]
+
+
+def count(
+    model: Any, row_loss: RowLoss, rows: Sequence[Rendered], *, recomputes: bool = False
+) -> tuple[Costs, Costs]:
+    """Costs of a forward pass, and of forward and backward pass together, counted on the micro-batch `rows`.
+
+    Multiplications by weights grow with the tokens, the head's with the logits, all others, which are
+    attention's, with the pairs of tokens. For `rows` the costs make what torch counted; so they do, in the
+    same model, for other shapes. What is no matrix multiplication is not counted (torch.utils.flop_counter).
+    A multiplication and an addition are two FLOPs.
+
+    `model` is trained on as it stands (adapters, checkpointing), without an engine around it: no rank waits
+    for another. Weights and the generator of random numbers are left as they were, gradients are cleared.
+
+    Args:
+        recomputes: whether the backward pass computes layers anew (gradient checkpointing).
+    """
+    work, was_training = work_of(model, rows), model.training
+    devices = [model.device] if model.device.type == "cuda" else []
+    model.train()
+    try:
+        with torch.random.fork_rng(devices), FlopCounterMode(display=False) as counter:
+            loss = row_loss(model, rows)
+            layers, head = _of_weights(model, counter)
+            attention = counter.get_total_flops() - layers - head
+            torch.autograd.backward(loss)
+            whole = counter.get_total_flops()
+    finally:
+        model.zero_grad(set_to_none=True)
+        model.train(was_training)
+    # Each product has two gradients, but frozen weights have none; the rest of the whole is the layers'.
+    head_trained = head * (2 + model.get_output_embeddings().weight.requires_grad)
+    attention_trained = attention * (4 if recomputes else 3)
+    return (
+        Costs(layers / work.tokens, attention / work.pairs, head / work.logits),
+        Costs(
+            (whole - attention_trained - head_trained) / work.tokens,
+            attention_trained / work.pairs,
+            head_trained / work.logits,
+        ),
+    )
+
+
+def estimated_flops(model: Any, tokens: int) -> float:
+    """6 · (parameters without embeddings) · tokens: forward and backward (Kaplan et al. 2020, section 2.1).
+
+    The paper's Table 2 compares such estimates. They leave out attention and tied heads, and count gradients
+    of weights under adapters, which nobody computes: then the true number is some two thirds of it.
+    """
+    parameters: int = model.num_parameters(exclude_embeddings=True)
+    return 6.0 * parameters * tokens
+
+
+def _of_weights(model: Any, counter: FlopCounterMode) -> tuple[int, int]:
+    """FLOPs so far of layers with weights of their own, and of the head among them by itself."""
+    counts, root = counter.get_flop_counts(), type(model).__name__
+    layers = head = 0
+    for name, module in model.named_modules():
+        found = sum(counts.get(f"{root}.{name}", {}).values())
+        if module is model.get_output_embeddings():
+            head = found
+        elif any(True for _ in module.parameters(recurse=False)):
+            layers += found
+    return layers, head

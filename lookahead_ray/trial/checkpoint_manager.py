@@ -1,0 +1,103 @@
+"""When a trial's training is written down, and whether it goes on from what is there."""
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch.distributed as dist
+
+from lookahead_ray.config.load import content_hash, trial_json
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.filesystem import is_url
+from lookahead_ray.train.checkpoint import local
+from lookahead_ray.train.checkpoint.local import Checkpoint, unfit
+from lookahead_ray.train.checkpoint.remote import RemoteCheckpoints
+from lookahead_ray.train.process_group import gather_everywhere
+from lookahead_ray.train.step import Step
+from lookahead_ray.trial.job import Checkpoints
+
+PACKAGES = ("torch", "deepspeed")
+"""Whose other versions may not go on from what they wrote."""
+
+
+class CheckpointManager:
+    """The checkpoints of one trial on this rank; without any, nothing is read or written.
+
+    `say` is told in a few words what becomes of them.
+    """
+
+    def __init__(
+        self, checkpoints: Checkpoints | None, config: TrialConfig, say: Callable[[str], None]
+    ) -> None:
+        self._place = place_of(checkpoints.place) if checkpoints else None
+        self._every = checkpoints.every_epochs if checkpoints else 1
+        self._elastic = checkpoints is not None and checkpoints.elastic and config.training.zero_stage > 0
+        self._config_hash = content_hash(
+            [trial_json(config), *(f"{name} {version(name)}" for name in PACKAGES)]
+        )
+        self._epochs = config.training.epochs
+        self._say = say
+
+    def restore(self, engine: Any) -> Checkpoint | None:
+        """Put `engine` where the last checkpoint was, if there is one that fits on every rank."""
+        if self._place is None:
+            return None
+        found: Checkpoint | None = gather_everywhere(self._place.read())[0]
+        if found is None:
+            return None
+        reason = unfit(
+            found, self._place.sizes(found), self._config_hash, dist.get_world_size(), self._elastic
+        )
+        if reason := next(filter(None, gather_everywhere(reason)), None):
+            self._say(f"not from the checkpoint that is there: {reason}")
+            return None
+        self._place.load(engine, found, self._elastic)
+        self._say(f"going on after epoch {found.epoch}")
+        return found
+
+    def save(self, engine: Any, steps: Sequence[Step], state: dict[str, Any]) -> None:
+        """After an epoch: write a checkpoint where one is due; after the last one none is."""
+        epoch = round(steps[-1].epoch)
+        if self._place is None or epoch >= self._epochs or epoch % self._every:
+            return
+        failed = self._place.save(
+            engine, config_hash=self._config_hash, epoch=epoch, steps=steps, state=state
+        )
+        if failed:
+            self._say(f"no checkpoint after epoch {epoch}: {failed}")
+
+
+def place_of(place: str) -> "CheckpointStore":
+    """A trial's checkpoints in a directory that all ranks share, or at a URL."""
+    return RemoteCheckpoints(place) if is_url(place) else LocalCheckpoints(Path(place))
+
+
+class CheckpointStore(Protocol):
+    """Where checkpoints are; see `RemoteCheckpoints`."""
+
+    def save(
+        self, engine: Any, *, config_hash: str, epoch: int, steps: Sequence[Step], state: dict[str, Any]
+    ) -> str | None: ...
+    def read(self) -> Checkpoint | None: ...
+    def sizes(self, found: Checkpoint) -> Mapping[str, int]: ...
+    def load(self, engine: Any, found: Checkpoint, elastic: bool = False) -> None: ...
+
+
+class LocalCheckpoints:
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def save(self, engine: Any, **fields: Any) -> str | None:
+        if local.save(engine, self._directory, **fields):
+            return None
+        return f"no room in {self._directory.parent}, or not every machine has it"
+
+    def read(self) -> Checkpoint | None:
+        return local.read(self._directory)
+
+    def sizes(self, found: Checkpoint) -> Mapping[str, int]:
+        return local.sizes(self._directory / found.folder)
+
+    def load(self, engine: Any, found: Checkpoint, elastic: bool = False) -> None:
+        local.load(engine, self._directory, found, elastic)

@@ -1,0 +1,204 @@
+"""A trial's training on one rank: prepare the rows, count the work, train under DeepSpeed.
+
+Rows are made of a task's examples by method, preview and safety mix, in this order.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.data.chat import Rendered, end_token_id, render_all
+from lookahead_ray.data.example import Example
+from lookahead_ray.evaluate.generation.generate import end_token_ids, generate
+from lookahead_ray.evaluate.results import Signal
+from lookahead_ray.method.compute import Work
+from lookahead_ray.method.context import Context
+from lookahead_ray.method.disk_cache import Cache
+from lookahead_ray.method.registry import METHODS
+from lookahead_ray.method.reporting import Report, Writing
+from lookahead_ray.model.embedded import cache_dir
+from lookahead_ray.model.load import check_length
+from lookahead_ray.preview import apply_previews
+from lookahead_ray.train.batches import accumulation_steps
+from lookahead_ray.train.engine import build_engine
+from lookahead_ray.train.flops import trial_flops
+from lookahead_ray.train.loop import train
+from lookahead_ray.train.model import forward, prepare_model
+from lookahead_ray.train.process_group import gather_everywhere
+from lookahead_ray.train.step import Step
+from lookahead_ray.trial.checkpoint_manager import CheckpointManager
+from lookahead_ray.trial.epoch_signals import Signals
+from lookahead_ray.trial.job import Checkpoints
+from lookahead_ray.trial.reporter import Reporter
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model after its training, and what was done; without training, the seed model."""
+
+    model: Any
+    zero_stage: int | None = None
+    steps: tuple[Step, ...] = ()
+    preparation: dict[str, float] = field(default_factory=dict)  # counts, seconds, and FLOPs by part
+    flops: float = 0.0  # of training and preparation, of all ranks together; 0 on ranks but the first
+    seconds: float = 0.0  # of the optimiser steps
+
+
+def fine_tuned(
+    config: TrialConfig,
+    model: Any,
+    tokenizer: Any,
+    examples: Sequence[Example],
+    mixed: Sequence[Example],
+    reporter: Reporter,
+    signals: Signals,
+    checkpoints: Checkpoints | None,
+) -> Trained:
+    """Fine-tune `model` on `examples` and the safety examples `mixed`; the process group is initialised.
+
+    After each epoch `signals` are taken, which may end the training there; then a checkpoint is written,
+    where it is due. Training goes on from the last one of `checkpoints` that fits; without, at its start.
+
+    Raises:
+        LookaheadRayError: data or model can't be used.
+        FloatingPointError: training diverged.
+    """
+    start = time.perf_counter()
+    world_size = dist.get_world_size()
+    reporter.report("preparing", "preparing the training data")
+    context = method_context(config, model, tokenizer, reporter.of("preparing"))
+    rows, counts, work = training_rows(config, examples, mixed, context)
+    torch.manual_seed(config.seed)
+    model = prepare_model(model, config.training)
+    method = METHODS[config.method.name]
+    row_loss = method.row_loss(rows, config.method, replace(context, model=model))
+    preparation: dict[str, float] = {
+        **counts,
+        "training_examples": len(rows),
+        "safety_examples": len(mixed),
+        "seconds": time.perf_counter() - start,
+    }
+    flops: dict[str, float] = {}
+    if dist.get_rank() == 0:
+        reporter.report("building", "counting FLOPs")
+        flops = trial_flops(
+            model,
+            rows,
+            config.training,
+            seed=config.seed,
+            world_size=world_size,
+            prepared=work,
+            asks_seed=method.asks_seed,
+        )
+    elastic = checkpoints is not None and checkpoints.elastic
+    reporter.report("building", "initialising DeepSpeed")
+    engine = build_engine(
+        model, config.training, world_size=world_size, total_steps=reporter.total_steps, elastic=elastic
+    )
+    zero_stage = engine.zero_optimization_stage()
+    checkpoint_manager = CheckpointManager(
+        checkpoints, config, lambda detail: reporter.report("saving", detail)
+    )
+    found = checkpoint_manager.restore(engine)
+    if found:
+        signals.taken += [Signal(**signal) for signal in found.state["signals"]]
+    done = found.steps if found else ()
+    start = time.perf_counter()
+    aside = 0.0
+    micro_batches = accumulation_steps(
+        config.training.batch_size, config.training.micro_batch_size, world_size
+    )
+    reporter.training_begins(len(done))
+
+    def on_epoch(steps: list[Step]) -> bool:
+        nonlocal aside
+        before = time.perf_counter()
+        goes_on = signals.after(model, steps)
+        if goes_on:
+            if checkpoints:
+                reporter.report("saving", "writing a checkpoint")
+            checkpoint_manager.save(engine, steps, {"signals": [asdict(signal) for signal in signals.taken]})
+        aside += time.perf_counter() - before
+        return goes_on
+
+    steps = train(
+        engine,
+        rows,
+        reporter.watched(row_loss, micro_batches),
+        config.training,
+        seed=config.seed,
+        on_step=reporter.on_step,
+        on_epoch=on_epoch,
+        done=done,
+    )
+    seconds = sum(step.seconds for step in done) + time.perf_counter() - start - aside
+    engine.destroy()  # its hooks would keep weights and optimiser alive for as long as the process
+    return Trained(
+        model=model,
+        zero_stage=zero_stage,
+        steps=tuple(steps),
+        preparation=preparation | {f"{name}_flops": number for name, number in flops.items()},
+        flops=flops.get("training", 0.0) + flops.get("preparation", 0.0),
+        seconds=seconds,
+    )
+
+
+def training_rows(
+    config: TrialConfig, examples: Sequence[Example], mixed: Sequence[Example], context: Context
+) -> tuple[list[Rendered], dict[str, int], Work]:
+    """Token ids of all training rows, the method's counts, and what the seed model computed for them.
+
+    First the method sees the examples (SDFT rewrites the answers), then the preview is applied to what it
+    gives; the safety examples in `mixed` join them as they are.
+
+    Raises:
+        DataError: a prompt leaves no room for an answer.
+        ModelError: a row is longer than the model's context.
+    """
+    prepared = METHODS[config.method.name].prepare(examples, config.method, context)
+    previewed = apply_previews(prepared.examples, config.preview, context.tokenizer)
+    rows = render_all(context.tokenizer, [*previewed, *mixed], config.training.max_length)
+    longest = max(len(row.prompt_ids) + len(row.answer_ids) for row in rows)
+    check_length(context.model, longest, f"training.max_length: {config.training.max_length} lets rows be of")
+    return rows, prepared.counts, prepared.work
+
+
+def method_context(config: TrialConfig, model: Any, tokenizer: Any, report: Report) -> Context:
+    """What the trial's method is given on this rank; the process group is initialised."""
+
+    def answer(
+        model: Any,
+        prompts: Sequence[Sequence[int]],
+        max_new_tokens: int,
+        progress: Callable[[Writing], None],
+    ) -> list[list[int]]:
+        return generate(
+            model,
+            prompts,
+            max_new_tokens=max_new_tokens,
+            batch_size=config.evaluation.batch_size,
+            end_ids=end_token_ids(model, end_token_id(tokenizer)),
+            pad_id=tokenizer.pad_token_id,
+            progress=progress,
+        )
+
+    return Context(
+        model=model,
+        tokenizer=tokenizer,
+        model_config=config.model,
+        precision=config.training.precision,
+        batch_size=config.training.micro_batch_size,
+        prompt_batch_size=config.evaluation.batch_size,
+        rank=dist.get_rank(),
+        world_size=dist.get_world_size(),
+        cache=Cache(cache_dir() / "methods"),
+        forward=forward(tokenizer.pad_token_id),
+        generate=answer,
+        gather=gather_everywhere,
+        report=report,
+    )

@@ -1,0 +1,89 @@
+"""The trained model as a directory that Transformers (or, for an adapter, peft) loads."""
+
+import errno
+import os
+import platform
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from lookahead_ray.errors import TrialError
+from lookahead_ray.trial.job import Saving
+
+LAST_FILE = "tokenizer_config.json"
+"""Exists only once the whole model is written and synced to the disk: `write_model` makes it the last one."""
+
+
+def check_directory(saving: Saving) -> None:
+    """Refuse, before any time is spent, to train what can't be written.
+
+    Raises:
+        TrialError: the driver's directory is not on this rank's machine.
+    """
+    if not Path(saving.directory).is_dir():
+        raise TrialError(
+            f"--output must be on a disk that all machines share; {platform.node()} has no {saving.directory}"
+        )
+
+
+def merge_adapters(model: Any) -> Any:
+    """`model` with its adapters in its weights; as it is, if it has none.
+
+    In fp32 and rounded once: in bf16 small updates would be lost. Layer by layer, for the sake of memory.
+    """
+    if not hasattr(model, "unload"):
+        return model
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    dtype = model.dtype
+    layers: list[Any] = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
+    for layer in layers:
+        layer.float().merge()
+        layer.to(dtype)
+    return model.unload()
+
+
+def write_model(model: Any, tokenizer: Any, saving: Saving) -> None:
+    """Write weights as safetensors, configuration, tokenizer and chat template; only rank 0 calls this.
+
+    The files are written to a directory of their own, synced, and moved to `saving.directory`, `LAST_FILE` as
+    the last: Transformers writes that one before `tokenizer.json`.
+
+    ZeRO up to stage 2 leaves the weights whole on each rank, so there is nothing to gather.
+    """
+    from transformers import GgufConfig  # the command line needs this module without torch
+
+    if isinstance(getattr(model.config, "quantization_config", None), GgufConfig):
+        # The weights were made dense when they were loaded; they can't be written as quantized ones.
+        del model.config.quantization_config
+        model.hf_quantizer = None
+    target = Path(saving.directory)
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".writing-", dir=target, ignore_cleanup_errors=True) as scratch:
+        model.save_pretrained(scratch)
+        tokenizer.save_pretrained(scratch)
+        for folder, _, files in os.walk(scratch):
+            for name in files:
+                sync(Path(folder, name))
+            sync(Path(folder))
+        for name in sorted(os.listdir(scratch), key=lambda name: name == LAST_FILE):
+            if name == LAST_FILE:
+                sync(target)  # a crash must not keep this rename and lose those before it
+            os.replace(Path(scratch, name), target / name)
+    sync(target)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or a directory has reached the disk; some file systems can't tell of directories.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,68 @@
+"""What is the same for all trials of a seed model, kept by a process from one to the next."""
+
+from socket import gethostname
+from typing import Any
+
+from lookahead_ray.config.load import content_hash
+from lookahead_ray.config.model import ModelConfig
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.errors import ModelError
+from lookahead_ray.evaluate.evaluation import Evaluation, SeedDistribution
+from lookahead_ray.method.reporting import Report, quiet
+from lookahead_ray.model.fingerprint import fingerprint
+from lookahead_ray.model.load import load_tokenizer
+from lookahead_ray.train.process_group import gather_everywhere
+
+ASKED_BY = ("task", "safety", "evaluation", "defence")
+"""Parts of a trial's configuration that decide what is asked, besides the model and its precision."""
+
+_kept: dict[str, SeedDistribution] = {}
+_tokenizers: dict[str, Any] = {}
+
+
+def tokenizer_of(config: ModelConfig) -> Any:
+    """`load_tokenizer(config)`; the last one is kept, and not to be changed."""
+    key = _seed_hash(config)
+    if key not in _tokenizers:
+        found = load_tokenizer(config)
+        _tokenizers.clear()
+        _tokenizers[key] = found
+    return _tokenizers[key]
+
+
+def check_alike(config: ModelConfig) -> None:
+    """See that all ranks load the same weights; every rank calls this together.
+
+    Raises:
+        ModelError: a machine has others under the same path.
+    """
+    first, *others = gather_everywhere((_seed_hash(config), gethostname()))
+    for rank, (seed, host) in enumerate(others, start=1):
+        if seed != first[0]:
+            raise ModelError(
+                f"model.path: {config.path} is another model on {host} (rank {rank}) than on "
+                f"{first[1]} (rank 0): copy the same files to both"
+            )
+
+
+def kl_reference(
+    evaluation: Evaluation, model: Any, config: TrialConfig, report: Report = quiet
+) -> SeedDistribution:
+    """`evaluation.kl_reference(model)`; the last one is kept for trials that would get the same.
+
+    Args:
+        model: the seed model of `config`, not yet trained.
+    """
+    asked = config.model_dump(mode="json", include=set(ASKED_BY))
+    data = [evaluation.task.data_hash, *evaluation.data_hashes]
+    here = [config.training.precision, str(model.device), evaluation.rank, evaluation.world_size]
+    key = content_hash([asked, _seed_hash(config.model), data, here])
+    if key not in _kept:
+        found = evaluation.kl_reference(model, report)
+        _kept.clear()  # it is large: a distribution over the vocabulary for each position
+        _kept[key] = found
+    return _kept[key]
+
+
+def _seed_hash(config: ModelConfig) -> str:
+    return content_hash([config.model_dump(mode="json"), fingerprint(config.path, config.revision)])

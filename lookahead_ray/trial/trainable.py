@@ -1,0 +1,71 @@
+"""One trial as Ray Tune sees it: a function trainable that runs its job on a worker group."""
+
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.trainable import FunctionTrainable
+
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.errors import TrialError
+from lookahead_ray.evaluate.results import Signal
+from lookahead_ray.trial.failure import ProcessDiedError
+from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.scaling_policy import rank_capacity, ranks
+from lookahead_ray.trial.stop_decisions import wait_for
+from lookahead_ray.trial.worker_group import MEASUREMENT, SIGNAL, WorkerGroup
+
+FAILURE = "failure"
+"""Key of a failed trial's error; a group's keys are in `worker_group`."""
+
+
+class TuneTrial(FunctionTrainable):
+    """Runs `config["job"]` as far as `config["decisions"]` lets it.
+
+    Tune uses the same actor for later trials, and so the same worker group.
+    """
+
+    _group: WorkerGroup | None = None
+
+    def _trainable_func(self, config: dict[str, Any]) -> None:
+        job: Job = config["job"]
+
+        def decide(signal: Signal) -> bool:
+            tune.report({SIGNAL: signal})
+            return wait_for(config["decisions"], job.trial_id, signal.epoch)
+
+        try:
+            tune.report({MEASUREMENT: self._fitting(job).run(job, tune.report, decide)})
+        except ProcessDiedError:
+            raise  # Tune starts the trial again, in a new process
+        except TrialError as error:
+            tune.report({FAILURE: str(error)})
+        tune.report({tune.result.RESULT_DUPLICATE: True})  # as Tune's own wrapper says that it has ended
+
+    def _fitting(self, job: Job) -> WorkerGroup:
+        config = TrialConfig.model_validate(job.config)
+        if self._group and not (self._group.alive and self._still_fits(config)):
+            self._group.stop()
+            self._group = None
+        if self._group is None:
+            workers = ranks(config, job.elastic, lambda: _room(config)) if job.elastic else None
+            self._group = WorkerGroup(config, workers)
+        return self._group
+
+    def _still_fits(self, config: TrialConfig) -> bool:
+        """Whether it is of the shape asked for, or a smaller one where the cluster has no room for more."""
+        assert self._group
+        workers, asked = self._group.shape.workers, config.resources
+        if self._group.shape != asked._replace(workers=workers):
+            return False
+        return workers == asked.workers or _room(config) <= workers < asked.workers
+
+    def cleanup(self) -> None:
+        """Called by Tune before it ends the actor."""
+        if self._group:
+            self._group.stop()
+        super().cleanup()  # type: ignore[no-untyped-call]  # Ray lacks its annotation
+
+
+def _room(config: TrialConfig) -> int:
+    return rank_capacity(config, ray.nodes())  # type: ignore[no-untyped-call]  # Ray lacks its annotation

@@ -1,0 +1,187 @@
+"""The task `file`: every format and mapping, and one clear error for each fault of the data."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lookahead_ray.config.task import FileTask
+from lookahead_ray.data.example import SYSTEM_PROMPT, Example
+from lookahead_ray.data.rows import Row
+from lookahead_ray.data.tasks.file import fill, load_file
+from lookahead_ray.data.tasks.task import Task
+from lookahead_ray.errors import DataError
+from tests.data.sources import fake_datasets, shared, write_csv, write_jsonl
+
+ROWS = [{"q": f"What is {n}?", "a": f"It is {n}", "s": "Be brief." if n % 2 else ""} for n in range(20)]
+BASE: dict[str, Any] = {
+    "name": "file",
+    "train_examples": None,
+    "test_examples": 4,
+    "fields": {"instruction": "q", "answer": "a"},
+    "metric": {"name": "exact_match", "pattern": "is (.*)"},
+}
+
+
+def load(**changes: Any) -> Task:
+    return load_file(FileTask.model_validate({**BASE, **changes}))
+
+
+def refusal(**changes: Any) -> str:
+    with pytest.raises(DataError) as caught:
+        load(**changes)
+    message = str(caught.value)
+    assert message.isprintable()
+    return message
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return write_jsonl(tmp_path / "rows.jsonl", ROWS)
+
+
+def test_fields_are_mapped_verbatim(path: str) -> None:
+    task = load(train_path=path, system=None)
+    assert len(task.train) == 16
+    by_question = {row.instruction: row for row in task.train + task.test}
+    assert by_question == {row["q"]: Example(None, row["q"], row["a"]) for row in ROWS}
+    assert (task.name, task.metric, task.system) == ("file", "exact_match", None)
+
+
+def test_every_format_gives_the_same_task(path: str, tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.Table.from_pylist(ROWS), tmp_path / "rows.parquet")
+    other = [write_csv(tmp_path / "rows.csv", ROWS), str(tmp_path / "rows.parquet")]
+    assert {load(train_path=source).data_hash for source in [path, *other]} == {
+        load(train_path=path).data_hash
+    }
+
+
+def test_a_system_field_falls_back_to_the_tasks_own(path: str) -> None:
+    task = load(train_path=path, fields={"instruction": "q", "answer": "a", "system": "s"})
+    assert {row.system for row in task.train} == {"Be brief.", SYSTEM_PROMPT}
+    assert task.system == SYSTEM_PROMPT
+    assert load(train_path=path, system="Hi.").train[0].system == "Hi."
+
+
+class TestTemplate:
+    def test_placeholders_are_filled_from_the_row(self, path: str) -> None:
+        task = load(train_path=path, fields={"answer": "a"}, instruction_template="{{{q}}} {s}: {q}")
+        assert {row.instruction for row in task.train + task.test} == {
+            f"{{{row['q']}}} {row['s']}: {row['q']}" for row in ROWS
+        }
+
+    def test_values_are_text_and_not_templates(self) -> None:
+        row = Row("f: line 1", {"a": "{b} {0} {b.__class__} %s $b", "b": 7})
+        assert fill("{a}|{b}", row) == "{b} {0} {b.__class__} %s $b|7"
+
+    def test_a_missing_field_is_named(self, path: str) -> None:
+        message = refusal(train_path=path, fields={"answer": "a"}, instruction_template="{q} {context}")
+        assert message == f"{path}: line 1: field context must be present, got fields ['a', 'q', 's']"
+
+    def test_a_blank_instruction_is_refused(self, tmp_path: Path) -> None:
+        path = write_jsonl(tmp_path / "rows.jsonl", [{"q": "", "a": "x"}])
+        message = refusal(train_path=path, fields={"answer": "a"}, instruction_template=" {q}")
+        assert message == f"{path}: line 1: the instruction must not be blank, got ' '"
+
+
+class TestSplits:
+    def test_a_held_out_share_keeps_the_training_rows_whatever_is_tested(self, path: str) -> None:
+        few, all_held = (load(train_path=path, held_out_share=0.3, test_examples=size) for size in (2, None))
+        assert (len(few.train), len(few.test), len(all_held.test)) == (14, 2, 6)
+        assert few.train == all_held.train
+        assert few.test == all_held.test[:2]
+        assert not {row.instruction for row in all_held.train} & {row.instruction for row in all_held.test}
+
+    def test_a_share_holds_out_at_least_a_row(self, path: str) -> None:
+        assert len(load(train_path=path, held_out_share=0.001, test_examples=None).test) == 1
+
+    def test_a_share_too_small_for_the_tests(self, path: str) -> None:
+        message = refusal(train_path=path, held_out_share=0.1, test_examples=3)
+        assert message.startswith(f"{path}: train_examples + test_examples: must fit the rows")
+        assert message.endswith("(2 questions to test on), got all + 3")
+
+    def test_two_files(self, path: str, tmp_path: Path) -> None:
+        rows = [{"q": "what  IS 3? ", "gold": "is 3"}, {"q": "Other?", "gold": "is 4"}]
+        test_path = write_jsonl(tmp_path / "test.jsonl", rows)
+        fields = {"instruction": "q", "answer": "a", "test_answer": "gold"}
+        task = load(train_path=path, test_path=test_path, test_examples=None, fields=fields)
+        assert {row.answer for row in task.test} == {"is 3", "is 4"}
+        assert len(task.train) == 19
+        assert "What is 3?" not in {row.instruction for row in task.train}
+        message = refusal(train_path=path, test_path=test_path, fields=fields, test_examples=3)
+        assert message.startswith(f"{test_path}: ")
+
+    def test_hub(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        calls = fake_datasets(monkeypatch, {"train": ROWS[:10], "validation": ROWS[10:]})
+        hub = {"hub_name": "org/set", "hub_config": "c", "revision": "v1"}
+        task = load(**hub, test_split="validation")
+        assert (len(task.train), len(task.test)) == (10, 4)
+        assert calls == [("org/set", "c", split, "v1") for split in ("train", "validation")]
+        task = load(**hub)
+        assert (len(task.train), len(task.test)) == (6, 4)
+        assert calls[2:] == [("org/set", "c", "train", "v1")]
+        bad = {"instruction": "q", "answer": "gone"}
+        assert refusal(**hub, fields=bad).startswith("org/set/c/train: row 1: field gone must be present")
+
+
+class TestMetrics:
+    def test_a_reference_that_the_pattern_misses_is_refused_before_training(self, tmp_path: Path) -> None:
+        path = write_jsonl(tmp_path / "rows.jsonl", [*ROWS, {"q": "?", "a": "none"}])
+        message = refusal(train_path=path)
+        assert message == f"{path}: line 21: field a: the answer must match 'is (.*)', got 'none'"
+
+    def test_of_two_files_only_test_references_are_checked(self, path: str, tmp_path: Path) -> None:
+        train_path = write_jsonl(
+            tmp_path / "train.jsonl", [{"q": f"Train {n}?", "a": "none"} for n in range(3)]
+        )
+        assert len(load(train_path=train_path, test_path=path).train) == 3
+
+    @pytest.mark.parametrize("name", ["rouge1", "answer_loss", "exact_match"])
+    def test_the_task_says_which_metric_it_is(self, path: str, name: str) -> None:
+        assert load(train_path=path, metric={"name": name}).metric == name
+
+    def test_score(self, path: str) -> None:
+        assert load(train_path=path).score("Well, it is 3", "It is 3") == 1.0
+        assert load(train_path=path, metric={"name": "rouge1"}).score("It is 4", "It is 3") == pytest.approx(
+            2 / 3
+        )
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        ({"q": "?", "a": ""}, "field a must be a string that is not blank, got ''"),
+        ({"q": "?", "a": 1.5}, "field a must be a string or whole number, got 1.5"),
+        ({"q": ["?"], "a": "x"}, "field q must be a string or whole number, got ['?']"),
+        ({"q": " ", "a": "x"}, "field q must be a string that is not blank, got ' '"),
+        ({"q": "?"}, "field a must be present, got fields ['q']"),
+    ],
+)
+def test_a_bad_row_is_named(tmp_path: Path, row: dict[str, object], rule: str) -> None:
+    path = write_jsonl(tmp_path / "rows.jsonl", [ROWS[0], row])
+    assert refusal(train_path=path) == f"{path}: line 2: {rule}"
+
+
+def test_a_whole_number_is_its_digits(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "rows.jsonl", [{"q": f"{n}?", "a": n} for n in range(5)])
+    task = load(train_path=path, metric={"name": "exact_match"})
+    assert {row.answer for row in task.train + task.test} == set("01234")
+
+
+@pytest.mark.shared
+def test_dialogsum_with_its_own_test_file() -> None:
+    task = load(
+        train_path=shared("dialogsum/dialogsum.train.jsonl"),
+        test_path=shared("dialogsum/dialogsum.test.jsonl"),
+        test_examples=None,
+        fields={"answer": "summary", "test_answer": "summary1"},
+        instruction_template="Summarize this dialog:\n{dialogue}",
+        system="You are a helpful assistant for dialog summarization.",
+        metric={"name": "rouge1"},
+    )
+    # One test dialogue comes twice, and one stands in the training rows too: neither may count.
+    assert (len(task.train), len(task.test)) == (12459, 499)
+    assert task.score(task.test[0].answer, task.test[0].answer) == pytest.approx(1.0)

@@ -1,0 +1,114 @@
+"""`train` and `evaluate` as a user starts them: a tiny model, two ranks under ZeRO-2, adapters merged."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from lookahead_ray import store
+from lookahead_ray.trial.model_export import LAST_FILE
+from tests.tiny import make_model
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = (
+    "preview={strategy: true, length_tokens: 3}",
+    "training.lora={rank: 4}",
+    "training.learning_rate=1e-2",
+    "training.batch_size=8",
+    "training.micro_batch_size=2",
+    "task.train_examples=16",
+    "task.test_examples=4",
+    "safety.harmful_prompts=10",
+    "safety.benign_prompts=10",
+    "evaluation.safety_new_tokens=4",
+    "evaluation.task_new_tokens=4",
+    "training.precision=fp32",  # so that other batches round no answer to another
+)
+
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+COMMAND = (sys.executable, "-m", "lookahead_ray.cli.main")
+
+
+def lookahead_ray(folder: Path, *words: str) -> str:
+    """What the command printed, after asserting exit code 0."""
+    done = subprocess.run(
+        [*COMMAND, *words],
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_trained_model_is_written_and_measures_the_same_again(tmp_path: Path) -> None:
+    seed = make_model(tmp_path / "seed")
+    words = [word for setting in (*SETTINGS, f"model.path={seed}") for word in ("--set", setting)]
+    text = lookahead_ray(tmp_path, "train", "quickstart", "--output", "out", "--run", "run", *words)
+    assert "finished: true, 3 tokens" in text
+    out = tmp_path / "out"
+    card = (out / "README.md").read_text()
+    assert "merged into the weights" in card
+    assert "| training examples | 16 |" in card
+    before, after = (AutoModelForCausalLM.from_pretrained(path).state_dict() for path in (seed, out))
+    assert before.keys() == after.keys()
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    (trained,) = store.open(str(tmp_path / "run")).records()
+    assert (trained.workers, trained.zero_stage, trained.status) == (2, 2, "completed")
+    assert trained.flops == trained.preparation["training_flops"]
+
+    measured = [word for setting in SETTINGS[5:] for word in ("--set", setting)]
+    lookahead_ray(
+        tmp_path,
+        "evaluate",
+        "out",
+        "--suite",
+        "probe",
+        "--task",
+        "word_problems",
+        "--run",
+        "again",
+        *measured,
+    )
+    (again,) = store.open(str(tmp_path / "again")).records()
+    assert [row.answer for row in again.generations] == [row.answer for row in trained.generations]
+
+
+def test_ctrl_c_while_it_is_measured_keeps_the_model(tmp_path: Path) -> None:
+    seed = make_model(tmp_path / "seed")
+    longer = ("evaluation.safety_new_tokens=900", "safety.harmful_prompts=100", f"model.path={seed}")
+    words = [word for setting in (*SETTINGS, *longer) for word in ("--set", setting)]
+    process = subprocess.Popen(
+        [*COMMAND, "train", "quickstart", "--output", "out", "--run", "run", *words],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        until_s = time.monotonic() + 300
+        while not (found := list(tmp_path.glob(f".out-*/{LAST_FILE}"))):
+            assert process.poll() is None
+            assert time.monotonic() < until_s
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 130, told
+    kept = found[0].parent
+    expected = f"interrupted; the trained model, not measured in full, is in {kept}; measure it with: "
+    assert told.splitlines()[-1].startswith(f"{expected}lookahead-ray evaluate {kept} --space quickstart ")
+    AutoModelForCausalLM.from_pretrained(kept)
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,219 @@
+"""Greedy generation in batches equals Transformers' own, prompt by prompt."""
+
+import random
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from transformers import GenerationConfig, MistralConfig, MistralForCausalLM
+
+from lookahead_ray.errors import ModelError
+from lookahead_ray.evaluate.generation.generate import end_token_ids, generate
+from lookahead_ray.evaluate.generation.meter import STEP_COST
+from lookahead_ray.method.reporting import Writing
+from tests.toy import VOCAB, toy_model
+
+RNG = random.Random(5)
+PROMPTS = [
+    [RNG.randrange(1, VOCAB) for _ in range(length)] for length in (3, 17, 1, 9, 30, 3, 12, 5, 21, 8, 2)
+]
+LONGEST = 24
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return toy_model(seed=2)
+
+
+@pytest.fixture
+def passes(model: Any) -> Iterator[list[tuple[int, ...]]]:
+    """(rows, tokens) of each forward pass."""
+    seen: list[tuple[int, ...]] = []
+    hook = model.register_forward_pre_hook(
+        lambda _, args, kwargs: seen.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    yield seen
+    hook.remove()
+
+
+def toy_mistral() -> Any:
+    """A model whose attention counts the places between two tokens, padding included."""
+    torch.manual_seed(2)
+    config = MistralConfig(
+        vocab_size=VOCAB,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=128,
+        sliding_window=8,
+    )
+    return MistralForCausalLM(config).eval()
+
+
+def reference(model: Any, prompt: list[int], end_ids: frozenset[int]) -> list[int]:
+    ids = torch.tensor([prompt])
+    config = GenerationConfig(
+        do_sample=False, max_new_tokens=LONGEST, eos_token_id=sorted(end_ids) or None, pad_token_id=0
+    )
+    output = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=config)
+    answer = output[0, len(prompt) :].tolist()
+    return answer[:-1] if answer[-1] in end_ids else answer
+
+
+def run(model: Any, prompts: Any = PROMPTS, batch_size: int = 4, **other: Any) -> list[list[int]]:
+    arguments = {"max_new_tokens": LONGEST, "end_ids": frozenset(), "pad_id": 0, **other}
+    return generate(model, prompts, batch_size=batch_size, **arguments)
+
+
+@pytest.fixture(scope="module")
+def endless(model: Any) -> list[list[int]]:
+    return [reference(model, prompt, frozenset()) for prompt in PROMPTS]
+
+
+@pytest.fixture(scope="module")
+def end_ids(endless: list[list[int]]) -> frozenset[int]:
+    """Two tokens with which answers end at different times: at once, early, late, never."""
+    return frozenset([endless[0][0], endless[1][6]])
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 64])
+def test_equals_transformers_token_for_token(
+    model: Any, endless: list[list[int]], end_ids: frozenset[int], batch_size: int
+) -> None:
+    assert run(model, batch_size=batch_size) == endless
+    expected = [reference(model, prompt, end_ids) for prompt in PROMPTS]
+    assert run(model, batch_size=batch_size, end_ids=end_ids) == expected
+    assert len({len(answer) for answer in expected}) >= 3  # the answers do end at different times
+    assert expected[0] == []
+
+
+def test_attention_with_a_window_answers_batch_by_batch(end_ids: frozenset[int]) -> None:
+    model = toy_mistral()
+    expected = [reference(model, prompt, end_ids) for prompt in PROMPTS]
+    assert run(model, end_ids=end_ids) == expected
+
+
+def test_what_all_prompts_begin_with_is_read_once(model: Any, passes: list[tuple[int, ...]]) -> None:
+    begun = [5, 9, 2, 31, 7]
+    prompts = [begun + prompt for prompt in PROMPTS]
+    expected = [reference(model, prompt, frozenset()) for prompt in prompts]
+    passes.clear()
+    assert run(model, prompts) == expected
+    assert passes[0] == (1, len(begun))
+    assert passes[1] == (4, 3)  # the four shortest, without it
+
+
+def test_a_row_that_has_ended_makes_room_for_the_next_prompt(
+    model: Any, end_ids: frozenset[int], passes: list[tuple[int, ...]]
+) -> None:
+    answers = run(model, batch_size=4, end_ids=end_ids)
+    asked = [rows for rows, tokens in passes if tokens == 1]
+    read = [rows for rows, tokens in passes if tokens > 1]
+    assert max(asked) == max(read) == 4
+    assert sum(read) == len(PROMPTS)
+    assert sum(asked) == sum(min(len(answer), LONGEST - 1) for answer in answers)  # reading says the first
+    assert read[1:] != [4, 3]  # as batch by batch would
+
+
+def test_it_ends_with_the_last_answer(
+    model: Any, endless: list[list[int]], passes: list[tuple[int, ...]]
+) -> None:
+    assert run(model, [PROMPTS[0]], end_ids=frozenset([endless[0][2]]))[0] == endless[0][:2]
+    assert passes == [(1, 3), (1, 1), (1, 1)]
+
+
+def test_the_model_attends_as_before_afterwards(model: Any) -> None:
+    model.set_attn_implementation("eager")
+    run(model)
+    assert model.config._attn_implementation == "eager"
+    model.set_attn_implementation("sdpa")
+
+
+def test_end_tokens_are_no_part_of_the_answer(model: Any, end_ids: frozenset[int]) -> None:
+    assert end_ids.isdisjoint(token for answer in run(model, end_ids=end_ids) for token in answer)
+
+
+def test_no_prompts_no_answers(model: Any) -> None:
+    assert run(model, []) == []
+
+
+@pytest.mark.parametrize("make", [toy_model, toy_mistral], ids=["in slots", "in batches"])
+@pytest.mark.parametrize("shared", [[], [5, 9, 2, 31, 7]], ids=["nothing shared", "shared"])
+@pytest.mark.parametrize("ends", [False, True], ids=["endless", "ending"])
+def test_progress_is_reported_after_each_pass(
+    make: Any, shared: list[int], ends: bool, end_ids: frozenset[int]
+) -> None:
+    other, passes, told = make(), 0, []
+
+    def count(*_: Any) -> None:
+        nonlocal passes
+        passes += 1
+
+    other.register_forward_hook(count)
+    limits = [1, 9, LONGEST, 5, LONGEST, LONGEST, 3, 9, LONGEST, 2, 20]
+    answers = run(
+        other,
+        [shared + prompt for prompt in PROMPTS],
+        max_new_tokens=limits,
+        end_ids=end_ids if ends else frozenset(),
+        progress=told.append,
+    )
+    assert len(told) == passes + 1
+    assert (told[0].done, told[0].tokens) == (0, 0)
+    assert told[-1].done == told[-1].total
+    shares = [writing.share for writing in told]
+    steps = [later - sooner for sooner, later in pairwise(shares)]
+    assert min(steps) > 0, "each pass gets on"
+    ended = sum(len(answer) < limit for answer, limit in zip(answers, limits, strict=True))
+    assert told[-1].tokens == sum(map(len, answers)) + ended  # an end token is generated too
+    if not ends:
+        assert max(steps) < 0.1, "no pass is most of the work"
+
+
+def test_a_step_costs_the_more_the_more_rows_run(model: Any) -> None:
+    told: list[Writing] = []
+    run(model, [[1, 2, 3, 4], [5, 6]], max_new_tokens=[3, 2], progress=told.append)
+    assert [writing.done for writing in told] == [0, 8, 8 + STEP_COST + 2, 11 + 2 * STEP_COST]
+    assert [writing.total for writing in told] == [11 + 3 * STEP_COST, *[11 + 2 * STEP_COST] * 3]
+
+
+def test_what_ended_answers_leave_out_is_no_work(model: Any, endless: list[list[int]]) -> None:
+    told: list[Writing] = []
+    run(model, [PROMPTS[0]], end_ids=frozenset([endless[0][2]]), progress=told.append)
+    whole = 3 + LONGEST + (LONGEST - 1) * STEP_COST
+    assert [writing.total for writing in told[1:]] == [whole, whole, 3 + 3 + 2 * STEP_COST]
+
+
+def test_the_progress_line() -> None:
+    assert str(Writing(31, 100, 1240, 5.9)) == "31 % · 1,240 tokens · 210 tokens/s"
+    assert str(Writing(31, 100, 12, 8.0)) == "31 % · 12 tokens · 1.5 tokens/s"
+    assert str(Writing(0, 100, 0, 0.0)) == "0 % · 0 tokens"
+    assert str(Writing(0, 0, 0, 0.0)) == "100 % · 0 tokens"
+
+
+@pytest.mark.parametrize(
+    ("configured", "expected"), [(None, {7}), (5, {5, 7}), ([5, 6], {5, 6, 7}), ([], {7})]
+)
+def test_end_tokens_of_template_and_model_both_count(configured: Any, expected: set[int]) -> None:
+    model = toy_model()
+    model.generation_config.eos_token_id = configured
+    assert end_token_ids(model, 7) == expected
+
+
+@pytest.mark.parametrize("make", [toy_model, toy_mistral], ids=["in slots", "in batches"])
+def test_each_prompt_may_have_a_limit_of_its_own(make: Any) -> None:
+    other = make()
+    limits = [0, 1, 5, LONGEST, 3, 9, 2, 1, 7, 4, LONGEST]
+    whole = run(other)
+    assert run(other, max_new_tokens=limits) == [
+        answer[:limit] for answer, limit in zip(whole, limits, strict=True)
+    ]
+
+
+def test_the_prompt_that_does_not_fit_with_its_own_limit_is_named(model: Any) -> None:
+    with pytest.raises(ModelError, match="30 tokens of prompt and 483 new ones are 513 tokens"):
+        run(model, max_new_tokens=[483] * len(PROMPTS))

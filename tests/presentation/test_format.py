@@ -1,0 +1,29 @@
+import math
+
+import pytest
+
+from lookahead_ray.presentation import format as text
+
+
+def test_first_line_skips_empty_ones() -> None:
+    assert text.first_line("\n  \x1b[0m\nError: x\nmore") == "Error: x"
+    assert text.first_line("") == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0, "0 s"), (-3, "0 s"), (59.6, "1 min 00 s"), (425, "7 min 05 s"), (12_000, "3 h 20 min")],
+)
+def test_duration(seconds: float, expected: str) -> None:
+    assert text.duration(seconds) == expected
+
+
+def test_figures() -> None:
+    assert (text.percent(0.634), text.percent(None), text.percent(math.nan)) == ("63 %", "–", "–")
+    assert (text.decimal(-0.5), text.decimal(0.5, 2, signed=True), text.decimal(None)) == (
+        "−0.500",
+        "+0.50",
+        "–",
+    )
+    assert (text.p_value(0.0002), text.p_value(0.04), text.p_value(math.nan)) == ("<0.001", "0.040", "–")
+    assert text.shorten("abcdef", 4) == "abc…"

@@ -1,0 +1,81 @@
+"""The card of a trained model."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import yaml
+
+from lookahead_ray.config.load import trial_json
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.presentation.model_card import escaped, model_card
+from lookahead_ray.trial.record import TrialRecord
+from tests.factory import make_record
+from tests.presentation.records import HOSTILE
+
+COMMAND = "lookahead-ray train mine.yaml --output out"
+
+
+def record(**tree: Any) -> TrialRecord:
+    whole = {"task": {"name": "gsm8k", "path": "train.jsonl"}, **tree}
+    return replace(
+        make_record(3, prompts=20),
+        config=trial_json(TrialConfig.model_validate(whole)),
+        preparation={"training_examples": 256.0, "safety_examples": 25.0, "seconds": 3.0},
+    )
+
+
+def test_says_what_how_and_how_well() -> None:
+    made = record(preview={"strategy": "virtual", "prefix": "So, "}, model={"path": "org/chat"})
+    text = model_card(made, adapter=False, command=COMMAND)
+    assert "# org/chat, fine-tuned on gsm8k" in text
+    assert "virtual, “So,”. All weights were trained." in text
+    assert "| training examples | 256 |" in text
+    assert f"| data hash | {made.data_hash} |" in text
+    assert "name gsm8k" not in text
+    assert r"| task | gsm8k, seed 0, train\_path 'train.jsonl'" in text
+    assert r"| learning\_rate | 2e-05 |" in text
+    for metric in ("rsr", "jsr", "over_refusal", "utility"):
+        found = getattr(made, metric)
+        figures = f"| {100 * found.value:.1f} % | {100 * found.low:.1f} to {100 * found.high:.1f} |"
+        assert f"{figures} {found.n} | {found.unparsed} |" in text
+    assert r"prefill\_3" in text
+    assert "torch 2.13.0, deepspeed 0.19.8" in text
+    assert f"```sh\n{COMMAND}\n```" in text
+    assert made.generations[0].prompt not in text
+    assert made.generations[0].answer not in text
+
+
+def test_begins_with_metadata() -> None:
+    for adapter, library in ((False, "transformers"), (True, "peft")):
+        made = record(training={"lora": {"rank": 4}})
+        text = model_card(made, adapter, COMMAND)
+        block = yaml.safe_load(text.split("---\n")[1])
+        assert block["library_name"] == library
+        assert ("merged into the weights" in text) != adapter
+        assert ("adapter alone" in text) == adapter
+
+
+def test_untrusted_text_is_no_markup() -> None:
+    evil = f"</td><script>x</script> | [a](http://x.y) ![b](c) **d** `e`\n# f {HOSTILE}"
+    made = record(
+        model={"path": evil},
+        task={"name": "gsm8k", "path": evil},
+        preview={"strategy": "virtual", "prefix": evil},
+    )
+    made = replace(made, generations=tuple(replace(row, suite=evil) for row in made.generations))
+    text = model_card(made, adapter=False, command=f"lookahead-ray train '{evil}' ```")
+    outside = text.split("## Made by")[0]
+    assert "<script" not in outside
+    assert not re.search(r"(?<!\\)[\[*`]", outside)
+    assert not re.search(r"(?<![\\w])http://", outside.replace("http\\://", ""))
+    assert all(c.isprintable() or c == "\n" for c in text)
+    tables = [line for line in outside.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in tables} == {3, 9}
+    assert "\n# f" not in outside
+    fence = re.findall(r"^`+", text, re.MULTILINE)
+    assert fence[0] == "`" * 4  # longer than any run in the command
+
+
+def test_escaped() -> None:
+    assert escaped("a_b <i>&amp; $x$ www.x.y") == r"a\_b &lt;i&gt;&amp;amp; \$x\$ www\.x.y"

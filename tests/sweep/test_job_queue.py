@@ -1,0 +1,163 @@
+"""The order in which a sweep's trials are asked for and committed."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from lookahead_ray.config.load import Sweep
+from lookahead_ray.config.objective import WeightedObjective
+from lookahead_ray.config.search import SearchConfig
+from lookahead_ray.objective.base import ReferenceTrials
+from lookahead_ray.sweep.job_queue import JobQueue, NoJob
+from lookahead_ray.sweep.stopping.early_stopping import Stopping
+from lookahead_ray.sweep.trial_log import TrialLog
+from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.record import Role, TrialRecord
+from tests.factory import make_failed, make_record
+
+NO_STOPPING = Stopping(
+    Sweep("f", "s", {}, SearchConfig(), WeightedObjective()), committed=(), references=None
+)
+
+
+class Silent:
+    def trial_finished(self, record: TrialRecord) -> None: ...
+
+
+def job(role: Role) -> Job:
+    return Job(role, role, {}, {}, role)
+
+
+def ended(number: int, role: Role) -> TrialRecord:
+    return replace(make_record(number, role=role), trial_id=role, objective=None)
+
+
+class Suggesting:
+    """A search that suggests as long as it has something."""
+
+    def __init__(self, *trial_ids: str) -> None:
+        self.left = list(trial_ids)
+        self.told: list[str] = []
+
+    def ask(self) -> Job | None:
+        return Job(self.left.pop(0), "search", {}, {}, "") if self.left else None
+
+    def tell(self, record: TrialRecord, estimated: Sequence[float] = ()) -> None:
+        self.told.append(record.trial_id)
+
+    def learn_references(self, references: ReferenceTrials) -> None:
+        self.told.append(references.vanilla.trial_id)
+
+
+class FixedLimits:
+    """So many trials, then these rounds of repeats."""
+
+    def __init__(self, trials: int, rounds: Sequence[Sequence[Job]]) -> None:
+        self.trials = trials
+        self.rounds = list(rounds)
+
+    def search_ended(self, searched: int) -> bool:
+        return searched >= self.trials
+
+    def repeats(self) -> Sequence[Job]:
+        return self.rounds.pop(0) if self.rounds else ()
+
+
+def job_queue(
+    commits: list[TrialRecord],
+    search: Suggesting | None = None,
+    references: Sequence[Job] = (),
+    committed: Sequence[TrialRecord] = (),
+    trials: int = 9,
+    rounds: Sequence[Sequence[Job]] = (),
+) -> JobQueue:
+    trial_log = TrialLog(WeightedObjective(), committed, commits.append, cast(Any, Silent()))
+    return JobQueue(
+        references,
+        cast(Any, search or Suggesting()),
+        trial_log,
+        NO_STOPPING,
+        cast(Any, FixedLimits(trials, rounds)),
+    )
+
+
+def test_vanilla_that_ends_first_waits_for_the_seed_and_has_an_objective() -> None:
+    commits: list[TrialRecord] = []
+    order = job_queue(commits, references=[job("seed"), job("vanilla")])
+    order.finish(ended(2, "vanilla"))
+    assert commits == []
+    assert order.next_job() == job("seed")
+    order.finish(ended(1, "seed"))
+    assert {record.role for record in commits} == {"seed", "vanilla"}
+    assert all(record.objective is not None for record in commits)
+
+
+def test_vanilla_is_committed_though_the_seed_failed() -> None:
+    commits: list[TrialRecord] = []
+    order = job_queue(commits, references=[job("seed"), job("vanilla")])
+    order.finish(ended(2, "vanilla"))
+    order.finish(replace(make_failed(1), role="seed", trial_id="seed"))
+    assert [record.role for record in commits] == ["seed", "vanilla"]
+
+
+REFERENCES = (ended(1, "seed"), ended(2, "vanilla"))
+
+
+def record(trial_id: str, role: Role = "search") -> TrialRecord:
+    return replace(make_record(3, role=role), trial_id=trial_id, objective=None)
+
+
+def test_the_search_waits_for_the_references_and_ends_if_one_fails() -> None:
+    order = job_queue([], Suggesting("a"), [job("seed"), job("vanilla")])
+    assert [order.next_job(), order.next_job(), order.next_job()] == [
+        job("seed"),
+        job("vanilla"),
+        NoJob.BLOCKED,
+    ]
+    order.finish(ended(1, "seed"))
+    assert order.next_job() is NoJob.BLOCKED
+    order.finish(replace(make_failed(2), role="vanilla", trial_id="vanilla"))
+    assert order.next_job() is NoJob.EXHAUSTED
+
+
+def test_as_many_are_searched_as_are_left_and_their_ends_are_told() -> None:
+    commits: list[TrialRecord] = []
+    search = Suggesting("b", "c", "d")
+    order = job_queue(commits, search, committed=(*REFERENCES, record("a")), trials=3)
+    asked = [order.next_job(), order.next_job()]
+    assert [found.trial_id for found in asked if isinstance(found, Job)] == ["b", "c"]
+    assert order.next_job() is NoJob.BLOCKED
+    for trial_id in ("c", "b"):
+        order.finish(record(trial_id))
+    assert search.told == ["c", "b"]
+    assert order.next_job() is NoJob.EXHAUSTED
+    assert [committed.trial_id for committed in commits] == ["c", "b"]
+
+
+def test_repeats_come_in_rounds_once_all_else_is_committed() -> None:
+    first, second = Job("r1", "repeat", {}, {}, ""), Job("r2", "repeat", {}, {}, "")
+    third = Job("r3", "repeat", {}, {}, "")
+    search = Suggesting("a")
+    order = job_queue([], search, committed=REFERENCES, rounds=[[first, second], [third]])
+    assert isinstance(order.next_job(), Job)
+    assert order.next_job() is NoJob.BLOCKED
+    order.finish(record("a"))
+    assert [order.next_job(), order.next_job(), order.next_job()] == [first, second, NoJob.BLOCKED]
+    order.finish(record("r1", "repeat"))
+    assert order.next_job() is NoJob.BLOCKED
+    order.finish(record("r2", "repeat"))
+    assert order.next_job() == third
+    order.finish(record("r3", "repeat"))
+    assert order.next_job() is NoJob.EXHAUSTED
+    assert search.told == ["a"]
+
+
+def test_work_is_looked_for_without_losing_it() -> None:
+    order = job_queue([], Suggesting("a"), committed=REFERENCES)
+    assert order.has_work()
+    assert order.has_work()
+    found = order.next_job()
+    assert isinstance(found, Job)
+    assert found.trial_id == "a"
+    assert not job_queue([], committed=REFERENCES).has_work()
+    assert job_queue([], references=[job("seed")]).has_work()

@@ -1,0 +1,61 @@
+"""The study and the driver's log beside a run at a URL."""
+
+from pathlib import Path
+from uuid import uuid4
+
+import fsspec
+import pytest
+
+from lookahead_ray.errors import StoreError
+from lookahead_ray.sweep import run_files
+from lookahead_ray.sweep.run_files import JOURNAL, LOG, Mirror, local_run_file
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    return tmp_path / "runs"
+
+
+@pytest.mark.parametrize("name", ["run", "lr[1e]", "a*", "b?"])
+def test_what_is_pushed_is_fetched_on_another_machine(here: Path, name: str) -> None:
+    run = f"memory://{uuid4().hex}/{name}"
+    local_run_file(run, JOURNAL, "mine").write_text("of this run")
+    local_run_file(run, LOG, "mine").write_text("told")
+    Mirror(run, "mine").push()
+    assert fsspec.filesystem("memory").cat_file(f"{run}/driver.log") == b"told"
+    local_run_file(run, JOURNAL, "mine").write_text("of another run")
+    Mirror(run, "mine").fetch()
+    assert local_run_file(run, JOURNAL, "mine").read_text() == "of this run"
+
+
+def test_a_new_run_does_not_take_up_what_another_left_here(here: Path) -> None:
+    run = f"memory://{uuid4().hex}/run"
+    local_run_file(run, JOURNAL, "mine").write_text("of another run")
+    Mirror(run, "mine").fetch()
+    assert not local_run_file(run, JOURNAL, "mine").exists()
+
+
+def test_a_local_run_is_left_alone(here: Path) -> None:
+    journal = here / "x" / "study.journal"
+    journal.parent.mkdir()
+    journal.write_text("study")
+    for act in (Mirror("runs/x", "mine").push, Mirror("runs/x", "mine").fetch):
+        act()
+    assert journal.read_text() == "study"
+    assert [path.name for path in here.rglob("*")] == ["x", "study.journal"]
+
+
+def test_a_copy_that_fails_ends_nothing_but_a_study_that_cannot_be_read_does(
+    here: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(place: str) -> None:
+        raise OSError("refused")
+
+    local_run_file("memory://x", LOG, "mine").write_text("told")
+    monkeypatch.setattr(run_files, "open_filesystem", fails)
+    Mirror("memory://x", "mine").push()
+    assert "memory://x: not copied: refused" in caplog.text
+    with pytest.raises(StoreError, match=r"memory://x/study\.journal: cannot read: refused"):
+        Mirror("memory://x", "mine").fetch()

@@ -1,0 +1,134 @@
+"""FLOPs counted on one micro-batch, against counts by hand, other micro-batches, and the estimate."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from lookahead_ray.config.training import LoraConfig, TrainingConfig
+from lookahead_ray.method import vanilla
+from lookahead_ray.method.compute import Work, generated, teacher_forced
+from lookahead_ray.train.batches import collate
+from lookahead_ray.train.flops import Costs, count, estimated_flops
+from lookahead_ray.train.model import prepare_model, supervised
+from lookahead_ray.train.packing import work_of
+from tests.model.families import FAMILIES, make
+from tests.toy import VOCAB, toy_model
+from tests.train.reference import make_rows
+
+HIDDEN, LAYERS, MLP, KEYS = 32, 2, 64, 16
+LINEAR = 2 * HIDDEN * HIDDEN + 2 * HIDDEN * KEYS + 3 * HIDDEN * MLP
+BODY = LAYERS * (LINEAR + 2 * HIDDEN) + HIDDEN
+LORA = LoraConfig(rank=4)
+TRAININGS: dict[str, TrainingConfig] = {
+    "full": TrainingConfig(),
+    "lora": TrainingConfig(lora=LORA),
+    "checkpointing": TrainingConfig(gradient_checkpointing=True),
+    "lora and checkpointing": TrainingConfig(lora=LORA, gradient_checkpointing=True),
+}
+LOSS = supervised(vanilla.answer_loss, pad_id=0)
+
+
+def direct(model: Any, rows: Any) -> float:
+    """Forward and backward, as torch counts them for these very rows."""
+    with FlopCounterMode(display=False) as counter:
+        LOSS(model.train(), rows).backward()
+    return float(counter.get_total_flops())
+
+
+class TestCount:
+    @pytest.mark.parametrize("tied", [True, False])
+    def test_full_weights_by_hand(self, tied: bool) -> None:
+        forward, training = count(
+            prepare_model(toy_model(tie_word_embeddings=tied), TrainingConfig()), LOSS, make_rows(5)
+        )
+        assert forward.token == 2 * LAYERS * LINEAR
+        assert forward.logit == 2 * HIDDEN * VOCAB
+        assert forward.pair == pytest.approx(4 * HIDDEN * LAYERS, rel=5e-3)  # rotary angles come on top
+        assert (training.pair, training.logit) == (3 * forward.pair, 3 * forward.logit)
+        assert training.token == pytest.approx(3 * forward.token, rel=1e-3)
+
+    def test_checkpointing_computes_layers_twice_and_the_head_once(self) -> None:
+        forward, training = count(
+            prepare_model(toy_model(), TRAININGS["checkpointing"]), LOSS, make_rows(5), recomputes=True
+        )
+        assert training.logit == 3 * forward.logit
+        assert 3.5 * forward.token < training.token <= 4 * forward.token
+
+    def test_frozen_weights_have_no_gradients(self) -> None:
+        forward, training = count(prepare_model(toy_model(), TRAININGS["lora"]), LOSS, make_rows(5))
+        assert training.logit == 2 * forward.logit
+        assert 2 * forward.token < training.token < 3 * forward.token
+
+    @pytest.mark.parametrize("training", TRAININGS)
+    @pytest.mark.parametrize(
+        "family", ["llama", "llama, tied", "gemma2, windows", "gpt2, absolute positions"]
+    )
+    def test_a_micro_batch_tells_what_any_other_costs(self, family: str, training: str) -> None:
+        assert family in FAMILIES
+        model = prepare_model(make(family), TRAININGS[training])
+        counted = make_rows(4, seed=1)
+        _, costs = count(model, LOSS, counted, recomputes=TRAININGS[training].gradient_checkpointing)
+        assert costs.of(work_of(model, counted)) == pytest.approx(direct(model, counted), rel=1e-9)
+        for rows in (make_rows(1, seed=2), make_rows(7, seed=3)):
+            assert costs.of(work_of(model, rows)) == pytest.approx(direct(model, rows), rel=5e-3)
+
+    def test_nothing_is_left_behind(self) -> None:
+        model, rows = toy_model(), make_rows(3)
+        before = {name: weight.clone() for name, weight in model.state_dict().items()}
+        state = torch.get_rng_state()
+        count(model, LOSS, rows)
+        assert torch.equal(torch.get_rng_state(), state)
+        assert all(weight.grad is None for weight in model.parameters())
+        assert all(torch.equal(before[name], weight) for name, weight in model.state_dict().items())
+        assert not model.training
+
+
+class TestWork:
+    @pytest.mark.parametrize("family", ["llama", "gpt2, absolute positions"])  # packed, and padded
+    def test_of_a_micro_batch_is_that_of_its_tensors(self, family: str) -> None:
+        rows, model = make_rows(6), make(family)
+        micro = collate(rows, 0, model)
+        size, width = micro.inputs["input_ids"].shape
+        assert size == (1 if family == "llama" else 6)
+        assert work_of(model, rows) == Work(size * width, size * width**2, micro.targets.numel())
+
+    def test_of_generation_is_the_prompts_and_then_a_row_of_pairs_a_token(self) -> None:
+        assert generated(prompt=10, new=0) == Work(10, 100, 1)
+        assert generated(prompt=10, new=3) == Work(13, 100 + 11 + 12 + 13, 4)
+
+    def test_costs_are_summed(self) -> None:
+        assert Costs(2.0, 3.0, 5.0).of(Work(10, 100, 1) + Work(1, 0, 1)) == 22 + 300 + 10
+
+
+class TestEstimate:
+    def test_six_a_parameter_and_token_without_embeddings(self) -> None:
+        assert estimated_flops(toy_model(tie_word_embeddings=True), 1000) == 6.0 * BODY * 1000
+        untied = toy_model(tie_word_embeddings=False)  # its head is no embedding
+        assert estimated_flops(untied, 1000) == 6.0 * (BODY + VOCAB * HIDDEN) * 1000
+        assert estimated_flops(untied, 0) == 0.0
+
+    @pytest.mark.parametrize("rank", [1, 4])
+    def test_adapters_count_with_the_weights_they_sit_on(self, rank: int) -> None:
+        config = TrainingConfig(lora=LoraConfig(rank=rank, target_modules=("q_proj",)))
+        model = prepare_model(toy_model(tie_word_embeddings=True), config)
+        assert estimated_flops(model, 10) == 6.0 * (BODY + LAYERS * 2 * HIDDEN * rank) * 10
+
+    @pytest.mark.parametrize(("training", "share"), [("full", 1.0), ("lora", 2 / 3)])
+    def test_agrees_with_the_count_within_a_tenth(self, training: str, share: float) -> None:
+        """Where layers are wide and rows of one length; adapters spare a third, the weights' gradients."""
+        torch.manual_seed(0)
+        shape = LlamaConfig(
+            vocab_size=VOCAB,
+            hidden_size=128,
+            intermediate_size=256,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            tie_word_embeddings=True,
+        )
+        model = prepare_model(LlamaForCausalLM(shape), TRAININGS[training])
+        rows = make_rows(1)
+        tokens = teacher_forced(rows).tokens
+        assert direct(model, rows) == pytest.approx(share * estimated_flops(model, tokens), rel=0.1)

@@ -1,0 +1,108 @@
+"""Records from measurements and from failures."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from lookahead_ray.config.load import content_hash
+from lookahead_ray.evaluate.results import TokenKl
+from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.measurement import (
+    LONGEST_ERROR,
+    Measurement,
+    completed_record,
+    failed_record,
+    mean_kl,
+)
+from lookahead_ray.trial.record import Metric
+from tests.factory import make_rate, make_record
+
+JOB = Job("search-007", "search", {"preview": {"strategy": "none"}}, {"x": 1}, "no preview")
+SOURCE = make_record(5, prompts=9)
+MEASURED = Measurement(
+    workers=2,
+    zero_stage=2,
+    train_tokens=6000,
+    flops=1e12,
+    seconds_train=9.0,
+    seconds_evaluate=3.0,
+    data_hash="d",
+    model_hash="m",
+    versions={"torch": "2"},
+    steps=SOURCE.steps,
+    generations=SOURCE.generations,
+    token_kl=SOURCE.token_kl,
+)
+
+
+def test_rates_come_from_the_rows() -> None:
+    record = completed_record(JOB, "s", "2025-01-01T00:00:00+00:00", 15.0, MEASURED)
+    metrics: tuple[Metric, ...] = ("rsr", "jsr", "over_refusal", "utility")
+    for metric in metrics:
+        assert getattr(record, metric) == make_rate(metric, SOURCE.generations)
+        assert getattr(record, metric).n == 9
+    assert record.rsr is not None
+    assert record.jsr is not None
+    assert record.safety == (record.rsr.value + record.jsr.value) / 2
+    assert record.kl == pytest.approx(SOURCE.kl)
+
+
+def test_unparsed_answers_stay_in_the_denominator() -> None:
+    rows = tuple(
+        replace(row, verdict="unparsed" if index % 2 else "safe", score=None)
+        for index, row in enumerate(row for row in SOURCE.generations if row.metric == "rsr")
+    )
+    record = completed_record(JOB, "s", "", 1.0, replace(MEASURED, generations=rows))
+    assert record.rsr is not None
+    assert (record.rsr.value, record.rsr.n, record.rsr.unparsed) == (5 / 9, 9, 4)
+    assert (record.jsr, record.safety, record.utility) == (None, None, None)
+
+
+def test_everything_measured_is_kept() -> None:
+    record = completed_record(JOB, "s", "now", 15.0, MEASURED)
+    assert (record.sweep_id, record.trial_id, record.role, record.status) == (
+        "s",
+        "search-007",
+        "search",
+        "completed",
+    )
+    assert (record.config, record.params, record.started_at) == (JOB.config, JOB.params, "now")
+    assert record.config_hash == content_hash(JOB.config)
+    assert (record.error, record.objective) == (None, None)  # not scored yet
+    for name in Measurement.__dataclass_fields__.keys() - {"stopped"}:
+        assert getattr(record, name) == getattr(MEASURED, name)
+    assert record.seconds_total == 15.0
+
+
+def test_a_failed_trial_keeps_its_configuration_and_the_reason() -> None:
+    record = failed_record(JOB, "s", "now", 4.0, "rank 1: ValueError: no")
+    assert (record.status, record.error, record.seconds_total) == ("failed", "rank 1: ValueError: no", 4.0)
+    assert (record.config, record.config_hash, record.params) == (
+        JOB.config,
+        content_hash(JOB.config),
+        {"x": 1},
+    )
+    assert (record.rsr, record.objective, record.generations, record.steps) == (None, None, (), ())
+    assert len(failed_record(JOB, "s", "", 1.0, "x" * 10_000).error or "") == LONGEST_ERROR
+
+
+def test_mean_kl_is_over_the_prompts_that_reach_a_position() -> None:
+    rows = (TokenKl("s", "a", 1, 1.0), TokenKl("s", "a", 2, 4.0), TokenKl("s", "b", 1, 2.0))
+    assert mean_kl(rows) == (1.5, 4.0)
+    assert mean_kl((*rows, TokenKl("other", "a", 1, 9.0))) == (1.5, 4.0)  # the first suite's
+    assert mean_kl(()) == ()
+
+
+def test_a_trial_without_rows_has_no_rates() -> None:
+    record = completed_record(JOB, "s", "", 1.0, replace(MEASURED, generations=(), token_kl=()))
+    assert (record.rsr, record.safety, record.kl) == (None, None, ())
+
+
+def test_what_queues_unpickle_needs_no_torch() -> None:
+    code = (
+        "import sys, lookahead_ray.trial.measurement, lookahead_ray.trial.job, lookahead_ray.trial.progress;"
+        "sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
