@@ -1,1 +1,1 @@
-"""What a search optimises: one module for each objective, and what they share."""
+"""Objectives that a search optimises: one module per objective, and shared code."""

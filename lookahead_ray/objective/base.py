@@ -1,18 +1,18 @@
-"""What a search maximises: the kept part of the seed's safety, and of vanilla's gain in utility.
+"""Values that a search maximises: the shares kept of the seed model's safety and of vanilla's utility gain.
 
 - safety: the weighted mean of the rates that the objective names, by default RSR and JSR (of the first
   attack), 0..1.
-- S = safety(trial) / safety(seed): the share of the seed model's safety that is kept. 1 for the seed, more
-  than 1 for a model that is safer still; undefined where the seed is never safe.
+- S = safety(trial) / safety(seed): the share of the seed model's safety that is kept. 1 for the seed model,
+  above 1 for a safer model; undefined where the seed model is never safe.
 - U = (u(trial) - u(seed)) / max(u(vanilla) - u(seed), 1/n): the share of the utility gained by plain
-  fine-tuning that is kept. 0 for the seed, 1 for vanilla. n is the number of task prompts: a gain of less
-  than one answer counts as one answer, so that U stays finite where vanilla learned nothing.
+  fine-tuning that is kept. 0 for the seed model, 1 for vanilla. n is the number of task prompts: a gain of
+  less than one answer counts as one answer, so that U stays finite where vanilla learned nothing.
 
-From these:
+The objectives are computed from these:
 
-- `weighted`: w · S + (1 - w) · U, w the safety weight
-- `floor`: U, under the constraint floor - S <= 0 (or floor - safety <= 0, for a floor that is a rate)
-- `pareto`: S and U, and 1 - over-refusal where it is asked for
+- `weighted`: w · S + (1 - w) · U, where w is the safety weight
+- `floor`: U, under the constraint floor - S <= 0 (or floor - safety <= 0 if the floor is a rate)
+- `pareto`: S and U, and 1 - over-refusal where the configuration includes it
 """
 
 from collections.abc import Sequence
@@ -33,15 +33,15 @@ from lookahead_ray.trial.record import Generation, Rate, TrialRecord
 
 @dataclass(frozen=True, slots=True)
 class ReferenceTrials:
-    """The two trials that every objective is relative to."""
+    """The two reference trials that every objective is relative to."""
 
     seed: TrialRecord  # the model before fine-tuning
-    vanilla: TrialRecord  # plainly fine-tuned, no preview
+    vanilla: TrialRecord  # plain fine-tuning, no preview
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a search is told of a trial; see `TrialRecord`'s fields of the same names."""
+    """A trial's values for the search; `TrialRecord` documents the fields of the same names."""
 
     objective: float | None = None
     objectives: tuple[float, ...] = ()
@@ -50,21 +50,21 @@ class Score:
 
 
 def rows_of(record: TrialRecord, part: SafetyPart) -> list[Generation]:
-    """The answers that a part's rate is over, by the first judge; of what the part leaves open, the first."""
+    """Return the answers of a part's rate, by the first judge; an unset suite or attack means the first."""
     rows = (row for row in record.generations if row.metric == part.metric)
     chosen = [row for row in rows if part.suite in (None, row.suite) and part.attack in (None, row.attack)]
     return headline(chosen, part.metric)
 
 
 def part_rate(record: TrialRecord, part: SafetyPart) -> Rate | None:
-    """A part's rate; None if it was not measured."""
+    """Return the rate of a safety part; None if it was not measured."""
     if part.suite is None and part.attack is None:
         return record.rsr if part.metric == "rsr" else record.jsr
     return rate(rows_of(record, part), part.metric)
 
 
 def safety_of(record: TrialRecord, parts: Sequence[SafetyPart] = DEFAULT_PARTS) -> float:
-    """Weighted mean of the parts' rates, 0..1. Raises ValueError if the record lacks one of them."""
+    """Return the weighted mean of the parts' rates, 0..1. Raises ValueError if the record lacks one."""
     total = 0.0
     for part in parts:
         measured = part_rate(record, part)
@@ -76,7 +76,7 @@ def safety_of(record: TrialRecord, parts: Sequence[SafetyPart] = DEFAULT_PARTS) 
 
 
 def is_scorable(record: TrialRecord, objective: Objective) -> bool:
-    """Whether it is completed and has the rates that the objective, and its report, need."""
+    """Return whether the trial is completed and has the rates that the objective and its report need."""
     needed = [record.rsr, record.jsr, record.utility]
     needed += [part_rate(record, part) for part in objective.safety]
     if isinstance(objective, ParetoObjective) and objective.over_refusal:
@@ -85,7 +85,7 @@ def is_scorable(record: TrialRecord, objective: Objective) -> bool:
 
 
 def score(record: TrialRecord, references: ReferenceTrials, config: Objective) -> Score:
-    """The record's score; no objectives if it or a reference isn't scorable, or the seed is never safe."""
+    """Score the record: no objectives if it or a reference isn't scorable or the seed model is never safe."""
     if not is_scorable(record, config):
         return Score()
     safety = safety_of(record, config.safety)
@@ -108,7 +108,7 @@ def score(record: TrialRecord, references: ReferenceTrials, config: Objective) -
 
 
 def utility_kept(record: TrialRecord, references: ReferenceTrials) -> float:
-    """U: the share of vanilla's gain over the seed. Raises ValueError if one of the three lacks utility."""
+    """Return U, the share kept of vanilla's gain. Raises ValueError if one of the three lacks utility."""
     trial, seed, vanilla = record.utility, references.seed.utility, references.vanilla.utility
     if trial is None or seed is None or vanilla is None:
         raise ValueError(f"trial {record.trial_id}: the objective needs utility of it and of both references")
@@ -116,20 +116,21 @@ def utility_kept(record: TrialRecord, references: ReferenceTrials) -> float:
 
 
 def safety_kept(safety: float, seed_safety: float) -> float:
-    """S, from the trial's safety and the seed's, which is above 0."""
+    """Return S from the trial's safety and the seed model's, which is above 0."""
     return safety / seed_safety
 
 
 def utility_gained(utility: float, seed_utility: float, vanilla_utility: float, n: int) -> float:
-    """U, from the three utilities and the number of task prompts."""
+    """Return U from the three utilities and the number of task prompts."""
     return (utility - seed_utility) / max(vanilla_utility - seed_utility, 1 / n)
 
 
 def standing(record: TrialRecord) -> tuple[int, float]:
-    """Sorts scored records best first: those that keep the floor before others, then by the objective.
+    """Return a sort key, best first: trials that keep the floor come before others, by their objective.
 
-    Several objectives are multiplied, as far as they are positive: the hypervolume that a trial dominates by
-    itself, from none of any. Trials that break the floor go by how far; unscored ones come last.
+    Multiple objectives are combined by the product of their positive parts: the hypervolume that the trial
+    dominates alone relative to the origin. Trials that break the floor follow, by how far they miss it;
+    unscored trials come last.
     """
     if record.constraint is not None and record.constraint > 0:
         return 1, record.constraint

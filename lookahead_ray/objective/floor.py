@@ -12,7 +12,7 @@ from lookahead_ray.stats.simultaneous import Bootstrapped, combined, joint
 
 
 def above(numbers: Bootstrapped, floor: float) -> Bootstrapped:
-    """The number less the floor."""
+    """Return the number minus the floor."""
     return combined(lambda values: values - floor, [numbers], numbers.answer)
 
 

@@ -1,6 +1,6 @@
-"""What an objective says of the candidates: their order, and which of them are better beyond the noise.
+"""The judgement of candidates by an objective: their order, and which are better beyond the noise.
 
-S and U come for all models at once and on every resample: see objective/base.py.
+S and U (objective/base.py) are computed for all models at once, on every resample.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,25 +12,25 @@ from lookahead_ray.stats.interval import Interval
 from lookahead_ray.stats.simultaneous import Array, Bootstrapped, combined
 
 SEED_MODEL, VANILLA, FIRST_CANDIDATE = 0, 1, 2
-"""Places of the models, as in `candidates.Field.models`."""
+"""Indices of the models, as in `candidates.Field.models`."""
 
 
 @dataclass(frozen=True)
 class ObjectiveJudgement:
-    """Candidates by their place, from 0, in the order of the trials."""
+    """The judgement of all candidates, each given by its index from 0 in the order of the trials."""
 
-    merit: Bootstrapped  # of all models: what candidates are ranked by, the floor aside
+    merit: Bootstrapped  # of all models: the ranking value, regardless of the floor
     order: tuple[int, ...]  # best first; ties keep the order of the trials
     better: frozenset[int]  # may be recommended: better than vanilla beyond the noise
     possible: frozenset[int]  # not ruled out beyond the noise
-    difference: tuple[Interval, ...]  # to vanilla: of the objective, or of U
-    safety: tuple[Interval, ...] = ()  # floor: above the floor; pareto: difference of S to vanilla
-    complied: tuple[Interval, ...] = ()  # pareto with over-refusal: its difference to vanilla, of the rest
-    front: frozenset[int] = frozenset()  # pareto
-    vanilla_keeps: bool = False  # floor: vanilla keeps it beyond the noise
+    difference: tuple[Interval, ...]  # objective, or U, minus vanilla's
+    safety: tuple[Interval, ...] = ()  # floor: margin over the floor; pareto: S minus vanilla's
+    complied: tuple[Interval, ...] = ()  # pareto with over-refusal: 1 - over-refusal, minus vanilla's
+    front: frozenset[int] = frozenset()  # pareto: candidates on the Pareto front
+    vanilla_keeps: bool = False  # floor: vanilla keeps the floor beyond the noise
 
     def others_like(self, place: int) -> dict[int, Interval]:
-        """The others whose difference in merit to this candidate covers 0, as far as they are possible."""
+        """Return the possible candidates whose interval of the merit difference to this one covers 0."""
         others = [other for other in self.order if other != place and other in self.possible]
         numbers = self.merit.minus(FIRST_CANDIDATE + place)
         intervals = numbers.simultaneous([FIRST_CANDIDATE + other for other in others])
@@ -38,7 +38,7 @@ class ObjectiveJudgement:
         return {other: interval for other, interval in found if interval.low <= 0 <= interval.high}
 
     def near(self) -> list[int]:
-        """The best, and all who are possible and not worse than it beyond the noise, or on the front."""
+        """Return the best, the possible candidates not worse than it beyond the noise, and the front."""
         best = self.order[0]
         others = [place for place in self.order if place != best]
         numbers = self.merit.minus(FIRST_CANDIDATE + best)
@@ -62,7 +62,7 @@ def places_where(flags: Iterable[bool]) -> frozenset[int]:
 
 @dataclass(frozen=True)
 class Aims:
-    """More is better in each."""
+    """The values to maximise, for all models."""
 
     safety: Bootstrapped  # the rate, 0..1
     kept: Bootstrapped  # S
@@ -72,7 +72,7 @@ class Aims:
 
 @dataclass(frozen=True)
 class Rates:
-    """What was measured of each model, with its resamples."""
+    """The measured rates of each model, with their resamples."""
 
     safety: Bootstrapped  # the weighted mean of the objective's parts
     rsr: Bootstrapped
@@ -82,9 +82,9 @@ class Rates:
 
 
 def relative_scores(rates: Rates) -> Aims:
-    """S and U relative to references that are resampled along.
+    """Compute S and U relative to references that are resampled together with the candidates.
 
-    In a resample the seed's safety, and vanilla's gain, count as at least one answer.
+    In each resample the seed model's safety and vanilla's gain count as at least one answer.
     """
     least_safety, least_gain = rates.safety.answer[SEED_MODEL], rates.utility.answer[SEED_MODEL]
 

@@ -1,4 +1,4 @@
-"""The plane of safety and utility: fronts, and the area that points dominate. More is better in both."""
+"""Pareto fronts and hypervolume in the plane of safety and utility. More is better in both."""
 
 from collections.abc import Iterable, Sequence
 
@@ -16,11 +16,11 @@ from lookahead_ray.stats.simultaneous import Array, Bootstrapped, combined, join
 
 Pair = tuple[float, float]
 NOTHING_KEPT: Pair = (0.0, 0.0)
-"""Where hypervolume is measured from: nothing of the seed's safety, nothing of vanilla's gain in utility."""
+"""The reference point of hypervolume: none of the seed model's safety, none of vanilla's gain in utility."""
 
 
 def front(points: Iterable[Pair]) -> list[Pair]:
-    """The points that no other one dominates, once each, by falling safety."""
+    """Return the points that no other point dominates, without duplicates, by decreasing safety."""
     kept: list[Pair] = []
     for point in sorted(set(points), reverse=True):
         if not kept or point[1] > kept[-1][1]:
@@ -29,7 +29,7 @@ def front(points: Iterable[Pair]) -> list[Pair]:
 
 
 def hypervolume(points: Iterable[Pair], reference: Pair = NOTHING_KEPT) -> float:
-    """Area that the points dominate above `reference`; what lies beyond it in one value only adds nothing."""
+    """Return the area dominated above `reference`; a point above it in only one value adds nothing."""
     area, height = 0.0, reference[1]
     for safety, utility in front(points):
         if safety > reference[0] and utility > height:
@@ -39,7 +39,7 @@ def hypervolume(points: Iterable[Pair], reference: Pair = NOTHING_KEPT) -> float
 
 
 def product(parts: list[Bootstrapped]) -> Bootstrapped:
-    """Of the aims, as far as they are positive: the hypervolume that a model dominates by itself."""
+    """Return the product of the aims' positive parts: the hypervolume that a model dominates alone."""
 
     def volume(*values: Array) -> Array:
         positive: Array = np.prod([np.maximum(value, 0) for value in values], axis=0)
@@ -52,7 +52,7 @@ def product(parts: list[Bootstrapped]) -> Bootstrapped:
 
 
 def beats(a: Sequence[float], b: Sequence[float]) -> bool:
-    """Whether `a` is better in one value and worse in none."""
+    """Return whether `a` is better in at least one value and worse in none."""
     return any(x > y for x, y in zip(a, b, strict=True)) and all(x >= y for x, y in zip(a, b, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""From an objective's configuration to the module that judges candidates by it."""
+"""Dispatch from an objective's configuration to the module that judges candidates by it."""
 
 from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective, WeightedObjective
 from lookahead_ray.objective.floor import above, judge_floor
@@ -8,15 +8,16 @@ from lookahead_ray.objective.weighted import judge_weighted, weighted
 
 
 def judge(objective: Objective, aims: Aims) -> ObjectiveJudgement:
-    """All candidates under the objective.
+    """Judge all candidates by the objective.
 
-    - weighted: better is whose objective's difference to vanilla's lies above 0.
-    - floor: better is whose safety lies at or above the floor; if vanilla's does too, its utility must also
-      lie above vanilla's.
-    - pareto: better is who is on the front, lies above vanilla in one aim, and below it in none.
+    A candidate is better than vanilla under these conditions:
 
-    "Lies" is said of simultaneous 95 % intervals, over all candidates and, for `floor` and `pareto`, over
-    all that is judged of them.
+    - weighted: its objective is above vanilla's.
+    - floor: its safety is at or above the floor; if vanilla's is too, its utility is also above vanilla's.
+    - pareto: it is on the front, above vanilla in at least one aim, and below vanilla in none.
+
+    "Above" and "below" refer to simultaneous 95 % intervals over all candidates and, for `floor` and
+    `pareto`, over all judged values.
     """
     match objective:
         case WeightedObjective():

@@ -15,7 +15,7 @@ from lookahead_ray.stats.simultaneous import Bootstrapped, combined
 
 
 def weighted(aims: Aims, weight: float) -> Bootstrapped:
-    """w · S + (1 - w) · U."""
+    """Return w · S + (1 - w) · U."""
     answer = np.maximum(weight * aims.kept.answer, (1 - weight) * aims.gained.answer)
     return combined(lambda s, u: weight * s + (1 - weight) * u, [aims.kept, aims.gained], answer)
 

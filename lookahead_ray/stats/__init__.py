@@ -1,1 +1,1 @@
-"""Statistics that know nothing of trials: intervals and tests."""
+"""Statistics that do not depend on trials: intervals and tests."""

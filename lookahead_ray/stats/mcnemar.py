@@ -1,4 +1,4 @@
-"""Two models on the same prompts."""
+"""A paired test of two models on the same prompts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ from functools import cache
 
 @dataclass(frozen=True, slots=True)
 class PairedTest:
-    """McNemar's exact test, two-sided. Counts are of prompts; `difference` is of shares, a minus b."""
+    """McNemar's exact test, two-sided. Counts are prompts; `difference` is share a minus share b."""
 
     n: int
-    only_a: int  # prompts where a alone succeeds
+    only_a: int  # prompts where only a succeeds
     only_b: int
     difference: float
     p_value: float
 
 
 def mcnemar(a: Mapping[str, bool], b: Mapping[str, bool]) -> PairedTest:
-    """Compare success by prompt id; under the null a lone success is as likely a's as b's.
+    """Compare success by prompt id; under the null, a lone success is as likely a's as b's.
 
-    Raises ValueError, naming a missing id, unless both have the same prompts, at least one.
+    Raises ValueError, naming a missing id, unless both sides have the same prompts, and at least one.
     """
     if not a or a.keys() != b.keys():
         missing = min(a.keys() ^ b.keys(), default="any prompt")
@@ -32,7 +32,7 @@ def mcnemar(a: Mapping[str, bool], b: Mapping[str, bool]) -> PairedTest:
 
 @cache  # SciPy takes milliseconds, and thousands of pairs have few distinct counts
 def mcnemar_p(only_a: int, only_b: int) -> float:
-    """The two-sided exact p-value, from the counts of prompts where one side alone succeeds."""
+    """Return the two-sided exact p-value from the counts of prompts where only one side succeeds."""
     discordant = only_a + only_b
     from scipy.stats import binomtest  # type: ignore[import-untyped]  # takes a second
 

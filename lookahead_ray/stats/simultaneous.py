@@ -1,4 +1,4 @@
-"""Numbers with their resamples, and intervals from these that hold for many numbers at once."""
+"""Numbers with their bootstrap resamples, and simultaneous confidence intervals computed from them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,18 +16,16 @@ _LEAST_FACTOR = 1.96
 
 @dataclass(frozen=True)
 class Bootstrapped:
-    """One number for each of several models, on the prompts and seeds as they are and on every resample."""
+    """One number per model, on the original prompts and random seeds and on every resample of them."""
 
     point: Array  # (models,)
-    resampled: Array  # (resamples, models): prompts and seeds drawn
-    by_seeds: Array  # (resamples, models): seeds drawn, prompts as they are; one row where each has one seed
-    answer: Array  # (models,): how much the number moves with one answer of the metric that moves it most
-    freedom: (
-        Array  # (models,): seeds less one, of the model or of vanilla, whichever is less; inf for one seed
-    )
+    resampled: Array  # (resamples, models): prompts and seeds resampled
+    by_seeds: Array  # (resamples, models): only seeds resampled; one row if every model has one seed
+    answer: Array  # (models,): change by one answer of the metric with the largest effect
+    freedom: Array  # (models,): seeds - 1 of the model or of vanilla, whichever is less; inf for one seed
 
     def minus(self, base: int) -> "Bootstrapped":
-        """All models' differences to one of them."""
+        """Return each model's difference to the model in column `base`."""
         return Bootstrapped(
             self.point - self.point[base],
             self.resampled - self.resampled[:, [base]],
@@ -37,11 +35,14 @@ class Bootstrapped:
         )
 
     def simultaneous(self, columns: Sequence[int], confidence: float = 0.95) -> list[Interval]:
-        """Intervals that cover all of these columns' true values at once; see `joint`."""
+        """Return intervals that cover the true values of all these columns at once; see `joint`."""
         return joint([(self, columns)], confidence)[0]
 
     def p_values(self) -> Array:
-        """(models,): two-sided, of the number being 0: twice the share of resamples on its lesser side."""
+        """Return two-sided p-values, (models,), for the number being 0.
+
+        Each is twice the share of resamples on the side of 0 with fewer of them.
+        """
         sides = (np.sum(side * self.resampled >= 0, axis=0) for side in (-1, 1))
         least = np.minimum(*sides) + 1
         p: Array = np.minimum(2 * least / (len(self.resampled) + 1), 1.0)
@@ -49,7 +50,7 @@ class Bootstrapped:
 
 
 def combined(function: Callable[..., Array], parts: Sequence[Bootstrapped], answer: Array) -> Bootstrapped:
-    """A number made from others, `function` taking arrays whose last axis is the models."""
+    """Combine `parts` by `function`, which takes arrays whose last axis is the models."""
     return Bootstrapped(
         function(*(part.point for part in parts)),
         function(*(part.resampled for part in parts)),
@@ -62,14 +63,14 @@ def combined(function: Callable[..., Array], parts: Sequence[Bootstrapped], answ
 def joint(
     parts: Sequence[tuple[Bootstrapped, Sequence[int]]], confidence: float = 0.95
 ) -> list[list[Interval]]:
-    """Intervals of some models' numbers of each part, which cover all true values at once: max-|t|.
+    """Return intervals for the given columns of each part that cover all true values at once (max-|t|).
 
-    The percentile way, for a ratio's resamples are skewed: each tail has a spread of its own, from the point
-    to the resamples' 16 % or 84 % quantile, and one factor for all columns, the quantile of the columns'
-    largest deviation on that side, in spreads, that leaves half of what `confidence` leaves (a normal
-    variable's at least). A spread is at least one answer's worth, as a handful of prompts may not vary at
-    all under resampling. Where seeds vary too, a reach is widened by Student's quantile over the normal one,
-    its degrees of freedom by Welch and Satterthwaite: few seeds tell little of how much seeds vary.
+    Percentile-style, because resamples of a ratio are skewed. Each tail has its own scale: the distance from
+    the point estimate to the 16 % or 84 % quantile of the resamples, and at least one answer's worth, because
+    a handful of prompts may not vary at all under resampling. One critical value per tail is shared by all
+    columns: the (1 + confidence) / 2 quantile of the maximum scaled deviation, at least 1.96 (a normal
+    variable's). Where seeds vary too, the half-width is multiplied by Student's quantile over the normal one,
+    with Welch-Satterthwaite degrees of freedom: few seeds give a poor estimate of their variance.
     """
     chosen = [(numbers, list(columns)) for numbers, columns in parts]
     if not any(columns for _, columns in chosen):
@@ -87,7 +88,7 @@ def joint(
 
 
 def _reach(deviations: Array, answer: Array, confidence: float) -> Array:
-    """(columns,): how far an interval reaches where `deviations` (resamples, columns) are positive."""
+    """Return half-widths (columns,) of the tail where `deviations` (resamples, columns) are positive."""
     spread = np.maximum(np.quantile(deviations, _ONE_SIGMA, axis=0), answer)
     largest = (deviations / spread).max(axis=1)
     reach: Array = max(float(np.quantile(largest, (1 + confidence) / 2)), _LEAST_FACTOR) * spread
@@ -95,7 +96,7 @@ def _reach(deviations: Array, answer: Array, confidence: float) -> Array:
 
 
 def _widening(numbers: Bootstrapped, columns: Sequence[int], confidence: float) -> Array:
-    """(columns,): Student's quantile over the normal one; 1 where nothing but prompts was drawn."""
+    """Return Student's quantile over the normal one, (columns,); 1 where only prompts were resampled."""
     seeds, all_of_it = (values[:, columns].var(axis=0) for values in (numbers.by_seeds, numbers.resampled))
     share = np.divide(seeds, all_of_it, out=np.zeros_like(seeds), where=all_of_it > 0)
     freedom = numbers.freedom[columns] / np.maximum(share, 1e-9) ** 2
