@@ -1,1 +1,1 @@
-"""What the loss or the data does besides the preview: one module for each method; see `registry`."""
+"""Changes to loss or data other than the preview: one module for each method; see `registry`."""

@@ -1,4 +1,4 @@
-"""The shape of a method: a data side and a loss side, both plain functions of the configuration."""
+"""The interface of a method: a data part and a loss part, both plain functions of the configuration."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ RowLossOf = Callable[[Sequence[Rendered], Any, Context], RowLoss]
 
 @dataclass(frozen=True)
 class Method:
-    """What a method does to examples and to the loss; by default both as in vanilla fine-tuning.
+    """A method's treatment of examples and loss; the default of both is vanilla fine-tuning.
 
-    Every rank calls both, `row_loss` after `prepare`, with the same arguments but for the context's rank.
+    Every rank calls `prepare`, then `row_loss`; only the context's rank differs between their arguments.
     """
 
     prepare: Prepare = vanilla.prepare
     row_loss: RowLossOf = vanilla.row_loss
-    asks_seed: bool = False  # whether `row_loss` has the seed model pass over all rows once
+    asks_seed: bool = False  # whether `row_loss` runs the seed model over all rows once

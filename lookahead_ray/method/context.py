@@ -1,4 +1,4 @@
-"""What a method is given of a trial, and what it gives back."""
+"""The inputs that a method gets from a trial, and the results it returns."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,22 +17,22 @@ from lookahead_ray.method.reporting import Report, Writing
 from lookahead_ray.model.load import model_hash
 
 RowLoss = Callable[[Any, Sequence[Rendered]], torch.Tensor]
-"""(model or engine, rows of a micro-batch) -> loss summed over their answer tokens, with its graph."""
+"""(model or engine, rows of a micro-batch) -> loss summed over their answer tokens, with its autograd graph."""
 
 Forward = Callable[[Any, Sequence[Rendered]], tuple[torch.Tensor, torch.Tensor]]
 """(model or engine, rows) -> logits (answer tokens, vocab) and targets (answer tokens,), row by row."""
 
 Generate = Callable[[Any, Sequence[Sequence[int]], int, Callable[[Writing], None]], list[list[int]]]
-"""(model, prompts as token ids, most new tokens, progress) -> greedy answers as token ids without the end
-token. `progress` is called after each forward pass."""
+"""(model, prompts as token ids, maximum of new tokens, progress) -> greedy answers as token ids without the
+end token. `progress` is called after each forward pass."""
 
 
 @dataclass(frozen=True)
 class Context:
     """One rank's view of a trial before training; every rank calls a method with the same examples or rows.
 
-    `model` is still the seed model, on its device and in evaluation mode, for `prepare` as it was loaded, for
-    `row_loss` as it will be trained (with fresh adapters, which change nothing).
+    `model` is still the seed model, on its device and in evaluation mode: as loaded for `prepare`, as it will
+    be trained for `row_loss` (with fresh adapters, which do not change its output).
     """
 
     model: Any
@@ -40,27 +40,28 @@ class Context:
     model_config: ModelConfig
     precision: str
     batch_size: int  # rows in one forward pass
-    prompt_batch_size: int  # prompts generated for at once
+    prompt_batch_size: int  # prompts in one generation batch
     rank: int
     world_size: int
     cache: Cache
     forward: Forward
     generate: Generate
-    gather: Callable[[Any], list[Any]]  # every rank's value on every rank, by rank
-    report: Report  # what is being done, for the progress line
+    gather: Callable[[Any], list[Any]]  # all-gather: the values of all ranks, by rank
+    report: Report  # for the progress line
 
     @cached_property
     def seed_hash(self) -> str:
-        """What identifies the seed model's numbers: its weights and their precision. Reads the weights."""
+        """Return a hash of the seed model's weights and their precision, which decide its outputs. Reads the
+        weights."""
         return content_hash([model_hash(self.model_config), self.precision])
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Training examples, how many were treated in which way (for the record), and what it took."""
+    """Training examples, counts of how they were treated (for the record), and the work it took."""
 
     examples: list[Example]
     counts: dict[str, int] = field(default_factory=dict)
     work: Work = field(
         default_factory=Work
-    )  # of the seed model, on all ranks together; the same if it was found in the cache
+    )  # of the seed model, summed over ranks; cached results count as if they were computed

@@ -1,4 +1,4 @@
-"""Results that cost time, on disk by content hash: found whole or not at all."""
+"""A disk cache of slow results, keyed by content hash; a lookup returns a whole value or none."""
 
 import json
 import os
@@ -12,25 +12,25 @@ from filelock import FileLock, Timeout
 
 from lookahead_ray.config.load import content_hash
 
-LONGEST_S = 1200.0  # that one waits for what another makes; well below when ranks give up on each other
+LONGEST_S = 1200.0  # maximum wait for another process's result; well below the ranks' collective timeout
 
 
 class Cache:
     """One JSON file for each key, `<folder>/<first two digits>/<key>.json`, with a checksum of its value.
 
-    Files are written beside their place and renamed, so that a killed process leaves none half-written. A
-    file that is damaged all the same counts as missing and is written anew.
+    A file is written under a temporary name and renamed, so that a killed process leaves none half-written.
+    A damaged file counts as missing and is written again.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def path(self, key: str) -> Path:
-        """Where the value of `key` is or would be."""
+        """Return the path of the file for `key`, whether it exists or not."""
         return self.folder / key[:2] / f"{key}.json"
 
     def get(self, key: str) -> Any:
-        """The JSON value kept for `key`; None if there is none, or none that is whole."""
+        """Return the JSON value stored for `key`; None if it is missing or damaged."""
         try:
             kept = json.loads(self.path(key).read_bytes())
             whole = kept["key"] == key and kept["sha256"] == content_hash(kept["value"])
@@ -39,7 +39,7 @@ class Cache:
         return kept["value"] if whole else None
 
     def put(self, key: str, value: Any) -> None:
-        """Keep a JSON value other than None. Raises OSError if the folder cannot be written to."""
+        """Store a JSON value other than None. Raises OSError if the folder cannot be written to."""
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"key": key, "sha256": content_hash(value), "value": value})
@@ -54,15 +54,15 @@ class Cache:
 
     @contextmanager
     def alone(self, key: str, longest_s: float = LONGEST_S) -> Iterator[None]:
-        """Inside, no other process of this machine is with the same `key`: trials that run side by side don't
-        all make the same, the first one does. A process that dies lets the next one in, as does `longest_s`.
+        """Exclude other processes of this machine from `key` for the duration, so that of concurrent trials
+        only the first computes a value. The lock ends with its process; after `longest_s` it is ignored.
         """
         path = self.path(key).with_suffix(".lock")
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path, timeout=longest_s)
         try:
             lock.acquire()
-        except Timeout:  # it is only made twice
+        except Timeout:  # harmless: the value is computed twice
             yield
             return
         try:

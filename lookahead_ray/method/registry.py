@@ -1,8 +1,8 @@
-"""What the loss or the data does besides the preview: one short module for each method, one registry.
+"""The registry of methods: changes to loss or data other than the preview, one short module for each.
 
-The order in a trial (`trial.fine_tuning`): `prepare` sees the task's examples; the preview is applied to what
-it gives; the safety examples of `defence.mix` are added; `row_loss` sees all of them as token ids, before the
-first step. Method and preview are independent of each other: each pair of them is a configuration.
+The order in a trial (`trial.fine_tuning`): `prepare` gets the task's examples; the preview is applied to its
+result; the safety examples of `defence.mix` are added; `row_loss` gets all of them as token ids, before the
+first step. Method and preview are independent: every pair of them is a valid configuration.
 """
 
 from lookahead_ray.method import sdft, token_level

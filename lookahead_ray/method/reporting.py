@@ -1,4 +1,4 @@
-"""How long-running work reports its progress: a line for a person, and units done out of all."""
+"""Progress reports of long-running work: a human-readable line, units done and units in total."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import inf
 
 Report = Callable[[str, float, float], None]
-"""Called with what is being done (a line for a person), the units done, and the units in all (0: unknown)."""
+"""Called with a human-readable line, the units done, and the total of units (0: unknown)."""
 
 
 def quiet(detail: str, done: float, total: float) -> None:
@@ -20,7 +20,7 @@ class Writing:
 
     done: float
     total: float
-    tokens: int  # really generated
+    tokens: int  # generated so far
     seconds: float  # since the call began
 
     @property
@@ -38,7 +38,7 @@ class Writing:
 
 
 class Every:
-    """A timer for reports that must not come more often than once in `seconds`."""
+    """A timer that limits reports to one in `seconds`."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
@@ -46,7 +46,7 @@ class Every:
         self._next_s = -inf
 
     def due(self, always: bool = False) -> bool:
-        """Return whether a report is due, or `always`; if so, the next one is due `seconds` from now."""
+        """Return whether a report is due or `always` is set; if so, the next is due `seconds` from now."""
         now_s = self._clock()
         if not always and now_s < self._next_s:
             return False

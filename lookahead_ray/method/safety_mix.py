@@ -1,4 +1,4 @@
-"""Two cheap defences beside any method: safety examples in training, a safety prompt at inference."""
+"""Two cheap defences for use with any method: safety examples in training, a safety prompt at inference."""
 
 import json
 import random
@@ -13,21 +13,21 @@ from lookahead_ray.errors import DataError
 
 
 def inference_system(system: str | None, config: DefenceConfig) -> str | None:
-    """The system prompt of evaluations: `system` with the safety prompt, if there is one, in front of it."""
+    """Return the system prompt of evaluations: `system` with the safety prompt, if any, prepended."""
     return "\n\n".join(filter(None, (config.prompt, system))) or None
 
 
 def safety_examples(
     config: SafetyMix | None, training: Sequence[Example], held_out: Iterable[str]
 ) -> list[Example]:
-    """Harmful requests with refusals, so many that they are `config.share` of all examples, at least one.
+    """Return harmful requests with refusals, at least one, that make up `config.share` of all examples.
 
-    Requests are drawn without repetition as long as they last, then anew with other refusals; each gets the
-    system prompt of some training example. Requests in `held_out` (white space and case aside) are left out,
-    so that nothing is trained on that safety is measured on.
+    Requests are drawn without repetition until all are used, then again with newly drawn refusals; each gets
+    the system prompt of a random training example. Requests in `held_out` (ignoring white space and case) are
+    excluded, so that the model is not trained on prompts that measure safety.
 
     Raises:
-        DataError: the file breaks a rule, or nothing is left of it.
+        DataError: the file breaks a rule, or all its requests are excluded.
     """
     if config is None:
         return []
@@ -58,7 +58,7 @@ def _key(prompt: str) -> str:
 
 
 def read_mix(path: Path) -> list[tuple[str, str | None]]:
-    """(prompt, answer or None) of each row of a file. Raises DataError naming file, line and field."""
+    """Return (prompt, answer or None) of each row of a file. Raises DataError naming file, line and field."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -1,4 +1,5 @@
-"""log p_0: what the seed model gives the answer tokens of the training rows, asked once before training."""
+"""log p_0: the seed model's log-probabilities of the training rows' answer tokens, computed once before
+training."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,11 +11,11 @@ from lookahead_ray.data.chat import Rendered
 from lookahead_ray.method.context import Context
 from lookahead_ray.method.vanilla import token_nats
 
-FORMAT = 1  # raised when what is kept changes, so that old caches are not used
+FORMAT = 1  # incremented when the cached content changes, so that old caches are not used
 
 
 def token_log_probs(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """log p of every answer token in nats, fp32, (answer tokens,): the rows' answers one after another.
+    """Return log p of every answer token in nats, fp32, (answer tokens,): the rows' answers concatenated.
 
     Args:
         logits, targets: see `vanilla.token_nats`.
@@ -23,13 +24,13 @@ def token_log_probs(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor
 
 
 def reference_log_probs(rows: Sequence[Rendered], context: Context) -> dict[Rendered, tuple[float, ...]]:
-    """log p_0 of each row's answer tokens, for all rows, on every rank.
+    """Return log p_0 of each row's answer tokens, for all rows, on every rank.
 
-    Each rank computes its share of the rows, then they are gathered. Rank 0 keeps them in the cache under the
-    hash of the rows' token ids and the seed model; only its cache is asked.
+    Each rank computes its share of the rows, then all shares are gathered. Only rank 0 uses its cache, under
+    the hash of the rows' token ids and the seed model.
 
     Raises:
-        FloatingPointError: the seed model gives an answer token no finite log-probability.
+        FloatingPointError: the log-probability of an answer token is not finite under the seed model.
     """
     if context.rank > 0:
         values = _values(rows, context, None)
@@ -45,7 +46,7 @@ def reference_log_probs(rows: Sequence[Rendered], context: Context) -> dict[Rend
 
 
 def _values(rows: Sequence[Rendered], context: Context, known: Any) -> list[Sequence[float]]:
-    """log p_0 by row: those that rank 0 knows, or from every rank's share."""
+    """Return log p_0 by row: rank 0's cached values `known`, or else computed in shares by all ranks."""
     values: list[Sequence[float]] | None = context.gather(known)[0]
     if values is None:
         shares = context.gather(_my_share(rows, context))
@@ -56,7 +57,7 @@ def _values(rows: Sequence[Rendered], context: Context, known: Any) -> list[Sequ
 
 @torch.no_grad()
 def _my_share(rows: Sequence[Rendered], context: Context) -> dict[int, list[float]]:
-    """Index of each row of this rank -> log p_0 of its answer tokens. Like lengths share a pass."""
+    """Return row index -> log p_0 of its answer tokens, for this rank's rows, batched by similar length."""
     lengths = [len(row.prompt_ids) + len(row.answer_ids) for row in rows]
     order = sorted(range(len(rows)), key=lambda index: (lengths[index], index))
     mine = order[context.rank :: context.world_size]

@@ -1,4 +1,4 @@
-"""Losses that hold early answer tokens close to the seed model: the objective itself, and Constrained SFT.
+"""Losses that keep early answer tokens close to the seed model: the objective itself, and Constrained SFT.
 
 Paper, section 2.3, after Qi et al. 2024 (Unispac/shallow-vs-deep-alignment, fb1749e): with
 Δ_t = log p_θ(y_t) − log p_0(y_t) and a coefficient β_t for each answer position t, counted from 1,
@@ -6,8 +6,8 @@ Paper, section 2.3, after Qi et al. 2024 (Unispac/shallow-vs-deep-alignment, fb1
     token_kl         L = Σ_t −(2/β_t) log σ(β_t Δ_t)
     constrained_sft  L = Σ_t −w_t log p_θ(y_t),   w_t = max(1e-3, 2 (1 − σ(β_t Δ_t))) without a gradient
 
-Where w_t > 1e-3 their gradients are the same, ∂L/∂log p_θ(y_t) = −2 (1 − σ(β_t Δ_t)): that of cross-entropy
-while the model is the seed model, less the likelier than that a token has become. Their values differ: at the
+Where w_t > 1e-3 their gradients are the same, ∂L/∂log p_θ(y_t) = −2 (1 − σ(β_t Δ_t)): equal to that of
+cross-entropy at the seed model, and smaller for tokens that have become likelier. Their values differ: at the
 seed model the first is 2 log 2 / β_t for each token, the second is the cross-entropy.
 """
 
@@ -26,36 +26,36 @@ from lookahead_ray.method.seed_log_probs import reference_log_probs, token_log_p
 LEAST_WEIGHT = 1e-3
 
 Objective = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-"""(log p_θ, log p_0, β), each (answer tokens,), of one float type -> the loss summed over them."""
+"""(log p_θ, log p_0, β), each (answer tokens,), of the same float type -> the loss summed over tokens."""
 
 
 def token_kl(log_p: torch.Tensor, log_p0: torch.Tensor, beta: torch.Tensor) -> torch.Tensor:
-    """Σ −(2/β) log σ(β (log p_θ − log p_0)), as a softplus, so that it overflows nowhere."""
+    """Return Σ −(2/β) log σ(β (log p_θ − log p_0)), computed as a softplus so that it cannot overflow."""
     return (2 / beta * functional.softplus(-beta * (log_p - log_p0))).sum()
 
 
 def constrained_sft(log_p: torch.Tensor, log_p0: torch.Tensor, beta: torch.Tensor) -> torch.Tensor:
-    """−Σ w log p_θ; no gradient flows through the weights w."""
+    """Return −Σ w log p_θ; no gradient flows through the weights w."""
     return -(constrained_weights(log_p, log_p0, beta) * log_p).sum()
 
 
 def constrained_weights(log_p: torch.Tensor, log_p0: torch.Tensor, beta: torch.Tensor) -> torch.Tensor:
-    """w = max(1e-3, 2 (1 − σ(β (log p_θ − log p_0)))), (answer tokens,), without a gradient.
+    """Return w = max(1e-3, 2 (1 − σ(β (log p_θ − log p_0)))), (answer tokens,), detached.
 
-    1 at the seed model, towards 2 for a token that has become less likely, towards 1e-3 for a likelier one.
+    w is 1 at the seed model, tends to 2 for a token that has become less likely, to 1e-3 for a likelier one.
     """
-    # 1 − σ(x) as σ(−x): the same number without cancellation.
+    # 1 − σ(x) is computed as σ(−x), which avoids cancellation.
     return (2 * torch.sigmoid(-beta * (log_p - log_p0))).detach().clamp(min=LEAST_WEIGHT)
 
 
 def betas(config: TokenLevelBase, length: int) -> list[float]:
-    """β of the answer positions 1 to `length`."""
+    """Return β of the answer positions 1 to `length`."""
     bias = [config.first_beta, *[config.bias_beta] * (config.bias_length - 1)][: config.bias_length]
     return (bias + [config.beta] * (length - len(bias)))[:length]
 
 
 def against_seed(objective: Objective) -> RowLossOf:
-    """The rows' loss from an objective; log p_0 is computed when training is about to begin."""
+    """Return the rows' loss for an objective; log p_0 is computed right before training."""
 
     def row_loss_of(rows: Sequence[Rendered], config: TokenLevelBase, context: Context) -> RowLoss:
         reference = reference_log_probs(rows, context)

@@ -13,12 +13,12 @@ from lookahead_ray.method.context import Context, Prepared, RowLoss
 
 
 def answer_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """−Σ log p(target) in nats, summed over all answer tokens; see `token_nats`."""
+    """Return −Σ log p(target) in nats, summed over all answer tokens; see `token_nats`."""
     return token_nats(logits, targets).sum()
 
 
 def token_nats(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """−log p(target) of each answer token in nats, fp32, (answer tokens,).
+    """Return −log p(target) of each answer token in nats, fp32, (answer tokens,).
 
     Args:
         logits: (answer tokens, vocab), any float type; the log-softmax is taken in fp32.
@@ -33,17 +33,17 @@ def _nats(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 @lru_cache(maxsize=1)
 def _fused() -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """`_nats` in one kernel: logits in fp32 never exist, which halves a small model's step on an H100."""
+    """Compile `_nats` to one kernel without fp32 logits; this halves a small model's step on an H100."""
     return torch.compile(_nats, dynamic=True)
 
 
 def prepare(examples: Sequence[Example], config: Any, context: Context) -> Prepared:
-    """The examples as they are."""
+    """Return the examples unchanged."""
     return Prepared(list(examples))
 
 
 def row_loss(rows: Sequence[Rendered], config: Any, context: Context) -> RowLoss:
-    """`answer_loss` of the rows of a micro-batch."""
+    """Return a function that computes `answer_loss` of the rows of a micro-batch."""
 
     def loss(model: Any, batch: Sequence[Rendered]) -> torch.Tensor:
         return answer_loss(*context.forward(model, batch))
