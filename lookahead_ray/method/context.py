@@ -17,7 +17,7 @@ from lookahead_ray.method.reporting import Report, Writing
 from lookahead_ray.model.load import model_hash
 
 RowLoss = Callable[[Any, Sequence[Rendered]], torch.Tensor]
-"""(model or engine, rows of a micro-batch) -> loss summed over their answer tokens, with its autograd graph."""
+"""(model or engine, rows of a micro-batch) -> loss summed over answer tokens, with its autograd graph."""
 
 Forward = Callable[[Any, Sequence[Rendered]], tuple[torch.Tensor, torch.Tensor]]
 """(model or engine, rows) -> logits (answer tokens, vocab) and targets (answer tokens,), row by row."""

@@ -1,4 +1,4 @@
-"""How this process gets main memory from the system."""
+"""Settings of glibc's memory allocator in this process."""
 
 import ctypes
 from contextlib import suppress
@@ -7,12 +7,12 @@ MMAP_MAX, TRIM_THRESHOLD, ARENA_MAX = -4, -1, -8  # of mallopt(3)
 
 
 def keep_freed() -> None:
-    """Have glibc keep what is freed for what comes next, until `give_back`.
+    """Make glibc keep freed memory for later allocations, until `give_back`.
 
-    By default it asks the system anew for each large tensor, which fills it with zeros page by page: a
-    quarter of a small model's training step on CPUs. Without glibc nothing happens. A thread that asked for
-    memory before has a heap of its own, which is not kept, unless MALLOC_ARENA_MAX=1 was in the environment
-    when the process began.
+    By default glibc maps memory again for each large tensor, and the kernel zeroes it page by page: a quarter
+    of a small model's training step on CPUs. Without glibc nothing happens. A thread that allocated memory
+    before this call has a separate heap, which is not kept, unless MALLOC_ARENA_MAX=1 was in the environment
+    when the process started.
     """
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")
@@ -22,6 +22,6 @@ def keep_freed() -> None:
 
 
 def give_back() -> None:
-    """Give freed memory back to the system."""
+    """Return freed memory to the operating system."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -1,7 +1,7 @@
-"""Which example goes into which micro-batch: a pure plan that every rank computes for itself.
+"""The assignment of examples to micro-batches: a deterministic plan that every rank computes locally.
 
-The order of examples and the global batches depend on the seed alone, never on the number of ranks, so one
-and two ranks see the same data in the same optimiser step.
+The order of examples and the global batches depend only on the random seed, never on the number of ranks, so
+one and two ranks process the same data in the same optimiser step.
 """
 
 import math
@@ -25,23 +25,23 @@ class GlobalBatch:
 
     @property
     def examples(self) -> list[int]:
-        """Indices of all examples in the batch."""
+        """Return the indices of all examples in the batch."""
         return [index for step in self.micro for share in step for index in share]
 
 
 def accumulation_steps(batch_size: int, micro_batch_size: int, world_size: int) -> int:
-    """Forward passes of each rank in one optimiser step."""
+    """Return the forward passes of each rank in one optimiser step."""
     return math.ceil(batch_size / (micro_batch_size * world_size))
 
 
 def plan_batches(
     lengths: Sequence[int], *, epochs: int, batch_size: int, micro_batch_size: int, world_size: int, seed: int
 ) -> Iterator[GlobalBatch]:
-    """Global batches in training order.
+    """Yield the global batches in training order.
 
-    Each epoch is a fresh permutation. Within a global batch examples are sorted by length, so that a
-    micro-batch holds little padding and the ranks of one accumulation step do about equal work. The last
-    batch of an epoch may be smaller; some of its shares may then be empty.
+    Each epoch is a new permutation. Within a global batch examples are sorted by length, so that a
+    micro-batch has little padding and the ranks of one accumulation step do about equal work. The last batch
+    of an epoch may be smaller; some of its shares may then be empty.
 
     Args:
         lengths: (examples,) tokens of each rendered example.
@@ -60,7 +60,7 @@ def plan_batches(
 
 
 def optimiser_steps(examples: int, epochs: int, batch_size: int) -> int:
-    """Optimiser steps in a whole run."""
+    """Return the optimiser steps of a whole training."""
     return epochs * math.ceil(examples / batch_size)
 
 
@@ -69,10 +69,10 @@ class MicroBatch:
     """Tensors of one forward pass.
 
     Attributes:
-        inputs: arguments of the model; `input_ids` (batch, seq) among them.
-        positions: (answer tokens,), indices into the flattened `input_ids` of the inputs that answer tokens
-            follow, row by row.
-        targets: (answer tokens,), these tokens.
+        inputs: arguments of the model, including `input_ids` (batch, seq).
+        positions: (answer tokens,), indices into the flattened `input_ids` of the inputs that predict answer
+            tokens, row by row.
+        targets: (answer tokens,), the answer tokens.
     """
 
     inputs: dict[str, torch.Tensor]
@@ -83,8 +83,8 @@ class MicroBatch:
 def collate(rows: Sequence[Rendered], pad_id: int, model: Any) -> MicroBatch:
     """Make the tensors of a micro-batch for `model`: packed (see `packing`), or else padded on the right.
 
-    Under causal attention nothing looks at padding on the right, so there is no mask, which torch's fastest
-    attention kernels can't take. The last answer token is a target only, never an input.
+    Under causal attention no token attends to padding on its right, so padded rows need no mask, which
+    torch's fastest attention kernels do not support. The last answer token is a target only, never an input.
     """
     targets = torch.tensor([token for row in rows for token in row.answer_ids])
     if packed_tokens(model, rows) is None:
@@ -108,7 +108,7 @@ def _pad(rows: Sequence[Rendered], pad_id: int) -> tuple[dict[str, torch.Tensor]
 
 
 def left_pad(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and attention mask, both (rows, longest row), rows at the right edge."""
+    """Return token ids and attention mask, both (rows, longest row), rows aligned to the right."""
     width = max(len(row) for row in rows)
     ids = torch.full((len(rows), width), pad_id)
     mask = torch.zeros((len(rows), width), dtype=torch.long)
@@ -119,7 +119,7 @@ def left_pad(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, 
 
 
 def _split(batch: Sequence[int], parts: int) -> list[tuple[int, ...]]:
-    """`batch` in `parts` contiguous shares whose sizes differ by one at most."""
+    """Split `batch` into `parts` contiguous shares whose sizes differ by at most one."""
     size, larger = divmod(len(batch), parts)
     shares, start = [], 0
     for part in range(parts):

@@ -13,11 +13,11 @@ from lookahead_ray.hardware.precision import torch_dtype
 from lookahead_ray.train.allocator import keep_freed
 from lookahead_ray.train.batches import accumulation_steps
 
-LONGEST_BUILD_S = 120.0  # of compiling DeepSpeed's op; it takes under a minute
+LONGEST_BUILD_S = 120.0  # upper bound for compiling DeepSpeed's op, which takes under a minute
 
 
 def prepare_environment(on_gpu: bool) -> None:
-    """Settings that DeepSpeed reads on import; call before anything imports it. On CPUs memory's too."""
+    """Set what DeepSpeed reads on import, and on CPUs the allocator; call before DeepSpeed is imported."""
     if not on_gpu:
         os.environ["DS_ACCELERATOR"] = "cpu"
         keep_freed()
@@ -28,15 +28,15 @@ def prepare_environment(on_gpu: bool) -> None:
 
 
 def break_stale_lock(longest_s: float = LONGEST_BUILD_S) -> None:
-    """Take away the lock that a killed process left beside DeepSpeed's compiled op; torch waits for ever.
+    """Remove the lock that a killed process left next to DeepSpeed's compiled op; torch would wait for ever.
 
-    One younger than `longest_s` may be of somebody who compiles; it is waited for until it is gone or old.
+    A lock younger than `longest_s` may belong to a running build; wait until it is gone or older.
     """
     from torch.utils.cpp_extension import get_default_build_root
 
     root = Path(os.environ.get("TORCH_EXTENSIONS_DIR") or get_default_build_root())
     for lock in root.glob("**/deepspeed_*/lock"):
-        with suppress(FileNotFoundError):  # it was given back meanwhile
+        with suppress(FileNotFoundError):  # its build has finished meanwhile
             while (age := time.time() - lock.stat().st_mtime) < longest_s:
                 time.sleep(min(1.0, longest_s - age))
             lock.unlink()
@@ -44,7 +44,7 @@ def break_stale_lock(longest_s: float = LONGEST_BUILD_S) -> None:
 
 @contextmanager
 def _nothing_sent() -> Iterator[None]:
-    """Inside, DeepSpeed doesn't send rank 0's weights to all others, which takes a second over gloo."""
+    """Skip DeepSpeed's broadcast of rank 0's weights for the duration; it takes a second over gloo."""
     from deepspeed.runtime.engine import DeepSpeedEngine
 
     sending = DeepSpeedEngine._broadcast_model
@@ -59,11 +59,11 @@ def _nothing_sent() -> Iterator[None]:
 def build_engine(
     model: Any, config: TrainingConfig, *, world_size: int, total_steps: int, elastic: bool = False
 ) -> Any:
-    """A DeepSpeed engine over an initialised process group: ZeRO, AdamW, linear decay (after a warm-up).
+    """Return a DeepSpeed engine with ZeRO, AdamW and linear decay (after a warm-up); needs a process group.
 
-    The loss handed to `engine.backward` is divided by the accumulation steps and averaged over ranks; `loop`
-    scales it so that the gradient is the mean that `training.protocol` asks for. `elastic` writes
-    checkpoints that fewer ranks can load too, under ZeRO 1 and 2. All ranks bring the same weights.
+    The loss passed to `engine.backward` is divided by the accumulation steps and averaged over ranks; `loop`
+    scales it so that the gradient is the mean that `training.protocol` defines. With `elastic`, fewer ranks
+    can load the checkpoints too, under ZeRO 1 and 2. All ranks must have the same weights.
     """
     import deepspeed
     import torch
@@ -87,7 +87,7 @@ def build_engine(
         lr_scheduler=torch.optim.lr_scheduler.LambdaLR(optimiser, share_of_peak),
         dist_init_required=False,
         config={
-            # DeepSpeed checks that these three multiply out; the real sizes come from `batches.plan_batches`.
+            # DeepSpeed checks that these three are consistent; real sizes come from `batches.plan_batches`.
             "train_batch_size": config.micro_batch_size * accumulation * world_size,
             "train_micro_batch_size_per_gpu": config.micro_batch_size,
             "gradient_accumulation_steps": accumulation,
@@ -95,7 +95,7 @@ def build_engine(
             "bf16": {"enabled": torch_dtype(config.precision) == torch.bfloat16},
             "zero_optimization": {
                 "stage": config.zero_stage,
-                # in main memory the copy into one buffer costs a fifth of a small model's step
+                # on CPUs the copy into one buffer costs a fifth of a small model's step
                 "contiguous_gradients": model.device.type != "cpu",
                 "overlap_comm": model.device.type != "cpu",
                 "elastic_checkpoint": elastic and config.zero_stage > 0,

@@ -1,6 +1,6 @@
-"""Training FLOPs: counted by torch on some rows, and estimated as the published trainer does.
+"""Training FLOPs: counted by torch on some rows, and estimated as in the published trainer.
 
-Those of a whole trial come from those of one row: what all others compute follows from their shapes.
+The FLOPs of a whole trial are derived from those of one row, because they depend only on the rows' shapes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,19 +20,19 @@ from lookahead_ray.train.batches import GlobalBatch, plan_batches
 from lookahead_ray.train.model import supervised
 from lookahead_ray.train.packing import work_of
 
-SHORTEST = 256  # tokens of the row that is counted, so that most trials of a process share one
+SHORTEST = 256  # least tokens of the counted row, so that most trials of a process share one count
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """FLOPs of a unit of `Work`."""
+    """FLOPs per unit of `Work`."""
 
     token: float
     pair: float
     logit: float
 
     def of(self, work: Work) -> float:
-        """FLOPs of `work`."""
+        """Return the FLOPs of `work`."""
         return self.token * work.tokens + self.pair * work.pairs + self.logit * work.logits
 
 
@@ -49,13 +49,13 @@ def trial_flops(
     prepared: Work,
     asks_seed: bool,
 ) -> dict[str, float]:
-    """FLOPs of all ranks together: `training`, `preparation` and `estimated_training`.
+    """Return FLOPs summed over ranks: `training`, `preparation` and `estimated_training`.
 
-    Counted is plain cross-entropy: the losses of all methods multiply the same matrices.
+    FLOPs are counted for plain cross-entropy; every method's loss performs the same matrix multiplications.
 
     Args:
-        prepared: what the seed model computed to make `rows`.
-        asks_seed: whether it also passes over `rows` once.
+        prepared: work of the seed model to make `rows`.
+        asks_seed: whether the seed model also runs over `rows` once.
     """
     batches = plan_batches(
         [row.length for row in rows],
@@ -80,12 +80,12 @@ def trial_flops(
 
 
 def _costs(model: Any, config: TrainingConfig, longest: int) -> tuple[Costs, Costs]:
-    """`train.flops.count` of a row of at least `longest` tokens, a power of two; once a process for each.
+    """Return `count` of one row whose length is `longest` rounded up to a power of two, at most the context.
 
-    As long as the trial's, since layers whose attention has a window cost less beyond it.
+    The row is as long as the trial's rows because layers with windowed attention cost less beyond the window.
 
-    Counting takes seconds, so trials of a process share it. It depends on nothing else of a trial: the same
-    trial has the same FLOPs in every process.
+    Counting takes seconds, so the trials of a process share counts. A count depends on nothing else of a
+    trial, so the same trial has the same FLOPs in every process.
     """
     half = 2 ** (max(longest, SHORTEST) - 1).bit_length() // 2
     half = min(half, (context_length(model) or 2 * half) // 2)
@@ -94,7 +94,7 @@ def _costs(model: Any, config: TrainingConfig, longest: int) -> tuple[Costs, Cos
         row = Rendered((0,) * half, (0,) * half)
         plain = supervised(vanilla.answer_loss, pad_id=0)
         attention = model.config._attn_implementation
-        if model.device.type == "cuda":  # torch can't count all of its fused kernels; they multiply the same
+        if model.device.type == "cuda":  # torch can't count all its fused kernels; eager has the same FLOPs
             model.set_attn_implementation("eager")
         _known[key] = count(model, plain, [row], recomputes=config.gradient_checkpointing)
         model.set_attn_implementation(attention)
@@ -102,7 +102,7 @@ def _costs(model: Any, config: TrainingConfig, longest: int) -> tuple[Costs, Cos
 
 
 def _micro_batches(batch: GlobalBatch, rows: Sequence[Rendered]) -> Iterator[list[Rendered]]:
-    """The rows of each forward pass; a rank without any takes the first one, as `train.loop` does."""
+    """Yield the rows of each forward pass; an empty share gets the batch's first row, as in `train.loop`."""
     for step in batch.micro:
         for share in step:
             yield [rows[index] for index in share or batch.examples[:1]]
@@ -111,18 +111,18 @@ def _micro_batches(batch: GlobalBatch, rows: Sequence[Rendered]) -> Iterator[lis
 def count(
     model: Any, row_loss: RowLoss, rows: Sequence[Rendered], *, recomputes: bool = False
 ) -> tuple[Costs, Costs]:
-    """Costs of a forward pass, and of forward and backward pass together, counted on the micro-batch `rows`.
+    """Return the costs of a forward pass, and of forward plus backward, counted on the micro-batch `rows`.
 
-    Multiplications by weights grow with the tokens, the head's with the logits, all others, which are
-    attention's, with the pairs of tokens. For `rows` the costs make what torch counted; so they do, in the
-    same model, for other shapes. What is no matrix multiplication is not counted (torch.utils.flop_counter).
-    A multiplication and an addition are two FLOPs.
+    Multiplications by weights scale with the tokens, the head's with the logits, and all others, which are
+    attention's, with the pairs of tokens. The costs reproduce torch's count for `rows` and extrapolate
+    exactly to other shapes of the same model. Only matrix multiplications are counted
+    (torch.utils.flop_counter). A multiplication and an addition are two FLOPs.
 
-    `model` is trained on as it stands (adapters, checkpointing), without an engine around it: no rank waits
-    for another. Weights and the generator of random numbers are left as they were, gradients are cleared.
+    `model` is used as it is (adapters, checkpointing), without an engine, so no rank waits for another.
+    Weights and the state of the random number generator are not changed; gradients are cleared.
 
     Args:
-        recomputes: whether the backward pass computes layers anew (gradient checkpointing).
+        recomputes: whether the backward pass recomputes layers (gradient checkpointing).
     """
     work, was_training = work_of(model, rows), model.training
     devices = [model.device] if model.device.type == "cuda" else []
@@ -137,7 +137,7 @@ def count(
     finally:
         model.zero_grad(set_to_none=True)
         model.train(was_training)
-    # Each product has two gradients, but frozen weights have none; the rest of the whole is the layers'.
+    # Each product has two gradients, but frozen weights have none; the layers account for the remainder.
     head_trained = head * (2 + model.get_output_embeddings().weight.requires_grad)
     attention_trained = attention * (4 if recomputes else 3)
     return (
@@ -151,17 +151,18 @@ def count(
 
 
 def estimated_flops(model: Any, tokens: int) -> float:
-    """6 · (parameters without embeddings) · tokens: forward and backward (Kaplan et al. 2020, section 2.1).
+    """Return 6 · (parameters without embeddings) · tokens, for forward and backward (Kaplan et al. 2020,
+    section 2.1).
 
-    The paper's Table 2 compares such estimates. They leave out attention and tied heads, and count gradients
-    of weights under adapters, which nobody computes: then the true number is some two thirds of it.
+    The paper's Table 2 compares such estimates. They omit attention and tied heads, and count gradients of
+    frozen weights under adapters, which are not computed: with adapters the true number is about two thirds.
     """
     parameters: int = model.num_parameters(exclude_embeddings=True)
     return 6.0 * parameters * tokens
 
 
 def _of_weights(model: Any, counter: FlopCounterMode) -> tuple[int, int]:
-    """FLOPs so far of layers with weights of their own, and of the head among them by itself."""
+    """Return the FLOPs so far of modules that own weights, without the head, and those of the head."""
     counts, root = counter.get_flop_counts(), type(model).__name__
     layers = head = 0
     for name, module in model.named_modules():

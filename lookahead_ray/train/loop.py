@@ -27,13 +27,14 @@ def train(
 ) -> list[Step]:
     """Train `engine` on `rows`; every rank calls this with the same arguments and gets the same steps.
 
-    `on_epoch` is called on every rank after each epoch with the steps so far; False, on all of them, ends the
-    training there. `done` are the steps of the epochs that `engine` has behind it; they are among the steps
-    returned, and it goes on behind them.
+    `on_epoch` is called on every rank after each epoch with the steps so far; if it returns False, on all
+    ranks, training ends there. `done` holds the steps of epochs that `engine` has completed before; training
+    continues after them, and the returned steps include them.
 
-    The gradient of a step is that of the mean loss over all answer tokens of the global batch, however these
-    are spread over ranks and accumulation steps; under `protocol: paper` it is the mean over micro-batches of
-    their mean losses (the published trainer's; fb1749e). A step's `loss` is the former in both.
+    The gradient of a step is that of the mean loss over all answer tokens of the global batch, independent of
+    their distribution over ranks and accumulation steps; under `protocol: paper` that of the mean over
+    micro-batches of their mean losses (the published trainer's; fb1749e). A step's `loss` is the former in
+    both protocols.
 
     Raises:
         FloatingPointError: the loss is no longer a finite number.
@@ -61,7 +62,7 @@ def train(
         total = torch.zeros((), device=engine.device)
         for shares in batch.micro:
             share = shares[rank]
-            # A rank without examples still takes part in the backward pass, with a loss of 0.
+            # A rank without examples still takes part in the backward pass, with zero loss.
             loss = row_loss(engine, [rows[index] for index in share or examples[:1]]) * bool(share)
             total += loss.detach()
             # the engine divides by micro-batches and averages over ranks

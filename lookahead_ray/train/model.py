@@ -1,4 +1,4 @@
-"""The trainable model: adapters where asked for, logits only where there is loss."""
+"""The trainable model: optional adapters, and logits only at positions that have a loss."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,10 +15,10 @@ AnswerLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def prepare_model(model: Any, config: TrainingConfig) -> Any:
-    """`model` ready for training: no dropout (as published), eager attention on CPUs, checkpointing and peft
-    adapters where asked for.
+    """Return `model` ready for training: no dropout (as published), eager attention on CPUs, checkpointing and
+    peft adapters as configured.
 
-    On CPUs the backward pass of torch's fused attention takes three times as long as the plain formula.
+    On CPUs the backward pass of torch's fused attention takes three times as long as eager attention's.
     """
     if model.device.type == "cpu":
         model.set_attn_implementation("eager")
@@ -38,7 +38,7 @@ def prepare_model(model: Any, config: TrainingConfig) -> Any:
         lora_dropout=0.0,
         target_modules=targets if isinstance(targets, str) else list(targets),
     )
-    # The optimiser keeps fp32 copies; adapters in fp32 would cost a cast of every activation.
+    # The optimiser has fp32 copies; fp32 adapters would cost a cast of every activation.
     return get_peft_model(model, adapters, autocast_adapter_dtype=False)
 
 
@@ -46,12 +46,12 @@ def _stop_dropout(model: Any) -> None:
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-        if isinstance(getattr(module, "attention_dropout", None), float):  # Llama's and its kin's
+        if isinstance(getattr(module, "attention_dropout", None), float):  # in Llama and similar models
             module.attention_dropout = 0.0
 
 
 def logits_at(model: Any, places: torch.Tensor, **inputs: Any) -> torch.Tensor:
-    """Logits (places, vocab) after the tokens at `places`, flat indices of `input_ids`; of no others.
+    """Return the logits (places, vocab) only at `places`, flat indices of `input_ids`.
 
     `model` may be an engine around the model.
     """
@@ -69,12 +69,12 @@ def logits_at(model: Any, places: torch.Tensor, **inputs: Any) -> torch.Tensor:
 
 
 def answer_logits(model: Any, micro: MicroBatch) -> torch.Tensor:
-    """Logits (answer tokens, vocab) at the inputs that answer tokens follow."""
+    """Return the logits (answer tokens, vocab) at the inputs that predict answer tokens."""
     return logits_at(model, micro.positions, **micro.inputs, use_cache=False)
 
 
 def forward(pad_id: int) -> Forward:
-    """Logits and targets of rows from one forward pass."""
+    """Return a function that computes logits and targets of rows in one forward pass."""
 
     def logits_and_targets(model: Any, rows: Sequence[Rendered]) -> tuple[torch.Tensor, torch.Tensor]:
         micro = collate(rows, pad_id, getattr(model, "module", model))
@@ -84,7 +84,7 @@ def forward(pad_id: int) -> Forward:
 
 
 def supervised(answer_loss: AnswerLoss, pad_id: int) -> RowLoss:
-    """The loss of rows from that of logits and targets, in one forward pass."""
+    """Turn a loss of logits and targets into a loss of rows, computed in one forward pass."""
     logits_and_targets = forward(pad_id)
 
     def row_loss(model: Any, rows: Sequence[Rendered]) -> torch.Tensor:

@@ -1,8 +1,8 @@
-"""Packs the rows of a micro-batch into one sequence: no padding, and their common beginning is computed once.
+"""Packing of a micro-batch's rows into one sequence: no padding, and the common prefix is computed once.
 
-A mask keeps rows apart: each token attends to the common beginning and to its own row. Positions count within
-a row, so the result is that of the rows one by one. Attention scores grow with the square of the sequence,
-which is why only short ones are packed. The chats of a task begin with the same system prompt.
+A mask separates rows: each token attends to the common prefix and to its own row. Positions count within a
+row, so the result is the same as row by row. Attention scores grow with the square of the sequence length, so
+only short sequences are packed. The chats of a task share a prefix, the system prompt.
 """
 
 from collections.abc import Sequence
@@ -16,26 +16,26 @@ from lookahead_ray.method.compute import Work, teacher_forced
 from lookahead_ray.model.load import sees_positions_alone
 
 MOST_TOKENS = 512
-"""Longest packed sequence."""
+"""Maximum length of a packed sequence."""
 
 
 def shared_tokens(rows: Sequence[Rendered]) -> int:
-    """Return how many tokens all prompts begin with; at least the last one of each prompt is left out."""
+    """Return the length of the prompts' common prefix in tokens, without the last token of any prompt."""
     prompts = [row.prompt_ids for row in rows]
     common = commonprefix(prompts)  # noqa: RUF071  # of tokens, not of paths
     return min(len(common), min(map(len, prompts)) - 1)
 
 
 def packed_tokens(model: Any, rows: Sequence[Rendered]) -> int | None:
-    """Return the length of the packed sequence of `rows`; None where the model gets padded rows instead.
+    """Return the length of the packed sequence of `rows`; None if they are padded instead.
 
-    Rows are packed on CPUs, if there are several, if they are short enough, and if the model has full
-    attention with rotary positions.
+    Two or more rows are packed on CPUs if they are short enough and the model has full attention with rotary
+    positions.
     """
     if len(rows) < 2 or model.device.type != "cpu" or not sees_positions_alone(model):
         return None
     shared = shared_tokens(rows)
-    tokens = shared + sum(row.length - 1 - shared for row in rows)  # the last answer token is no input
+    tokens = shared + sum(row.length - 1 - shared for row in rows)  # the last answer token is not an input
     return tokens if tokens <= MOST_TOKENS else None
 
 
@@ -51,11 +51,11 @@ def pack(rows: Sequence[Rendered], dtype: torch.dtype) -> tuple[dict[str, torch.
     """Return the inputs of a forward pass over `rows` as one sequence, and where answers are predicted.
 
     Args:
-        dtype: of the model's activations.
+        dtype: dtype of the model's activations.
 
     Returns:
         `input_ids` and `position_ids`, both (1, tokens), and `attention_mask`, (1, 1, tokens, tokens), which
-        is added to the scores; then (answer tokens,), indices of the inputs that answer tokens follow.
+        is added to the scores; then (answer tokens,), indices of the inputs that predict answer tokens.
     """
     shared = shared_tokens(rows)
     ids = list(rows[0].prompt_ids[:shared])

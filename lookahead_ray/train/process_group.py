@@ -1,4 +1,4 @@
-"""Process groups beside the one that Ray Train makes."""
+"""Process groups in addition to the one that Ray Train creates."""
 
 import os
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ import torch.distributed as dist
 @contextmanager
 def single_process_group() -> Iterator[None]:
     """Initialise gloo with this process as its only rank for the duration, for runs without Ray."""
-    os.environ.setdefault("LOCAL_RANK", "0")  # DeepSpeed reads it instead of asking the group
-    # A HashStore lives in this process: no port is opened.
+    os.environ.setdefault("LOCAL_RANK", "0")  # DeepSpeed reads this variable, not the group
+    # A HashStore is local to this process, so no port is opened.
     dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)  # type: ignore[attr-defined]
     try:
         yield
@@ -23,12 +23,12 @@ def single_process_group() -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def object_group() -> Any:
-    """The group over which Python objects travel: gloo, on GPUs too; every rank calls this first together."""
+    """Return the gloo group for Python objects, also on GPUs; all ranks must make the first call together."""
     return dist.new_group(backend="gloo") if dist.get_backend() != "gloo" else None
 
 
 def gather_everywhere(value: Any) -> list[Any]:
-    """Every rank's value on every rank, by rank; every rank calls this together."""
+    """Return the values of all ranks, by rank, on every rank; all ranks must call this together."""
     values = [None] * dist.get_world_size()
     dist.all_gather_object(values, value, group=object_group())
     return values

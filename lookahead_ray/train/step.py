@@ -1,4 +1,4 @@
-"""One optimiser step, as a row."""
+"""The record of one optimiser step."""
 
 from dataclasses import dataclass
 
@@ -12,6 +12,6 @@ class Step:
     loss: float  # nats per answer token, mean over the global batch
     learning_rate: float
     grad_norm: float
-    tokens: int  # tokens in the global batch, prompts included, padding not
+    tokens: int  # tokens in the global batch, with prompts, without padding
     answer_tokens: int
     seconds: float

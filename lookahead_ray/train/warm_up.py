@@ -11,7 +11,7 @@ from lookahead_ray.train.engine import break_stale_lock, prepare_environment
 
 
 def main() -> None:
-    """Compile and convert, unless it was done before. On a machine with a GPU nothing is compiled."""
+    """Compile and convert, unless done before. On a machine with a GPU nothing is compiled."""
     import torch
 
     with ThreadPoolExecutor(max_workers=1) as pool:

@@ -1,1 +1,1 @@
-"""Checkpoints of a training, in a local directory or at a URL."""
+"""Training checkpoints in a local directory or at a URL."""

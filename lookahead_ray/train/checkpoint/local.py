@@ -1,9 +1,9 @@
-"""Checkpoints of a training that can go on as if it had never ended: DeepSpeed's, whole or not there.
+"""Atomic DeepSpeed checkpoints in a directory, from which a training resumes as if never interrupted.
 
     <directory>/epoch-2/…         DeepSpeed's files: trained weights, optimiser, learning rate schedule
-    <directory>/checkpoint.json   written last: names the folder, and holds the steps so far
+    <directory>/checkpoint.json   written last: names the folder and holds the steps so far
 
-DeepSpeed unpickles its files, so a directory of checkpoints is trusted as the run directory is that holds it.
+DeepSpeed unpickles its files, so a directory of checkpoints must be trusted like the run directory around it.
 """
 
 import json
@@ -23,27 +23,27 @@ from lookahead_ray.train.step import Step
 
 FILE = "checkpoint.json"
 OF_A_RANK = re.compile(r"zero_pp_rank_(\d+)_")
-OPTIMISER_BYTES = 12  # of each trained weight: its fp32 copy and two moments
+OPTIMISER_BYTES = 12  # per trained weight: its fp32 copy and two moments
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """How far a training came: `checkpoint.json`."""
+    """The content of `checkpoint.json`: the progress of a training."""
 
     config_hash: str  # of the trial
-    world_size: int  # ranks; ZeRO's files are no others' use
+    world_size: int  # number of ranks; ZeRO shards can only be loaded by the same number, unless elastic
     epoch: int  # epochs done
     steps: tuple[Step, ...]
-    state: dict[str, Any]  # JSON values of the caller's
-    files: dict[str, int]  # of DeepSpeed: name -> bytes
+    state: dict[str, Any]  # JSON values of the caller
+    files: dict[str, int]  # DeepSpeed's files: name -> bytes
 
     @property
     def folder(self) -> str:
-        """Where DeepSpeed's files are, in the checkpoints' directory."""
+        """Return the name of the folder of DeepSpeed's files in the checkpoint directory."""
         return f"epoch-{self.epoch}"
 
     def content(self) -> bytes:
-        """As `parsed` reads it."""
+        """Return the JSON bytes that `parsed` reads."""
         return json.dumps(asdict(self)).encode()
 
 
@@ -56,10 +56,10 @@ def save(
     steps: Sequence[Step],
     state: dict[str, Any],
 ) -> bool:
-    """Write a checkpoint, then remove the one before; every rank calls this together, after a whole step.
+    """Write a checkpoint, then remove the previous one; all ranks must call this together, between steps.
 
-    False, with nothing written, if there is no room for it, or if the ranks do not all see `directory`'s
-    parent: then it is not on a disk that they share.
+    Returns False, with nothing written, if the disk has too little space, or if some rank does not see
+    `directory`'s parent, which is then not on a shared disk.
 
     Raises:
         OSError: the file system failed.
@@ -70,7 +70,7 @@ def save(
     made = Checkpoint(config_hash, dist.get_world_size(), epoch, tuple(steps), state, {})
     if leads:
         shutil.rmtree(directory / made.folder, ignore_errors=True)  # left by a writer that was killed
-    # Its ranks wait for the first one before they write, and for each other before it returns.
+    # All ranks wait for rank 0 before they write, and for each other before it returns.
     engine.save_checkpoint(str(directory), tag=made.folder, save_latest=False, exclude_frozen_parameters=True)
     if leads:
         _commit(directory, made)
@@ -78,7 +78,7 @@ def save(
 
 
 def read(directory: Path) -> Checkpoint | None:
-    """The last checkpoint that was written whole; None if there is none, or one of another version's."""
+    """Return the last completely written checkpoint; None if missing or of another format version."""
     try:
         return parsed((directory / FILE).read_bytes())
     except FileNotFoundError:
@@ -86,7 +86,7 @@ def read(directory: Path) -> Checkpoint | None:
 
 
 def parsed(content: bytes) -> Checkpoint | None:
-    """The checkpoint in a `checkpoint.json`; None if it is another version's, or not whole."""
+    """Return the checkpoint in a `checkpoint.json`; None if it is of another version or incomplete."""
     try:
         fields = json.loads(content)
         steps = tuple(Step(**step) for step in fields.pop("steps"))
@@ -98,11 +98,11 @@ def parsed(content: bytes) -> Checkpoint | None:
 def unfit(
     checkpoint: Checkpoint, files: Mapping[str, int], config_hash: str, world_size: int, elastic: bool = False
 ) -> str | None:
-    """Why a training can't go on from `checkpoint`, in a few words; None if it can.
+    """Return the reason why a training can't resume from `checkpoint`; None if it can.
 
     Args:
-        files: those in its folder, name -> bytes.
-        elastic: whether it was written for fewer ranks too.
+        files: files in the checkpoint's folder, name -> bytes.
+        elastic: whether the checkpoint can also be loaded by fewer ranks.
     """
     if checkpoint.config_hash != config_hash:
         return "it is another configuration's"
@@ -114,10 +114,10 @@ def unfit(
 
 
 def load(engine: Any, directory: Path, checkpoint: Checkpoint, elastic: bool = False) -> None:
-    """Put weights, optimiser and schedule where they were; every rank calls this together.
+    """Restore weights, optimiser and schedule; all ranks must call this together.
 
-    `engine` is a new one of the same configuration; `checkpoint` is fit for it. `elastic`: both are,
-    so that it may be that of more ranks.
+    `engine` must be new and of the same configuration, and `checkpoint` fit for it. If both are `elastic`,
+    the checkpoint may be of more ranks.
     """
     frozen = any(not weight.requires_grad for weight in engine.module.parameters())
     engine.load_checkpoint(
@@ -131,13 +131,13 @@ def load(engine: Any, directory: Path, checkpoint: Checkpoint, elastic: bool = F
 
 
 def _load_optimiser(engine: Any, directory: Path, checkpoint: Checkpoint) -> None:
-    """Put this rank's part together from all ranks', which the engine's own loading refuses to do."""
+    """Assemble this rank's part from the parts of all ranks, which the engine's own loading refuses to do."""
     names = {rank_of(name): name for name in checkpoint.files}
     parts = []
     for rank in range(checkpoint.world_size):
         path = directory / checkpoint.folder / names[rank]
         part = torch.load(path, map_location="cpu", weights_only=False)["optimizer_state_dict"]
-        # DeepSpeed looks for the step where its own optimisers have it; torch's is in the state itself
+        # DeepSpeed reads the step where its own optimisers store it; torch's is in the state itself
         parts.append({"base_optimizer_state_step": len(checkpoint.steps), **part})
     engine.optimizer.load_state_dict(parts, load_from_fp32_weights=True)
     for group, rate in zip(engine.optimizer.param_groups, engine.lr_scheduler.get_last_lr(), strict=True):
@@ -145,7 +145,7 @@ def _load_optimiser(engine: Any, directory: Path, checkpoint: Checkpoint) -> Non
 
 
 def rank_of(name: str) -> int | None:
-    """Whose part of the optimiser a file of a checkpoint is; None: all ranks need it."""
+    """Return the rank whose optimiser part a checkpoint file holds; None if all ranks need the file."""
     found = OF_A_RANK.search(name)
     return int(found[1]) if found else None
 
@@ -165,7 +165,7 @@ def _commit(directory: Path, made: Checkpoint) -> None:
 
 
 def has_disk_space(engine: Any, directory: Path) -> bool:
-    """Whether `directory` is there, and its disk has room for a checkpoint."""
+    """Return whether `directory` exists and its disk has space for a checkpoint."""
     if not directory.is_dir():
         return False
     weights = [weight for weight in engine.module.parameters() if weight.requires_grad]
@@ -174,7 +174,7 @@ def has_disk_space(engine: Any, directory: Path) -> bool:
 
 
 def sizes(folder: Path) -> dict[str, int]:
-    """Name -> bytes of the files in a folder; empty if there is none."""
+    """Return name -> bytes of the files in a folder; empty if the folder does not exist."""
     return {path.name: path.stat().st_size for path in folder.iterdir()} if folder.is_dir() else {}
 
 

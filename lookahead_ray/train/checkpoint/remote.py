@@ -1,7 +1,7 @@
-"""Checkpoints at a URL, for ranks that share no disk: each writes its part on its own and uploads that.
+"""Checkpoints at a URL, for ranks without a shared disk: each rank writes its part locally and uploads it.
 
-The same files as in `checkpoint`, under the URL in place of the directory: `checkpoint.json` comes last, and
-the checkpoint before it goes after that.
+The files are those of `local`, under the URL in place of the directory: `checkpoint.json` is written last,
+and the previous checkpoint is removed after that.
 """
 
 import tempfile
@@ -21,9 +21,9 @@ from lookahead_ray.train.step import Step
 
 
 class RemoteCheckpoints:
-    """The checkpoints of one training under `url`; `$TMPDIR` holds what comes and goes.
+    """The checkpoints of one training under `url`; files in transit are in `$TMPDIR`.
 
-    Every method raises what the file system's library does where that can't be reached.
+    If the URL cannot be reached, every method raises the exception of the file system's library.
     """
 
     def __init__(self, url: str) -> None:
@@ -32,9 +32,9 @@ class RemoteCheckpoints:
     def save(
         self, engine: Any, *, config_hash: str, epoch: int, steps: Sequence[Step], state: dict[str, Any]
     ) -> str | None:
-        """Write a checkpoint, then remove the one before; every rank calls this together, after a whole step.
+        """Write a checkpoint, then remove the previous one; all ranks must call this together, between steps.
 
-        None, or in a few words why there is none: then the one before stays.
+        Returns None, or the reason of a failure, after which the previous checkpoint is still valid.
         """
         made = Checkpoint(config_hash, dist.get_world_size(), epoch, tuple(steps), state, {})
         with tempfile.TemporaryDirectory(prefix="lookahead-ray-") as scratch:
@@ -56,7 +56,7 @@ class RemoteCheckpoints:
         return next(filter(None, gather_everywhere(told)), None)
 
     def read(self) -> Checkpoint | None:
-        """The last checkpoint that was written whole; None if there is none."""
+        """Return the last completely written checkpoint; None if there is none."""
         try:
             content = with_retries(self._fs, self._fs.cat_file, self._path(FILE), expected=True)
         except FileNotFoundError:
@@ -64,14 +64,14 @@ class RemoteCheckpoints:
         return local.parsed(content)
 
     def sizes(self, found: Checkpoint) -> dict[str, int]:
-        """Name -> bytes of the files that are there for a checkpoint."""
+        """Return name -> bytes of the existing files of a checkpoint."""
         listed = with_retries(self._fs, self._fs.find, self._path(found.folder), detail=True)
         return {path.rsplit("/", 1)[-1]: int(info["size"]) for path, info in listed.items()}
 
     def load(self, engine: Any, found: Checkpoint, elastic: bool = False) -> None:
-        """Put weights, optimiser and schedule where they were; every rank calls this together.
+        """Restore weights, optimiser and schedule; all ranks must call this together.
 
-        `elastic`: each needs all ranks' parts, as they were others.
+        With `elastic` each rank downloads the parts of all ranks, as their number may have changed.
         """
         with tempfile.TemporaryDirectory(prefix="lookahead-ray-") as scratch:
             folder = Path(scratch, found.folder)
@@ -80,7 +80,7 @@ class RemoteCheckpoints:
                 if elastic or local.rank_of(name) in (None, dist.get_rank()):
                     self._download(f"{found.folder}/{name}", folder / name)
                 else:
-                    (folder / name).touch()  # DeepSpeed wants it there, and doesn't read it
+                    (folder / name).touch()  # DeepSpeed requires it to exist, but doesn't read it
             local.load(engine, Path(scratch), found, elastic)
 
     def _upload(self, folder: Path) -> dict[str, int] | str:
@@ -89,7 +89,7 @@ class RemoteCheckpoints:
             for path in folder.iterdir():
                 target = self._path(f"{folder.name}/{path.name}")
                 with_retries(self._fs, self._fs.put_file, str(path), target, expected=True)
-        except Exception as error:  # each library has its own
+        except Exception as error:  # each library raises its own type
             return f"{type(error).__name__}: {error}"
         return local.sizes(folder)
 
@@ -101,7 +101,7 @@ class RemoteCheckpoints:
             with_retries(self._fs, self._fs.pipe_file, self._path(FILE), made.content())
         except Exception as error:
             return f"{type(error).__name__}: {error}"
-        with suppress(Exception):  # the next one tries again
+        with suppress(Exception):  # the next checkpoint tries again
             for path in self._fs.ls(self._root, detail=False):
                 name = path.rstrip("/").rsplit("/", 1)[-1]
                 if name.startswith("epoch-") and name != made.folder:
