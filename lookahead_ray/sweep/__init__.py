@@ -1,1 +1,1 @@
-"""Many trials: the driver, the search, the recommendation."""
+"""Sweeps of many trials: the driver, the search, the recommendation."""

@@ -1,4 +1,4 @@
-"""Where running trials keep their checkpoints: a folder each in the run's directory, or below its URL."""
+"""Checkpoint folders of running trials: one per trial, in the run's directory or under its URL."""
 
 import logging
 from collections.abc import Collection
@@ -11,7 +11,7 @@ FOLDER = "checkpoints"
 
 
 class CheckpointFolder:
-    """`RUN/checkpoints`."""
+    """The folder `RUN/checkpoints`."""
 
     def __init__(self, run: str, every_epochs: int | None, elastic: bool = False) -> None:
         self._every, self._elastic = every_epochs, elastic
@@ -19,7 +19,7 @@ class CheckpointFolder:
         self._folder = f"{run.rstrip('/')}/{FOLDER}" if self._url else str(Path(run).absolute() / FOLDER)
 
     def of(self, trial_id: str) -> Checkpoints | None:
-        """A trial's own, where any are to be written; the folder above it is there then."""
+        """Return a trial's checkpoint settings, None if none are written; create the parent folder if local."""
         if self._every is None:
             return None
         if not self._url:
@@ -27,7 +27,7 @@ class CheckpointFolder:
         return Checkpoints(f"{self._folder}/{trial_id}", self._every, self._elastic)
 
     def remove(self, trial_ids: Collection[str]) -> None:
-        """Of trials that are committed nothing is kept; what can't be removed stays, and is logged."""
+        """Remove the checkpoints of committed trials; log what can't be removed."""
         try:
             fs, folder = open_filesystem(self._folder)
             there = {
@@ -37,5 +37,5 @@ class CheckpointFolder:
                 remove_folder(fs, f"{folder}/{trial_id}")
         except FileNotFoundError:
             return
-        except Exception as error:  # each file system's library has its own
+        except Exception as error:  # each file system's library raises its own types
             logging.getLogger(__name__).warning("%s: checkpoints stay: %s", self._folder, error)

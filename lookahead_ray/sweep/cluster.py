@@ -1,4 +1,4 @@
-"""The Ray cluster that a sweep runs on, what it can grow to, and how many trials fit on it at once."""
+"""The Ray cluster of a sweep: its connection, its maximum size, and how many trials fit on it at once."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ from lookahead_ray.hardware.choice import Capacity
 from lookahead_ray.hardware.cpu import usable_cores
 
 QUIET = {
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the store keeps results
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results are in the store
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C reaches the driver as KeyboardInterrupt
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # the tables are the truth; Tune's own snapshots are never read
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -27,17 +27,17 @@ QUIET = {
 }
 
 HEADS_FILE = Path("~/ray_bootstrap_config.yaml")
-"""Where `ray up` leaves the cluster's description: on the head, which is where a submitted sweep runs."""
+"""The cluster's description, which `ray up` writes on the head node, where a submitted sweep runs."""
 
 
 @contextmanager
 def cluster(log: Path) -> Iterator[None]:
     """Connect to the cluster at `$RAY_ADDRESS`, or start Ray on this machine for the duration.
 
-    A cluster is joined only where that variable names it: the address that Ray keeps in its temporary
-    directory can be another user's, or that of a cluster that is gone.
+    A cluster is joined only if that variable names it: the address in Ray's temporary directory can belong to
+    another user or to a cluster that no longer exists.
 
-    Messages of Ray and the libraries go to `log`, which also names the folder with what the workers print.
+    Messages of Ray and the libraries go to `log`, which also names the folder of the workers' output.
     """
     os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
     import ray
@@ -60,12 +60,12 @@ def cluster(log: Path) -> Iterator[None]:
 
 
 def cluster_address() -> str | None:
-    """Return the address of the cluster to join; None where trials run on this machine."""
+    """Return the address of the cluster to join; None if trials run on this machine."""
     return os.environ.get("RAY_ADDRESS") or None
 
 
 def cluster_capacity() -> Capacity:
-    """Return what the connected cluster offers to a trial, grown as far as it may."""
+    """Return the resources of the connected cluster for a trial, at its maximum size."""
     import ray
 
     now = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray lacks its annotation
@@ -79,7 +79,7 @@ def cluster_capacity() -> Capacity:
 
 
 def concurrency(config: TrialConfig, limit: int | None) -> int:
-    """How many trials the connected cluster holds at once, grown as far as it may, at most `limit`.
+    """Return how many trials fit on the connected cluster at its maximum size, at most `limit`.
 
     Raises:
         ConfigError: not even one trial fits.
@@ -96,7 +96,7 @@ def concurrency(config: TrialConfig, limit: int | None) -> int:
 
 
 def description(path: Path = HEADS_FILE) -> Mapping[str, Any]:
-    """The description of the cluster whose head this machine is; empty on other machines."""
+    """Return the description of the cluster whose head node this machine is; empty on other machines."""
     try:
         found = yaml.safe_load(path.expanduser().read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -105,9 +105,9 @@ def description(path: Path = HEADS_FILE) -> Mapping[str, Any]:
 
 
 def max_cluster_resources(now: Mapping[str, float], described: Mapping[str, Any]) -> dict[str, float]:
-    """Resource -> the most there can be: what is there `now`, or all workers that are `described`.
+    """Return the maximum of each resource: the amount `now`, or that of all `described` workers.
 
-    Workers whose resources are not described, as those of own machines, count as far as they are there.
+    Workers without described resources, such as on-premise machines, count only if they are there now.
     """
     most_workers = described.get("max_workers", 0)
     workers: dict[str, float] = {}
@@ -119,7 +119,7 @@ def max_cluster_resources(now: Mapping[str, float], described: Mapping[str, Any]
 
 
 def worker_types(described: Mapping[str, Any]) -> list[Mapping[str, float]]:
-    """Return the resources of one machine of each kind that may be asked for."""
+    """Return the resources of one machine of each worker type."""
     return [node_type.get("resources", {}) for node_type in _worker_types(described)]
 
 

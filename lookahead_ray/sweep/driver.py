@@ -1,4 +1,4 @@
-"""Runs a sweep: references first, then the search, each finished trial scored and committed at once."""
+"""The driver of a sweep: runs reference trials, then the search; scores and commits each trial as it ends."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ from lookahead_ray.trial.trainable import TuneTrial
 
 @dataclass(frozen=True)
 class SweepResult:
-    """What a sweep ended with; `records` in the order of their commits, failed ones included."""
+    """The result of a sweep; `records` are in the order of their commits and include failed trials."""
 
     run: str
     records: list[TrialRecord]
@@ -41,16 +41,18 @@ def run_sweep(
     warm: WarmStart = NOTHING_EARLIER,
     trainable: type[FunctionTrainable] = TuneTrial,
 ) -> SweepResult:
-    """Run what is left of the sweep; committed completed trials are kept and not run again.
+    """Run the remaining trials of the sweep; trials that are committed as completed are not run again.
 
-    The sampler learns from the trials of `warm`, which are none of this sweep's; its references become so.
+    `warm` holds trials of earlier sweeps. The sampler learns from its search trials; its reference trials are
+    adopted by this sweep.
 
-    Ctrl-C ends it with what is committed. Trials run until then are lost, no process is left behind.
+    Ctrl-C stops the sweep. Committed trials are kept, running trials are discarded, and all worker processes
+    are terminated.
 
     Raises:
         ConfigError: a trial does not fit into the cluster.
         StoreError: a trial can't be committed, or the study's journal can't be written.
-        TrialError: a reference failed, so that nothing can be scored; it is committed with its error.
+        TrialError: a reference trial failed, so nothing can be scored; it is committed with its error.
     """
     log = local_run_file(sink.run, LOG, sweep.name)
     checkpoints = CheckpointFolder(

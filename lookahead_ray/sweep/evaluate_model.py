@@ -1,4 +1,4 @@
-"""Measures a model as it is: in this process on one device, or on a worker group on several GPUs."""
+"""Evaluation of an untrained model: in this process on one device, or by a worker group on several GPUs."""
 
 import time
 from collections.abc import Callable
@@ -24,13 +24,13 @@ Report = Callable[[str], None]
 def evaluate_model(
     config: TrialConfig, sweep_id: str, trial_id: str, log: Path, report: Report
 ) -> TrialRecord:
-    """Measure the seed model of `config` on its suites and task, on this machine; nothing is trained.
+    """Measure the seed model of `config` on its suites and task, on this machine, without training.
 
     With `workers: auto` each GPU answers its share of the prompts. Without GPUs one process uses all cores.
 
     Raises:
-        ConfigError: `config` asks for GPUs that this machine lacks.
-        LookaheadRayError: data or model can't be used.
+        ConfigError: `config` needs GPUs that this machine does not have.
+        LookaheadRayError: the data or the model can't be used.
     """
     node = describe_local_node()
     config, reason = resolve_for_evaluation(config, node)

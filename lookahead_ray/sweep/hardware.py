@@ -1,4 +1,4 @@
-"""Measures where the ranks of a sweep run, and puts values in place of `auto`."""
+"""Hardware of a sweep: measures the machines of its ranks and replaces `auto` by values."""
 
 import logging
 import os
@@ -37,7 +37,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A sweep without `auto`, and lines for a person on what was chosen and why."""
+    """A sweep without `auto`, and lines for the user that explain the choices."""
 
     sweep: Sweep
     lines: tuple[str, ...]
@@ -48,17 +48,17 @@ def fit_to_hardware(
 ) -> Fitted:
     """Choose precision, ranks and GPUs for all trials of `sweep` from the machines that its ranks run on.
 
-    These are this machine, or the cluster at `$RAY_ADDRESS`. On a cluster of unlike machines bf16 is chosen
-    only if all that are there multiply it fast.
+    These are this machine, or the cluster at `$RAY_ADDRESS`. On a cluster of different machines, bf16 is
+    chosen only if all machines that are up multiply it fast.
 
     Args:
         log: file for messages of Ray.
-        say: told what takes long, such as waiting for a machine of the cluster.
-        began_with: precision of the trials that the run already holds; it is kept whatever is measured.
-        wait: whether to wait for a machine of a cluster that has none now.
+        say: called with a line before a long step, such as waiting for a machine of the cluster.
+        began_with: precision of the trials that the run already holds; it is kept regardless of measurements.
+        wait: whether to wait for a machine if the cluster has none now.
 
     Raises:
-        ConfigError: a trial asks for more than there can be, or for another precision than `began_with`.
+        ConfigError: a trial needs more resources than can exist, or another precision than `began_with`.
     """
     if cluster_address() is None:
         node = describe_local_node()
@@ -70,10 +70,10 @@ def fit_to_hardware(
 
 
 def look_at_hardware(sweep: Sweep, cluster_file: str | None = None) -> Fitted:
-    """Choose as `fit_to_hardware` does, without waiting for machines, or check against a file for `ray up`.
+    """Choose as `fit_to_hardware`, without waiting for machines, or check against a file for `ray up`.
 
     Raises:
-        ConfigError: as `fit_to_hardware`, or `cluster_file` can't be read.
+        ConfigError: as in `fit_to_hardware`, or `cluster_file` can't be read.
     """
     if cluster_file is None:
         return fit_to_hardware(sweep, Path(os.devnull), lambda line: None, wait=False)
@@ -140,7 +140,7 @@ def _is_searched(sweep: Sweep) -> bool:
 
 
 def _probe_cluster(placement: Placement, say: Say, wait: bool) -> list[Node]:
-    """Measure each machine of the connected cluster that holds a rank; if none does, wait for the first."""
+    """Measure each machine of the cluster that can hold a rank; if none can, wait for the first."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -152,7 +152,7 @@ def _probe_cluster(placement: Placement, say: Say, wait: bool) -> list[Node]:
         and all(node["Resources"].get(name, 0) >= amount for name, amount in needed.items() if amount)
     ]
     measure = ray.remote(max_retries=2)(describe_this_node)
-    # a busy machine is measured beside what it runs: no cores are asked for
+    # no cores are requested, so that a busy machine is measured while it runs other work
     share = 0.01 if placement.gpus_per_worker else 0
     tasks = [
         measure.options(

@@ -1,4 +1,4 @@
-"""What a sweep needs from outside: an observer that it tells what happens, and a sink for its records."""
+"""The interfaces of a sweep: an observer that receives its events, and a sink for its records."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,35 +11,35 @@ __all__ = ["Observer", "Sink", "TrialProgress"]
 
 
 class Observer(Protocol):
-    """Called from the driver's thread, in order; must return at once."""
+    """An observer of a sweep; the driver's thread calls its methods in order; each must return at once."""
 
     def sweep_started(
         self, sweep_id: str, run: str, trials: int, committed: Sequence[TrialRecord], log: str
     ) -> None:
-        """`trials` counts all, references and `committed` ones (from before) included; `log` is a path."""
+        """Note the start; `trials` counts all, with references and earlier `committed`; `log` is a path."""
 
     def budget(self, text: str) -> None:
-        """What of the budget is used, and why the search ended once it has."""
+        """Note how much of the budget is used, and why the search ended once it has."""
 
     def trial_started(self, trial_id: str, role: Role, label: str) -> None:
-        """`label` says in a few words what the trial tries, e.g. "true, 6 tokens"."""
+        """Note a trial's start; `label` describes its configuration briefly, e.g. "true, 6 tokens"."""
 
     def trial_restarted(self, trial_id: str, restarts: int, most: int) -> None:
-        """A process of a running trial died and the trial goes on, for the `restarts`th of `most` times."""
+        """Note that a process of a trial died and the trial restarts: restart `restarts` of `most`."""
 
     def trial_progress(self, trial_id: str, progress: TrialProgress) -> None: ...
 
     def trial_finished(self, record: TrialRecord) -> None:
-        """Called after the record is committed, its objective filled in where it has one."""
+        """Note a finished trial; called after the commit, with the objective if the record has one."""
 
     def sweep_finished(self, interrupted: bool) -> None: ...
 
 
 @dataclass(frozen=True)
 class Sink:
-    """A run's store, opened and locked by whoever starts the sweep."""
+    """A run's store, opened and locked by the caller of the sweep."""
 
     run: str  # path or URL
     sweep_id: str
-    committed: Sequence[TrialRecord]  # in the order of their commits, slim ones will do
+    committed: Sequence[TrialRecord]  # in the order of their commits; records without texts suffice
     commit: Callable[[TrialRecord], None]

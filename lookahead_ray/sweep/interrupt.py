@@ -1,4 +1,4 @@
-"""Ctrl-C that is never lost."""
+"""Handling of Ctrl-C that never loses the signal."""
 
 import signal
 import threading
@@ -8,9 +8,9 @@ from types import FrameType
 
 
 class Interrupt:
-    """Remembers that SIGINT came, and raises KeyboardInterrupt once more where `check` is called.
+    """A SIGINT handler that records the signal and raises KeyboardInterrupt again in `check`.
 
-    Python drops an exception that it raises in a destructor or in a callback from C, and a KeyboardInterrupt
+    Python drops exceptions that are raised in a destructor or in a callback from C, and a KeyboardInterrupt
     may be raised anywhere.
     """
 
@@ -18,13 +18,13 @@ class Interrupt:
         self.pending = False
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if SIGINT came; called again and again by whoever waits."""
+        """Raise KeyboardInterrupt if SIGINT came; to be called repeatedly in a waiting loop."""
         if self.pending:
             raise KeyboardInterrupt
 
     @contextmanager
     def heeded(self) -> Iterator[None]:
-        """Take SIGINT for the duration; outside of the main thread, which alone gets signals, do nothing."""
+        """Handle SIGINT for the duration; do nothing outside the main thread, which alone gets signals."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

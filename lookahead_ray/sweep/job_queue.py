@@ -1,8 +1,8 @@
-"""Which job of a sweep comes next, and what becomes of finished ones. No Ray in here.
+"""The job queue of a sweep: selects the next job and processes finished ones. Does not use Ray.
 
-References come first, then what the search suggests, then repeats with other seeds of what looks best.
+Reference trials come first, then the search's suggestions, then repeats of the best with other random seeds.
 
-`Limits` says how long a sweep goes on: the budget, and the repeats that confirm the best.
+`Limits` decides when a sweep ends: by the budget, and by the repeats that confirm the best.
 """
 
 import time
@@ -25,14 +25,14 @@ from lookahead_ray.trial.record import TrialRecord
 
 
 class NoJob(Enum):
-    """Why there is no job to give."""
+    """The reason why there is no next job."""
 
     BLOCKED = "what comes next depends on what is running"
     EXHAUSTED = "nothing comes any more"
 
 
 class Limits:
-    """Looks at the trial log's records each time it is asked; this session's clock runs from the start."""
+    """Limits of a sweep, computed from the trial log at each call; the session's clock starts on creation."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Limits:
         self._started_s = clock()
 
     def search_ended(self, searched: int) -> bool:
-        """Whether no more may be searched, given how many trials the search has, running ones included."""
+        """Return whether the search has ended, given its number of trials, running ones included."""
         records, references, config = self._trial_log.records, self._trial_log.references, self._sweep.search
         found = limits(records, references, config, searched=searched, hours=self._hours())
         reason = ended(found)
@@ -58,7 +58,7 @@ class Limits:
         return reason is not None
 
     def repeats(self) -> Sequence[Job]:
-        """The next round of repeats with other seeds; none without `search.confirm`, or out of time."""
+        """Return the next round of repeats with other random seeds; none without `search.confirm` or time."""
         records, config = self._trial_log.records, self._sweep.search
         if config.confirm is None or time_is_up(records, config, self._hours()):
             return ()
@@ -77,7 +77,7 @@ class Limits:
 
 
 class JobQueue:
-    """Hands out jobs one by one, and takes each one's record."""
+    """A queue that returns jobs one by one and receives the record of each."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class JobQueue:
         stopping: Stopping,
         limits: Limits,
     ) -> None:
-        """`references` are those that are left to run."""
+        """Create the queue; `references` are the reference jobs left to run."""
         self._waiting = list(references)
         self._search = search
         self._trial_log = trial_log
@@ -99,14 +99,14 @@ class JobQueue:
         self._held: list[TrialRecord] = []
 
     def has_work(self) -> bool:
-        """Whether there is anything to run; Ray needn't start otherwise."""
+        """Return whether there is any job to run; otherwise Ray needn't start."""
         if not self._waiting:
             found = self._next()
             self._waiting = [found] if isinstance(found, Job) else []
         return bool(self._waiting)
 
     def next_job(self) -> Job | NoJob:
-        """The next job; whoever asks runs it and hands its record to `finish`."""
+        """Return the next job; the caller runs it and passes its record to `finish`."""
         found = self._next()
         if isinstance(found, Job):
             self._running[found.trial_id] = found
@@ -133,14 +133,14 @@ class JobQueue:
         return job and replace(job, may_stop=self._stopping.stops)
 
     def goes_on(self, job: Job, signal: Signal) -> bool:
-        """Whether a running trial is trained further, after what was measured at an epoch's end."""
+        """Return whether a running trial continues training, given its signal at an epoch's end."""
         references = self._trial_log.references
         return references is None or self._stopping.goes_on(
             job.trial_id, signal, job.config["training"]["epochs"], references
         )
 
     def finish(self, record: TrialRecord) -> None:
-        """Commit a trial; vanilla waits for the seed, without which it has no objective."""
+        """Commit a trial; vanilla is held until the seed model's trial ends, which its objective needs."""
         self._running.pop(record.trial_id, None)
         self._held.append(record)
         seed_runs = any(job.role == "seed" for job in [*self._running.values(), *self._waiting])

@@ -1,42 +1,42 @@
-"""Which placement groups the workers of trials hold, and how those of dead trials are found. No Ray here."""
+"""Placement groups held by the trials' workers, and detection of dead trials' groups. Does not use Ray."""
 
 from collections.abc import Callable, Collection
 
 
 class PlacementGroupTracker:
-    """Follows the groups of a sweep's trials.
+    """A tracker of the placement groups of a sweep's trials.
 
-    A trial says which group it holds with its first progress. One that dies before leaves a group that nobody
-    names: it is among those that no running trial holds, and found once every trial that had not said by then
-    has. An idle group may be taken for it; whoever gets that one next starts another.
+    A trial reports its group with its first progress. A trial that dies before that leaks its group. Such a
+    group is identified by elimination: once every other silent trial has reported, any group that no trial
+    holds is released. This may release an idle group too; its next trial then starts a new one.
     """
 
     def __init__(self, listed: Callable[[], Collection[str]], release: Callable[[str], None]) -> None:
-        """`listed` gives all groups of this driver's workers as hexadecimal digits; `release` takes one."""
+        """Use `listed` to list all groups of this driver's workers, in hexadecimal; `release` frees one."""
         self._listed = listed
         self._release = release
         self._held: dict[str, str] = {}  # trial -> group
-        self._silent: set[str] = set()  # trials that run and have named none
+        self._silent: set[str] = set()  # running trials that have reported no group
         self._suspects: set[str] = set()
         self._awaited: set[str] = set()  # trials that may hold a suspect
 
     def started(self, trial_id: str) -> None:
-        """A trial begins, or begins again."""
+        """Note that a trial starts or restarts."""
         self._silent.add(trial_id)
 
     def named(self, trial_id: str, group: str) -> None:
-        """A running trial says what it holds."""
+        """Note the group that a running trial reports."""
         self._held[trial_id] = group
         self._suspects.discard(group)
         self._heard(trial_id)
 
     def ended(self, trial_id: str) -> None:
-        """A trial came to its end; its group lives on and takes the next one."""
+        """Note that a trial ended; its group stays alive for the next trial."""
         self._held.pop(trial_id, None)
         self._heard(trial_id)
 
     def died(self, trial_id: str) -> None:
-        """A trial's process is gone, and nobody gives its group back."""
+        """Note that a trial's process died; release its group, which is not released otherwise."""
         if group := self._held.pop(trial_id, None):
             self._release(group)
         else:

@@ -1,6 +1,6 @@
-"""Checks before Ray starts: the data is there, the model has weights. `hardware` checks machines.
+"""Checks before Ray starts: the data exists, the model has weights. `hardware` checks the machines.
 
-`describe_sweep` says what a sweep is about to do: how it searches, when it ends, what it optimises.
+`describe_sweep` describes a sweep: how it searches, when it ends, what it optimises.
 """
 
 import os
@@ -32,46 +32,46 @@ from lookahead_ray.sweep.search.grid import grid_points
 
 @dataclass(frozen=True)
 class Preflight:
-    """What was found, a line each, for a person."""
+    """The findings, as one line each for the user."""
 
     lines: list[str]
-    missing: list[str]  # what a sweep needs and this machine can't have now
-    hashes: dict[str, str] = field(default_factory=dict)  # as `store.SweepIdentity` has them
+    missing: list[str]  # what a sweep needs and is unavailable on this machine now
+    hashes: dict[str, str] = field(default_factory=dict)  # in the format of `store.SweepIdentity`
 
     def note(self, part: str, digest: str) -> None:
-        """Take up a content hash; a part with several contents, as in a choice of tasks, numbers them."""
+        """Add a content hash; several contents of one part, as in a choice of tasks, are numbered."""
         same = [name for name in self.hashes if name == part or name.startswith(f"{part}[")]
         if digest not in [self.hashes[name] for name in same]:
             self.hashes[f"{part}[{len(same) + 1}]" if same else part] = digest
 
 
 class Seen(NamedTuple):
-    """What a look at a part of the configuration gave."""
+    """The finding for one part of the configuration."""
 
-    part: str  # where the configuration names it, such as `task`
-    digest: str  # of its contents
-    line: str = ""  # what to tell of it
+    part: str  # its path in the configuration, such as `task`
+    digest: str  # content hash
+    line: str = ""  # description for the user
 
 
 def check(sweep: Sweep, searches: bool = True, strict: bool = True) -> Preflight:
-    """Load the data and look at the model's files, for each task, suites and model that the space holds.
+    """Load the data and check the model's files, for each task, suite and model in the space.
 
     Args:
-        searches: whether trials will be compared, which takes RSR and JSR of each.
-        strict: whether to refuse what a user of another machine, or with access to gated data, could run;
-            otherwise that is listed as `missing`.
+        searches: whether trials will be compared, which needs RSR and JSR of each.
+        strict: whether to raise on what would run on another machine or with access to gated data; otherwise
+            this is listed in `missing`.
 
     Raises:
-        ConfigError: a trial asks for a measure for which there is nothing to measure, or for a judge that
-            can't be used; the objective for a rate that a trial does not have.
+        ConfigError: a trial needs a measurement for which there is no data, or a judge that can't be used, or
+            the objective needs a rate that a trial does not have.
         DataError: a data file is missing, empty, malformed or too small.
-        ModelError: a local model without weights.
+        ModelError: a local model has no weights.
     """
     lines = [f"{sweep.name}: {sweep.search.trials} trials after seed and vanilla"]
     lines += describe_sweep(sweep) if searches else ()
     lines += [f"dimension {dimension}" for dimension in sweep.dimensions]
     found = Preflight(lines, [])
-    with log_capture.into(Path(os.devnull)):  # of retries and downloads; what went wrong is in the error
+    with log_capture.into(Path(os.devnull)):  # messages of retries and downloads; the error holds the cause
         _look_at_corners(sweep, found, searches, strict)
     return found
 
@@ -157,7 +157,7 @@ def _safety(config: TrialConfig, objective: Objective | None) -> Iterator[Seen]:
 
 
 def _left_out(suite: SafetySuite, attacks: tuple[Attack, ...], config: TrialConfig) -> str:
-    """What is not measured on this suite, in words."""
+    """Return in words what is not measured on this suite."""
     names = [attack.name for attack in attacks if not attack.applies_to(suite)]
     evaluation = config.evaluation
     if evaluation.kl_tokens and evaluation.kl_on == "openings" and not suite.has_openings:
@@ -168,7 +168,7 @@ def _left_out(suite: SafetySuite, attacks: tuple[Attack, ...], config: TrialConf
 
 
 def _check_judges(config: TrialConfig) -> None:
-    """Make each judge ready where that is cheap, and where the workers' environment is this one's."""
+    """Build each judge if that is cheap and the workers share this process's environment."""
     for index, judge in enumerate(config.evaluation.judges):
         if isinstance(judge, ClassifierJudge) or cluster_address():
             continue
@@ -179,7 +179,7 @@ def _check_judges(config: TrialConfig) -> None:
 
 
 def describe_sweep(sweep: Sweep) -> Iterator[str]:
-    """Lines for a person. Raises ConfigError where a grid has no size that can be run."""
+    """Yield lines for the user. Raises ConfigError if a grid's size can't be run."""
     yield f"search: {'; '.join(_search_text(sweep))}"
     yield f"objective: {_objective_text(sweep.objective)}; safety is {_safety_text(sweep.objective.safety)}"
     for name, ask in sweep.asks.items():

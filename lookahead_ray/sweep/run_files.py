@@ -1,6 +1,6 @@
-"""Files about a run that are no tables: logs and pictures.
+"""Files of a run other than tables: logs, the study's journal, pictures.
 
-The driver writes them on its machine, and copies them to a run at a URL: that machine may go away.
+The driver writes them on its machine and copies them to a run at a URL, because that machine may disappear.
 """
 
 import hashlib
@@ -15,9 +15,9 @@ FILES = (LOG, JOURNAL)
 
 
 class Mirror:
-    """Keeps `RUN/driver.log` and `RUN/study.journal` at a URL like those here; a local run's are the same.
+    """A copy of the local `driver.log` and `study.journal` at a run's URL; a local run needs none.
 
-    The tables are the truth and these follow: what fails is logged, and made good by the next copy.
+    The tables are authoritative, these files follow them: a failed copy is logged and repaired by the next.
     """
 
     def __init__(self, run: str, name: str) -> None:
@@ -25,10 +25,10 @@ class Mirror:
         self._here = {file: local_run_file(run, file, name) for file in FILES}
 
     def fetch(self) -> None:
-        """Take up the study as it is there, in place of one that was left on this machine.
+        """Download the study, in place of an older one on this machine.
 
         Raises:
-            StoreError: it can't be read.
+            StoreError: the study can't be read.
         """
         if not is_url(self._run):
             return
@@ -44,7 +44,7 @@ class Mirror:
             self._here[JOURNAL].write_bytes(content)
 
     def push(self) -> None:
-        """Copy what there is."""
+        """Copy the local files to the URL."""
         if not is_url(self._run):
             return
         try:
@@ -57,10 +57,14 @@ class Mirror:
 
 
 def local_run_file(run: str, file: str, name: str) -> Path:
-    """Where a file about a run goes that is written on this machine, not through the store: into the run's
-    directory, or under `runs/` here, with `name` and a part of the URL's hash in front,
-    where the run is elsewhere."""
+    """Return the path of a run's file that is written on this machine, not through the store.
+
+    It is in the run's directory or, for a run at a URL, in `runs/` here, with `name` and part of the URL's
+    hash prepended.
+    """
     if not is_url(run):
         return Path(run) / file
-    which = hashlib.sha256(run.rstrip("/").encode()).hexdigest()[:6]  # two of one name may run at once
+    which = hashlib.sha256(run.rstrip("/").encode()).hexdigest()[
+        :6
+    ]  # two runs of one name may be active at once
     return Path("runs", f"{name}-{which}-{file}")

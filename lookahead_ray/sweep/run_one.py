@@ -1,4 +1,4 @@
-"""One trial by itself, on a worker group as a sweep's trials run on."""
+"""A single trial, on the same kind of worker group as a sweep's trials."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from lookahead_ray.trial.worker_group import PROGRESS, WorkerGroup
 
 
 def run_alone(job: Job, sweep_id: str, log: Path, show: Callable[[TrialProgress], None]) -> TrialRecord:
-    """Run `job` to its end; the record of a trial that failed says why. `show` is called with its progress.
+    """Run `job` and return its record, with the error if it failed. `show` is called with its progress.
 
     Raises:
         ConfigError: the trial does not fit into the cluster.

@@ -1,4 +1,4 @@
-"""The finished trials of a sweep: scored against the references, committed, announced. No Ray in here."""
+"""The finished trials of a sweep: scored against the references, committed, announced. Does not use Ray."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,8 +12,7 @@ from lookahead_ray.trial.record import Role, TextStripper, TrialRecord
 
 
 class TrialLog:
-    """Keeps the records of a sweep, each once and slim (see trial/record.py), in the order of their
-    commits."""
+    """The records of a sweep, each once and without texts (see trial/record.py), in the order of commits."""
 
     def __init__(
         self,
@@ -30,17 +29,17 @@ class TrialLog:
 
     @property
     def references(self) -> ReferenceTrials | None:
-        """Both references, or None until both are completed."""
+        """Return both reference trials, or None until both are completed."""
         return references_among(self.records)
 
     def reference_error(self) -> str:
-        """Why there are no references, in words."""
+        """Return in words why the reference trials are missing."""
         failed = [r for r in self.records if r.role in ("seed", "vanilla") and r.status == "failed"]
         errors = [f"{record.role}: {record.error}" for record in failed]
         return "; ".join(errors) or "a reference was not run"
 
     def finish(self, record: TrialRecord) -> TrialRecord:
-        """Score, commit and announce a finished trial; the scored record."""
+        """Score, commit and announce a finished trial; return the scored record."""
         scored = self._scored(record)
         self._commit(scored)
         slim = self._stripper.strip_texts(scored)
@@ -49,7 +48,7 @@ class TrialLog:
         return slim
 
     def take_over(self, references: Sequence[TrialRecord], left: Sequence[Job], sweep_id: str) -> None:
-        """Commit `references` of another sweep as this one's own, as far as they are `left` to run."""
+        """Commit the `references` of another sweep as this sweep's own, if they are `left` to run."""
         for job in left:
             for record in references:
                 if record.role == job.role:
@@ -57,7 +56,7 @@ class TrialLog:
                     self.finish(replace(unscored, sweep_id=sweep_id, trial_id=job.trial_id))
 
     def _scored(self, record: TrialRecord) -> TrialRecord:
-        # The seed comes first; its objective does not depend on vanilla's gain, of which it keeps nothing.
+        # The seed model is scored first: its objective does not depend on vanilla's gain, as its U is 0.
         seed = record if record.role == "seed" else self._completed("seed")
         vanilla = record if record.role in ("seed", "vanilla") else self._completed("vanilla")
         if seed is None or vanilla is None:

@@ -1,4 +1,4 @@
-"""Trials through Ray Tune: a searcher that asks for jobs, a callback that turns their ends into records."""
+"""Trials on Ray Tune: a searcher that fetches jobs, a callback that turns finished trials into records."""
 
 import shutil
 import tempfile
@@ -28,8 +28,8 @@ from lookahead_ray.trial.stop_decisions import Decisions
 from lookahead_ray.trial.trainable import FAILURE, TuneTrial
 from lookahead_ray.trial.worker_group import GROUP, MEASUREMENT, PROGRESS, SIGNAL, held_groups, release
 
-# The trainable only waits for its worker group. Tune refuses an empty request, and a share of a core would
-# keep the last trial from fitting; the head node's own resource is there in any cluster and never runs out.
+# The trainable only waits for its worker group. Tune refuses an empty request, and a fraction of a core would
+# keep the last trial from fitting; the head node's own resource exists in any cluster and never runs out.
 TRAINABLE_RESOURCES = {"node:__internal_head__": 0.0001}
 
 
@@ -44,24 +44,24 @@ def run_trials(
     elastic: ElasticConfig | None = None,
     trainable: type[FunctionTrainable] = TuneTrial,
 ) -> None:
-    """Run the jobs of `job_queue` on the connected cluster, `at_once` at a time, until it has no more.
+    """Run the jobs of `job_queue` on the connected cluster, `at_once` at a time, until none is left.
 
-    A job whose processes die is started again, `max_failures` times. `checkpoints` gives the place, by trial
-    id, of those that it then goes on from; `elastic` says whether that may be with fewer ranks.
+    A job whose processes die is restarted, up to `max_failures` times. `checkpoints` returns, by trial id,
+    the place of the checkpoints to resume from; `elastic` sets whether it may resume with fewer ranks.
 
     Raises:
-        StoreError: a trial can't be committed; those that run are ended.
+        StoreError: a trial can't be committed; running trials are ended.
     """
     interrupt = Interrupt()
     decisions = Decisions.remote()  # type: ignore[attr-defined]  # Ray's decorator is untyped
     runner = _Asking(job_queue, decisions, checkpoints, elastic)
     watching = _Watching(sweep_id, job_queue, decisions, observer, interrupt, max_failures)
-    scratch = tempfile.mkdtemp(prefix="lookahead-ray-")  # for what Tune insists on writing
+    scratch = tempfile.mkdtemp(prefix="lookahead-ray-")  # for files that Tune always writes
     tuner = tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([TRAINABLE_RESOURCES])),
         tune_config=tune.TuneConfig(
             search_alg=ConcurrencyLimiter(runner, max_concurrent=at_once),
-            num_samples=-1,  # the job queue says when it is over
+            num_samples=-1,  # the job queue ends the search
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(
@@ -75,21 +75,23 @@ def run_trials(
         with interrupt.heeded():
             tuner.fit()
     except TuneError as error:
-        raise (watching.error or error) from error  # Tune makes its own error of what a callback raises
+        raise (watching.error or error) from error  # Tune wraps what a callback raises in its own error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 class _NeverRestored:
-    """Left empty in Tune's snapshots of itself, which are written but never read: the tables hold what
-    it takes to go on, and what these objects refer to (a live view, a store) can't be pickled."""
+    """An object without state in Tune's snapshots, which are written but never read.
+
+    A sweep resumes from its tables, and what these objects refer to (a live view, a store) can't be pickled.
+    """
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
 
 class _Asking(_NeverRestored, Searcher):
-    """Tune's searcher interface over a job queue. `_Watching` sees the ends."""
+    """Tune's searcher interface over a job queue. `_Watching` handles the ends of trials."""
 
     def __init__(
         self,
@@ -125,7 +127,7 @@ class _Asking(_NeverRestored, Searcher):
 
 
 class _Watching(_NeverRestored, Callback):
-    """Turns what Tune sees of trials into records and progress."""
+    """A Tune callback that turns trial events into records and progress."""
 
     def __init__(
         self,
@@ -164,7 +166,7 @@ class _Watching(_NeverRestored, Callback):
         if PROGRESS in result:
             self._placement_groups.named(_job(trial).trial_id, result[GROUP])
             self._observer.trial_progress(_job(trial).trial_id, TrialProgress(**result[PROGRESS]))
-        # taken out, as Tune keeps each trial's last result to the end of the sweep
+        # removed, as Tune keeps each trial's last result until the end of the sweep
         result.pop("config", None)
         if MEASUREMENT in result:
             self._measured[_job(trial).trial_id] = result.pop(MEASUREMENT)
@@ -188,7 +190,7 @@ class _Watching(_NeverRestored, Callback):
         self._finish(_job(trial), failure_message(trial.get_error()))
 
     def _finish(self, job: Job, failure: str) -> None:
-        """Hand over the record of a trial that has ended; what it measured counts, whatever came later."""
+        """Pass on the record of an ended trial; a measurement counts even if an error followed."""
         start, started_at = self._started.pop(job.trial_id, (time.monotonic(), ""))
         measured = self._measured.pop(job.trial_id, None)
         identity = job, self._sweep_id, started_at, time.monotonic() - start
