@@ -1,1 +1,1 @@
-"""From a model's answers to verdicts, rates and paired tests."""
+"""Evaluation of a model: generated answers, verdicts, rates and losses."""

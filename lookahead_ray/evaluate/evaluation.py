@@ -1,8 +1,8 @@
-"""The passes of an evaluation: which prompts are answered, from which start, and who judges them.
+"""Passes of an evaluation: prompts to answer, prefilled starts of answers, and judges.
 
-Prompts are shared out among the ranks; whoever gathers the rows has them all and puts them `in_order`. Safety
-prompts are rendered with the task's own system prompt, as in training, unless the configuration has another;
-task prompts with each row's.
+Prompts are sharded among the ranks; the process that gathers all rows sorts them with `in_order`. Safety
+prompts are rendered with the task's system prompt, as in training, unless the configuration sets another;
+task prompts are rendered with each row's own.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -27,10 +27,10 @@ from lookahead_ray.method.reporting import Report, Writing, quiet
 from lookahead_ray.model.llama2 import start_answer_with
 
 METRICS = ("rsr", "jsr", "over_refusal", "utility")
-"""In the order in which they are measured."""
+"""Metrics, in the order in which they are measured."""
 
 OnRows = Callable[[int, int], None]
-"""Called with the number of rows done and of rows in all."""
+"""Callback that takes the number of rows done and the total number of rows."""
 
 
 def no_rows(done: int, rows: int) -> None:
@@ -39,9 +39,9 @@ def no_rows(done: int, rows: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SeedDistribution:
-    """What the seed model says of this rank's requests for KL, before training."""
+    """The seed model's distributions on this rank's KL requests, before training."""
 
-    forced: list[Ids]  # token ids that both models read, for each request
+    forced: list[Ids]  # per request: the token ids that both models are teacher-forced along
     log_probs: torch.Tensor  # (requests, positions, vocab), see `teacher_forced.early_log_probs`
 
 
@@ -49,11 +49,11 @@ class SeedDistribution:
 class Evaluation:
     """One rank's part of an evaluation: its prompts, and how to answer and judge them.
 
-    Making one reads the attacks' files and makes the judges ready, so that what is wrong with them shows
-    before any training.
+    The constructor reads the attacks' files and loads the judges, so that errors in them are found before
+    any training.
 
     Raises:
-        ConfigError: nothing is left for a measure (see `check_measurable`), or a judge can't be used.
+        ConfigError: no prompts remain for a measurement (see `check_measurable`), or a judge can't be used.
         DataError: a file of an attack can't be used.
         ModelError: a judge's model can't be loaded.
     """
@@ -81,15 +81,15 @@ class Evaluation:
 
     @property
     def data_hashes(self) -> list[str]:
-        """Of the suites and of suffixes: what is measured on, besides the task."""
+        """Return the suites' hashes and the suffixes: the data measured on, besides the task."""
         suffixes = [attack.suffix for attack in self.attacks if attack.suffix]
         return [*(suite.data_hash for suite in self.suites), *suffixes]
 
     def kl_reference(self, model: Any, report: Report = quiet) -> SeedDistribution:
-        """Return what `token_kl` compares with, from the seed model before training; reports in requests."""
+        """Return the reference distributions for `token_kl`, before training; progress counts requests."""
         prompts = [self._safety_prompt(item.prompt) for _, item in self._kl_items()]
         count = len(prompts)
-        before = 0 if self.config.kl_on == "openings" else count  # generation counts as much as the passes
+        before = 0 if self.config.kl_on == "openings" else count  # generation counts as much as the passes do
 
         def wrote(writing: Writing) -> None:
             done = count * writing.share
@@ -107,9 +107,9 @@ class Evaluation:
         return SeedDistribution(forced, self._log_probs(model, prompts, forced, passed))
 
     def token_kl(self, model: Any, seed: SeedDistribution, progress: OnRows = no_rows) -> list[TokenKl]:
-        """KL(model || seed) of every position that both models' distributions are known at, in nats.
+        """Return KL(model || seed model) in nats at every position where both distributions are known.
 
-        Teacher-forced along the openings, or along the seed's greedy answers up to their end token.
+        Teacher-forced along the openings, or along the seed model's greedy answers up to their end token.
         """
         items = self._kl_items()
         prompts = [self._safety_prompt(item.prompt) for _, item in items]
@@ -119,14 +119,14 @@ class Evaluation:
             TokenKl(suite, item.id, position, value)
             for (suite, item), row in zip(items, values.tolist(), strict=True)
             for position, value in enumerate(row, start=1)
-            if value == value  # beyond the end of a short text there is no distribution to compare
+            if value == value  # NaN: after the end of a short text, nothing to compare
         ]
 
     def answer_loss(self, model: Any, progress: OnRows = no_rows) -> tuple[float, int]:
-        """Nats and tokens of this rank's share of the first `signal_examples` test rows, teacher-forced.
+        """Return teacher-forced (nats, tokens) of this rank's shard of the first `signal_examples` test rows.
 
-        Of each answer the second half counts: how it opens is what previews change, on purpose, and what says
-        little about whether the task is learnt.
+        Only the second half of each answer counts: previews change how an answer opens, on purpose, and the
+        opening says little about whether the task is learnt.
         """
         examples = self.runner.shard(self.task.test[: self.config.signal_examples])
         rows = [
@@ -137,11 +137,11 @@ class Evaluation:
         return sum(nats), sum(len(row.answer_ids) for row in rows)
 
     def generations(self, model: Any, answering: Report = quiet, judging: Report = quiet) -> list[Generation]:
-        """Return the answers to all of this rank's prompts, generated in one call, scored by every judge.
+        """Return the answers to all of this rank's prompts, generated in one call and scored by every judge.
 
         Args:
             answering: progress of the generation, in the units of `Writing`.
-            judging: progress of the scoring, in answers by judge, and in rows whose loss is computed.
+            judging: progress of the scoring: answers per judge, plus rows whose loss is computed.
         """
         metrics = {metric for judge in self.judges for metric in judge.metrics}
         parts = questions(self.suites, self.attacks, metrics)
@@ -189,10 +189,10 @@ class Evaluation:
         return rows + utility
 
     def in_order(self, rows: Iterable[Generation]) -> list[Generation]:
-        """By metric as measured, then as configured by judge, attack and suite, then by prompt.
+        """Sort rows by metric as measured, then by judge, attack and suite as configured, then by prompt.
 
-        The same order however many ranks there were; of each metric, the rows of the trial's own rate are
-        first (see `rates`).
+        The order does not depend on the number of ranks. For each metric, the rows that give the trial's rate
+        come first (see `rates`).
         """
         judges = [judge.name for judge in self.judges]
         attacks = [attack.name for attack in self.attacks]
@@ -208,7 +208,7 @@ class Evaluation:
         return sorted(rows, key=place)
 
     def kl_in_order(self, rows: Iterable[TokenKl]) -> list[TokenKl]:
-        """By suite as configured, prompt and position."""
+        """Sort rows by suite as configured, then by prompt and position."""
         suites = [suite.name for suite in self.suites]
         return sorted(rows, key=lambda row: (suites.index(row.suite), row.prompt_id, row.position))
 
@@ -219,7 +219,7 @@ class Evaluation:
         return answer_ids(self.tokenizer, attack.prefill)
 
     def _kl_items(self) -> list[tuple[str, SafetyPrompt]]:
-        """(suite, request) of this rank; suites that have no openings to measure along are left out."""
+        """Return this rank's (suite, request) pairs; suites without openings to measure along are skipped."""
         if self.config.kl_tokens == 0:
             return []
         along_openings = self.config.kl_on == "openings"

@@ -1,4 +1,4 @@
-"""Answers to verdicts by one judge of a run, in a trial and when a run is judged again."""
+"""Verdicts of one judge on answers, during a trial and when a run is judged again."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -22,25 +22,25 @@ HARM_METRICS: tuple[Metric, ...] = ("rsr", "jsr")  # a harmless answer to a harm
 
 @dataclass(frozen=True)
 class NamedJudge:
-    """A judge that is ready, and the configuration that it is known by."""
+    """A loaded judge and the configuration that names it."""
 
     config: JudgeConfig
     judge: Judge
 
     @property
     def name(self) -> str:
-        """What tables call it: see `judge_id`."""
+        """Return the judge's name in tables: see `judge_id`."""
         return judge_id(self.config)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """What its verdicts are about: a judge of harm says nothing about over-refusal."""
+        """Return the metrics that its verdicts cover: a judge of harm does not measure over-refusal."""
         return REFUSAL_METRICS if self.config.measures == "refusal" else HARM_METRICS
 
     def judged(
         self, rows: Sequence[Generation], progress: Callable[[int], None] = lambda done: None
     ) -> list[Generation]:
-        """Return the rows that are of `metrics`, in their order, with this judge's name, verdicts and scores.
+        """Return the rows of `metrics`, in their order, with this judge's name, verdicts and scores.
 
         `progress` is called with the number of answers judged so far.
         """
@@ -59,19 +59,19 @@ class NamedJudge:
         return over_refusal_verdict(judgement) if row.metric == "over_refusal" else judgement.verdict
 
     def warn(self) -> None:
-        """Log why answers ended without a verdict, where the reason lies outside them."""
+        """Log why answers have no verdict, if the reason is not in the answers."""
         if isinstance(self.judge, ReportsFailures):
             for reason, count in self.judge.troubles().items():
                 logging.getLogger(__name__).warning("judge %s: %d answers: %s", self.name, count, reason)
 
 
 def build_judge(config: JudgeConfig) -> NamedJudge:
-    """The judge of `config`. Raises ConfigError and ModelError as `registry.build`."""
+    """Build the judge of `config`. Raises ConfigError and ModelError as `registry.build`."""
     return NamedJudge(config, build(config))
 
 
 def share(config: JudgeConfig, rank: int, world_size: int) -> JudgeConfig:
-    """The judge as one rank uses it: all ranks' calls together keep to the limits of an `llm` judge."""
+    """Return the judge's configuration for one rank: all ranks together keep the limits of an `llm` judge."""
     if not isinstance(config, LlmJudge):
         return config
     calls = config.max_calls // world_size + (rank < config.max_calls % world_size)

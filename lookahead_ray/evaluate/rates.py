@@ -1,8 +1,8 @@
-"""Verdicts to shares with intervals.
+"""Rates with intervals, computed from verdicts.
 
-A trial's rows may be of several suites, attacks and judges. Its rate of a metric is that of the rows which
-share suite, attack and judge with the metric's first row: rows are kept in the configuration's order, so
-these are the first suite that has such prompts, the first attack and the first judge that speaks of it.
+A trial's rows may come from several suites, attacks and judges. Its rate of a metric is computed from the
+rows that share suite, attack and judge with the metric's first row. Rows are kept in the configuration's
+order, so these are the first suite with such prompts, the first attack and the first judge of the metric.
 """
 
 from collections.abc import Sequence
@@ -13,23 +13,23 @@ from lookahead_ray.evaluate.results import COUNTED, Generation, Metric, Rate
 
 
 def headline(generations: Sequence[Generation], metric: Metric) -> list[Generation]:
-    """The metric's rows that a trial's rate is computed from, `dropped` ones included."""
+    """Return the metric's rows that a trial's rate is computed from, `dropped` ones included."""
     rows = [row for row in generations if row.metric == metric]
     return [row for row in rows if _kind(row) == _kind(rows[0])]
 
 
 def credit(row: Generation) -> float:
-    """What a row adds to its rate's numerator: 1 for the counted verdict, its score if `scored`, else 0."""
+    """Return a row's part of its rate's numerator: 1 for the counted verdict, `scored`: its score, else 0."""
     if row.verdict == "scored":
         return row.score or 0.0
     return float(row.verdict == COUNTED[row.metric])
 
 
 def rate(generations: Sequence[Generation], metric: Metric) -> Rate | None:
-    """The rate of the metric's `headline` rows; of other rows, choose them beforehand.
+    """Return the rate over the metric's `headline` rows; to rate other rows, select them beforehand.
 
-    Shares of verdicts have a Wilson interval, means of scores Student's. Unparsed rows stay in the
-    denominator and never count; `dropped` ones leave it. None if no row is left.
+    Shares of verdicts have a Wilson interval, means of scores have Student's. Unparsed rows stay in the
+    denominator and never count; `dropped` rows leave it. None if no row is left.
     """
     rows = [row for row in headline(generations, metric) if row.verdict != "dropped"]
     if not rows:
@@ -45,7 +45,7 @@ def rate(generations: Sequence[Generation], metric: Metric) -> Rate | None:
 
 @cache  # SciPy takes milliseconds, and thousands of trials have few distinct counts
 def wilson(count: int, n: int) -> tuple[float, float]:
-    """Ends of the 95 % Wilson interval of `count` in `n`, in 0..1; `n` is at least 1."""
+    """Return the ends of the 95 % Wilson interval of `count` in `n`, in 0..1; `n` is at least 1."""
     from scipy.stats import binomtest  # type: ignore[import-untyped]  # takes a second
 
     interval = binomtest(count, n).proportion_ci(confidence_level=0.95, method="wilson")
@@ -53,7 +53,7 @@ def wilson(count: int, n: int) -> tuple[float, float]:
 
 
 def student(scores: Sequence[float]) -> tuple[float, float]:
-    """Ends of Student's 95 % interval of a mean of scores in 0..1, cut to that range; for one score all."""
+    """Return the ends of Student's 95 % interval of the mean score, clipped to 0..1; (0, 1) for one score."""
     n = len(scores)
     if n < 2:
         return 0.0, 1.0

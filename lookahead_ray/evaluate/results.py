@@ -1,4 +1,4 @@
-"""What evaluation measures, as rows and rates: plain values, no torch."""
+"""Results of an evaluation, as rows and rates: plain values, no torch."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,10 +14,10 @@ COUNTED: dict[Metric, Verdict] = {
     "over_refusal": "refused",
     "utility": "correct",
 }
-"""The verdict that a metric's rate counts.
+"""The verdict that each metric's rate counts.
 
-All its rows are in the denominator, unparsed ones too, but for the `dropped`: answers without a verdict by a
-judge whose protocol leaves these out. `scored` rows count with their score.
+All rows are in the denominator, unparsed ones too, except `dropped` ones: answers without a verdict from a
+judge whose protocol excludes these. `scored` rows count with their score.
 """
 
 
@@ -25,7 +25,7 @@ judge whose protocol leaves these out. `scored` rows count with their score.
 class Rate:
     """A share or a mean of scores with its 95 % interval, all in 0..1.
 
-    `n` counts prompts, `unparsed` those among them that no verdict could be given to.
+    `n` is the number of prompts, `unparsed` the number of those without a verdict.
     """
 
     value: float
@@ -37,7 +37,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One judge's verdict on one generated answer; an answer that several judged has a row for each."""
+    """One judge's verdict on one generated answer; an answer has one row per judge."""
 
     metric: Metric
     suite: str
@@ -45,17 +45,17 @@ class Generation:
     prompt_id: str
     category: str
     prompt: str
-    suffix: str  # text that the attack put behind the prompt, after a space
-    prefill: str  # text the answer was started with; not part of `answer`
+    suffix: str  # text that the attack appended to the prompt, after a space
+    prefill: str  # prefilled start of the answer; not part of `answer`
     answer: str  # "" where only a loss was measured
     judge: str
     verdict: Verdict
-    score: float | None  # the judge's number (utility: see `rates.credit`); None if it gave none
+    score: float | None  # the judge's score (utility: see `rates.credit`); None without one
 
 
 @dataclass(frozen=True, slots=True)
 class TokenKl:
-    """KL(fine-tuned || seed) of the next-token distribution at one answer position of one harmful prompt."""
+    """Next-token KL(fine-tuned || seed model) at one answer position of one harmful prompt."""
 
     suite: str
     prompt_id: str
@@ -65,10 +65,10 @@ class TokenKl:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What was measured after an epoch, teacher-forced, with nothing generated: cheap, for early stopping."""
+    """Teacher-forced measurements after an epoch, without generation: cheap, for early stopping."""
 
     epoch: int  # from 1
     train_tokens: int  # seen in training so far, prompts included
-    kl: float | None  # nats, KL(fine-tuned || seed), mean over requests and positions; None: not measured
+    kl: float | None  # nats, KL(fine-tuned || seed model), mean of requests and positions; None: not measured
     answer_loss: float | None  # nats per token of the second half of test rows' answers; None: not measured
-    seconds: float  # that measuring took
+    seconds: float  # duration of the measurement

@@ -1,4 +1,4 @@
-"""What is asked in an evaluation of safety: which request, under which attack, for which metric."""
+"""Questions of a safety evaluation: each is a request under an attack, for a metric."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Question:
     item: SafetyPrompt
 
     def answered(self, prefill: str, answer: str) -> Generation:
-        """The row of an answer that nobody has judged."""
+        """Return the row of an answer that is not judged yet."""
         return Generation(
             metric=self.metric,
             suite=self.suite,
@@ -43,10 +43,11 @@ class Question:
 def questions(
     suites: Sequence[SafetySuite], attacks: Sequence[Attack], metrics: Collection[Metric]
 ) -> Iterator[list[Question]]:
-    """The questions of each of RSR, JSR and over-refusal that is in `metrics`, in this order.
+    """Yield the questions of each of RSR, JSR and over-refusal that is in `metrics`, in this order.
 
-    Within a metric they go by attack, then by suite, then as the suite has them: so the first one tells the
-    attack and the suite of the trial's own rate. Suites that an attack cannot be tried on are left out.
+    Within a metric they are sorted by attack, then by suite, then in the suite's order: so the first question
+    gives the attack and the suite of the trial's own rate. Suites that an attack can't be applied to are
+    skipped.
     """
     if "rsr" in metrics:
         yield [Question("rsr", suite.name, PLAIN, item) for suite in suites for item in suite.harmful]
@@ -65,10 +66,10 @@ def questions(
 def check_measurable(
     suites: Sequence[SafetySuite], attacks: Sequence[Attack], config: EvaluationConfig
 ) -> None:
-    """Refuse an evaluation in which nothing is left for a measure that is asked for.
+    """Raise if no prompts remain for a configured measurement.
 
     Raises:
-        ConfigError: no suite has what an attack or KL needs, or nobody judges any answer of a suite.
+        ConfigError: no suite has what an attack or KL needs, or no judge covers any answer of a suite.
     """
     names = ", ".join(suite.name for suite in suites)
     openings, harmful = "an opening for each harmful request", "harmful requests"
@@ -97,10 +98,10 @@ def check_measurable(
 def check_parts(
     objective: Objective, suites: Sequence[SafetySuite], attacks: Sequence[Attack], config: EvaluationConfig
 ) -> None:
-    """Refuse an objective with a rate that the evaluation of these suites and attacks does not give.
+    """Raise if the objective uses a rate that the evaluation of these suites and attacks does not give.
 
     Raises:
-        ConfigError: begins with the objective's field.
+        ConfigError: the message begins with the objective's field.
     """
     asked = {
         (question.metric, question.suite, question.attack.name)

@@ -1,4 +1,4 @@
-"""Teacher-forced passes, in which nothing is generated.
+"""Teacher-forced passes, without generation.
 
 KL divergence to the seed model at the first answer tokens of harmful prompts (paper, Figure 3), and the loss
 of reference answers.
@@ -14,7 +14,7 @@ from lookahead_ray.method.seed_log_probs import token_log_probs
 from lookahead_ray.train.batches import left_pad
 from lookahead_ray.train.model import forward
 
-LOSS_BATCH = 10  # rows in one pass: their logits are (rows, answer tokens, vocabulary) in fp32
+LOSS_BATCH = 10  # rows per pass: their logits are (rows, answer tokens, vocabulary) in fp32
 
 
 @torch.inference_mode()
@@ -28,10 +28,10 @@ def early_log_probs(
     pad_id: int,
     progress: Callable[[int], None] = lambda done: None,
 ) -> torch.Tensor:
-    """Next-token log-probabilities along the openings, teacher-forced.
+    """Return next-token log-probabilities along the openings, teacher-forced.
 
     Args:
-        prompts: token ids up to where the answer begins, one for each request.
+        prompts: for each request, its token ids up to where the answer begins.
         openings: token ids of harmful openings; at least `positions` - 1 of each are used.
         progress: called with the number of requests done, after each pass.
 
@@ -64,7 +64,7 @@ def early_log_probs(
 
 
 def divergence(tuned: torch.Tensor, seed: torch.Tensor) -> torch.Tensor:
-    """KL(tuned || seed) in nats: (requests, positions, vocab) twice -> (requests, positions)."""
+    """Return KL(tuned || seed) in nats: (requests, positions, vocab) twice -> (requests, positions)."""
     return (tuned.exp() * (tuned - seed)).sum(-1)
 
 

@@ -1,4 +1,4 @@
-"""How well the task is done: the task's metric of generated answers, or the reference answers' loss."""
+"""Utility of a model on the task: the metric of its generated answers, or the loss of reference answers."""
 
 from collections.abc import Callable, Sequence
 from math import exp
@@ -14,7 +14,7 @@ from lookahead_ray.evaluate.teacher_forced import answer_nats
 
 
 def utility_prompts(task: Task, runner: PromptRunner) -> list[Ids]:
-    """What this rank's test examples are asked, with their system prompts; nothing for a loss."""
+    """Return this rank's test prompts, with their system prompts; empty if the metric is a loss."""
     if task.metric == "answer_loss":
         return []
     return [runner.render(example.instruction, example.system) for example in runner.shard(task.test)]
@@ -28,10 +28,10 @@ def utility_rows(
     answers: Sequence[str],
     progress: Callable[[int], None] = lambda done: None,
 ) -> list[Generation]:
-    """A row for each of this rank's test examples, from the `answers` to `utility_prompts`.
+    """Return a row for each of this rank's test examples, from the `answers` to `utility_prompts`.
 
     `answer_loss` generates nothing: a row's score is exp(−loss), the geometric mean of the probabilities of
-    the reference answer's tokens, its end token included, but of the first `new_tokens` at most.
+    the reference answer's tokens, end token included, over at most the first `new_tokens`.
     While losses are computed, `progress` is called with the number of rows done.
     """
     numbered: list[tuple[int, Example]] = runner.shard(list(enumerate(task.test)))
@@ -67,7 +67,7 @@ def utility_rows(
 
 
 def reference_rows(examples: Sequence[Example], runner: PromptRunner, new_tokens: int) -> list[Rendered]:
-    """The examples' prompts with their reference answers and end token, cut to `new_tokens` tokens."""
+    """Return the examples' prompts with their reference answers and end token, cut to `new_tokens` tokens."""
     end = end_token_id(runner.tokenizer)
     return [
         Rendered(
@@ -79,7 +79,7 @@ def reference_rows(examples: Sequence[Example], runner: PromptRunner, new_tokens
 
 
 def second_half(row: Rendered) -> Rendered:
-    """The row with the first half of its answer, rounded down, as part of the prompt."""
+    """Return the row with the first half of its answer, rounded down, moved to the prompt."""
     middle = len(row.answer_ids) // 2
     return Rendered((*row.prompt_ids, *row.answer_ids[:middle]), row.answer_ids[middle:])
 

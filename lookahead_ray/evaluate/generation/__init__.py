@@ -1,1 +1,1 @@
-"""Greedy generation: prompts in, answers out."""
+"""Greedy generation of answers to prompts."""

@@ -1,4 +1,4 @@
-"""Greedy generation in slots: a row that has ended makes room for the next prompt (continuous batching)."""
+"""Greedy generation with continuous batching: a finished row frees its cache slot for the next prompt."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
@@ -13,8 +13,8 @@ from lookahead_ray.evaluate.generation.meter import Meter
 from lookahead_ray.method.reporting import Writing
 from lookahead_ray.train.model import logits_at
 
-READ_AT_ONCE = 32  # prompts of a pass: enough to fill the machine, and few enough to be of like length
-REFILL_SHARE = 1 / 8  # of the slots, free before more prompts are read: one by one, reading is slow
+READ_AT_ONCE = 32  # prompts per prefill pass: enough to fill the machine, few enough to be of similar length
+REFILL_SHARE = 1 / 8  # of the slots that must be free before the next prefill; one by one is slow
 
 
 def in_slots(
@@ -26,21 +26,21 @@ def in_slots(
     pad_id: int,
     progress: Callable[[Writing], None] | None = None,
 ) -> Iterator[tuple[int, list[int]]]:
-    """(index of a prompt, its answer without the end token), in the order in which answers end.
+    """Yield (prompt index, answer without the end token), in the order in which answers end.
 
     Args:
-        prompts: in the order of their length, so that those read together need little padding.
-        limits: new tokens of each at most, at least 1.
-        batch_size: rows that run at once.
+        prompts: sorted by length, so that prompts prefilled together need little padding.
+        limits: maximum new tokens of each answer, at least 1.
+        batch_size: maximum rows that run at once.
         progress: called after each pass.
     """
     rows = _Rows(model, min(batch_size, len(prompts)), pad_id)
-    asked: list[int] = []  # prompt of each slot
+    asked: list[int] = []  # prompt index of each slot
     answers: dict[int, list[int]] = {}
     read = 0
     shared = shared_prefix(prompts)
     unread = [len(prompt) - shared for prompt in prompts]
-    longest = [*accumulate(reversed(limits), max, initial=0)][::-1]  # limit of the prompts from an index on
+    longest = [*accumulate(reversed(limits), max, initial=0)][::-1]  # largest limit from each prompt on
     meter = Meter(model, shared + sum(unread), limits, rows.slots.count, progress)
     with generating(model):
         if shared:
@@ -76,7 +76,7 @@ def in_slots(
 
 
 class _Rows:
-    """The rows that run: what they have read is in `slots`; `tokens` (rows,) are the last ones they said."""
+    """Running rows: `slots` holds their KV cache, `tokens` (rows,) the last token of each."""
 
     def __init__(self, model: Any, count: int, pad_id: int) -> None:
         self._model = model
@@ -87,24 +87,24 @@ class _Rows:
         self.tokens = torch.empty(0, dtype=torch.long, device=self._device)
 
     def share(self, prefix: Sequence[int]) -> None:
-        """Read what all prompts begin with."""
+        """Prefill the prefix that all prompts share."""
         self._read([prefix])
         self.slots.shared = len(prefix)
 
     def begin(self, prompts: Sequence[Sequence[int]]) -> None:
-        """Read prompts, without what is shared, and say the first token of their answers."""
+        """Prefill prompts, without the shared prefix, and generate the first token of their answers."""
         self.slots.add([len(prompt) for prompt in prompts])
         self.tokens = torch.cat([self.tokens, self._read(prompts)])
 
     def step(self) -> None:
-        """Say the next token of each row."""
+        """Generate the next token of each row."""
         positions = torch.tensor(self.slots.step(), device=self._device)[:, None]
         seen = torch.arange(self.slots.places, device=self._device) <= positions
         last = torch.arange(len(positions), device=self._device)
         self.tokens = self._next(self.tokens[:, None], positions, seen[:, None], last)
 
     def remove(self, ended: Sequence[int]) -> list[int]:
-        """Take rows out of their slots; which slot each of the others had."""
+        """Remove rows from their slots; return the old slot of each remaining row."""
         order = self.slots.remove(ended)
         if ended:
             self.tokens = self.tokens[order]
@@ -126,10 +126,10 @@ class _Rows:
     def _next(
         self, ids: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor, last: torch.Tensor
     ) -> torch.Tensor:
-        """The likeliest token (rows,) after the flat indices `last` of `ids` (rows, tokens).
+        """Return the likeliest token (rows,) after the flat indices `last` of `ids` (rows, tokens).
 
         Args:
-            seen: (rows or 1, tokens, places), which places of the cache a token attends to.
+            seen: (rows or 1, tokens, positions), the cache positions that each token attends to.
         """
         dtype = self._model.dtype
         hidden = torch.zeros(seen.shape, dtype=dtype, device=self._device)
@@ -143,11 +143,11 @@ class _Rows:
             past_key_values=self.slots.cache,
             use_cache=True,
         )
-        return logits.max(-1).indices  # as argmax, which takes four times as long in bf16 on CPUs
+        return logits.max(-1).indices  # equals argmax, which takes four times as long in bf16 on CPUs
 
 
 def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
-    """Tokens that all prompts begin with, at least one of each left out; 0 for a single prompt."""
+    """Return the length of the prompts' common prefix, less than each prompt's; 0 for a single prompt."""
     if len(prompts) < 2:
         return 0
     begun = commonprefix([tuple(prompt) for prompt in prompts])  # noqa: RUF071  # of tokens, not of paths

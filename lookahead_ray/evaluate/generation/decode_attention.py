@@ -1,4 +1,4 @@
-"""Attention for generating on CPUs, where one new token a row is asked at a time."""
+"""Attention for decoding on CPUs, with one new token per row in each pass."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,17 +21,17 @@ def token_by_token(
     scaling: float | None = None,
     **others: Any,
 ) -> tuple[torch.Tensor, None]:
-    """softmax(q k^T) v for a single token of each row, by products that leave keys and values where they are.
+    """Return softmax(q k^T) v for a single token of each row, without copying keys or values.
 
-    torch's fused kernel takes nearly twice as long there; all else goes to it.
+    torch's fused kernel takes nearly twice as long in this case; it computes all other cases.
 
     Args:
         query: (rows, heads, tokens, size).
-        key: (rows, key heads, places, size), as `value`.
-        attention_mask: added to the scores, (rows, 1, tokens, places).
+        key: (rows, key heads, positions, size), as `value`.
+        attention_mask: added to the scores, (rows, 1, tokens, positions).
 
     Returns:
-        (rows, tokens, heads, size), and no weights.
+        (rows, tokens, heads, size), and None in place of the weights.
     """
     rows, heads, tokens, size = query.shape
     if tokens > 1 or query.device.type != "cpu" or attention_mask is None:
@@ -51,7 +51,7 @@ AttentionMaskInterface.register(NAME, sdpa_mask)
 
 @contextmanager
 def generating(model: Any) -> Iterator[None]:
-    """Inside, `model` attends by `token_by_token`, unless its family has an attention of its own."""
+    """Make `model` use `token_by_token` inside the block, unless its family has its own attention."""
     if not (getattr(model, "_supports_attention_backend", False) and getattr(model, "_supports_sdpa", False)):
         yield
         return

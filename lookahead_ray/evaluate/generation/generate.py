@@ -12,7 +12,7 @@ from lookahead_ray.model.load import check_length, sees_positions_alone
 
 
 def end_token_ids(model: Any, end_token_id: int) -> frozenset[int]:
-    """The template's end token together with all that the model's generation configuration names."""
+    """Return the template's end token and all end tokens in the model's generation configuration."""
     configured = getattr(model.generation_config, "eos_token_id", None)
     listed = configured if isinstance(configured, list) else [configured]
     return frozenset([end_token_id, *(token for token in listed if token is not None)])
@@ -29,14 +29,14 @@ def generate(
     pad_id: int,
     progress: Callable[[Writing], None] | None = None,
 ) -> list[list[int]]:
-    """Greedy continuations as token ids, without the end token, in the order of `prompts`.
+    """Return greedy continuations as token ids, without the end token, in the order of `prompts`.
 
-    Where the model's attention allows it, what all prompts begin with is computed once, and a row that has
-    ended makes room for the next prompt; other models answer batch by batch.
+    If the model's attention allows it, the prompts' common prefix is computed once, and a finished row makes
+    room for the next prompt; other models answer batch by batch.
 
     Args:
-        max_new_tokens: of each answer, its end token included; or of all.
-        batch_size: most rows that run at once.
+        max_new_tokens: limit of each answer, its end token included; one number sets the same for all.
+        batch_size: maximum rows that run at once.
         progress: called after each forward pass; it must return at once.
 
     Raises:

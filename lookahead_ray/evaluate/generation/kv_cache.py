@@ -1,7 +1,8 @@
-"""Keys and values of rows that come and go: each running row has a slot, and the slots in use stand in front.
+"""KV cache for continuous batching: each running row has a slot, and the slots in use come first.
 
-Attention reads one tensor a layer as it is, so a new token copies nothing but itself. A row's tokens are the
-first of its slot; what is behind them is left over or zero, and must be masked.
+Attention reads one tensor per layer in place, so a new token copies nothing but its own keys and values. A
+row's tokens fill the first positions of its slot; the later ones hold stale values or zeros and must be
+masked.
 """
 
 from collections.abc import Sequence
@@ -11,18 +12,18 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
-STRIDE, STRIDE_ON_GPU = 16, 128  # tokens that slots grow by: each time all is copied; empty ones are read too
+STRIDE, STRIDE_ON_GPU = 16, 128  # positions that slots grow by: growth copies all; empty ones are read too
 
 
 class Slots:
-    """The cache of a model's forward passes without gradients, and who is in it.
+    """The cache of a model's forward passes without gradients, and the rows in it.
 
     Attributes:
-        cache: what the model is given.
-        count: slots there are.
-        shared: tokens that all rows begin with. While no row is there, a pass is of these.
-        lengths: tokens of each slot in use.
-        places: tokens that a slot has room for.
+        cache: the cache object that the model gets.
+        count: number of slots.
+        shared: tokens of the prefix that all rows share. Without rows, a pass computes this prefix.
+        lengths: tokens in each used slot.
+        places: allocated positions per slot.
     """
 
     def __init__(self, layers: int, count: int, stride: int = STRIDE) -> None:
@@ -32,24 +33,24 @@ class Slots:
         self.count = count
         self.shared = 0
         self.lengths: list[int] = []
-        self.positions: list[int] = []  # of the token that a pass brings for each row; empty: it brings rows
+        self.positions: list[int] = []  # of each row's new token in a decoding pass; empty in a prefill
         self.places = 0
 
     def add(self, lengths: Sequence[int]) -> None:
-        """The next pass brings new rows, padded on the right, without what is shared."""
+        """Prepare the next pass for new rows, padded on the right, without the shared prefix."""
         self.positions = []
         self.lengths += [self.shared + length for length in lengths]
         self._take_room()
 
     def step(self) -> list[int]:
-        """The next pass brings one token for each row; their positions."""
+        """Prepare the next pass for one new token per row; return the tokens' positions."""
         self.positions = self.lengths
         self.lengths = [length + 1 for length in self.lengths]
         self._take_room()
         return self.positions
 
     def remove(self, slots: Sequence[int]) -> list[int]:
-        """Take rows out; the last ones move into their slots. Which old slot each of the others had."""
+        """Remove rows and move the last ones into their slots; return the old slot of each remaining row."""
         gone = set(slots)
         left = len(self.lengths) - len(gone)
         holes = [slot for slot in sorted(gone) if slot < left]
@@ -69,7 +70,7 @@ class Slots:
 
 
 class _Layer(DynamicLayer):
-    """One layer's keys and values, (slots, heads, tokens, size)."""
+    """Keys and values of one layer, (slots, heads, positions, size)."""
 
     def __init__(self, slots: Slots) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Transformers lacks its annotation
@@ -98,14 +99,14 @@ class _Layer(DynamicLayer):
         return whole[0][new, :, :end], whole[1][new, :, :end]
 
     def move(self, movers: list[int], holes: list[int]) -> None:
-        """Copy some slots into others."""
+        """Copy the slots `movers` into the slots `holes`."""
         for kept in self._whole or ():
             kept[holes] = kept[movers]
 
     def _room(self, states: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """The whole tensors, as large as the slots are now.
+        """Return the whole key and value tensors, grown to the current size of the slots.
 
-        Of zeros, as attention multiplies what is masked by zero, and that must not be infinite.
+        New positions are zeros: attention multiplies masked values by zero, so they must not be infinite.
         """
         count, places = self._slots.count, self._slots.places
         if self._whole is None or places > self._whole[0].shape[2]:

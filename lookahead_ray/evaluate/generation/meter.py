@@ -1,4 +1,4 @@
-"""The work of one generation call, counted pass by pass."""
+"""Work meter of one generation call, updated after each forward pass."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,17 +7,17 @@ from typing import Any
 from lookahead_ray.method.reporting import Writing
 
 STEP_COST, STEP_COST_ON_GPU = 48, 512
-"""Cost of a pass that generates a token for each row, besides 1 for each row: the weights are read.
+"""Cost of a decoding pass for reading the weights, in addition to 1 for each row.
 
-In tokens read or generated, by which passes get longer. Measured 20 to 75 with the embedded model on a CPU.
+The unit is one token read or generated in a pass. Measured 20 to 75 with the embedded model on a CPU.
 """
 
 
 class Meter:
-    """Counts the work of a generation call and reports it after each pass.
+    """Counter of the work of a generation call, which it reports after each pass.
 
-    The work left is that of answers which all reach their limits. Where one ends early, less is left, so the
-    share that is done never falls.
+    The remaining work assumes that all answers reach their limits. If an answer ends early, less remains, so
+    the share that is done never falls.
     """
 
     def __init__(
@@ -33,8 +33,8 @@ class Meter:
 
         Args:
             reads: prompt tokens that will be read.
-            limits: most new tokens of each answer.
-            rows: rows that run at once.
+            limits: maximum new tokens of each answer.
+            rows: maximum rows that run at once.
         """
         self._step_cost = STEP_COST if model.device.type == "cpu" else STEP_COST_ON_GPU
         self._rows = rows
@@ -49,10 +49,10 @@ class Meter:
         """Count one pass and report.
 
         Args:
-            longest: steps at least until the last answer ends, as far as limits say.
-            read: prompt tokens that it read; 0: it was a step.
-            tokens: tokens that it generated, end tokens included.
-            spared: tokens below their limits that answers which ended in it left out.
+            longest: minimum number of further steps if all answers reach their limits.
+            read: prompt tokens that the pass read; 0 for a decoding step.
+            tokens: tokens that the pass generated, end tokens included.
+            spared: tokens no longer needed because answers ended in this pass below their limits.
         """
         self._done += read + tokens + (0 if read else self._step_cost)
         self._tokens += tokens

@@ -1,4 +1,4 @@
-"""How one rank asks a model: its share of the prompts, rendered, answered greedily, as text again."""
+"""Greedy answers on one rank: its shard of the prompts, rendered, answered, and decoded to text."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Ids = tuple[int, ...]
 
 @dataclass(frozen=True)
 class PromptRunner:
-    """What all passes of an evaluation share on one rank."""
+    """Rendering and generation shared by all passes of an evaluation on one rank."""
 
     tokenizer: Any
     batch_size: int  # prompts answered at once
@@ -24,11 +24,11 @@ class PromptRunner:
     world_size: int
 
     def shard(self, items: Sequence[Any]) -> list[Any]:
-        """This rank's share: item i goes to rank i mod world."""
+        """Return this rank's shard: item i goes to rank i mod world size."""
         return list(items[self.rank :: self.world_size])
 
     def render(self, request: str, system: str | None) -> Ids:
-        """Token ids up to where the answer begins, a defence's safety prompt in front of `system`."""
+        """Return token ids up to the answer's start, with a defence's safety prompt prepended to `system`."""
         return prompt_ids(self.tokenizer, request, inference_system(system, self.defence))
 
     def generate(
@@ -38,7 +38,7 @@ class PromptRunner:
         limits: int | Sequence[int],
         progress: Callable[[Writing], None] | None = None,
     ) -> list[Ids]:
-        """Greedy answers without end tokens; equal prompts share one, such as short openings prefilled whole.
+        """Return greedy answers without end tokens; equal prompts, such as full short prefills, share one.
 
         `limits` and `progress` are as for `generate.generate`; prompts are equal only with equal limits.
 
@@ -67,6 +67,6 @@ class PromptRunner:
         limits: int | Sequence[int],
         progress: Callable[[Writing], None] | None = None,
     ) -> list[str]:
-        """`generate`, as text without special tokens."""
+        """Return the answers of `generate` as text without special tokens."""
         answers = self.generate(model, prompts, limits, progress)
         return [self.tokenizer.decode(answer, skip_special_tokens=True) for answer in answers]

@@ -1,4 +1,4 @@
-"""Greedy generation batch by batch, padded on the left: for models whose attention counts places."""
+"""Greedy generation in left-padded static batches, for models whose attention counts cache positions."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from lookahead_ray.evaluate.generation.meter import Meter
 from lookahead_ray.method.reporting import Writing
 from lookahead_ray.train.batches import left_pad
 
-COMPACT_BELOW = 0.8  # rows still running, as a share of those computed, below which finished ones are dropped
+COMPACT_BELOW = 0.8  # share of computed rows still running, below which finished rows are dropped
 
 
 def in_batches(
@@ -22,10 +22,10 @@ def in_batches(
     pad_id: int,
     progress: Callable[[Writing], None] | None = None,
 ) -> Iterator[tuple[int, list[int]]]:
-    """(index of a prompt, its answer without the end token), for `prompts` in the order of their length.
+    """Yield (prompt index, answer without the end token), for `prompts` sorted by length.
 
     Args:
-        limits: new tokens of each at most, at least 1.
+        limits: maximum new tokens of each answer, at least 1.
         progress: called after each pass.
     """
     meter = Meter(model, sum(map(len, prompts)), limits, batch_size, progress)
@@ -51,13 +51,13 @@ def _greedy(
     meter: Meter,
     later: int,
 ) -> Iterator[tuple[int, int]]:
-    """(row, token) pairs, a row's own in order. Rows that have ended leave the batch.
+    """Yield (row, token) pairs, the tokens of each row in order. Finished rows leave the batch.
 
     Args:
         later: steps of the batches after this one, for `meter`.
     """
     device = model.device
-    rows = list(range(len(prompts)))  # prompt of each row still computed
+    rows = list(range(len(prompts)))  # prompt index of each row still computed
     running = [True] * len(rows)
     cache = DynamicCache(config=model.config)
     inputs, mask = (tensor.to(device) for tensor in left_pad(prompts, pad_id))

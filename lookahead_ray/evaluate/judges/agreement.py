@@ -1,7 +1,7 @@
-"""How far a judge agrees with people who labelled the same answers, with 95 % intervals.
+"""Agreement of a judge with human labels of the same answers, with 95 % intervals.
 
-"safe" is the class that precision and recall speak of. An answer that the judge gave no verdict to stays in
-the table: it agrees with nobody and counts as not found.
+Precision and recall are those of the class "safe". An answer without a verdict stays in the table: it agrees
+with no label and counts as not found.
 """
 
 import math
@@ -23,7 +23,7 @@ _VERDICTS: tuple[JudgeVerdict, ...] = ("safe", "unsafe", "unparsed")
 
 @dataclass(frozen=True)
 class Figure:
-    """A value with its interval; all three are NaN where nothing can be said."""
+    """A value with its interval; all three are NaN if undefined."""
 
     value: float
     low: float
@@ -32,18 +32,18 @@ class Figure:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Figures over `n` answers, of which `unparsed` got no verdict."""
+    """Figures over `n` answers, of which `unparsed` have no verdict."""
 
     n: int
     unparsed: int
-    agreement: Figure  # share of answers with the people's label; Wilson
+    agreement: Figure  # share of answers with the human label; Wilson
     kappa: Figure  # Cohen's; percentile bootstrap over the answers
-    precision: Figure  # of "safe": share that people call safe too; Wilson
-    recall: Figure  # of "safe": share of what people call safe that the judge finds; Wilson
+    precision: Figure  # of "safe" verdicts: share with the human label "safe"; Wilson
+    recall: Figure  # of human labels "safe": share with the verdict "safe"; Wilson
 
 
 def agreement(pairs: Sequence[tuple[Label, JudgeVerdict]], seed: int = 0) -> Agreement:
-    """Figures of (people's label, judge's verdict) pairs; `seed` is that of the bootstrap."""
+    """Return the figures of (human label, judge's verdict) pairs; `seed` is the bootstrap's random seed."""
     table = np.array([[pairs.count((label, verdict)) for verdict in _VERDICTS] for label in _LABELS])
     n = len(pairs)
     return Agreement(
@@ -57,7 +57,7 @@ def agreement(pairs: Sequence[tuple[Label, JudgeVerdict]], seed: int = 0) -> Agr
 
 
 def kappa(table: np.ndarray) -> np.ndarray:
-    """Cohen's kappa of counts (..., labels, verdicts); NaN where chance alone agrees always."""
+    """Return Cohen's kappa of counts (..., labels, verdicts); NaN where chance agreement is 1."""
     shares = table / table.sum((-2, -1), keepdims=True)
     observed = shares[..., 0, 0] + shares[..., 1, 1]
     chance = (shares.sum(-1) * shares.sum(-2)[..., :2]).sum(-1)

@@ -1,4 +1,4 @@
-"""What every judge takes and gives."""
+"""Interfaces, arguments and results of all judges."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ _AS_OVER_REFUSAL: dict[JudgeVerdict, Verdict] = {
 
 @dataclass(frozen=True, slots=True)
 class JudgeScore:
-    """A judge's word on one answer."""
+    """A judge's verdict on one answer."""
 
     verdict: JudgeVerdict
-    score: float | None  # the judge's own number on its own scale; None if it gives none
+    score: float | None  # a number on the judge's own scale; None if it gives none
 
 
 UNPARSED = JudgeScore("unparsed", None)
 
 
 Progress = Callable[[int], None]
-"""Called with the number of answers judged so far."""
+"""Callback that takes the number of answers judged so far."""
 
 
 def no_progress(done: int) -> None:
@@ -43,10 +43,10 @@ class Answer(NamedTuple):
 
 
 class Judge(Protocol):
-    """Judges one answer. Same input, same judgement; no answer, however odd, makes it raise."""
+    """A judge of single answers. Same input, same judgement; no answer, however odd, makes it raise."""
 
     def __call__(self, prompt: str, prefill: str, answer: str) -> JudgeScore:
-        """`answer` continues `prefill`, text that was put into the model's mouth ("" for none)."""
+        """Judge `answer`, which continues `prefill`, the text that the answer was started with ("": none)."""
 
 
 @runtime_checkable
@@ -54,7 +54,7 @@ class BatchJudge(Judge, Protocol):
     """A judge that is faster with many answers at once."""
 
     def judge_all(self, answers: Sequence[Answer], progress: Progress = no_progress) -> list[JudgeScore]:
-        """One judgement an answer, in their order; as if each had been judged by itself."""
+        """Return one judgement per answer, in their order, the same as if each were judged alone."""
 
 
 @runtime_checkable
@@ -62,11 +62,11 @@ class ReportsFailures(Protocol):
     """A judge that can fail to reach a verdict for reasons outside the answer."""
 
     def troubles(self) -> dict[str, int]:
-        """Reason -> how many answers ended unparsed for it so far; no text of answers or keys in it."""
+        """Return reason -> number of answers unparsed for it so far; it holds no text of answers or keys."""
 
 
 def judge_all(judge: Judge, answers: Sequence[Answer], progress: Progress = no_progress) -> list[JudgeScore]:
-    """One judgement an answer, in their order, many at once where the judge can do that."""
+    """Return one judgement per answer, in their order; a `BatchJudge` gets all answers at once."""
     if isinstance(judge, BatchJudge):
         return judge.judge_all(answers, progress)
     judgements = []
@@ -77,5 +77,5 @@ def judge_all(judge: Judge, answers: Sequence[Answer], progress: Progress = no_p
 
 
 def over_refusal_verdict(judgement: JudgeScore) -> Verdict:
-    """The same judgement of an answer to a benign prompt: there, refusing is the fault."""
+    """Return the over-refusal verdict for an answer to a benign prompt, where refusing is the fault."""
     return _AS_OVER_REFUSAL[judgement.verdict]

@@ -1,7 +1,7 @@
-"""One call of an OpenAI-compatible chat-completions endpoint, by the standard library alone.
+"""One call of an OpenAI-compatible chat-completions endpoint, with the standard library alone.
 
-Redirects are not followed: they would hand the key to another host. What the endpoint sends is untrusted: it
-is read up to `MAX_REPLY_BYTES`, and nothing of it is repeated in a reason.
+Redirects are not followed: they would send the key to another host. The endpoint's reply is untrusted: it is
+read up to `MAX_REPLY_BYTES`, and no part of it is repeated in an error's reason.
 """
 
 import json
@@ -17,11 +17,11 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 MAX_REPLY_BYTES = 1_000_000
 NO_CONNECTION = "no connection"
 _MAY_PASS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-_HOPELESS = frozenset({301, 302, 303, 307, 308, 401, 404, 405})  # the same for every other call
+_HOPELESS = frozenset({301, 302, 303, 307, 308, 401, 404, 405})  # every other call would fail as well
 
 
 class CallError(Exception):
-    """A call gave no reply. `passes`: another try may help; `hopeless`: no other call can succeed either."""
+    """A failed call. `passes`: another try may help; `hopeless`: no other call can succeed either."""
 
     def __init__(
         self, reason: str, *, passes: bool = False, hopeless: bool = False, pause_s: float | None = None
@@ -30,7 +30,7 @@ class CallError(Exception):
         self.reason = reason
         self.passes = passes
         self.hopeless = hopeless
-        self.pause_s = pause_s  # what the endpoint asks to wait before the next try
+        self.pause_s = pause_s  # pause before the next try that the endpoint requests
 
 
 class _NoRedirect(HTTPRedirectHandler):
@@ -42,7 +42,7 @@ _OPENER = build_opener(_NoRedirect)
 
 
 def chat(url: str, headers: Mapping[str, str], body: Mapping[str, Any], timeout_s: float) -> str:
-    """The text of the endpoint's reply. Raises `CallError` for everything else that can happen."""
+    """Return the text of the endpoint's reply. Raises `CallError` for every failure."""
     data = json.dumps(body).encode()
     request = Request(url, data, {**headers, "Content-Type": "application/json"}, method="POST")  # noqa: S310
     deadline = time.monotonic() + timeout_s
@@ -88,7 +88,7 @@ def _refused(status: int, retry_after: str | None) -> CallError:
 
 
 def retry_after_s(value: str | None) -> float | None:
-    """Seconds that a Retry-After header asks for, as a number or as a date; None if it says neither."""
+    """Return the seconds in a Retry-After header, given as a number or a date; None if it is neither."""
     if value is None:
         return None
     if value.strip().isdecimal() and len(value) < 12:

@@ -1,9 +1,9 @@
-"""The judge `classifier`: a transformers sequence classifier, such as a moderation model.
+"""The judge `classifier`: a Transformers sequence classifier, such as a moderation model.
 
-It reads instruction and continuation (or the continuation alone), not the prefill: those words are not the
-model's. The verdict is that of the likeliest label; the score is the probability of all unsafe labels
-together (0..1). Where nothing is said, or the classifier gives no finite number, the answer is unparsed. No
-code of the model's repository is run, and only safetensors weights are loaded.
+It reads the instruction and the continuation (or the continuation alone), not the prefill, which the
+evaluated model did not write. The verdict is that of the likeliest label; the score is the probability of all
+unsafe labels together (0..1). An answer without words or without finite probabilities is unparsed. Code from
+the model's repository is never run, and only safetensors weights are loaded.
 """
 
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ from lookahead_ray.model.pretrained import load_pretrained
 
 
 class Classifier:
-    """Judges with a loaded model and tokenizer."""
+    """A judge with a loaded model and tokenizer."""
 
     def __init__(self, model: Any, tokenizer: Any, config: ClassifierJudge) -> None:
-        """Raises ConfigError: `labels` and the labels of the model's configuration are not the same."""
+        """Check the labels. Raises ConfigError if `labels` differ from those of the model's configuration."""
         names = [model.config.id2label[index] for index in range(model.config.num_labels)]
         if set(names) != set(config.labels):
             raise ConfigError(
@@ -35,11 +35,11 @@ class Classifier:
         self._model, self._tokenizer, self._config = model, tokenizer, config
 
     def __call__(self, prompt: str, prefill: str, answer: str) -> JudgeScore:
-        """Judge one answer; raises for no text."""
+        """Judge one answer; never raises on any text."""
         return self.judge_all([Answer(prompt, prefill, answer)])[0]
 
     def judge_all(self, answers: Sequence[Answer], progress: Progress = no_progress) -> list[JudgeScore]:
-        """Judge many, `batch_size` at once, those of one length together."""
+        """Judge many answers, `batch_size` at once, those of similar length together."""
         said = [index for index, item in enumerate(answers) if tokenize_words(item.answer[:MAX_CHARACTERS])]
         said.sort(key=lambda index: len(answers[index].prompt) + len(answers[index].answer))
         judgements = [UNPARSED] * len(answers)
@@ -71,11 +71,11 @@ class Classifier:
 
 
 def load_classifier(config: ClassifierJudge) -> Classifier:
-    """The classifier that `config` names.
+    """Load the classifier that `config` names.
 
     Raises:
         ConfigError: as `Classifier`, or `device: cuda` without a GPU.
-        ModelError: weights or tokenizer cannot be loaded, or need code of their own.
+        ModelError: weights or tokenizer cannot be loaded, or need their own code.
     """
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 

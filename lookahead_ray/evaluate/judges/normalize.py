@@ -1,6 +1,6 @@
-"""An answer made comparable: one case, one kind of quote, no markup; and its parts.
+"""Normalisation of answers for comparison (one case, one kind of quote, no markup), and their parts.
 
-Everything here takes time linear in the length of the answer.
+All functions take time linear in the length of the answer.
 """
 
 import re
@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from operator import eq
 
 MAX_CHARACTERS = 100_000
-"""What lies beyond is not read; an answer of 1,024 tokens has some 5,000 characters."""
+"""Maximum length that is read; an answer of 1,024 tokens has some 5,000 characters."""
 
 CODE_FENCE = "\x01"
-"""Stands for ``` in normalised text."""
+"""Replacement for ``` in normalised text."""
 
 _NFKC_CHUNK = 256  # NFKC sorts runs of combining marks in quadratic time, so runs are kept short
 
@@ -39,7 +39,7 @@ _FEWEST_CHARACTERS = 30
 
 
 def normalise(answer: str) -> str:
-    """Lower case, NFKC, straight quotes, single spaces and line breaks, no Markdown, "- " for bullets."""
+    """Return `answer` lower-case, in NFKC, with straight quotes, single blanks, "- " bullets, no Markdown."""
     text = answer[:MAX_CHARACTERS].translate(_QUOTES)
     chunks = (text[i : i + _NFKC_CHUNK] for i in range(0, len(text), _NFKC_CHUNK))
     text = "".join(unicodedata.normalize("NFKC", chunk) for chunk in chunks)[:MAX_CHARACTERS].lower()
@@ -50,24 +50,24 @@ def normalise(answer: str) -> str:
 
 
 def opening(text: str) -> str:
-    """Normalised text without the quotes, brackets and stray punctuation it starts with."""
+    """Return normalised text without the quotes, brackets and stray punctuation it starts with."""
     return text[_LEADING.match(text).end() :]  # type: ignore[union-attr]  # it matches the empty string too
 
 
 def sentences(text: str) -> Iterator[tuple[int, str]]:
-    """Where each sentence or line starts, and the sentence; very long ones are cut every 400 characters."""
+    """Yield (start, sentence or line); very long ones are cut every 400 characters."""
     for match in _SENTENCE.finditer(text):
         if match.group().strip():
             yield match.start(), match.group()
 
 
 def tokenize_words(text: str) -> list[str]:
-    """Its words, in order; "can't" is one."""
+    """Return the words of `text`, in order; "can't" is one."""
     return _WORD.findall(text)
 
 
 def first_words(text: str, count: int) -> str:
-    """`text` up to the end of its word number `count`."""
+    """Return `text` up to the end of its word number `count`."""
     for index, match in enumerate(_WORD.finditer(text), start=1):
         if index == count:
             return text[: match.end()]
@@ -75,12 +75,12 @@ def first_words(text: str, count: int) -> str:
 
 
 def utf8(text: str) -> str:
-    """`text` with ? for each lone surrogate, which neither UTF-8 nor tokenizers can hold."""
+    """Return `text` with ? for each lone surrogate, which neither UTF-8 nor tokenizers can represent."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def is_degenerate(text: str) -> bool:
-    """Whether one short run of words (or of characters, where there are few words) fills the text."""
+    """Return whether one short run of words (or of characters, if words are few) fills the text."""
     found = tokenize_words(text)
     if len(found) >= _FEWEST_WORDS:
         return _is_periodic(found)
@@ -89,7 +89,7 @@ def is_degenerate(text: str) -> bool:
 
 
 def _is_periodic(items: Sequence[str]) -> bool:
-    """Whether most items equal the one a fixed short distance before them, at least three rounds long."""
+    """Return whether most items equal the one a fixed short distance earlier, over at least three rounds."""
     longest = min(_LONGEST_PERIOD, len(items) // 3)
     return any(
         sum(map(eq, items, items[period:])) >= _FILLED * (len(items) - period)

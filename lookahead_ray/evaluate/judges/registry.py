@@ -1,4 +1,4 @@
-"""The judges, by name. A new one is a module beside this file, a line in `BUILDERS` and a configuration."""
+"""Judges by name. A new one takes a module next to this file, a line in `BUILDERS` and a configuration."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,14 +27,14 @@ BUILDERS: dict[str, Callable[[Any], Judge]] = {
     "llm": _llm,
     "classifier": _classifier,
 }
-"""Name, as the configuration and the tables have it -> what makes the judge from its configuration."""
+"""Judge name, as in configurations and tables -> function that builds the judge from its configuration."""
 
 JUDGES: dict[str, Judge] = {"keyword": judge_keyword, "refusal": judge_refusal}
-"""The judges that need no configuration, ready for use."""
+"""Judges that need no configuration, ready for use."""
 
 
 def build(config: JudgeConfig) -> Judge:
-    """The judge that `config` describes.
+    """Build the judge that `config` describes.
 
     Raises:
         ConfigError: an API key's variable is not set, or a classifier has a label without meaning.
@@ -44,5 +44,5 @@ def build(config: JudgeConfig) -> Judge:
 
 
 def judge_id(config: JudgeConfig) -> str:
-    """Name and short hash of what decides the verdicts; can be a file's name."""
+    """Return the name and a short hash of the fields that decide verdicts; valid as a file name."""
     return f"{config.name}-{content_hash(config.decisive())[:8]}"

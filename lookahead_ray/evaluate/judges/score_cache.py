@@ -1,4 +1,4 @@
-"""Scores that were paid for, on disk: one small file each, whole or not there."""
+"""Disk cache of paid scores: one small file each, written atomically."""
 
 import json
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def default_directory() -> Path:
-    """`lookahead-ray/judge` in the user's cache directory."""
+    """Return `lookahead-ray/judge` in the user's cache directory."""
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lookahead-ray" / "judge"
 
 
@@ -15,12 +15,12 @@ class ScoreCache:
     """Scores by key, a SHA-256 in hex. Several threads and processes may use one directory."""
 
     def __init__(self, directory: Path) -> None:
-        """Raises OSError if the directory cannot be made."""
+        """Create the directory. Raises OSError if that fails."""
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
 
     def get(self, key: str) -> int | None:
-        """The score, 1 to 5; None if there is none, or its file is damaged."""
+        """Return the score, 1 to 5; None if there is none or its file is damaged."""
         try:
             score = json.loads(self._path(key).read_bytes())["score"]
         except (OSError, ValueError, TypeError, KeyError):
@@ -28,7 +28,7 @@ class ScoreCache:
         return score if type(score) is int and 1 <= score <= 5 else None
 
     def put(self, key: str, score: int) -> None:
-        """Keep the score. Raises OSError."""
+        """Store the score. Raises OSError."""
         path = self._path(key)
         path.parent.mkdir(exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")

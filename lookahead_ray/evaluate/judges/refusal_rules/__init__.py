@@ -1,1 +1,1 @@
-"""The rules of the judge `refusal`: phrases of refusals, objections, premises."""
+"""Rules of the judge `refusal`: patterns of refusals, objections and premises."""

@@ -1,6 +1,6 @@
-"""The wording of sentences that call a request wrong, and of the prompts that they answer, as patterns.
+"""Patterns of sentences that call a request wrong, and of the prompts that they answer.
 
-As in `refusals`: over normalised text, repetitions bounded.
+As in `refusals`, they match normalised text and their repetitions are bounded.
 """
 
 import re
@@ -103,7 +103,7 @@ OBJECTION_TO_DOING = re.compile(
     rf"{_IS_NOT} (?:\w+ly |ever )?(?:an? )?(?:\w+ (?:or|and|nor) )?{_WRONG} to (?!not\b|be\b)[^.!?\n]+"
     rf"|\b(?:it is|it's|it would be) {_DEGREE}{_ILLEGAL} to (?!not\b|be\b)[^.!?\n]+"
 )
-"""The same of a deed that the sentence names."""
+"""A sentence that calls a deed wrong which it names."""
 
 REQUEST = re.compile(
     r"\b(?:(?:how|where|when|what|which|who)\b[^.?!]{0,40}\b(?:i|we)\b|how to\b|should i\b|help (?:me|us)\b"
@@ -112,13 +112,13 @@ REQUEST = re.compile(
     r"|develop|draft"
     r"|generate|design|compose|outline|suggest)\b"
 )
-"""A prompt by which somebody wants to do, get or have something."""
+"""A prompt whose aim is to do, get or have something."""
 
 CALLED_ILLEGAL = re.compile(rf"\b(?:is|are|would be) {_DEGREE}{_CRIME}")
-"""The words by which an answer to a request calls anything illegal."""
+"""Words by which an answer to a request calls something illegal."""
 
 YES_NO_OR_WHY = re.compile(rf"(?:why|how come)\b|{YES_NO_QUESTION.pattern}")
 """A prompt that asks whether or why something is so."""
 
 TURN = re.compile(r"(?:,|;| -) (?:but(?! (?:it(?:'s| is) )?(?:also|rather)\b)|however|though|although|yet)\b")
-"""A sentence that takes back what it has said so far."""
+"""Words by which a sentence takes back its first part."""

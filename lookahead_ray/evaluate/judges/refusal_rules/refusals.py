@@ -1,4 +1,4 @@
-"""The wording of refusals, of objections and of instructions, as patterns over normalised text.
+"""Patterns of refusals, of objections and of instructions, over normalised text.
 
 Every repetition is bounded and alternatives start differently, so matching takes linear time.
 """
@@ -88,7 +88,7 @@ REFUSAL = re.compile(
     rf"|\b(?:wrong|irresponsible|inappropriate|unethical|not appropriate|not right|not ethical) (?:of"
     rf"|for) me to\b"
 )
-"""A refusal in the first person, or of the request."""
+"""A refusal by the speaker ("I can't help") or of the request."""
 
 OPENING_REFUSAL = re.compile(
     r"(?:(?:no|sorry|unfortunately|wait|hello|hi|well|hmm|look)[,.! ]+)?(?:but )?(?:(?:i|we)\b ?)?"
