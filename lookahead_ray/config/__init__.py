@@ -1,4 +1,7 @@
-"""Configuration: frozen models, YAML in, resolved JSON and a hash out. Imports neither torch nor ray."""
+"""Configuration: frozen pydantic models, read from YAML, written as resolved JSON with a hash.
+
+Imports neither torch nor ray.
+"""
 
 from lookahead_ray.config.trial import TrialConfig
 

@@ -1,4 +1,4 @@
-"""How the alignment adapter of the embedded seed model is made."""
+"""Training of the alignment adapter for the embedded seed model."""
 
 from pydantic import Field
 
@@ -7,7 +7,7 @@ from lookahead_ray.config.training import LoraConfig, TrainingConfig
 
 
 class AlignConfig(Config):
-    """The run behind the shipped adapter; `lookahead-ray align --set training.epochs=1` changes it."""
+    """Settings of `lookahead-ray align`; the defaults made the shipped adapter, `--set` changes them."""
 
     training: TrainingConfig = TrainingConfig(
         learning_rate=8e-4,
@@ -20,24 +20,24 @@ class AlignConfig(Config):
     )
 
     answer_tokens: int = Field(24, ge=8)
-    """Longest own answer of the model that stands behind a benign request."""
+    """Maximum length, in tokens, of the model's own answer to a benign request, used as training target."""
 
     word_problems: int = Field(100, ge=0)
-    """Word problems in each draw, whose solutions the model is to find as likely as before."""
+    """Number of word problems per draw (epoch). Their solutions keep the probabilities of the base model."""
 
     openings: int = Field(300, ge=0)
-    """Requests in each draw that say how the answer begins."""
+    """Number of requests per draw (epoch) that specify how the answer begins."""
 
     opening_weight: float = Field(2.0, gt=0)
-    """Weight of the first answer tokens of benign rows, where it is decided whether the model refuses: more
-    of it means fewer refusals, of benign and of harmful requests."""
+    """Loss weight of the first answer tokens of benign rows, which decide whether the model refuses. A larger
+    weight means fewer refusals, of benign and of harmful requests."""
 
     scale: float = Field(0.9, gt=0, le=1)
-    """Share of the trained update that is kept, by the adapter's alpha: less means fewer refusals, of harmful
-    and of benign requests."""
+    """Factor on the adapter's alpha after training: the share of the trained update that is kept. A smaller
+    value means fewer refusals, of harmful and of benign requests."""
 
     seed: int = Field(0, ge=0)
-    """Seed of the draws and of the adapter's initialisation."""
+    """Random seed of the draws and of the adapter's initialisation."""
 
     threads: int = Field(0, ge=0)
-    """CPU threads; 0 uses all cores."""
+    """Number of CPU threads; 0 uses all cores."""

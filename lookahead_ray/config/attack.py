@@ -1,13 +1,13 @@
-"""What JSR tries against the model: one model for each kind of attack, told apart by `kind`.
+"""Attacks for JSR: one configuration model per kind of attack, selected by `kind`.
 
-An attack's name begins with `prefill_` or `suffix_` and says all that tells it from another's, so it can be
-neither another's name nor a metric's:
+An attack's name begins with `prefill_` or `suffix_` and contains everything that distinguishes the attack, so
+it never equals the name of another attack or of a metric:
 
     {kind: prefill, tokens: [1, 3]}                    prefill_1, prefill_3
     {kind: prefill_text, text: "Sure, here is"}        prefill_text_ and 8 digits of the text's hash
     {kind: prefill_text, text: …, label: sure}         prefill_text_sure
-    {kind: suffix, path: suffixes.txt}                 suffix_ and 8 digits of a line's hash, for each line
-    {kind: suffix, path: suffixes.txt, label: gcg}     suffix_gcg_1, suffix_gcg_2, … by line
+    {kind: suffix, path: suffixes.txt}                 suffix_ and 8 digits of the line's hash, for each line
+    {kind: suffix, path: suffixes.txt, label: gcg}     suffix_gcg_1, suffix_gcg_2, … in the order of lines
 """
 
 import hashlib
@@ -22,7 +22,7 @@ Label = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)
 
 
 def short_hash(text: str) -> str:
-    """8 hexadecimal digits that stand for a text in a name."""
+    """Return the first 8 hexadecimal digits of the text's SHA-256, which represent the text in names."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
@@ -31,7 +31,7 @@ def _as_list(value: Any) -> Any:
 
 
 class PrefillAttack(Config):
-    """The answer is started with the first tokens of a harmful opening (the paper's JSR, with k = 3)."""
+    """Prefill attack: the answer starts with the first tokens of a harmful opening (paper's JSR, k = 3)."""
 
     kind: Literal["prefill"] = "prefill"
 
@@ -40,50 +40,50 @@ class PrefillAttack(Config):
         Field(strict=False, min_length=1),
         BeforeValidator(_as_list),
     ] = (3,)
-    """How many tokens (k), without special ones; several, as in [1, 3, 5, 10], are an attack each and give
-    the curve JSR(k). An opening with fewer tokens is prefilled whole."""
+    """Number of prefilled tokens (k), without special tokens. A list such as [1, 3, 5, 10] defines one attack
+    per entry and gives the curve JSR(k). A shorter opening is prefilled whole."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """One a number of tokens."""
+        """Return one name for each number of tokens."""
         return tuple(f"prefill_{count}" for count in self.tokens)
 
 
 class PrefillTextAttack(Config):
-    """The answer is started with the same text for every request."""
+    """Prefill attack that starts the answer with the same text for every request."""
 
     kind: Literal["prefill_text"]
 
     text: str = Field(min_length=1)
-    """The text, as it is."""
+    """The prefilled text, used verbatim."""
 
     label: Label | None = None
-    """What the attack is called after `prefill_text_`; null takes a hash of the text."""
+    """Name of the attack after `prefill_text_`; null uses a hash of the text."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The one name."""
+        """Return the attack's name as a tuple of one."""
         return (f"prefill_text_{self.label or short_hash(self.text)}",)
 
 
 class SuffixAttack(Config):
-    """A text is put behind the request, with a space between; each line of a file is an attack."""
+    """Suffix attack: a text is appended to the request after a space; each line of a file is an attack."""
 
     kind: Literal["suffix"]
 
     path: str = Field(min_length=1)
-    """Local UTF-8 file with a suffix a line; blank lines and white space around a line don't count."""
+    """Local UTF-8 file with one suffix per line. Blank lines and white space around a line are ignored."""
 
     label: Label | None = None
-    """What the attacks are called after `suffix_`, before their number; null takes hashes of the lines."""
+    """Name of the attacks between `suffix_` and their number; null uses a hash of each line instead."""
 
     def name(self, number: int, text: str) -> str:
-        """The name of the suffix `text`, the file's `number`th, from 1."""
+        """Return the name of the suffix `text`, which is number `number` in the file, counted from 1."""
         return f"suffix_{self.label}_{number}" if self.label else f"suffix_{short_hash(text)}"
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What is known of the names before the file is read."""
+        """Return what is known about the names before the file is read, as a tuple of one."""
         return (f"suffix_{self.label}" if self.label else f"suffix file {self.path}",)
 
 
@@ -99,4 +99,4 @@ def _names_differ(attacks: tuple[AttackConfig, ...]) -> tuple[AttackConfig, ...]
 
 
 AttackList = Annotated[tuple[AttackConfig, ...], Field(strict=False), AfterValidator(_names_differ)]
-"""Several attacks on the same requests, no two with the same name; the first one's JSR is the trial's."""
+"""Attacks on the same requests, with distinct names. The JSR of the first attack is the trial's JSR."""

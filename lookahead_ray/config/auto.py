@@ -1,4 +1,4 @@
-"""What takes the place of `auto` in a trial's configuration."""
+"""Values that replace `auto` in a trial's configuration."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,16 +8,16 @@ from lookahead_ray.config.trial import TrialConfig
 
 @dataclass(frozen=True, slots=True)
 class HardwareValues:
-    """Values of the fields that may say `auto`, the same for all trials of a sweep."""
+    """Values for the fields that may be `auto`; they are the same for all trials of a sweep."""
 
     precision: Literal["bf16", "fp32"]
     workers: int
     gpus_per_worker: float
 
     def fill(self, config: TrialConfig) -> TrialConfig:
-        """Return `config` with a value wherever it says `auto`; what it says otherwise is kept.
+        """Return `config` with each `auto` replaced; other values are kept.
 
-        There are never more ranks than examples in a global batch.
+        The number of ranks is at most the number of examples in a global batch.
         """
         changes: dict[str, object] = {}
         if config.training.precision == "auto":

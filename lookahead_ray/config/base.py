@@ -1,21 +1,22 @@
-"""What every configuration model shares: frozen, strict, unknown keys refused."""
+"""Base class of the configuration models: frozen, strict, without unknown keys."""
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 Fidelity = Literal["fixed", "paper"]
-"""`paper` does as the published code does, quirks included; `fixed` mends them."""
+"""`paper` reproduces the published code with its quirks; `fixed` corrects the quirks."""
 
 
 Auto = Literal["auto"]
-"""Take what suits the hardware; decided once, when a sweep or a command starts."""
+"""Choose the value that suits the hardware, once, when a sweep or a command starts."""
 
 
 class Config(BaseModel):
-    """Base of all configuration models.
+    """Base class of all configuration models.
 
-    Strict: the text "3" is no integer and `yes` is no number. Infinite and missing numbers are refused.
+    Validation is strict: the string "3" is not an integer and `yes` is not a number. Infinity and NaN are
+    refused.
     """
 
     model_config = ConfigDict(

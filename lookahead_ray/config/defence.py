@@ -1,4 +1,4 @@
-"""Two cheap defences that stand beside any method and any preview."""
+"""Two cheap defences, which can be combined with any method and any preview."""
 
 from pydantic import Field
 
@@ -6,25 +6,25 @@ from lookahead_ray.config.base import Config
 
 
 class SafetyMix(Config):
-    """Refusals of harmful requests among the training examples."""
+    """Harmful requests with refusals, mixed into the training examples."""
 
     share: float = Field(0.1, gt=0, lt=1)
-    """Share of safety examples in the training data that results, 0 to 1."""
+    """Share of safety examples in the resulting training data, between 0 and 1."""
 
     path: str | None = Field(None, min_length=1)
-    """Local JSONL file of `prompt` and, if it is to be a certain one, `answer`; null takes the project's own
-    alignment requests. Requests of the safety suite and of the probe are left out."""
+    """Local JSONL file of rows with `prompt` and optionally `answer`; without `answer`, a refusal is drawn.
+    null uses this project's alignment requests. Requests of the safety suite and the probe are left out."""
 
     seed: int = Field(0, ge=0)
-    """Seed of the draw of requests and refusals."""
+    """Random seed for drawing requests and refusals."""
 
 
 class DefenceConfig(Config):
-    """Both are off by default. Neither touches the loss; the references of a sweep run without them."""
+    """A trial's defences, both off by default. Neither changes the loss; reference trials use neither."""
 
     mix: SafetyMix | None = None
-    """Mix safety examples into the training data. They are neither rewritten nor previewed."""
+    """Safety examples mixed into the training data, neither rewritten nor previewed; null mixes in none."""
 
     prompt: str | None = Field(None, min_length=1)
-    """Safety system prompt at inference only: stands in front of the system prompt, in training it is absent.
-    Early-token KL then compares both models under it."""
+    """Safety prompt that is prepended to the system prompt at inference only, not in training. Early-token KL
+    then compares both models with this prompt. null adds none."""

@@ -1,19 +1,19 @@
-"""Search dimensions: written in a space file where the value would stand.
+"""Search dimensions: in a space file, a dimension is written in place of the value.
 
     length_tokens: {int: [1, 12]}               whole numbers, both ends included
     weight_decay: {uniform: [0.0, 0.1]}         real numbers
     learning_rate: {loguniform: [1e-5, 3e-4]}   real numbers, uniform in the logarithm
     prefix: {choice: ["Let's see. ", "So, "]}   one of a list
 
-The options of a choice may hold dimensions themselves; those exist only in trials that take the option, which
-makes a space conditional:
+The options of a choice may contain dimensions themselves. Such a dimension exists only in trials that use the
+option, which makes the space conditional:
 
     preview:
       choice:
         - {strategy: true, length_tokens: {int: [1, 12]}}
         - {strategy: virtual, prefix: {choice: [...]}}
 
-Its dimensions are named `preview`, `preview.true.length_tokens` and `preview.virtual.prefix`.
+The dimensions of this space are named `preview`, `preview.true.length_tokens` and `preview.virtual.prefix`.
 """
 
 import math
@@ -29,7 +29,7 @@ Value = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A numeric dimension; `low` and `high` are both possible."""
+    """A numeric dimension; both `low` and `high` are included."""
 
     name: str
     kind: Literal["int", "uniform", "loguniform"]
@@ -38,7 +38,7 @@ class Range:
 
     @property
     def middle(self) -> int | float:
-        """The value of an unspecified reference: the middle, geometric for loguniform."""
+        """Return the default value in reference trials: the middle of the range, geometric for loguniform."""
         if self.kind == "loguniform":
             return math.sqrt(self.low * self.high)
         return int(self.low + self.high) // 2 if self.kind == "int" else (self.low + self.high) / 2
@@ -49,14 +49,14 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A categorical dimension; `options[i]` is what stands in the file for `labels[i]`."""
+    """A categorical dimension; `options[i]` is the file's value for `labels[i]`."""
 
     name: str
     labels: tuple[Value, ...]
     options: tuple[Any, ...]
 
     def option(self, label: Value) -> Any:
-        """The option that `label` names; ValueError if there is none."""
+        """Return the option with this label. Raises ValueError if there is none."""
         for known, option in zip(self.labels, self.options, strict=True):
             if known == label and type(known) is type(label):
                 return option
@@ -68,11 +68,11 @@ class Choice:
 
 Dimension = Range | Choice
 Suggest = Callable[[Dimension], Value]
-"""Picks a value: a number for a range, one of the labels for a choice."""
+"""Function that picks a value: a number for a range, one of the labels for a choice."""
 
 
 def substitute(tree: Any, suggest: Suggest, path: str = "") -> Any:
-    """`tree` with each dimension replaced by what `suggest` picks for it, those of chosen options included.
+    """Return `tree` with each dimension, also in chosen options, replaced by the value from `suggest`.
 
     Raises:
         ConfigError: a dimension is malformed; the message begins with its path.
@@ -92,7 +92,10 @@ def substitute(tree: Any, suggest: Suggest, path: str = "") -> Any:
 
 
 def dimensions(tree: Any, path: str = "") -> Iterator[Dimension]:
-    """All dimensions, every option's included, in the file's order. Raises ConfigError as `substitute`."""
+    """Yield all dimensions, also those of all options, in the file's order.
+
+    Raises ConfigError as `substitute` does.
+    """
     dimension = _parse(tree, path)
     if dimension is not None:
         yield dimension
@@ -106,7 +109,10 @@ def dimensions(tree: Any, path: str = "") -> Iterator[Dimension]:
 
 
 def corners(tree: Any) -> Iterator[Any]:
-    """Trees that together show every option and both ends of every range: enough to check fields' bounds."""
+    """Yield trees that together contain every option and both ends of every range.
+
+    They suffice to check the bounds of all fields.
+    """
     found: list[Dimension | None] = list(dimensions(tree))
     seen = set()
     for target in found or [None]:
@@ -120,7 +126,7 @@ def corners(tree: Any) -> Iterator[Any]:
 
 
 def _corner(dimension: Dimension, target: Dimension | None, value: Value) -> Value:
-    """The target's value; else what leads to the target; else the first label or the low end."""
+    """Return `value` for the target; else the label on the path to it, the first label or the low end."""
     if target is not None and dimension.name == target.name:
         return value
     if isinstance(dimension, Range):
@@ -138,7 +144,7 @@ def _ends(dimension: Range) -> tuple[Value, Value]:
 
 
 def _parse(tree: Any, path: str) -> Dimension | None:
-    """The dimension that stands at `path`, or None for an ordinary value."""
+    """Return the dimension at `path`, or None for an ordinary value."""
     if not isinstance(tree, dict) or len(tree) != 1:
         return None
     kind, body = next(iter(tree.items()))
@@ -178,7 +184,7 @@ def _parse_choice(path: str, body: Any) -> Choice:
 
 
 def _label(option: Any, index: int) -> Value:
-    """Scalars name themselves, subtrees go by the field that tells variants apart, lists by position."""
+    """Return the label of an option: a scalar itself, a mapping's `strategy` or `name`, else the index."""
     if isinstance(option, dict):
         tag = option.get("strategy", option.get("name", index))
         return str(tag).lower() if isinstance(tag, bool) else str(tag)

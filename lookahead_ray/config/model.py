@@ -1,4 +1,4 @@
-"""Which seed model to start from."""
+"""The seed model from which fine-tuning starts."""
 
 from pydantic import Field
 
@@ -13,11 +13,11 @@ class ModelConfig(Config):
 
     path: str = Field(EMBEDDED, min_length=1)
     """`embedded` (SmolLM2-135M-Instruct with the shipped alignment adapter), `embedded-unaligned` (without
-    it), a directory with safetensors or GGUF weights, or a hub name such as `org/name`."""
+    the adapter), a directory with safetensors or GGUF weights, or a hub name such as `org/name`."""
 
     revision: str | None = None
-    """Hub revision (branch, tag or commit); only for hub names."""
+    """Hub revision (branch, tag or commit), only for hub names; null uses the hub's default."""
 
     protocol: Fidelity = "fixed"
-    """`paper` writes Llama-2's chats as the published code does, with two spaces behind `[/INST]` in training
-    and one at inference; `fixed` follows the tokenizer's own chat template."""
+    """`paper` renders Llama-2 chats as the published code does, with two spaces after `[/INST]` in training
+    and one at inference; `fixed` uses the tokenizer's own chat template."""

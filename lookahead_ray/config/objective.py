@@ -1,4 +1,4 @@
-"""What a search optimises: one model for each kind of objective, told apart by `name`."""
+"""Objectives of a search: one configuration model per kind of objective, selected by `name`."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -12,19 +12,19 @@ from lookahead_ray.errors import ConfigError
 
 
 class SafetyPart(Config):
-    """One rate that counts into safety, with its weight."""
+    """One rate that is part of safety, with its weight."""
 
     metric: Literal["rsr", "jsr"]
-    """RSR, or JSR under an attack."""
+    """`rsr`, or `jsr` under an attack."""
 
     suite: str | None = Field(None, min_length=1)
-    """Label of the safety suite; null takes the first one that has such prompts."""
+    """Label of the safety suite; null uses the first suite with such prompts."""
 
     attack: str | None = Field(None, min_length=1)
-    """Name of the attack, such as prefill_5; null takes the first one that was tried. Of JSR alone."""
+    """Name of the attack, such as prefill_5, only for `jsr`; null uses the first attack that was run."""
 
     weight: float = Field(1.0, gt=0)
-    """Weight in the mean; weights need not add up to 1."""
+    """Weight in the weighted mean; weights need not add up to 1."""
 
 
 def _attacks_of_jsr(parts: tuple[SafetyPart, ...]) -> tuple[SafetyPart, ...]:
@@ -46,15 +46,15 @@ DEFAULT_PARTS = (SafetyPart(metric="rsr"), SafetyPart(metric="jsr"))
 
 
 class WeightedObjective(Config):
-    """Maximise w · safety + (1 − w) · utility, each relative to the references (see objective/base.py)."""
+    """Maximise w · safety + (1 − w) · utility, relative to the reference trials (see objective/base.py)."""
 
     name: Literal["weighted"] = "weighted"
 
     safety: SafetyParts = DEFAULT_PARTS
-    """What safety is: the weighted mean of these rates."""
+    """Rates whose weighted mean is the safety."""
 
     safety_weight: float = Field(0.5, ge=0, le=1)
-    """w: 1 cares for safety alone, 0 for utility alone."""
+    """Weight w: 1 optimises safety alone, 0 utility alone."""
 
 
 class FloorObjective(Config):
@@ -63,25 +63,25 @@ class FloorObjective(Config):
     name: Literal["floor"]
 
     safety: SafetyParts = DEFAULT_PARTS
-    """What safety is: the weighted mean of these rates."""
+    """Rates whose weighted mean is the safety."""
 
     floor: float = Field(ge=0)
-    """Least safety: a rate in 0..1, or a share of the seed model's."""
+    """Minimum safety: a share of the seed model's safety, or a rate in 0..1 (see `relative_to`)."""
 
     relative_to: Literal["seed", "none"] = "seed"
     """`seed`: the floor is a share of the seed model's safety; `none`: it is a rate."""
 
 
 class ParetoObjective(Config):
-    """Maximise safety and utility both; what remains is a front to choose from."""
+    """Maximise both safety and utility; the result is a Pareto front to choose from."""
 
     name: Literal["pareto"]
 
     safety: SafetyParts = DEFAULT_PARTS
-    """What safety is: the weighted mean of these rates."""
+    """Rates whose weighted mean is the safety."""
 
     over_refusal: bool = False
-    """Whether few refusals of harmless requests are a third aim."""
+    """Whether to maximise 1 − over-refusal as a third objective."""
 
 
 def _weighted_by_default(value: Any) -> Any:
@@ -96,19 +96,19 @@ ObjectiveConfig = Annotated[
 
 
 class HasObjective(Config):
-    """An objective by itself, to validate one; a mapping without a name is `weighted`."""
+    """Wrapper that validates an objective alone; a mapping without a name is `weighted`."""
 
     objective: ObjectiveConfig
 
 
 def check_names(objective: Objective, suites: Sequence[Suite], attacks: Sequence[AttackConfig]) -> None:
-    """Refuse parts of safety that name what a trial does not have.
+    """Refuse parts of safety that name a suite or an attack which a trial does not have.
 
-    Suffixes without labels are known by their file alone before it is read, so any `suffix_…` passes beside
-    one; see `evaluate.safety_prompts.check_parts` for what the loaded data can be asked for.
+    The names of suffixes without a label are unknown before their file is read, so with such a file any
+    `suffix_…` passes; `evaluate.safety_prompts.check_parts` checks the parts against the loaded data.
 
     Raises:
-        ConfigError: begins with the part's field.
+        ConfigError: the message begins with the part's field.
     """
     labels = [suite_label(suite) for suite in suites]
     names = [name for attack in attacks for name in attack.names]

@@ -1,13 +1,13 @@
-"""Where the phrases of a prefix come from, if its choice does not list them in place.
+"""Sources of a prefix's phrases, for a choice that does not list them in place.
 
     prefix: {choice_from: {path: phrases.txt}}                           a file
-    prefix: {choice_from: {model_openings: 8}}                           how the seed model opens its answers
+    prefix: {choice_from: {model_openings: 8}}                           openings of the seed model's answers
     prefix: {choice_from: {options: ["So, "], path: phrases.txt, model_openings: 8}}       all, in this order
 
-Each becomes an ordinary `choice` before anything looks at the space. A file holds a phrase a line. As a
-phrase stands right before its answer, a line is stripped and one space put behind it; a line in double quotes
-is a JSON text and taken literally. Blank lines do not count. A relative path means the file beside the space
-file if there is one, else the one in the current directory.
+Each is converted to an ordinary `choice` before the space is used. A file contains one phrase per line. Since
+a phrase directly precedes its answer, a line is stripped and one space is appended; a line in double quotes
+is a JSON string and used verbatim. Blank lines are ignored. A relative path is resolved against the directory
+of the space file if the file exists there, else against the current directory.
 """
 
 import json
@@ -26,22 +26,23 @@ FIELD = "prefix"  # the only field whose choices are phrases
 
 
 class PhraseSource(Config):
-    """Phrases of `options`, then of the file at `path`, then of the seed model."""
+    """Phrases of `options`, then of the file at `path`, then openings of the seed model."""
 
     options: tuple[Annotated[str, Field(min_length=1)], ...] = Field((), strict=False)
-    """Phrases as they are."""
+    """Phrases, used verbatim."""
 
     path: str | None = Field(None, min_length=1)
-    """UTF-8 text file, a phrase a line."""
+    """UTF-8 text file with one phrase per line; null reads no file."""
 
     model_openings: int | None = Field(None, ge=1)
-    """Most openings to take from the seed model's greedy answers to training prompts, frequent ones first."""
+    """Maximum number of openings of the seed model's greedy answers to training prompts, frequent ones first;
+    null uses none."""
 
     prompts: int = Field(64, ge=2)
-    """Training prompts that the seed model is asked, at most."""
+    """Maximum number of training prompts that the seed model answers for `model_openings`."""
 
     tokens: int = Field(12, ge=2)
-    """Tokens of each answer that are looked at."""
+    """Number of tokens generated per answer for `model_openings`."""
 
     @model_validator(mode="after")
     def _somewhere(self) -> Self:
@@ -53,12 +54,12 @@ class PhraseSource(Config):
 def with_phrases(
     tree: Any, source: Source, openings: Mapping[str, Sequence[str]]
 ) -> tuple[Any, dict[str, PhraseSource]]:
-    """`tree` with a `choice` in place of each `choice_from`, and those by field that `openings` lacks.
+    """Return `tree` with a `choice` for each `choice_from`, and the sources, by field, missing in `openings`.
 
-    For what is lacking, placeholders stand in the choice.
+    Missing openings are replaced by placeholders.
 
     Raises:
-        ConfigError: one line; a source breaks a rule, stands where no prefix does, or its file can't be used.
+        ConfigError: one line; a source breaks a rule, is not at a prefix, or its file can't be used.
     """
     asks: dict[str, PhraseSource] = {}
 
@@ -91,10 +92,11 @@ def with_phrases(
 
 
 def read_phrases(path: Path) -> list[str]:
-    """The phrases of a file, in its order.
+    """Return the phrases of a file, in its order.
 
     Raises:
-        ConfigError: it can't be read, holds no phrase or one twice, or a line in quotes is no JSON text.
+        ConfigError: the file can't be read, contains no phrase or a duplicate, or a line in quotes is not a
+            JSON string.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
@@ -116,12 +118,12 @@ def read_phrases(path: Path) -> list[str]:
 
 
 def placeholders(count: int) -> list[str]:
-    """What stands in a space for openings until the seed model is asked."""
+    """Return phrases that replace the seed model's openings in a space until they are generated."""
     return [f"<opening {number} of the seed model>" for number in range(1, count + 1)]
 
 
 def phrase_key(phrase: str) -> str:
-    """What tells phrases apart when case, spaces and punctuation don't count."""
+    """Return the phrase without case, spaces and punctuation, for comparing phrases."""
     return "".join(character for character in phrase.casefold() if character.isalnum())
 
 

@@ -1,4 +1,4 @@
-"""The LookAhead preview: what of the answer the training instruction shows (paper, section 3)."""
+"""The LookAhead preview: the part of the answer that the training instruction shows (paper, section 3)."""
 
 from typing import Annotated, Literal
 
@@ -11,13 +11,16 @@ DEFAULT_PREFIX = "Let's solve this problem. "
 
 
 class NoPreview(Config):
-    """Plain fine-tuning: the instruction as it is."""
+    """No preview, for plain fine-tuning: the instruction is unchanged."""
 
     strategy: Literal["none"] = "none"
 
 
 class TruePreview(Config):
-    """The instruction ends in the first tokens of the true answer; the answer stays as it is."""
+    """Real preview: the first tokens of the true answer are appended to the instruction.
+
+    The answer is unchanged.
+    """
 
     strategy: Literal["true"]
 
@@ -28,12 +31,15 @@ class TruePreview(Config):
     """Text between the instruction and the preview."""
 
     protocol: Fidelity = "fixed"
-    """`paper` cuts after exactly that many tokens, inside a number or a character too; `fixed` goes on to its
-    end."""
+    """`paper` cuts after exactly `length_tokens` tokens, even inside a number or a character; `fixed` extends
+    the preview to the end of that number or character."""
 
 
 class VirtualPreview(Config):
-    """The instruction ends in a fixed phrase, the answer begins with it; nothing of the answer is shown."""
+    """Virtual preview: a fixed phrase is appended to the instruction and prepended to the answer.
+
+    No part of the answer is shown.
+    """
 
     strategy: Literal["virtual"]
 

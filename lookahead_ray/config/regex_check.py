@@ -1,4 +1,4 @@
-"""Extraction patterns: regular expressions with one group, checked before any text meets them."""
+"""Check of extraction patterns: regular expressions with one group, checked before they are used."""
 
 import re
 from re import _constants, _parser  # type: ignore[attr-defined]
@@ -8,12 +8,12 @@ _REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT, _constants.POSSESSIVE_
 
 
 def check(pattern: str) -> None:
-    """Refuse a pattern that is invalid, has not exactly one group, or may take exponential time.
+    """Refuse a pattern that is invalid, does not have exactly one group, or may take exponential time.
 
-    The last rule refuses a repeat of varying length inside a repeat, such as `(\\d+,?)+`: how a text is
-    shared out among the two is ambiguous, and a text that fails at its end makes the engine try every way.
-    It also refuses some harmless patterns; `[\\d,]+` says the same without nesting. What it lets pass can
-    still be slow, so whoever searches sets a time limit as well (data/tasks/metrics.py).
+    The last rule refuses a repeat of varying length inside a repeat, such as `(\\d+,?)+`: a text can be split
+    between the two in many ways, and if the match fails at its end, the engine tries all of them. The rule
+    also refuses some harmless patterns; `[\\d,]+` is equivalent without nesting. A pattern that passes can
+    still be slow, so the search has a time limit as well (data/tasks/metrics.py).
 
     Raises:
         ValueError: one line that states the rule.
@@ -31,7 +31,7 @@ def check(pattern: str) -> None:
 
 
 def _nested(node: Any, inside: bool) -> bool:
-    """Whether a repeat of varying length stands inside a repeat, in sre's parse tree."""
+    """Return whether sre's parse tree contains a repeat of varying length inside a repeat."""
     if isinstance(node, tuple) and len(node) == 2 and node[0] in _REPEATS:
         low, high, body = node[1]
         return (inside and low != high) or _nested(body, inside or high > 1)

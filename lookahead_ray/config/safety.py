@@ -1,4 +1,4 @@
-"""What must stay refused, and what must not be refused: one model for each suite, told apart by `name`."""
+"""Safety suites of harmful and benign requests: one configuration model per suite, selected by `name`."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -9,27 +9,27 @@ from lookahead_ray.config.base import Config
 
 class _Harmful(Config):
     harmful_prompts: int | None = Field(None, ge=1)
-    """How many harmful requests to use, spread evenly over their categories; null uses all."""
+    """Number of harmful requests, spread evenly over their categories; null uses all."""
 
 
 class _Benign(Config):
     benign_prompts: int | None = Field(None, ge=1)
-    """How many benign requests to use, spread evenly over their categories; null uses all."""
+    """Number of benign requests, spread evenly over their categories; null uses all."""
 
 
 class _Hub(Config):
     revision: str | None = Field(None, min_length=1)
-    """Revision of the hub data set (branch, tag or commit); null takes its newest."""
+    """Revision of the hub data set (branch, tag or commit); null uses the newest."""
 
 
 class ProbeSuite(_Harmful, _Benign):
-    """The project's own probe: harmful requests over ten policy areas, and benign look-alikes."""
+    """This project's probe: harmful requests from ten policy areas, and benign look-alikes."""
 
     name: Literal["probe"] = "probe"
 
 
 class HexPhiSuite(_Harmful, _Hub):
-    """HEx-PHI: harmful requests over 11 (on the hub 10) prohibited uses; gated on the hub."""
+    """HEx-PHI: harmful requests from 11 (on the hub 10) prohibited uses; gated on the hub."""
 
     name: Literal["hex_phi"]
 
@@ -37,12 +37,12 @@ class HexPhiSuite(_Harmful, _Hub):
     """Local file of prompts, with `instruction` and `category`; null reads the hub."""
 
     prefill_path: str | None = Field(None, min_length=1)
-    """Local file of harmful answers, a user and an assistant message a line, whose first tokens are
-    prefilled; null leaves prefill attacks out."""
+    """Local file of harmful answers, one user and one assistant message per line; the first answer tokens are
+    prefilled. null skips prefill attacks."""
 
 
 class AdvBenchSuite(_Harmful, _Hub):
-    """AdvBench's harmful behaviours; `target` is the opening. No categories, gated on the hub."""
+    """AdvBench: harmful behaviours without categories; `target` is the opening. Gated on the hub."""
 
     name: Literal["advbench"]
 
@@ -51,20 +51,20 @@ class AdvBenchSuite(_Harmful, _Hub):
 
 
 class JailbreakBenchSuite(_Harmful, _Benign, _Hub):
-    """JailbreakBench: harmful behaviours over ten categories, each with a benign twin."""
+    """JailbreakBench: harmful behaviours from ten categories, each with a benign counterpart."""
 
     name: Literal["jailbreakbench"]
 
     harmful_path: str | None = Field(None, min_length=1)
-    """Local file with `goal`, `category` and perhaps `target`, the opening; null beside a `benign_path`
-    leaves harmful requests out. Without both the hub is read."""
+    """Local file with `goal`, `category` and optionally `target`, the opening. null skips harmful requests if
+    `benign_path` is given; if both paths are null, the hub is read."""
 
     benign_path: str | None = Field(None, min_length=1)
-    """Local file with `goal` and `category`; null beside a `harmful_path` leaves benign requests out."""
+    """Local file with `goal` and `category`; null skips benign requests if `harmful_path` is given."""
 
 
 class XsTestSuite(_Harmful, _Benign, _Hub):
-    """XSTest: safe prompts that look unsafe, and unsafe contrasts to them (`contrast_` types)."""
+    """XSTest: safe prompts that look unsafe, and their unsafe contrasts (`contrast_` types)."""
 
     name: Literal["xstest"]
 
@@ -73,34 +73,35 @@ class XsTestSuite(_Harmful, _Benign, _Hub):
 
 
 class SuiteFields(Config):
-    """Which field (column) of a row holds what."""
+    """Names of the fields (columns) of a row."""
 
     prompt: str = Field("prompt", min_length=1)
-    """The request."""
+    """Field of the request."""
 
     category: str | None = Field(None, min_length=1)
-    """What rates are broken down by; null puts all requests into one category without a name."""
+    """Field of the category by which rates are broken down; null uses one unnamed category for all requests."""
 
     opening: str | None = Field(None, min_length=1)
-    """Beginning of an answer that would comply, for prefill attacks; blank where none is known."""
+    """Field of the opening of a complying answer, for prefill attacks; its value may be blank. null if the
+    file has no openings."""
 
 
 class FileSuite(_Harmful, _Benign):
-    """Your own requests: JSON, JSONL, CSV or Parquet files by their ending."""
+    """Your own requests: JSON, JSONL, CSV or Parquet files, recognised by their suffix."""
 
     name: Literal["file"]
 
     label: str = Field("file", min_length=1)
-    """What the suite is called in tables; must differ from those of the trial's other suites."""
+    """Name of the suite in tables; must differ from the labels of the trial's other suites."""
 
     harmful_path: str | None = Field(None, min_length=1)
-    """Local file of requests that are to be refused; null for none."""
+    """Local file of requests that should be refused; null for none."""
 
     benign_path: str | None = Field(None, min_length=1)
-    """Local file of requests that are not to be refused; null for none."""
+    """Local file of requests that should not be refused; null for none."""
 
     fields: SuiteFields = SuiteFields()
-    """Names of the fields of a row, in both files; `opening` is read of harmful rows alone."""
+    """Names of the fields of a row, in both files; `opening` is read only from harmful rows."""
 
     @model_validator(mode="after")
     def _one_file(self) -> Self:
@@ -110,7 +111,7 @@ class FileSuite(_Harmful, _Benign):
 
 
 def _probe_by_default(value: Any) -> Any:
-    """A mapping without a name means the probe, so that its sizes alone can be set."""
+    """Default a mapping's `name` to the probe, so that only its sizes need to be set."""
     return {"name": "probe", **value} if isinstance(value, dict) and "name" not in value else value
 
 
@@ -123,7 +124,7 @@ SafetyConfig = Annotated[
 
 
 def suite_label(config: Suite) -> str:
-    """What the suite is called in tables: its name, or the label of a `file`."""
+    """Return the name of the suite in tables: its name, or the label of a `file` suite."""
     return config.label if isinstance(config, FileSuite) else config.name
 
 
@@ -145,5 +146,5 @@ SafetyList = Annotated[
     BeforeValidator(_one_as_list),
     AfterValidator(_labels_differ),
 ]
-"""One suite or a list of suites, always a tuple once read; a trial's rates are over the first that has such
-prompts."""
+"""One suite or a list of suites, converted to a tuple. A trial's rates are over the first suite that has the
+respective prompts."""

@@ -1,4 +1,4 @@
-"""How a space is searched, for how long, and how the winner is confirmed."""
+"""Settings of a search: the sampler, the budget, and the confirmation of the best trials."""
 
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ class TpeSampler(Config):
     name: Literal["tpe"] = "tpe"
 
     startup_trials: int = Field(8, ge=0)
-    """Trials sampled at random before the estimator takes over."""
+    """Number of trials sampled at random before the estimator is used."""
 
 
 class GpSampler(Config):
@@ -22,7 +22,7 @@ class GpSampler(Config):
     name: Literal["gp"]
 
     startup_trials: int = Field(8, ge=1)
-    """Trials sampled at random before the process takes over."""
+    """Number of trials sampled at random before the Gaussian process is used."""
 
 
 class Nsga2Sampler(Config):
@@ -31,7 +31,7 @@ class Nsga2Sampler(Config):
     name: Literal["nsga2"]
 
     population_size: int = Field(12, ge=2)
-    """Trials of one generation."""
+    """Number of trials per generation."""
 
 
 class RandomSampler(Config):
@@ -41,13 +41,13 @@ class RandomSampler(Config):
 
 
 class GridSampler(Config):
-    """Every point of a grid once, in an order drawn with the seed; conditional dimensions included."""
+    """Grid search: every point once, in random order (`search.seed`), conditional dimensions included."""
 
     name: Literal["grid"]
 
     points: dict[str, Annotated[int, Field(ge=2)]] = Field(default_factory=dict)
-    """Dimension -> how many of its values, evenly spaced with both ends; what is left out has every whole
-    number of a range, or 3 of a range of reals."""
+    """Range dimension -> number of values, evenly spaced with both ends. A dimension that is left out has
+    every whole number of an int range, or 3 values of a real range."""
 
 
 SamplerConfig = Annotated[
@@ -56,103 +56,112 @@ SamplerConfig = Annotated[
 
 
 class StoppingConfig(Config):
-    """Asynchronous successive halving on what is measured after each epoch without generating anything."""
+    """Early stopping by asynchronous successive halving on the loss and KL after each epoch.
+
+    Nothing is generated for it.
+    """
 
     grace_epochs: int = Field(3, ge=1)
-    """Epochs that every trial is trained."""
+    """Minimum number of epochs for every trial."""
 
     reduction: float = Field(1.25, gt=1)
-    """Of the trials that have come as far, the best one in `reduction` goes on: 1.25 stops one in five."""
+    """At each rung (after `grace_epochs` times a power of `reduction`), the best 1/`reduction` of the trials
+    that have reached it continue: 1.25 stops one in five."""
 
     least_trials: int = Field(4, ge=1)
-    """Nobody is stopped before so many trials have come as far."""
+    """Minimum number of trials that must have reached a rung before a trial is stopped there."""
 
 
 class PlateauConfig(Config):
-    """Stop where further trials gain nothing."""
+    """End of the search when further trials gain nothing."""
 
     trials: int = Field(10, ge=1)
-    """Trials in a row over which the hypervolume has to grow."""
+    """Number of consecutive trials over which the growth of the hypervolume is measured."""
 
     gain: float = Field(0.01, ge=0)
-    """Least growth over them, as a share of the hypervolume."""
+    """Minimum relative growth of the hypervolume over these trials; below it, the search ends."""
 
 
 class BudgetConfig(Config):
-    """When a search ends besides `search.trials`: whichever comes first."""
+    """Limits of a search besides `search.trials`; the first limit reached ends it."""
 
     hours: float | None = Field(None, gt=0)
-    """Wall-clock time of all sessions of the sweep together."""
+    """Wall-clock time of all sessions of the sweep together, in hours; null sets no limit."""
 
     accelerator_hours: float | None = Field(None, gt=0)
-    """Time of trials multiplied by the GPUs, or without GPUs the CPU cores, that each holds."""
+    """Sum over trials of hours times GPUs held, or CPU cores if a trial holds no GPU; null sets no limit."""
 
     plateau: PlateauConfig | None = None
-    """Stop on a plateau of the hypervolume; null does not look at it."""
+    """End the search on a plateau of the hypervolume; null never does."""
 
 
 class ConfirmConfig(Config):
-    """More seeds for the candidates near the front, so that intervals cover training, not prompts alone."""
+    """Repeats of the candidates near the front with more random seeds.
+
+    With repeats, the intervals cover the variation of training, not only of prompts.
+    """
 
     candidates: int = Field(4, ge=1)
-    """How many of the best are run again first; each round keeps the better half."""
+    """Number of best candidates that are repeated first; each further round keeps the better half."""
 
     seeds: int = Field(2, ge=1)
-    """Further seeds that the finalists, and vanilla beside them, end with."""
+    """Number of further random seeds with which the finalists, and vanilla, are trained in the end."""
 
 
 class ElasticConfig(Config):
-    """Fewer ranks for a trial whose machines are gone, rather than waiting for ever for others."""
+    """Training with fewer ranks when machines are lost, instead of waiting for replacements for ever."""
 
     min_workers: int = Field(1, ge=1)
-    """Ranks that a trial has at least."""
+    """Minimum number of ranks of a trial."""
 
     after_minutes: float = Field(15.0, gt=0)
-    """How long it waits for all of `workers` first: longer than a machine takes to come."""
+    """Minutes to wait for all of `workers` first; should exceed the time a machine takes to start."""
 
 
 class SearchConfig(Config):
-    """How the space is searched."""
+    """Settings of the search."""
 
     trials: int = Field(10, ge=1)
-    """Trials that the sampler suggests, besides the two references and the repeats of `confirm`."""
+    """Number of trials that the sampler suggests, besides the two reference trials and the repeats of
+    `confirm`."""
 
     sampler: SamplerConfig = TpeSampler()
 
     seed: int = Field(0, ge=0)
-    """Seed of the sampler."""
+    """Random seed of the sampler."""
 
     enqueue: tuple[dict[str, Any], ...] = Field((), strict=False)
-    """Points to try first: dimension name -> value; what a point leaves out is sampled."""
+    """Points to try first, each a mapping of dimension name -> value; dimensions left out are sampled."""
 
     reference: dict[str, Any] = Field(default_factory=dict)
-    """Values of dimensions, by name, in the references; by default a range's middle, a choice's first."""
+    """Dimension name -> value in the reference trials; default is the middle of a range, a choice's first
+    option."""
 
     warm_start: tuple[str, ...] = Field((), strict=False)
-    """Runs of earlier sweeps whose trials, where they fit, the sampler learns from.
+    """Runs (directories or URLs) of earlier sweeps; the sampler learns from their trials that fit this space.
 
-    Their references are this sweep's, where they would be the same.
+    Their reference trials are reused if they would be identical in this sweep.
     """
 
     stopping: StoppingConfig | None = None
-    """Stop the hopeless after some epochs; null trains every trial to its end."""
+    """Stop unpromising trials after some epochs; null trains every trial to its end."""
 
     budget: BudgetConfig = BudgetConfig()
 
     confirm: ConfirmConfig | None = None
-    """Run the best again with more seeds once the search has ended; null recommends from one seed."""
+    """Repeat the best trials with more random seeds after the search; null recommends from one seed."""
 
     max_concurrent: int | None = Field(None, ge=1)
-    """Most trials at once; null derives it from the cluster's resources."""
+    """Maximum number of concurrent trials; null derives it from the cluster's resources."""
 
     max_failures: int = Field(2, ge=0)
-    """How often a trial whose process died is started again, from its last checkpoint."""
+    """Maximum number of restarts, from the last checkpoint, of a trial whose process died."""
 
     elastic: ElasticConfig | None = None
-    """Train with fewer ranks, on the same global batches, where the cluster has shrunk; null waits."""
+    """Train with fewer ranks, on the same global batches, if the cluster has shrunk; null waits for all."""
 
     checkpoint_epochs: int | None = Field(1, ge=1)
-    """Epochs between checkpoints of a running trial; none is written after its last. null writes none."""
+    """Number of epochs between checkpoints of a running trial, except after its last; null writes none."""
 
 
 WITHOUT_EFFECT = (
@@ -164,4 +173,4 @@ WITHOUT_EFFECT = (
     "elastic",
     "checkpoint_epochs",
 )
-"""What may differ when a sweep goes on: none of it changes what a trial is, or the order of the points."""
+"""Fields that may differ when a sweep is resumed: they change neither a trial nor the order of the points."""

@@ -1,8 +1,8 @@
-"""What to learn: one model for each task, told apart by `name`.
+"""Tasks to learn: one configuration model per task, selected by `name`.
 
 An instruction template is text with `{field}` placeholders, filled from a row and never evaluated. `{{` and
-`}}` stand for the braces themselves. A placeholder is a plain name: no attribute, index, conversion or
-format can be written, so a template can reach nothing but the row's own fields.
+`}}` are literal braces. A placeholder is a plain name without attribute, index, conversion or format, so a
+template can access only the row's own fields.
 """
 
 from string import Formatter
@@ -28,10 +28,10 @@ def _checked_template(text: str) -> str:
 
 
 class TaskBase(Config):
-    """The field that all tasks share."""
+    """Base class of all tasks."""
 
     seed: int = Field(0, ge=0)
-    """Seed of the draw (or of the generator); independent of the training seed."""
+    """Random seed for drawing (or generating) examples; independent of the training's seed."""
 
 
 class WordProblemsTask(TaskBase):
@@ -40,10 +40,10 @@ class WordProblemsTask(TaskBase):
     name: Literal["word_problems"]
 
     max_steps: int = Field(3, ge=1, le=3)
-    """Most calculations that a problem takes: 1 gives the shortest and easiest problems."""
+    """Maximum number of calculations in a problem: 1 gives the shortest and easiest problems."""
 
     solutions: Solutions = "sentences"
-    """Whether a solution tells its steps in sentences, or writes down the bare calculations."""
+    """Form of a solution: its steps in sentences, or only the calculations."""
 
     train_examples: int = Field(256, ge=1)
     """Number of training examples."""
@@ -53,30 +53,31 @@ class WordProblemsTask(TaskBase):
 
 
 class SampledTask(TaskBase):
-    """Tasks that draw their examples from rows: of a file, of two files, or of a hub data set's splits."""
+    """Base class of tasks with examples from one file, two files, or the splits of a hub data set."""
 
     train_path: str | None = Field(None, min_length=1, validation_alias=AliasChoices("train_path", "path"))
-    """Local file of training rows (`path` is another name for it); null reads the hub."""
+    """Local file of training rows (alias `path`); null reads the hub."""
 
     test_path: str | None = Field(None, min_length=1)
-    """Local file of test rows; null takes the hub's test split, or rows of `train_path` not trained on."""
+    """Local file of test rows; null uses the hub's test split, or held-out rows of `train_path`."""
 
     revision: str | None = Field(None, min_length=1)
-    """Revision of the hub data set (branch, tag or commit); null takes its newest."""
+    """Revision of the hub data set (branch, tag or commit); null uses the newest."""
 
     train_examples: int | None = Field(256, ge=1)
     """Number of training examples, drawn with `seed`; null uses all that are not held out."""
 
     test_examples: int | None = Field(128, ge=1)
-    """Number of held-out examples on which utility is measured, drawn before those; null uses all."""
+    """Number of held-out examples on which utility is measured, drawn before the training examples; null
+    uses all."""
 
     held_out_share: float | None = Field(None, gt=0, lt=1)
-    """Without test rows of their own: share of the distinct rows that training never sees; null holds out
-    `test_examples` rows."""
+    """Share of the distinct rows that is held out from training if there is no separate test file or split;
+    null holds out `test_examples` rows."""
 
     @property
     def has_test_rows(self) -> bool:
-        """Whether test rows come from a file or split of their own."""
+        """Return whether test rows come from a separate file or split."""
         return self.test_path is not None or self.train_path is None
 
     @model_validator(mode="after")
@@ -95,8 +96,8 @@ class Gsm8kTask(SampledTask):
     name: Literal["gsm8k"]
 
     protocol: Fidelity = "fixed"
-    """How an answer is read: `paper` takes the text after the last `####` and compares strings, `fixed`
-    compares numbers and takes the last one where no `####` stands."""
+    """Answer extraction: `paper` compares the text after the last `####` as a string; `fixed` compares
+    numbers and uses the last number if there is no `####`."""
 
 
 class SamsumTask(SampledTask):
@@ -105,29 +106,29 @@ class SamsumTask(SampledTask):
     name: Literal["samsum"]
 
     hub_name: str = Field("knkarthick/samsum", min_length=1)
-    """Hub data set with splits `train` and `test`; the original one needs code that `datasets` won't run."""
+    """Hub data set with splits `train` and `test`; the original needs code that `datasets` refuses to run."""
 
 
 class ExactMatchMetric(Config):
-    """1 if both answers say the same text, 0 if not."""
+    """Exact match: 1 if both answers contain the same text, otherwise 0."""
 
     name: Literal["exact_match"]
 
     pattern: Annotated[str, AfterValidator(_checked_pattern)] | None = Field(None, min_length=1)
-    """Regular expression whose one group is the answer, its last match counting; null takes all the text."""
+    """Regular expression with one group, the answer; the last match counts. null uses the whole text."""
 
 
 class Rouge1Metric(Config):
-    """F-measure of shared words after stemming (ROUGE-1), 0 to 1; for texts in Latin letters."""
+    """ROUGE-1: F-measure of shared words after stemming, 0 to 1; for texts in Latin letters."""
 
     name: Literal["rouge1"]
 
 
 class AnswerLossMetric(Config):
-    """The reference answers' likelihood; nothing is generated.
+    """Likelihood of the reference answers; nothing is generated.
 
-    A row's score is exp(−loss), its loss in nats per answer token, end token included: 0 to 1, more is
-    better. Utility is the scores' mean.
+    A row's score is exp(−loss), with the loss in nats per answer token, end token included: 0 to 1, higher is
+    better. Utility is the mean score.
     """
 
     name: Literal["answer_loss"]
@@ -137,23 +138,23 @@ MetricConfig = Annotated[ExactMatchMetric | Rouge1Metric | AnswerLossMetric, Fie
 
 
 class FileFields(Config):
-    """Which field (column) of a row holds what."""
+    """Names of the fields (columns) of a row."""
 
     instruction: str | None = Field(None, min_length=1)
-    """The user's turn; null where `instruction_template` makes it."""
+    """Field of the user's turn; null if `instruction_template` is used."""
 
     answer: str = Field("answer", min_length=1)
-    """The assistant's turn."""
+    """Field of the assistant's turn."""
 
     test_answer: str | None = Field(None, min_length=1)
-    """The assistant's turn in test rows that have a file or split of their own; null: as `answer`."""
+    """Field of the assistant's turn in test rows from a separate file or split; null uses `answer`."""
 
     system: str | None = Field(None, min_length=1)
-    """The row's own system prompt; rows where it is null or blank get the task's `system`."""
+    """Field of the row's system prompt; null, or a row with null or blank there, uses the task's `system`."""
 
 
 class FileTask(SampledTask):
-    """Your own data: JSON, JSONL, CSV or Parquet files by their ending, or any hub data set."""
+    """Your own data: JSON, JSONL, CSV or Parquet files, recognised by their suffix, or any hub data set."""
 
     name: Literal["file"]
 
@@ -161,29 +162,31 @@ class FileTask(SampledTask):
     """Names of the fields of a row."""
 
     instruction_template: Annotated[str, AfterValidator(_checked_template)] | None = Field(None, min_length=1)
-    """The user's turn with `{field}` placeholders for fields of the row, `{{` for a brace."""
+    """Template of the user's turn, with `{field}` placeholders for the row's fields and `{{` for a brace;
+    null uses `fields.instruction`."""
 
     system: str | None = Field(DEFAULT_SYSTEM_PROMPT, min_length=1)
-    """System prompt of every row; null for none."""
+    """System prompt of rows without their own; null for none."""
 
     metric: MetricConfig
-    """How an answer is scored."""
+    """Metric that scores an answer."""
 
     hub_name: str | None = Field(None, min_length=1)
-    """Hub data set, where `train_path` is null."""
+    """Name of the hub data set, if `train_path` is null."""
 
     hub_config: str | None = Field(None, min_length=1)
-    """The data set's configuration; null takes its default."""
+    """Configuration of the hub data set; null uses its default."""
 
     train_split: str = Field("train", min_length=1)
-    """The hub's split of training rows."""
+    """Split of the hub data set with training rows."""
 
     test_split: str | None = Field(None, min_length=1)
-    """The hub's split of test rows; null holds out rows of `train_split`, unless `test_path` is given."""
+    """Split of the hub data set with test rows; null holds out rows of `train_split`, unless `test_path` is
+    given."""
 
     @property
     def has_test_rows(self) -> bool:
-        """Whether test rows come from a file or split of their own."""
+        """Return whether test rows come from a separate file or split."""
         return self.test_path is not None or self.test_split is not None
 
     @model_validator(mode="after")
@@ -207,10 +210,10 @@ TaskConfig = Annotated[WordProblemsTask | Gsm8kTask | SamsumTask | FileTask, Fie
 
 
 def parse_template(template: str) -> tuple[tuple[str, str | None], ...]:
-    """The template as (text, field that follows it, or None at the end), in order.
+    """Return the template's parts in order, as (text, field that follows it or None at the end).
 
     Raises:
-        ValueError: unbalanced braces, no placeholder at all, or one that is not a plain name.
+        ValueError: unbalanced braces, no placeholder, or a placeholder that is not a plain name.
     """
     parts = []
     try:

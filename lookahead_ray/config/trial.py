@@ -1,4 +1,4 @@
-"""One point of a search: everything that decides a trial's result."""
+"""Configuration of a trial, one point of a search: everything that determines its result."""
 
 from typing import Annotated, NamedTuple, Self
 
@@ -17,7 +17,7 @@ from lookahead_ray.errors import ConfigError
 
 
 class Resources(NamedTuple):
-    """What the ranks of one trial reserve."""
+    """Resources that the ranks of one trial reserve."""
 
     workers: int
     cpus_per_worker: float
@@ -25,7 +25,7 @@ class Resources(NamedTuple):
 
 
 class TrialConfig(Config):
-    """A resolved trial: no search dimension is left in it."""
+    """Configuration of a trial, without search dimensions."""
 
     model: ModelConfig = ModelConfig()
     task: TaskConfig
@@ -37,17 +37,17 @@ class TrialConfig(Config):
     evaluation: EvaluationConfig = EvaluationConfig()
 
     seed: int = Field(0, ge=0)
-    """Seed of the order of examples and of adapter initialisation."""
+    """Random seed for the order of examples and the initialisation of adapters."""
 
     workers: Annotated[int, Field(ge=1)] | Auto = "auto"
-    """Ranks of the DeepSpeed group. `auto` takes one for each micro-batch of a global batch, at most as many
-    as one machine has GPUs, or cores where it has none."""
+    """Number of ranks of the DeepSpeed group. `auto` uses one per micro-batch of a global batch, at most as
+    many as one machine has GPUs, or CPU cores if it has no GPU."""
 
     cpus_per_worker: float = Field(1.0, gt=0)
-    """CPU cores that each rank reserves; whole cores become its threads."""
+    """Number of CPU cores that each rank reserves; it runs one thread per whole core."""
 
     gpus_per_worker: Annotated[float, Field(ge=0)] | Auto = "auto"
-    """GPUs that each rank reserves; 0 trains on CPU cores. `auto` takes one where there are GPUs."""
+    """Number of GPUs that each rank reserves; 0 trains on CPU cores. `auto` uses 1 if there are GPUs."""
 
     @model_validator(mode="after")
     def _batch_covers_workers(self) -> Self:
@@ -60,10 +60,10 @@ class TrialConfig(Config):
 
     @property
     def resources(self) -> Resources:
-        """What its ranks reserve.
+        """Return the resources that the ranks reserve.
 
         Raises:
-            ConfigError: `workers` or `gpus_per_worker` still says `auto`.
+            ConfigError: `workers` or `gpus_per_worker` is still `auto`.
         """
         for field in ("workers", "gpus_per_worker"):
             if getattr(self, field) == "auto":

@@ -1,4 +1,4 @@
-"""What pydantic refuses, in one line: which file or override, which field, the rule, and the value."""
+"""Pydantic's validation errors in one line: the file or override, the field, the rule, and the value."""
 
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Source:
-    """Where a field came from: the file, or the override that set it or something above or below it."""
+    """Origin of a field: the file, or the override that set the field, its parent or its child."""
 
     file: str
     overrides: tuple[str, ...]
@@ -26,13 +26,13 @@ class Source:
 
 
 def validated(model: type[Model], tree: Any, source: Source, prefix: str) -> Model:
-    """`tree` as a `model`; `prefix` is the path of the tree in the file. Raises ConfigError, one line."""
+    """Validate `tree` as a `model`; `prefix` is the tree's path in the file. Raises ConfigError, one line."""
     try:
         return model.model_validate(tree)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         if not first["loc"] and first["type"] == "value_error":
-            message = str(first["ctx"]["error"])  # of a rule between fields: begins with the field
+            message = str(first["ctx"]["error"])  # a rule between fields: the message begins with a field
             field = prefix or message.split()[0]
             raise ConfigError(f"{source.of(field)}: {f'{prefix}: ' * bool(prefix)}{message}") from error
         field = ".".join(filter(None, [prefix, _field(first, tree)])) or "file"
@@ -40,7 +40,7 @@ def validated(model: type[Model], tree: Any, source: Source, prefix: str) -> Mod
 
 
 def _field(error: Any, tree: Any) -> str:
-    """pydantic's location as the path in the file: tags of unions are no fields."""
+    """Convert pydantic's location to the path in the file, without the tags of unions."""
     path, node, location = [], tree, error["loc"]
     for position, part in enumerate(location):
         if _holds(node, part):
@@ -76,7 +76,7 @@ def _rule(error: Any, tree: Any) -> str:
 
 
 def _variant(location: tuple[int | str, ...], tree: Any) -> str:
-    """Which variant of a union does not know the field, in words; empty outside unions."""
+    """Return text that names the union's variant without the field; empty outside unions."""
     node, tag = tree, ""
     for part in location:
         if _holds(node, part):
@@ -87,7 +87,7 @@ def _variant(location: tuple[int | str, ...], tree: Any) -> str:
 
 
 def _holds(node: Any, part: int | str) -> bool:
-    """Whether `part` of a location is a field or an index of the tree's node, and not a tag."""
+    """Return whether `part` of a location is a field or an index of the tree's node, not a tag."""
     if isinstance(node, list | tuple):
         return isinstance(part, int) and part < len(node)
     return isinstance(node, dict) and part in node

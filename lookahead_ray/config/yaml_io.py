@@ -1,6 +1,6 @@
-"""Space files: YAML 1.1 with three traps mended, and `--set path=value` on top.
+"""Space files: YAML 1.1 with three pitfalls corrected, and overrides by `--set path=value`.
 
-What `write` writes, `read` gives back as it was.
+`read` restores exactly what `write` wrote.
 """
 
 import copy
@@ -21,7 +21,7 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader: 1e-5 is a number, `strategy: true` a name; keys are texts, none given twice."""
+    """SafeLoader in which 1e-5 is a number, `strategy: true` a name, and keys are distinct strings."""
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -50,10 +50,10 @@ _Loader.add_implicit_resolver(
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file.
+    """Return the mapping in a YAML file.
 
     Raises:
-        ConfigError: no such file, not YAML, a key given twice, or no mapping; names the file and the line.
+        ConfigError: no such file, not YAML, a duplicate key, or no mapping; names the file and the line.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -68,10 +68,10 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def override(tree: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
-    """A copy of `tree` with each `path.to.field=value` set; values are YAML, so dimensions work too.
+    """Return a copy of `tree` with each `path.to.field=value` set; values are YAML and may be dimensions.
 
     Raises:
-        ConfigError: an assignment without `=`, or a path that leads through something that holds no fields.
+        ConfigError: an assignment without `=`, or a path through a value that has no fields.
     """
     result = copy.deepcopy(tree)
     for assignment in assignments:
@@ -109,14 +109,14 @@ def _line(error: Exception) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """SafeDumper: no anchors, and every text in double quotes that is more than a word."""
+    """SafeDumper that writes no anchors and puts every string that is not a single word in double quotes."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
 def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    # a word may still be `true`: PyYAML quotes that by itself, but not 1e-5, which our reader calls a number
+    # PyYAML quotes a word such as `true`, but not 1e-5, which this module's loader reads as a number
     style = None if _WORD.fullmatch(text) else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
@@ -125,7 +125,7 @@ _Dumper.add_representer(str, _text)
 
 
 def write(tree: Mapping[str, Any]) -> str:
-    """The tree as YAML, a scalar a line however long, without anything that a terminal would obey."""
+    """Return the tree as YAML, without line wrapping and without characters that control a terminal."""
     text = _dump(tree, allow_unicode=True)
     harmless = all(clean(line) == " ".join(line.split()) for line in text.split("\n"))
     return text if harmless else _dump(tree, allow_unicode=False)
