@@ -73,11 +73,12 @@ def versions(frame: pa.Table) -> pa.Table:
 
 def hardware(frame: pa.Table) -> pa.Table:
     """Return precision, ranks, gpus (of each rank), trials; a row for each combination of them."""
-    counts: Counter[tuple[str, int, float | None]] = Counter()
+    counts: Counter[tuple[str | None, int, float | None]] = Counter()
     for text, ranks in zip(frame["config"].to_pylist(), frame["workers"].to_pylist(), strict=True):
         config = json.loads(text)
         if ranks is not None:
-            counts[config["training"]["precision"], ranks, config["gpus_per_worker"]] += 1
+            precision = config.get("training", {}).get("precision")
+            counts[precision, ranks, config.get("gpus_per_worker")] += 1
     rows = [
         {"precision": precision, "ranks": ranks, "gpus": gpus, "trials": trials}
         for (precision, ranks, gpus), trials in counts.items()
