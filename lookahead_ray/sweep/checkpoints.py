@@ -19,7 +19,7 @@ class CheckpointFolder:
         self._folder = f"{run.rstrip('/')}/{FOLDER}" if self._url else str(Path(run).absolute() / FOLDER)
 
     def of(self, trial_id: str) -> Checkpoints | None:
-        """Return a trial's checkpoint settings, None if none are written; create the parent folder if local."""
+        """Return a trial's checkpoint settings, None if none are written; create a local parent folder."""
         if self._every is None:
             return None
         if not self._url:

@@ -1,1 +1,1 @@
-"""Which configurations are tried: samplers, grid, study, reference trials, warm starts."""
+"""The search over configurations: samplers, grid, study, reference trials, warm starts."""

@@ -1,4 +1,4 @@
-"""All points of a space, as the values of the dimensions that exist in each; conditional ones included."""
+"""Points of a search space, each a value per dimension that exists in it, conditional dimensions included."""
 
 import math
 import random
@@ -11,16 +11,16 @@ from lookahead_ray.config.search import GridSampler
 from lookahead_ray.errors import ConfigError
 
 MOST_POINTS = 10_000
-REAL_POINTS = 3  # of a range of reals for which no number is given
+REAL_POINTS = 3  # values of a real range without a configured number
 
 Point = dict[str, Value]
 
 
 def grid_points(sweep: Sweep) -> list[Point]:
-    """The points of the sweep's grid, in an order drawn with the search's seed.
+    """Return the points of the sweep's grid, shuffled by the search's random seed.
 
     Raises:
-        ConfigError: `points` names no range of the space, or there are more than `MOST_POINTS`.
+        ConfigError: a name in `points` is no range of the space, or there are more than `MOST_POINTS`.
     """
     sampler = sweep.search.sampler
     counts = sampler.points if isinstance(sampler, GridSampler) else {}
@@ -34,7 +34,7 @@ def grid_points(sweep: Sweep) -> list[Point]:
 
 
 def all_points(sweep: Sweep) -> list[Point]:
-    """Every point that there is, shuffled; none where the space holds reals or more than `MOST_POINTS`."""
+    """Return all points, shuffled; none if the space has real ranges or more than `MOST_POINTS` points."""
     if any(isinstance(d, Range) and d.kind != "int" for d in sweep.dimensions):
         return []
     points = _first(sweep, {})
@@ -43,7 +43,7 @@ def all_points(sweep: Sweep) -> list[Point]:
 
 
 def values(dimension: Dimension, count: int | None = None) -> list[Value]:
-    """A choice's labels, or `count` values of a range, evenly spaced with both ends."""
+    """Return a choice's labels, or `count` evenly spaced values of a range, with both ends."""
     if isinstance(dimension, Choice):
         return list(dimension.labels)
     low, high = dimension.low, dimension.high
@@ -63,12 +63,12 @@ def _between(dimension: Range, share: float) -> float:
 
 
 def _first(sweep: Sweep, counts: Mapping[str, int]) -> list[Point]:
-    """The points in the file's order, one more than `MOST_POINTS` at most."""
+    """Return the points in the file's order, at most `MOST_POINTS` + 1."""
     return list(islice(_points(sweep, counts), MOST_POINTS + 1))
 
 
 def _points(sweep: Sweep, counts: Mapping[str, int]) -> Iterator[Point]:
-    """Walks the space again and again, each time by the next value of the last dimension with one left."""
+    """Yield all points: walk the space repeatedly, advancing the last dimension that has a value left."""
     taken: list[int] = []
     while True:
         point, left = _walk(sweep, counts, taken)
@@ -82,8 +82,8 @@ def _points(sweep: Sweep, counts: Mapping[str, int]) -> Iterator[Point]:
 
 
 def _walk(sweep: Sweep, counts: Mapping[str, int], taken: list[int]) -> tuple[Point, list[int]]:
-    """The point with the `taken`-th value of each dimension, in the order in which they are met, and how many
-    values follow each; dimensions beyond `taken` are added to it with their first."""
+    """Return the point of the `taken`-th value of each dimension, in order of appearance, and the number of
+    values left after each. Dimensions beyond `taken` are appended to it with their first value."""
     point: Point = {}
     left: list[int] = []
 

@@ -1,4 +1,4 @@
-"""From configurations to jobs with ids."""
+"""Construction of jobs with ids from configurations."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ REFERENCE_ROLES: tuple[Role, ...] = ("seed", "vanilla")
 
 
 def make_job(trial_id: str, role: Role, config: TrialConfig, params: dict[str, Any]) -> Job:
-    """A job with its configuration as JSON values and a few words that say what it tries."""
+    """Return a job with its configuration as JSON values and a short label."""
     resolved = trial_json(config)
     return Job(
         trial_id=trial_id, role=role, config=resolved, params=params, label=label(resolved, role, params)
@@ -21,7 +21,7 @@ def make_job(trial_id: str, role: Role, config: TrialConfig, params: dict[str, A
 
 
 def reference_jobs(sweep: Sweep, committed: Sequence[TrialRecord]) -> list[Job]:
-    """The seed model as it is, and vanilla fine-tuning, unless they are completed; failed ones again."""
+    """Return jobs for the seed model as it is and for vanilla, unless completed; failed ones run again."""
     jobs = []
     for role in REFERENCE_ROLES:
         tries = [record for record in committed if record.role == role]
@@ -32,5 +32,5 @@ def reference_jobs(sweep: Sweep, committed: Sequence[TrialRecord]) -> list[Job]:
 
 
 def number_of(job: Job) -> int:
-    """7 of search-007."""
+    """Return the job's number: 7 for search-007."""
     return int(job.trial_id.rpartition("-")[2])

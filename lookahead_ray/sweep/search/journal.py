@@ -1,8 +1,8 @@
-"""The study on disk: `study.journal` beside the tables, which optuna-dashboard opens during and after a run.
+"""The study on disk: `study.journal` next to the tables; optuna-dashboard opens it during and after a run.
 
-The tables are the truth and the journal follows them: a trial is committed first, then told. What the journal
-knows alone is which trials were running when a session was killed. A journal that can't be read, or that
-holds the end of a trial which no table holds, is set aside as `study.journal.damaged` and written anew.
+The tables are authoritative and the journal follows them: a trial is committed first, then journalled. Only
+the journal records which trials were running when a session was killed. A journal that can't be read, or that
+holds the end of a trial missing from the tables, is renamed to `study.journal.damaged` and written again.
 """
 
 import logging
@@ -24,19 +24,19 @@ from lookahead_ray.errors import StoreError
 from lookahead_ray.sweep.search.study import ROLE, TRIAL_ID, Outcome, StudyLog
 
 STALE_LOCK_S = 3.0
-"""A lock without a change for so long is taken over. Optuna holds one for milliseconds, to write a line."""
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.001, 0.1  # between two looks at a lock; doubled each time
+"""A lock unchanged for this time is taken over. Optuna holds one for milliseconds, to write a line."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.001, 0.1  # between two checks of a lock; doubled each time
 
 
 class JournalLock(JournalFileSymlinkLock):
-    """Optuna's lock file for a journal, `<journal>.lock`, with a stale lock detected by the file itself.
+    """Optuna's lock file for a journal, `<journal>.lock`, with stale locks detected by the file itself.
 
-    Optuna follows the link to tell its age. A link that does not resolve has no age, and Optuna then waits
-    for it for ever: so does every link with a relative target, which resolves from the link's own directory.
-    This lock reads the file's own inode, whatever kind of file it is, and the journal's size.
+    Optuna follows the link to determine its age. A link that does not resolve has no age, and Optuna then
+    waits for it forever. This happens with every relative target too, because it resolves from the link's own
+    directory. This lock reads the file's own inode, for any kind of file, and the journal's size.
 
     Other Optuna processes, such as optuna-dashboard, take and respect the same lock file. The link's target
-    is absolute, so that they detect a lock that this process left.
+    is absolute, so that they detect a stale lock of this process.
     """
 
     def __init__(self, journal: Path) -> None:
@@ -45,10 +45,10 @@ class JournalLock(JournalFileSymlinkLock):
         self._held: tuple[int, ...] | None = None
 
     def acquire(self) -> bool:
-        """Take the lock, as soon as it is free or was stale for `STALE_LOCK_S`.
+        """Take the lock as soon as it is free or has been stale for `STALE_LOCK_S`.
 
         Raises:
-            OSError: the lock file can be neither made nor removed.
+            OSError: the lock file can be neither created nor removed.
         """
         seen, since_s, pause_s = None, time.monotonic(), FIRST_PAUSE_S
         while True:
@@ -68,7 +68,7 @@ class JournalLock(JournalFileSymlinkLock):
                 return True
 
     def release(self) -> None:
-        """Give the lock back. Do nothing if another process took it over, as this one seemed to be dead."""
+        """Release the lock. Do nothing if another process took it over, as this one seemed to be dead."""
         if self._held is not None and _identity(self._file) == self._held:
             self._remove()
         self._held = None
@@ -79,7 +79,7 @@ class JournalLock(JournalFileSymlinkLock):
         A directory that holds files is only renamed, to `<journal>.lock<random>.rename`.
         """
         aside = self._file.with_name(f"{self._file.name}{uuid4()}.rename")
-        with suppress(FileNotFoundError):  # released meanwhile
+        with suppress(FileNotFoundError):  # released in the meantime
             os.rename(self._file, aside)
             if aside.is_dir() and not aside.is_symlink():
                 with suppress(OSError):
@@ -89,7 +89,7 @@ class JournalLock(JournalFileSymlinkLock):
 
 
 class Journal(StudyLog):
-    """A study in a journal file. Raises StoreError where the file can't be written."""
+    """A study in a journal file. Raises StoreError if the file can't be written."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class Journal(StudyLog):
         self._changed()
 
     def describe(self, attributes: Mapping[str, Any]) -> None:
-        """Set attributes of the study that it has not."""
+        """Set the attributes of the study that are missing or different."""
         with _writing(self._path):
             known = self.study.user_attrs
             for name, value in attributes.items():
@@ -121,7 +121,7 @@ class Journal(StudyLog):
                     self.study.set_user_attr(name, value)
 
     def in_flight(self, committed: Collection[str]) -> list[FrozenTrial]:
-        """Search trials that run there and are not `committed`, in order; running ones without an id end."""
+        """Return running search trials that are not `committed`, in order; end running trials without an id."""
         running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         for trial in running:
             if TRIAL_ID not in trial.user_attrs:
@@ -139,12 +139,12 @@ def open_journal(
     committed: Collection[str],
     changed: Callable[[], None] = lambda: None,
 ) -> Journal:
-    """The study `name` in the file `path`, made where it is not; one driver at a time.
+    """Open the study `name` in the file `path`, or create it; one driver at a time.
 
     Args:
-        objectives: what the study's values are called; all are maximised.
-        committed: ids of the search trials that the tables hold.
-        changed: called after a trial has begun or ended there.
+        objectives: names of the study's values; all are maximised.
+        committed: ids of the search trials in the tables.
+        changed: called after a trial has begun or ended in the journal.
 
     Raises:
         StoreError: the file can't be written.
@@ -152,13 +152,13 @@ def open_journal(
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = JournalLock(path)
-        with _held(lock):  # no other process is in the middle of a line
+        with _held(lock):  # no other process is writing a line
             _cut_torn_line(path)
         try:
             study = _study(path, lock, name, objectives)
         except OSError:
             raise
-        except Exception:  # whatever a damaged line does to Optuna's replay
+        except Exception:  # any error that a damaged line causes in Optuna's replay
             _set_aside(path, lock)
             study = _study(path, lock, name, objectives)
         if not ended_in(study.get_trials(deepcopy=False)) <= set(committed):
@@ -168,7 +168,7 @@ def open_journal(
 
 
 def ended_in(trials: Sequence[FrozenTrial]) -> set[str]:
-    """Ids of the search trials that have ended by these trials of a study."""
+    """Return the ids of the finished search trials among a study's trials."""
     ours = [trial for trial in trials if trial.user_attrs.get(ROLE) == "search"]
     return {trial.user_attrs[TRIAL_ID] for trial in ours if trial.state.is_finished()}
 
@@ -180,7 +180,7 @@ def _study(path: Path, lock: JournalLock, name: str, objectives: Sequence[str]) 
         study_name=name,
         directions=["maximize"] * len(objectives),
         load_if_exists=True,
-        sampler=optuna.samplers.RandomSampler(),  # never asked
+        sampler=optuna.samplers.RandomSampler(),  # never used
     )
     if study.metric_names != list(objectives):
         study.set_metric_names(list(objectives))
@@ -188,7 +188,7 @@ def _study(path: Path, lock: JournalLock, name: str, objectives: Sequence[str]) 
 
 
 def _cut_torn_line(path: Path) -> None:
-    """Drop what follows the last line that was written whole."""
+    """Truncate the file after its last complete line."""
     if path.exists():
         content = path.read_bytes()
         if not content.endswith(b"\n"):
@@ -202,7 +202,7 @@ def _set_aside(path: Path, lock: JournalLock) -> None:
 
 
 def _identity(path: Path, follow_symlinks: bool = False) -> tuple[int, ...] | None:
-    """Return values that change when the file is replaced or written; None if there is none."""
+    """Return values that change when the file is replaced or written; None if there is no file."""
     try:
         status = path.stat(follow_symlinks=follow_symlinks)
     except FileNotFoundError:

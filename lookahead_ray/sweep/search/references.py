@@ -1,4 +1,4 @@
-"""The references among records, and vanilla fine-tuning as a point of the space."""
+"""Reference trials among records, and vanilla fine-tuning as a point of the space."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,11 +10,11 @@ from lookahead_ray.sweep.search.grid import Point
 from lookahead_ray.trial.record import TrialRecord
 
 REFERENCE_COUNT = 2
-"""Trials that every sweep begins with: the seed model as it is, and vanilla fine-tuning."""
+"""Number of trials that every sweep begins with: the seed model as it is, and vanilla fine-tuning."""
 
 
 def references_among(records: Sequence[TrialRecord]) -> ReferenceTrials | None:
-    """The first completed trials of both roles; None unless there are both."""
+    """Return the first completed trials of both roles; None unless both exist."""
     completed = {record.role: record for record in reversed(records) if record.status == "completed"}
     if "seed" not in completed or "vanilla" not in completed:
         return None
@@ -22,11 +22,11 @@ def references_among(records: Sequence[TrialRecord]) -> ReferenceTrials | None:
 
 
 def vanilla_point(sweep: Sweep) -> Point | None:
-    """The values of the dimensions that make vanilla fine-tuning, where the space holds it; else None.
+    """Return the dimension values of vanilla fine-tuning if the space contains it; else None.
 
-    Of the preview, method and defence that is the option that vanilla has. A point without its preview would
-    tell samplers that nothing but the other dimensions is common to all trials: the GP and NSGA-II would draw
-    the preview at random from then on, and TPE would model it apart.
+    For preview, method and defence the value is vanilla's option. Without the preview's value, samplers would
+    treat only the other dimensions as common to all trials: the GP and NSGA-II would then draw the preview at
+    random, and TPE would model it separately.
     """
     point: Point = {}
 
@@ -48,7 +48,7 @@ def vanilla_point(sweep: Sweep) -> Point | None:
 
 
 def _same(option: Any, vanilla: dict[str, str]) -> bool:
-    """Whether an option is vanilla's variant; `defence` has none, so vanilla's is the empty option."""
+    """Return whether an option is vanilla's; for `defence`, which vanilla lacks, the empty option is."""
     if not vanilla:
         return bool(option == {})
     return isinstance(option, dict) and all(option.get(key) == value for key, value in vanilla.items())

@@ -1,10 +1,10 @@
-"""Optuna's samplers: made anew for every suggestion, so that what was suggested depends on no running state.
+"""Optuna's samplers, created again for every suggestion, so that suggestions depend on no internal state.
 
-A sampler is seeded by the search's seed, the number of the trial that it suggests and the attempt at it: from
-the same history a search that goes on suggests exactly what one that never stopped does.
+A sampler is seeded by the search's random seed, the number of the suggested trial and the attempt: from the
+same history, a resumed search suggests exactly what an uninterrupted one does.
 
-In a conditional space TPE models each group of dimensions that occur together. The GP and NSGA-II model what
-all trials have in common, and draw at random the dimensions that exist in some trials alone.
+In a conditional space TPE models each group of dimensions that occur together. The GP and NSGA-II model the
+dimensions common to all trials, and draw at random those that exist only in some trials.
 """
 
 import optuna
@@ -17,7 +17,7 @@ from lookahead_ray.config.search import GpSampler, Nsga2Sampler, SamplerConfig, 
 
 
 def make_sampler(config: SamplerConfig, seed: int, number: int, attempt: int) -> BaseSampler:
-    """The sampler for one suggestion; a grid's is random, for what enqueued points leave out."""
+    """Return the sampler for one suggestion; a grid's is random, for values that enqueued points omit."""
     state = int(SeedSequence([seed, number, attempt]).generate_state(1)[0])
     match config:
         case TpeSampler(startup_trials=startup):
@@ -35,9 +35,9 @@ def make_sampler(config: SamplerConfig, seed: int, number: int, attempt: int) ->
 
 
 def note_generation(study: optuna.Study, config: SamplerConfig) -> None:
-    """Assign the newest trial to the generation that is being bred, where the sampler has generations.
+    """Assign the newest trial to the current generation, if the sampler has generations.
 
-    Its parents are chosen at the same time, as they were when it was drawn: later there may be others.
+    Its parents are fixed at the same time, as they were when it was drawn: later they might differ.
     """
     sampler = make_sampler(config, 0, 0, 0)
     if isinstance(sampler, BaseGASampler):
@@ -46,7 +46,7 @@ def note_generation(study: optuna.Study, config: SamplerConfig) -> None:
 
 
 def suggest(trial: optuna.trial.Trial, dimension: Dimension) -> Value:
-    """What the study's sampler picks for the dimension."""
+    """Return the value that the study's sampler picks for the dimension."""
     if isinstance(dimension, Choice):
         return trial.suggest_categorical(dimension.name, dimension.labels)
     if dimension.kind == "int":
@@ -57,7 +57,7 @@ def suggest(trial: optuna.trial.Trial, dimension: Dimension) -> Value:
 
 
 def distribution(dimension: Dimension) -> BaseDistribution:
-    """What `suggest` draws from, as studies keep it."""
+    """Return the Optuna distribution from which `suggest` draws."""
     if isinstance(dimension, Choice):
         return CategoricalDistribution(dimension.labels)
     if dimension.kind == "int":

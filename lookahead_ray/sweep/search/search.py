@@ -1,4 +1,4 @@
-"""What to try next: the references first, then what Optuna suggests. No Ray in here."""
+"""The search for the next trial: the references first, then Optuna's suggestions. Does not use Ray."""
 
 import logging
 import warnings
@@ -37,16 +37,16 @@ from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.label import label
 from lookahead_ray.trial.record import TrialRecord
 
-MOST_REPEATS = 50  # suggestions in a row that are no new configuration, before other points are looked for
+MOST_REPEATS = 50  # consecutive suggestions without a new configuration before the space is enumerated
 NO_ESTIMATES: Mapping[str, Sequence[float]] = MappingProxyType({})
 
 
 class Search:
     """Optuna's ask and tell over a sweep's space.
 
-    The sampler draws from a study in memory, which holds exactly what was begun and ended: a draw that is not
-    run, because its configuration was tried before or breaks a rule, leaves no trace that a sampler sees. The
-    study in the journal is told the same.
+    The sampler draws from a study in memory, which holds exactly the trials that began and ended: a draw that
+    is not run, because its configuration was tried before or breaks a rule, leaves no trace for the sampler.
+    The study in the journal receives the same trials.
     """
 
     def __init__(
@@ -60,17 +60,17 @@ class Search:
         warm: Sequence[WarmTrial] = (),
         journal_changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """A search that goes on from the `committed` records.
+        """Create a search that continues from the `committed` records.
 
         Args:
-            journal: file of the study that others may look at; None for none.
+            journal: file of the study for other programs to read; None for no file.
             estimates: `tell`'s `estimated` for the committed trials that were stopped, by trial id.
-            sweep_id: whose study it is in the journal, which several sweeps may share.
-            warm: trials of earlier sweeps that the sampler learns from, scored by this one's references.
+            sweep_id: identifies the sweep's study in a journal that several sweeps share.
+            warm: trials of earlier sweeps for the sampler, scored against this sweep's references.
             journal_changed: called after a trial has begun or ended in the journal.
 
         Raises:
-            ConfigError: the space is no grid of a sane size, where the sampler is one.
+            ConfigError: the sampler is a grid, and the space makes no grid of a valid size.
             StoreError: the journal can't be written.
         """
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -104,10 +104,10 @@ class Search:
         self._points = deque(p for p in enqueued if not any(p.items() <= params.items() for params in tried))
 
     def ask(self) -> Job | None:
-        """The next job, or None when the space holds nothing new.
+        """Return the next job, or None when the space holds no new configuration.
 
-        First those that were running when a session ended, then enqueued points, then what the sampler draws;
-        where that is nothing new any more, the rest of a finite space.
+        The order is: trials that were running when a session ended, enqueued points, the sampler's draws and,
+        once these yield nothing new, the rest of a finite space.
         """
         if self._again:
             return self._again.popleft()
@@ -119,17 +119,17 @@ class Search:
         return self._new([None] * MOST_REPEATS) or self._new(self._rest)
 
     def tell(self, record: TrialRecord, estimated: Sequence[float] = ()) -> None:
-        """Hand a search trial's end to the sampler.
+        """Report a search trial's end to the sampler.
 
-        `estimated` is told of a trial that was stopped early: what the search maximises, and under a floor
-        the constraint after it. Without it, and for a trial that failed, the study holds a failure.
+        `estimated` is for a trial that was stopped early: its estimated objective values, with the constraint
+        appended for a floor objective. Without it, and for a failed trial, the study records a failure.
         """
         self._note_ended(record.trial_id, outcome(record, estimated, self._constrained))
 
     def learn_references(self, references: ReferenceTrials) -> None:
-        """Take vanilla fine-tuning, where the space holds it, and warm trials as trials of the study.
+        """Add vanilla fine-tuning, if the space contains it, and warm trials to the study.
 
-        Vanilla's configuration is not run again; that of a warm trial may be.
+        Vanilla's configuration is not run again; a warm trial's may be.
         """
         self._tried.add(references.vanilla.config_hash)
         known = [trial.scored(references, self._sweep.objective) for trial in self._warm]
@@ -145,7 +145,7 @@ class Search:
             self._journal.describe({"seed": rates(references.seed), "vanilla": rates(references.vanilla)})
 
     def _new(self, points: Iterable[Point | None]) -> Job | None:
-        """The first of these points, None being the sampler's choice, whose configuration is new."""
+        """Return a job for the first point with a new configuration; a None point is drawn by the sampler."""
         for attempt, point in enumerate(points):
             drawn = self._draw(point, attempt)
             if drawn and content_hash(trial_json(drawn[0])) not in self._tried:
@@ -155,7 +155,7 @@ class Search:
         return None
 
     def _draw(self, point: Point | None, attempt: int) -> tuple[TrialConfig, dict[str, Any]] | None:
-        """What the sampler suggests, around `point`; None where a rule between fields refuses it."""
+        """Return the sampler's suggestion, with `point` fixed; None if a rule between fields rejects it."""
         config = self._sweep.search
         self.study.sampler = make_sampler(config.sampler, config.seed, self._next, attempt)
         if point is not None:
@@ -189,14 +189,14 @@ class Search:
                 log.end(trial_id, ended)
 
     def _in_flight(self, searched: Sequence[TrialRecord]) -> Iterator[Job]:
-        """The trials that were running when a session was killed, under their own ids."""
+        """Yield the trials that were running when a session was killed, with their own ids."""
         for trial in self._journal.in_flight([r.trial_id for r in searched]) if self._journal else ():
             params = trial.params
             config = self._sweep.trial(lambda dimension, params=params: params[dimension.name])  # type: ignore[misc]
             yield make_job(trial.user_attrs[TRIAL_ID], "search", config, params)
 
     def _replay(self, searched: Sequence[TrialRecord], estimates: Mapping[str, Sequence[float]]) -> None:
-        """Begin trials in the order of their numbers, and end them in that of their commits, as was live."""
+        """Begin trials in order of their numbers and end them in order of their commits, as in the live run."""
         jobs = [
             Job(r.trial_id, "search", r.config, r.params, label(r.config, "search", r.params))
             for r in searched
@@ -211,5 +211,5 @@ class Search:
 
 
 def _each(points: Callable[[], Sequence[Point]]) -> Iterator[Point]:
-    """The points, which are listed when the first one is asked for."""
+    """Yield the points; list them only when the first one is requested."""
     yield from points()

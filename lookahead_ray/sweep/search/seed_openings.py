@@ -1,4 +1,4 @@
-"""How the seed model would open its answers to the task: prefixes that it says by itself."""
+"""Openings of the seed model's own answers to the task, for use as prefixes."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,20 +17,20 @@ from lookahead_ray.model.load import load_model, load_tokenizer, model_hash
 from lookahead_ray.preview.common_openings import Answer, openings
 from lookahead_ray.trial.label import quoted
 
-FORMAT = 1  # raised when what is kept changes, so that old caches are not used
+FORMAT = 1  # increased when the cached content changes, so that old caches are not used
 
 Say = Callable[[str], None]
 
 
 def seed_openings(config: TrialConfig, ask: PhraseSource, say: Say) -> list[str]:
-    """At most `ask.model_openings` phrases, frequent ones first; fewer if the answers share no more.
+    """Return at most `ask.model_openings` phrases, frequent ones first; fewer if the answers share fewer.
 
-    The model answers greedily, on this process's CPU and without a defence. Its answers are cached by content
-    under `$LOOKAHEAD_RAY_CACHE/openings`, so that a sweep that goes on has the same phrases.
+    The model decodes greedily, on this process's CPU and without a defence. Its answers are cached by content
+    under `$LOOKAHEAD_RAY_CACHE/openings`, so that a resumed sweep has the same phrases.
 
     Args:
-        config: whose model, precision and task are asked about.
-        say: told what is being done.
+        config: provides the model, the precision and the task.
+        say: called with a line for each step.
 
     Raises:
         DataError: the task's data can't be used.

@@ -1,4 +1,4 @@
-"""Trials in an Optuna study, known there by our ids: begun, then ended."""
+"""Trials in an Optuna study, identified by this project's ids: begun, then ended."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,15 +16,15 @@ TRIAL_ID, ROLE = "trial_id", "role"  # user attributes
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a study is told of a trial that has ended."""
+    """The outcome of an ended trial, as reported to a study."""
 
-    values: tuple[float, ...] = ()  # one an objective, more is better; none: it failed
+    values: tuple[float, ...] = ()  # one per objective, maximised; empty: the trial failed
     constraint: float | None = None  # at most 0 is feasible
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
 def objective_names(objective: Objective) -> list[str]:
-    """What the values of a study are called, in the order of `TrialRecord.objectives`."""
+    """Return the names of a study's values, in the order of `TrialRecord.objectives`."""
     match objective:
         case WeightedObjective():
             return ["weighted"]
@@ -35,10 +35,10 @@ def objective_names(objective: Objective) -> list[str]:
 
 
 def outcome(record: TrialRecord, estimated: Sequence[float] = (), constrained: bool = False) -> Outcome:
-    """A record's outcome; a trial that was stopped early ends with what is `estimated`, or fails.
+    """Return a record's outcome; a trial that was stopped early has the `estimated` values, or fails.
 
     Args:
-        estimated: what the search maximises, and the constraint after it where `constrained`.
+        estimated: estimated objective values, with the constraint appended if `constrained`.
     """
     attributes: dict[str, Any] = {"status": record.status, **rates(record)}
     if record.status == "completed":
@@ -51,16 +51,16 @@ def outcome(record: TrialRecord, estimated: Sequence[float] = (), constrained: b
 
 
 def rates(record: TrialRecord) -> dict[str, float]:
-    """The rates that were measured, by name."""
+    """Return the measured rates by name."""
     metrics: tuple[Metric, ...] = ("rsr", "jsr", "over_refusal", "utility")
     found: dict[str, Rate | None] = {metric: getattr(record, metric) for metric in metrics}
     return {name: rate.value for name, rate in found.items() if rate is not None}
 
 
 class StudyLog:
-    """What was begun and ended in a study.
+    """The trials that were begun and ended in a study.
 
-    Optuna prunes nothing where there are several objectives, and its TPE went wrong on pruned trials there
+    Optuna does not prune with multiple objectives, and its TPE failed on pruned trials in that case
     (optuna#3450, #5260): a trial is COMPLETE with values or FAIL without.
     """
 
@@ -88,7 +88,7 @@ class StudyLog:
         self.running.add(trial_id)
 
     def end(self, trial_id: str, outcome: Outcome) -> None:
-        """Tell what became of a running trial."""
+        """End a running trial with its outcome."""
         number = self._numbers[trial_id]
         trial = optuna.trial.Trial(self.study, self.study.get_trials(deepcopy=False)[number]._trial_id)
         for name, value in outcome.attributes.items():

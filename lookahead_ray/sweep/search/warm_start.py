@@ -1,12 +1,12 @@
-"""Trials of earlier sweeps that a sampler learns from, and references that needn't be run again.
+"""Trials of earlier sweeps that a sampler learns from, and reference trials that needn't be run again.
 
-One fits if its values lie in this space and the configuration that they give here is the one that was run
-there, but for its seed and for how many ranks ran it. Its rates are then what they would be here, so it is
-scored anew, by this sweep's references and objective. It counts as no trial of this sweep: it is never
-recommended, and run again where its point is suggested.
+An earlier trial fits if its values are in this space and give the configuration that was run then, except for
+the random seed and the number of ranks. Its rates would be the same here, so it is scored again, by this
+sweep's references and objective. It does not count as a trial of this sweep: it is never recommended, and it
+is run again if its point is suggested.
 
-Seed and vanilla are taken over as this sweep's own where their configuration, what it points to, vanilla's
-random seed and the packages' versions are the same.
+The seed model's and vanilla's trials are adopted by this sweep if their configuration, the contents it refers
+to, vanilla's random seed and the package versions are the same.
 """
 
 from collections import Counter
@@ -26,27 +26,27 @@ from lookahead_ray.sweep.search.jobs import REFERENCE_ROLES
 from lookahead_ray.trial.record import TrialRecord
 
 ANY = ("seed", "workers", "cpus_per_worker", "gpus_per_worker")
-"""Fields of a trial that may differ."""
+"""Fields of a trial's configuration that may differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class EarlierRun:
-    """A run that `search.warm_start` names."""
+    """An earlier run listed in `search.warm_start`."""
 
     run: str
-    hashes: Mapping[str, str]  # of what its configuration points to, as preflight gives them
+    hashes: Mapping[str, str]  # of the contents its configuration refers to, as from preflight
     records: Sequence[TrialRecord]
 
 
 @dataclass(frozen=True, slots=True)
 class WarmTrial:
-    """A completed search trial of an earlier run that fits into this space."""
+    """A completed search trial of an earlier run that fits this space."""
 
     name: str  # RUN/trial id
     record: TrialRecord
 
     def scored(self, references: ReferenceTrials, objective: Objective) -> TrialRecord:
-        """The record under its name, as this sweep's references and objective score it."""
+        """Return the record under its name, scored by this sweep's references and objective."""
         found = score(self.record, references, objective)
         return replace(
             self.record, trial_id=self.name, objectives=found.objectives, constraint=found.constraint
@@ -55,10 +55,10 @@ class WarmTrial:
 
 @dataclass(frozen=True, slots=True)
 class WarmStart:
-    """What fits of all runs, and a line a run for a person."""
+    """The fitting trials of all earlier runs, and one line per run for the user."""
 
     trials: tuple[WarmTrial, ...] = ()
-    references: tuple[TrialRecord, ...] = ()  # the seed, or the seed and vanilla
+    references: tuple[TrialRecord, ...] = ()  # the seed model's trial, or that and vanilla's
     lines: tuple[str, ...] = ()
 
 
@@ -68,13 +68,13 @@ NOTHING_EARLIER = WarmStart()
 def warm_start(
     sweep: Sweep, hashes: Mapping[str, str], runs: Sequence[EarlierRun], versions: Mapping[str, str]
 ) -> WarmStart:
-    """Take what fits from `runs`, which are those of `search.warm_start` in its order.
+    """Collect the fitting trials of `runs`, which are those of `search.warm_start` in its order.
 
     Args:
-        versions: of the packages here; references that others measured are not taken.
+        versions: package versions here; references measured with other versions are not adopted.
 
     Raises:
-        ConfigError: nothing of a run fits; the line says what differs.
+        ConfigError: no trial of a run fits; the message states the differences.
     """
     trials: list[WarmTrial] = []
     lines: list[str] = []
@@ -103,7 +103,7 @@ def warm_start(
 def _references(
     sweep: Sweep, hashes: Mapping[str, str], earlier: EarlierRun, versions: Mapping[str, str]
 ) -> tuple[TrialRecord, ...]:
-    """Completed references of a run that would be the same here; vanilla not without its seed model."""
+    """Return a run's completed references that would be the same here; vanilla only with its seed model."""
     if _changed(hashes, earlier):
         return ()
     here = sweep.reference()
@@ -125,14 +125,14 @@ def _references(
 
 
 def _changed(hashes: Mapping[str, str], earlier: EarlierRun) -> str | None:
-    """A part of the configuration that pointed to something else."""
+    """Return a part of the configuration whose contents have changed; None if there is none."""
     return next((name for name in hashes if earlier.hashes.get(name, hashes[name]) != hashes[name]), None)
 
 
 def _difference(
     sweep: Sweep, hashes: Mapping[str, str], earlier: EarlierRun, record: TrialRecord
 ) -> str | None:
-    """What keeps the trial from fitting, in words; None if it fits."""
+    """Return in words why the trial does not fit; None if it fits."""
     if changed := _changed(hashes, earlier):
         return f"other contents of {changed}"
     left = dict(record.params)
@@ -157,7 +157,7 @@ def _difference(
 
 
 def _differing(here: TrialConfig, there: TrialConfig) -> str | None:
-    """The first field that is not the same and decides what is measured, in words."""
+    """Return in words the first different field that affects the measurements; None if there is none."""
     known = dict(_leaves(trial_json(there)))
     differing = (
         f"{field} {_shown(known.get(field))} instead of {_shown(value)}"
@@ -174,7 +174,7 @@ def _holds(dimension: Dimension, value: Any) -> bool:
 
 
 def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted paths of a configuration and their values; lists are walked too."""
+    """Yield the dotted paths of a configuration and their values, lists included."""
     items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     if not items:
         yield path, node
