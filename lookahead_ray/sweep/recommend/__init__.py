@@ -1,1 +1,1 @@
-"""Which configuration is recommended, and why."""
+"""The recommended configuration and its justification."""

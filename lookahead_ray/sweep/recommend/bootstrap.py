@@ -1,4 +1,4 @@
-"""Paired bootstrap over prompts and seeds: many models, the same resamples."""
+"""Paired bootstrap over prompts and random seeds: many models, the same resamples."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from lookahead_ray.sweep.recommend.candidates import Candidate
 from lookahead_ray.trial.record import COUNTED, Generation, Metric, TrialRecord
 
 Rows = Callable[[TrialRecord], list[Generation]]
-"""The rows that a rate is over."""
+"""A function that selects the rows of a rate."""
 
 
 def outcomes(record: TrialRecord, metric: Metric) -> dict[str, bool]:
-    """Whether each prompt's answer has the metric's counted verdict, by "suite/attack/prompt id".
+    """Return whether each prompt's answer has the metric's counted verdict, by "suite/attack/prompt id".
 
-    Of the rows that the record's own rate is computed from; a `dropped` answer has not.
+    Uses the rows of the record's own rate; a `dropped` answer does not have the verdict.
     """
     return {_place(row): row.verdict == COUNTED[metric] for row in headline(record.generations, metric)}
 
@@ -47,14 +47,14 @@ def check_same_prompts(models: Sequence[Candidate], objective: Objective) -> Non
 
 
 def resample(models: Sequence[Candidate], parts: Sequence[SafetyPart], seed: int, resamples: int) -> Rates:
-    """All models' rates on the same draws of prompts and seeds.
+    """Compute all models' rates on the same draws of prompts and random seeds.
 
-    A harmful prompt brings all its rows into a resample, of RSR and of every attack; suites, harmless
-    requests and task prompts are drawn apart. Prompts and seeds are drawn independently of each other, which
-    makes intervals a little too wide rather than too narrow (pigeonhole bootstrap, Owen 2007). Of a model's n
-    seeds n - 1 are drawn, which leaves the variance of a mean over few runs unbiased (McCarthy and Snowden
-    1985); each draw ranks all seeds at random and takes of each model the first that it has, so that models
-    are compared on the same seeds as far as they share them. All models must have the same prompts.
+    A harmful prompt enters a resample with all its rows, those of RSR and of every attack; suites, harmless
+    requests and task prompts are drawn separately. Prompts and seeds are drawn independently, which makes
+    intervals slightly too wide rather than too narrow (pigeonhole bootstrap, Owen 2007). n - 1 of a model's n
+    seeds are drawn, which leaves the variance of a mean over few runs unbiased (McCarthy and Snowden 1985).
+    Each draw shuffles the seeds and gives every model the first one it was trained with, so models are
+    compared on shared seeds where possible. All models must have the same prompts.
     """
     rng = np.random.default_rng(seed)
     runs = [run for model in models for run in model.runs]
@@ -84,7 +84,7 @@ def resample(models: Sequence[Candidate], parts: Sequence[SafetyPart], seed: int
 def metric_rates(
     candidate: Candidate, metric: Metric, seed: int = 0, resamples: int = 1000
 ) -> Bootstrapped | None:
-    """One configuration's own rate of a metric, with its resamples; None without rows."""
+    """Return a configuration's rate of a metric, with its resamples; None without rows."""
     rng = np.random.default_rng(seed)
     table = table_of(candidate.runs, partial(_headline, metric=metric))
     if not table.cells:
@@ -111,22 +111,22 @@ def _place(row: Generation) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """One rate's answers."""
+    """The answers of one rate."""
 
     suite: str
-    cells: dict[str, Array]  # prompt id: (2, runs) what the answers count, and how many are in the rate's n
+    cells: dict[str, Array]  # prompt id: (2, runs), the answers' credit, and their number in the rate's n
 
 
 @dataclass(frozen=True)
 class PromptDraws:
-    """How often each prompt is drawn."""
+    """The number of times that each prompt is drawn."""
 
     prompts: list[str]
-    counts: Array  # (resamples + 1, prompts); the first row is the prompts as they are
+    counts: Array  # (resamples + 1, prompts); the first row is the original sample
 
     @classmethod
     def make(cls, rng: np.random.Generator, prompts: Collection[str], resamples: int) -> "PromptDraws":
-        """Each prompt as likely as any other, as many as there are."""
+        """Draw as many prompts as there are, uniformly with replacement."""
         size = len(prompts)
         drawn = rng.multinomial(size, np.full(size, 1 / size), size=resamples)
         return cls(sorted(prompts), np.vstack([np.ones(size), drawn]))
@@ -134,21 +134,21 @@ class PromptDraws:
 
 @dataclass(frozen=True)
 class SeedDraws:
-    """How often each run is drawn."""
+    """The number of times that each run is drawn."""
 
     starts: list[int]  # first run of each model
-    counts: Array  # (resamples + 1, runs); the first row is the seeds as they are
-    freedom: Array  # (models,)
+    counts: Array  # (resamples + 1, runs); the first row is the original sample
+    freedom: Array  # (models,): seeds - 1; inf for one seed
 
     @classmethod
     def make(cls, rng: np.random.Generator, models: Sequence[Candidate], resamples: int) -> "SeedDraws":
-        """Of n seeds n - 1; models with the same seeds have the same draws."""
+        """Draw n - 1 of n seeds; models with the same seeds have the same draws."""
         sizes = [len(model.runs) for model in models]
         starts = [sum(sizes[:place]) for place in range(len(sizes))]
         freedom = np.array([size - 1 if size > 1 else np.inf for size in sizes])
         counts = np.ones((resamples + 1, sum(sizes)))
         seeds = sorted({seed for model in models for seed in model.seeds})
-        order = rng.random((resamples, max(sizes) - 1, len(seeds)))  # of each draw, seeds by rising value
+        order = rng.random((resamples, max(sizes) - 1, len(seeds)))  # per draw, the seeds' ranking
         for start, size, model in zip(starts, sizes, models, strict=True):
             if size > 1:
                 own = order[:, : size - 1, [seeds.index(seed) for seed in model.seeds]]
@@ -157,7 +157,7 @@ class SeedDraws:
         return cls(starts, counts, freedom)
 
     def rates(self, table: Table, drawn: PromptDraws) -> Bootstrapped:
-        """Each model's rate of the table, in each draw."""
+        """Return each model's rate of the table, in each draw."""
         none = np.zeros((2, self.counts.shape[1]))
         cells = np.stack([table.cells.get(prompt, none) for prompt in drawn.prompts])
         both = self._shares(drawn.counts @ cells[:, 0], drawn.counts @ cells[:, 1])
@@ -166,14 +166,14 @@ class SeedDraws:
         return Bootstrapped(both[0], both[1:], alone, answer, self.freedom)
 
     def _shares(self, counted: Array, sizes: Array) -> Array:
-        """(resamples + 1, models) from (resamples + 1, runs), or from (1, runs) without resamples."""
+        """Return (resamples + 1, models) from (resamples + 1, runs), or from (1, runs) without resamples."""
         summed = [np.add.reduceat(self.counts * part, self.starts, axis=1) for part in (counted, sizes)]
         shares: Array = summed[0] / np.maximum(summed[1], 1)
         return shares
 
 
 def table_of(runs: Sequence[TrialRecord], rows: Rows) -> Table:
-    """The answers that `rows` picks of each run."""
+    """Return a table of the answers that `rows` selects from each run."""
     suite = ""
     cells: dict[str, Array] = {}
     for column, run in enumerate(runs):

@@ -1,4 +1,4 @@
-"""Who competes for the recommendation: configurations, each with all the seeds it was trained with."""
+"""Candidates for the recommendation: configurations, each with its runs over all random seeds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,29 +12,29 @@ from lookahead_ray.trial.record import Role, TrialRecord
 
 @dataclass(frozen=True)
 class Candidate:
-    """One configuration; its runs differ in the seed alone, the search's own comes first."""
+    """One configuration; its runs differ only in the random seed, and the search's own run comes first."""
 
     runs: tuple[TrialRecord, ...]
 
     @property
     def first(self) -> TrialRecord:
-        """The search's own run, which the candidate is named after."""
+        """Return the search's own run, which names the candidate."""
         return self.runs[0]
 
     @property
     def trial_id(self) -> str:
-        """That of the first run."""
+        """Return the id of the first run."""
         return self.first.trial_id
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """One a run."""
+        """Return one random seed per run."""
         return tuple(map(seed_of, self.runs))
 
 
 @dataclass(frozen=True)
 class Field:
-    """Who competes, and what they are measured against."""
+    """The candidates and the reference models they are compared with."""
 
     seed_model: Candidate
     vanilla: Candidate
@@ -42,22 +42,22 @@ class Field:
 
     @property
     def models(self) -> tuple[Candidate, ...]:
-        """All of them: the seed model is 0, vanilla 1, candidates from 2 on."""
+        """Return all models: the seed model has index 0, vanilla 1, candidates start at 2."""
         return (self.seed_model, self.vanilla, *self.candidates)
 
 
 def configuration(config: Mapping[str, Any]) -> str:
-    """Content hash of a trial's configuration without its seed."""
+    """Return the content hash of a trial's configuration without its random seed."""
     return content_hash({key: value for key, value in config.items() if key != "seed"})
 
 
 def seed_of(record: TrialRecord) -> int:
-    """The seed it was trained with."""
+    """Return the random seed of a trial's training."""
     return int(record.config.get("seed", 0))
 
 
 def candidates_of(records: Sequence[TrialRecord], role: Role) -> list[Candidate]:
-    """The completed trials of a role by configuration, each with its repeats; one run a seed."""
+    """Group a role's completed trials by configuration, with repeats; one run per random seed."""
     runs: dict[str, dict[int, TrialRecord]] = {}
     completed = [record for record in records if record.status == "completed"]
     for record in completed:
@@ -70,7 +70,7 @@ def candidates_of(records: Sequence[TrialRecord], role: Role) -> list[Candidate]
 
 
 def field_of(records: Sequence[TrialRecord], objective: Objective) -> Field | str:
-    """All that can be scored, or in words why nothing can."""
+    """Return all models that can be scored, or in words why none can."""
     usable = [record for record in records if is_scorable(record, objective)]
     found: dict[Role, Candidate] = {}
     roles: tuple[Role, ...] = ("seed", "vanilla")

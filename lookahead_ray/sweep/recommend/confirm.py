@@ -1,9 +1,9 @@
-"""Which configurations are run again with other seeds once a search has ended. Pure; no Ray in here.
+"""Repeats of configurations with other random seeds once a search has ended. Pure; does not use Ray.
 
-Successive halving: the best few near the front are run with one further seed each, vanilla beside them; the
-better half of these, judged by all seeds so far, with the next one, and so on. Everything follows from the
-committed records, so a sweep that was interrupted goes on where it was; if its search goes on as well, who
-is near the front is asked anew, and no repeat is lost.
+Successive halving: the best few near the front are run with one more seed each, together with vanilla; the
+better half of these, judged by all seeds so far, with the next seed, and so on. The rounds are computed from
+the committed records, so an interrupted sweep resumes where it was; if its search continues too, the
+candidates near the front are determined again, and no repeat is lost.
 """
 
 from collections import defaultdict
@@ -20,28 +20,28 @@ from lookahead_ray.sweep.recommend.recommend import assess
 from lookahead_ray.trial.record import TrialRecord
 
 MOST_TRIES = 2
-"""How often a repeat is tried; who fails as often is out, and of vanilla the seed is left out."""
+"""Maximum attempts per repeat. A candidate that fails this often is dropped; for vanilla, only that seed."""
 
 Place = tuple[str, int]
-"""Configuration without its seed, as a hash, and seed."""
+"""The hash of a configuration without its random seed, and the random seed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """A trial to be run again."""
+    """A repeat that is to be run."""
 
-    of: str  # id of the trial whose configuration it has
-    config: dict[str, Any]  # resolved, with the other seed
+    of: str  # id of the trial that it repeats
+    config: dict[str, Any]  # resolved, with the other random seed
 
 
 def next_repeats(
     records: Sequence[TrialRecord], objective: Objective, config: ConfirmConfig
 ) -> tuple[Repeat, ...]:
-    """What is left of the current round, best first and vanilla last; nothing when all is confirmed.
+    """Return the rest of the current round, best first and vanilla last; empty when all rounds are done.
 
-    Who takes part in the first round are the best `candidates` of those that the data can't tell to be worse
-    than the best, or that are on the Pareto front; half as many, rounded up, in each later one. Seeds are the
-    trial's own + 1, + 2, … Repeats that failed come again until `MOST_TRIES`.
+    The first round takes the top `candidates` that are not significantly worse than the best or are on the
+    Pareto front. Each later round keeps half of them, rounded up. Random seeds are the trial's own + 1, + 2,
+    … Failed repeats are run again, up to `MOST_TRIES` attempts.
     """
     searched = [record for record in records if record.role != "repeat"]
     start = assess(searched, objective)
@@ -96,7 +96,7 @@ def _repeat(candidate: Candidate, further: int) -> Repeat:
 def _repeats_until(
     further: int, records: Sequence[TrialRecord], models: Sequence[Candidate]
 ) -> Iterator[TrialRecord]:
-    """The models' repeats with seeds up to the `further`th: later ones don't change an earlier round."""
+    """Yield the models' repeats up to the `further`th seed: later ones don't change an earlier round."""
     places = {_place(model, number) for model in models for number in range(1, further + 1)}
     for record in records:
         if record.role == "repeat" and (configuration(record.config), seed_of(record)) in places:

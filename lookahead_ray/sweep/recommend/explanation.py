@@ -1,4 +1,4 @@
-"""Why a configuration is recommended, or none is, in one sentence for a person."""
+"""One sentence for the user on why a configuration, or none, is recommended."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,23 +16,23 @@ from lookahead_ray.trial.record import TrialRecord
 
 @dataclass(frozen=True)
 class Facts:
-    """What the sentence is about: the recommended candidate, or the closest."""
+    """The facts in the sentence, about the recommended candidate or the closest one."""
 
     field: Field
     rates: Rates
     judged: ObjectiveJudgement
     place: int
     comparison: Comparison
-    equals: int  # how many may be recommended that the data can't tell from the best, the best included
+    equals: int  # number of eligible candidates indistinguishable from the best, itself included
 
     @property
     def candidate(self) -> Candidate:
-        """Who stands at the place."""
+        """Return the candidate at `place`."""
         return self.field.candidates[self.place]
 
 
 def sentence(objective: Objective, facts: Facts, *, recommended: bool) -> str:
-    """The candidate's rates beside vanilla's, how far it is from vanilla, and on how much that rests."""
+    """Return the sentence: the candidate's and vanilla's rates, the difference, and the number of seeds."""
     what = describe(facts.candidate.first)
     told = f"{_rates(facts)}; {_margin(objective, facts)}"
     rest = _seeds(facts.field.vanilla, facts.candidate)
@@ -44,7 +44,7 @@ def sentence(objective: Objective, facts: Facts, *, recommended: bool) -> str:
 
 
 def describe(record: TrialRecord) -> str:
-    """ "true preview of 6 tokens", or with other than the vanilla method "no preview (sdft)"."""
+    """Return e.g. "true preview of 6 tokens", or with another method than vanilla "no preview (sdft)"."""
     shown = _preview(record.config["preview"])
     others = ", ".join(method_and_defence_label(record.config))
     return f"{shown} ({others})" if others else shown
@@ -121,7 +121,7 @@ def _preview(preview: Mapping[str, Any]) -> str:
 
 
 def _beside(interval: Interval) -> str:
-    """ "0.24 above vanilla's"."""
+    """Return e.g. "0.24 above vanilla's"."""
     return f"{_size(interval)} {'above' if interval.value >= 0 else 'below'} vanilla's"
 
 

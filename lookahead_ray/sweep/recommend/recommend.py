@@ -1,4 +1,4 @@
-"""What to train: the simplest of the best configurations, if it beats vanilla beyond the noise."""
+"""The choice of what to train: the simplest of the best configurations that beat vanilla beyond the noise."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ from lookahead_ray.trial.label import method_and_defence_label
 from lookahead_ray.trial.record import Metric, TrialRecord
 
 CHARACTERS_A_TOKEN = 4
-"""What a previewed token counts as, to set true previews beside prefixes: usual for English text."""
+"""Characters per previewed token, to compare true previews with prefixes: usual for English text."""
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """All configurations of a sweep, measured against its references."""
+    """The comparison of all configurations of a sweep with its references."""
 
     field: Field
     rates: Rates
@@ -38,7 +38,7 @@ class Assessment:
 def assess(
     records: Sequence[TrialRecord], objective: Objective, seed: int = 0, resamples: int = 2000
 ) -> Assessment | str:
-    """The assessment, or in words why there is none.
+    """Return the assessment, or in words why there is none.
 
     Raises ValueError, naming the prompt, if trials weren't evaluated on the same prompts.
     """
@@ -55,19 +55,19 @@ def assess(
 def recommend(
     records: Sequence[TrialRecord], objective: Objective, seed: int = 0, resamples: int = 2000
 ) -> Recommendation:
-    """Recommend the simplest of those configurations that the data can't tell from the best one.
+    """Recommend the simplest of the configurations that are indistinguishable from the best one.
 
-    Only configurations that are better than vanilla beyond the noise come into question (see `judge`); the
-    best of them has the greatest objective; under `floor` the greatest utility, under `pareto` the greatest
-    product of its aims, the hypervolume that it dominates by itself. Of those whose difference to it covers 0
+    Only configurations that are better than vanilla beyond the noise are eligible (see `judge`). The best has
+    the greatest objective; under `floor` the greatest utility, under `pareto` the greatest product of its
+    aims, which is the hypervolume that it dominates alone. Among those whose difference to the best covers 0,
     the simplest is recommended (see `complexity`). Those whose difference to the recommended one covers 0,
-    simultaneously again, are listed as indistinguishable from it.
+    again with simultaneous intervals, are listed as indistinguishable from it.
 
-    Trials that differ in their seed alone are one configuration. Intervals come from a paired bootstrap over
-    prompts and, where there are several, seeds; it draws the references along. Once any configuration was run
-    again, only such can be recommended: of the others nobody knows how much training varies. The p-values are
-    McNemar's, one test each, unadjusted; where either side has several seeds they are the bootstrap's. `seed`
-    makes the resamples repeatable.
+    Trials that differ only in their random seed are one configuration. Intervals come from a paired bootstrap
+    over prompts and, where there are several, seeds; the references are resampled too. Once any configuration
+    was repeated, only repeated ones can be recommended: for the others the variance of training is unknown.
+    The p-values are McNemar's, one test each, unadjusted; where either side has several seeds they are the
+    bootstrap's. `seed` makes the resamples repeatable.
 
     Raises ValueError, naming the prompt, if trials weren't evaluated on the same prompts.
     """
@@ -94,12 +94,12 @@ def recommend(
 
 
 def _run_again(field: Field) -> frozenset[int]:
-    """Candidates with several seeds."""
+    """Return the candidates with several random seeds."""
     return frozenset(place for place, one in enumerate(field.candidates) if len(one.runs) > 1)
 
 
 def _simplest(eligible: Sequence[int], judged: ObjectiveJudgement, field: Field) -> tuple[int, int]:
-    """The simplest of the eligible that are like the best of them, and how many these are."""
+    """Return the simplest of the eligible candidates that are like the best, and the number of these."""
     best = eligible[0]
     like = judged.others_like(best)
     equals = [place for place in eligible if place == best or place in like]
@@ -133,10 +133,10 @@ def _p_value(metric: Metric, place: int, candidate: Candidate, vanilla: Candidat
 
 
 def complexity(record: TrialRecord) -> tuple[float, ...]:
-    """Sorts the simplest first.
+    """Return a sort key, simplest first.
 
-    By what is done besides the preview (another method than vanilla, defences), then by how much the preview
-    shows in characters (none, a short one, a long one), then by the cost in FLOPs, then by epochs.
+    It compares the additions besides the preview (another method than vanilla, defences), then the preview's
+    length in characters (none, short, long), then the cost in FLOPs, then the epochs.
     """
     training = record.config.get("training", {})
     return (

@@ -1,4 +1,4 @@
-"""The recommendation as a value; `recommend` makes it, the command line prints it."""
+"""The recommendation as a value; `recommend` creates it, the command line prints it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,9 +8,9 @@ from lookahead_ray.stats.interval import Interval
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One configuration against vanilla, paired on the same prompts. Differences are its own minus vanilla's.
+    """One configuration against vanilla, paired on the same prompts. Differences are minus vanilla's value.
 
-    The intervals are simultaneous 95 % ones, over all candidates and whatever else is judged of them.
+    The intervals are simultaneous 95 % intervals, over all candidates and all values judged.
     """
 
     trial_id: str  # of the configuration's first run
@@ -21,16 +21,16 @@ class Comparison:
     rsr_p_value: float  # two-sided, unadjusted: McNemar's exact test, with several seeds the bootstrap's
     jsr_p_value: float
     seeds: int = 1
-    safety: Interval | None = None  # floor: safety less the floor; pareto: of S, the share of safety kept
+    safety: Interval | None = None  # floor: safety minus the floor; pareto: of S, the share of safety kept
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """What to train. `trial_id` is None when no candidate can be told from vanilla."""
+    """The recommended configuration. `trial_id` is None if none beats vanilla beyond the noise."""
 
     trial_id: str | None
-    sentence: str  # why, for a person
-    indistinguishable: tuple[str, ...]  # other candidates that the data can't tell from the recommended one
+    sentence: str  # the reason, for the user
+    indistinguishable: tuple[str, ...]  # other candidates, not significantly different from this one
     comparisons: tuple[Comparison, ...]  # all completed configurations, best first
     kind: Literal["weighted", "floor", "pareto"] = "weighted"
     front: tuple[str, ...] = ()  # pareto: the configurations that no other beats in all aims, best first

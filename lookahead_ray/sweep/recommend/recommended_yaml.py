@@ -1,4 +1,4 @@
-"""`recommended.yaml`: the recommended configuration as a space file that `lookahead-ray train` takes."""
+"""`recommended.yaml`: the recommended configuration as a space file for `lookahead-ray train`."""
 
 import shlex
 import textwrap
@@ -20,7 +20,7 @@ WIDTH = 100
 def save_recommended(
     path: Path, name: str, run: str, records: Sequence[TrialRecord], recommendation: Recommendation
 ) -> Path | None:
-    """Write the file and give its path; where nothing is recommended, remove that of an earlier time."""
+    """Write the file and return its path; if nothing is recommended, remove an earlier file."""
     text = recommended_yaml(name, run, records, recommendation)
     if text is None:
         path.unlink(missing_ok=True)
@@ -33,7 +33,7 @@ def save_recommended(
 def recommended_yaml(
     name: str, run: str, records: Sequence[TrialRecord], recommendation: Recommendation
 ) -> str | None:
-    """The file's text: every field of the configuration, no search dimension; None without recommendation."""
+    """Return the file's text: all configuration fields, no dimensions; None without recommendation."""
     shown = average_over_seeds(records)
     chosen = next((one for one in shown if one.record.trial_id == recommendation.trial_id), None)
     if chosen is None:
@@ -44,7 +44,7 @@ def recommended_yaml(
 
 
 def train_command(path: Path) -> str:
-    """The command that trains the model of the file, into a directory beside it."""
+    """Return the command that trains the file's model, into a directory next to the file."""
     return shlex.join(["lookahead-ray", "train", str(path), "--output", str(path.with_name("recommended"))])
 
 

@@ -1,4 +1,4 @@
-"""Trials of one configuration as one, for tables and pictures."""
+"""Averages over the trials of one configuration, for tables and pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,17 +13,17 @@ ROLES: tuple[Role, ...] = ("vanilla", "search")
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
-    """A configuration: its first run, rates and objectives as means over its seeds."""
+    """A configuration: its first run, with rates and objectives averaged over its random seeds."""
 
     record: TrialRecord
     seeds: int
 
 
 def average_over_seeds(records: Sequence[TrialRecord]) -> list[Pooled]:
-    """One a configuration, in the order of the trials; failed and stopped trials stand by themselves.
+    """Return one entry per configuration, in the order of the trials; failed and stopped trials are separate.
 
-    Rates over several seeds have a 95 % interval for prompts and seeds together, by the bootstrap; `n` counts
-    prompts, `unparsed` answers. Of repeats nothing else is shown.
+    Rates over several random seeds have a 95 % bootstrap interval over prompts and seeds together; `n` counts
+    prompts, `unparsed` counts answers. Repeats do not appear otherwise.
     """
     groups = [group for role in ROLES for group in candidates_of(records, role)]
     by_first = {group.trial_id: group for group in groups}

@@ -121,7 +121,7 @@ class Journal(StudyLog):
                     self.study.set_user_attr(name, value)
 
     def in_flight(self, committed: Collection[str]) -> list[FrozenTrial]:
-        """Return running search trials that are not `committed`, in order; end running trials without an id."""
+        """Return running search trials that are not `committed`, in order; end running ones without an id."""
         running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         for trial in running:
             if TRIAL_ID not in trial.user_attrs:

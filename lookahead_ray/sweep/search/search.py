@@ -196,7 +196,7 @@ class Search:
             yield make_job(trial.user_attrs[TRIAL_ID], "search", config, params)
 
     def _replay(self, searched: Sequence[TrialRecord], estimates: Mapping[str, Sequence[float]]) -> None:
-        """Begin trials in order of their numbers and end them in order of their commits, as in the live run."""
+        """Begin trials in order of their numbers and end them in order of their commits, as in a live run."""
         jobs = [
             Job(r.trial_id, "search", r.config, r.params, label(r.config, "search", r.params))
             for r in searched

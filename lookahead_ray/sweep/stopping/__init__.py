@@ -1,1 +1,1 @@
-"""When a trial, and when a search, ends early."""
+"""Early ends of trials and of searches."""

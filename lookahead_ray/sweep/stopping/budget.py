@@ -1,4 +1,4 @@
-"""When a search ends: trials, wall clock, accelerator hours, or a plateau, whichever comes first. Pure."""
+"""The end of a search: by trials, wall clock, accelerator hours or a plateau, whichever comes first. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ HOUR_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One part of the budget: how much of it is used, for a person too."""
+    """One part of the budget: how much of it is used, with a text for the user."""
 
     text: str  # "1.2 of 8 h"
-    used: float  # share; from 1 on it is used up
-    reason: str  # why the search ends, once it is
+    used: float  # fraction; exhausted from 1 on
+    reason: str  # why the search ends, once exhausted
 
 
 def limits(
@@ -29,7 +29,7 @@ def limits(
     searched: int,
     hours: float,
 ) -> list[Limit]:
-    """All parts of the budget that are set; `searched` counts running trials too, `hours` all sessions."""
+    """Return all configured parts of the budget; `searched` includes running trials, `hours` all sessions."""
     budget = config.budget
     found = [Limit(f"{searched} of {config.trials} trials", searched / config.trials, "")]
     found += _times(records, budget, hours)
@@ -39,18 +39,20 @@ def limits(
 
 
 def ended(found: Sequence[Limit]) -> str | None:
-    """Why the search ends, empty where all its trials are there; None to go on."""
+    """Return why the search ends, empty if all its trials have been made; None if it continues."""
     return next((limit.reason for limit in found if limit.used >= 1), None)
 
 
 def time_is_up(records: Sequence[TrialRecord], config: SearchConfig, hours: float) -> bool:
-    """Whether nothing may be run any more, repeats with other seeds included."""
+    """Return whether nothing may be run any more, including repeats with other random seeds."""
     return any(limit.used >= 1 for limit in _times(records, config.budget, hours))
 
 
 def hours_of(records: Sequence[TrialRecord]) -> float:
-    """Wall-clock time of earlier sessions: that in which any of their trials ran. Pauses between sessions
-    don't count, and nor does what a killed session had not committed."""
+    """Return the wall-clock hours in which any trial of earlier sessions ran.
+
+    Pauses between sessions don't count, nor do trials that a killed session had not committed.
+    """
     spans = sorted(
         (start := datetime.fromisoformat(record.started_at).timestamp(), start + record.seconds_total)
         for record in records
@@ -64,12 +66,12 @@ def hours_of(records: Sequence[TrialRecord]) -> float:
 
 
 def accelerator_hours(records: Sequence[TrialRecord]) -> float:
-    """Time of all trials, failed and stopped ones included, times what each held: GPUs, or else CPU cores."""
+    """Return the hours of all trials, failed and stopped ones too, times their GPUs, or else CPU cores."""
     return sum(_held(record) * (record.seconds_total or 0.0) for record in records) / HOUR_S
 
 
 def plane(records: Sequence[TrialRecord], references: ReferenceTrials) -> list[Pair]:
-    """S and U (see objective/base.py) of the completed trials that have both, whatever the objective."""
+    """Return S and U (see objective/base.py) of the completed trials that have both, for any objective."""
     seed_safety = references.seed.safety
     if not seed_safety:
         return []
@@ -99,7 +101,7 @@ def _used(used: float, most: float, unit: str, reason: str) -> Limit:
 def _plateau(
     records: Sequence[TrialRecord], references: ReferenceTrials, config: PlateauConfig
 ) -> Iterator[Limit]:
-    """How far the hypervolume has grown over the last trials, stopped and failed ones among them."""
+    """Yield the growth of the hypervolume over the last trials, including stopped and failed ones."""
     searched = [index for index, record in enumerate(records) if record.role == "search"]
     if len(searched) <= config.trials:
         return

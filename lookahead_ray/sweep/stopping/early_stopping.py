@@ -1,4 +1,4 @@
-"""Early stopping in a sweep: signals, estimated on the references' scale, compared by successive halving."""
+"""Early stopping in a sweep: signals, mapped to the references' scale, compared by successive halving."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from lookahead_ray.trial.record import TrialRecord
 
 
 class Stopping:
-    """Decides after each epoch; what was `committed` before counts as if it had just been seen."""
+    """Stopping decisions after each epoch; trials `committed` before count as if they had just run."""
 
     def __init__(
         self, sweep: Sweep, committed: Sequence[TrialRecord], references: ReferenceTrials | None
@@ -23,25 +23,28 @@ class Stopping:
 
     @property
     def stops(self) -> bool:
-        """Whether trials are stopped at all."""
+        """Return whether early stopping is enabled."""
         return self._halving is not None
 
     def told(self, record: TrialRecord, references: ReferenceTrials | None) -> tuple[float, ...]:
-        """What a search is told of a trial that was stopped: its aims as guessed from its last signal, under
-        a floor the constraint after them; nothing where that can't be guessed, or of another trial."""
+        """Return a stopped trial's objective values, estimated from its last signal, for the sampler.
+
+        With a floor objective the constraint is appended. Empty if the trial was not stopped or has no
+        estimate.
+        """
         if record.status != "stopped" or not record.signals or not references:
             return ()
         estimate = estimated(record.signals[-1], references, self._objective.safety)
         return guess(estimate, references, self._objective) if estimate else ()
 
     def learn(self, records: Sequence[TrialRecord], references: ReferenceTrials) -> None:
-        """Take trials that have ended as competitors of those to come."""
+        """Add ended trials to those that later trials are compared with."""
         for record in records:
             for signal in record.signals:
                 self._note(record.trial_id, signal, references)
 
     def goes_on(self, trial_id: str, signal: Signal, epochs: int, references: ReferenceTrials) -> bool:
-        """Whether a trial of `epochs` in all is trained further; always where nothing can be estimated."""
+        """Return whether a trial of `epochs` in total continues; True if nothing can be estimated."""
         noted = self._note(trial_id, signal, references)
         return self._halving is None or not noted or self._halving.goes_on(trial_id, signal.epoch, epochs)
 

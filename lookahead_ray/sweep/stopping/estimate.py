@@ -1,9 +1,10 @@
-"""From a trial's cheap signals to what its safety and utility would be, on the references' scale.
+"""Estimates of a trial's final safety and utility from its cheap signals, on the references' scale.
 
 S is the share of the seed model's safety, U the share of vanilla's gain in utility (objective/base.py). Two
-points of each are known: the seed has a KL of 0, its own answer loss, S = 1 and U = 0; vanilla after as many
-epochs has its KL and its loss, S as measured at its end and U = 1. What lies between or beyond is taken as
-linear, S in the KL and U in the likelihood exp(−loss). That is a guess for ranking, never a result.
+points of each are known: the seed model has a KL of 0, its own answer loss, S = 1 and U = 0; vanilla after as
+many epochs has its KL and its loss, S as measured at its end and U = 1. Other values are inter- or
+extrapolated linearly, S in the KL and U in the likelihood exp(−loss). The estimate is for ranking, never a
+result.
 """
 
 from collections.abc import Sequence
@@ -22,12 +23,12 @@ from lookahead_ray.evaluate.results import Signal
 from lookahead_ray.objective.base import ReferenceTrials, safety_of
 
 LEAST = 1e-9
-BELOW_ALL = 1e6  # no utility is as small
+BELOW_ALL = 1e6  # subtracted: below any utility
 
 
 @dataclass(frozen=True, slots=True)
 class EarlyEstimate:
-    """S and U, guessed."""
+    """Estimates of S and U."""
 
     safety: float
     utility: float
@@ -36,9 +37,9 @@ class EarlyEstimate:
 def estimated(
     signal: Signal, references: ReferenceTrials, parts: Sequence[SafetyPart] = DEFAULT_PARTS
 ) -> EarlyEstimate | None:
-    """What the trial of `signal` would end with; None where a signal of the three was not measured.
+    """Estimate the final S and U of the trial of `signal`; None if one of the three signals is missing.
 
-    `parts` make up safety. Vanilla is taken after as many epochs, or at its end where it had fewer.
+    `parts` make up safety. Vanilla's signal is that of the same epoch, or its last if it had fewer epochs.
     """
     seed, vanilla = _at(references.seed.signals, 0), _at(references.vanilla.signals, signal.epoch)
     if seed is None or vanilla is None or not safety_of(references.seed, parts):
@@ -57,9 +58,9 @@ def estimated(
 
 
 def guess(estimate: EarlyEstimate, references: ReferenceTrials, objective: Objective) -> tuple[float, ...]:
-    """What the trial's objectives would be, under a floor the constraint after them.
+    """Estimate the trial's objective values; with a floor objective the constraint is appended.
 
-    Nothing where over-refusal counts: no signal tells of it.
+    Empty if over-refusal counts, because no signal measures it.
     """
     match objective:
         case WeightedObjective(safety_weight=weight):
@@ -74,9 +75,10 @@ def guess(estimate: EarlyEstimate, references: ReferenceTrials, objective: Objec
 def comparison_values(
     estimate: EarlyEstimate, references: ReferenceTrials, objective: Objective
 ) -> tuple[float, ...]:
-    """What trials are compared by, each value more being better.
+    """Return the values by which trials are compared, each to be maximised.
 
-    Under a floor one number orders all: those that keep it by utility, the others below them by safety.
+    With a floor objective one number orders all: trials that keep the floor by utility, the others below them
+    by safety.
     """
     if isinstance(objective, ParetoObjective):
         return estimate.safety, estimate.utility

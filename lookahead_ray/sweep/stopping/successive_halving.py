@@ -1,10 +1,10 @@
-"""Asynchronous successive halving: which trials go on after an epoch.
+"""Asynchronous successive halving: decides which trials continue after an epoch.
 
-Li et al. 2020, algorithm 2, without its promotions of paused trials: a trial is stopped or goes on, as under
-Ray's scheduler of that name. Rungs lie after grace, grace · r, grace · r², … epochs. A trial that comes to
-one goes on if fewer than one in r of those that have come as far beat it. With one aim, the larger value
-beats; with several, whoever is better in one and worse in none does, as in non-dominated sorting (Schmucker
-et al. 2021).
+Li et al. 2020, algorithm 2, without promotions of paused trials: a trial stops or continues, as under Ray's
+scheduler of that name. Rungs are after grace, grace · r, grace · r², … epochs. A trial that reaches a rung
+continues if fewer than one in r of the trials that reached it beat it. With one aim, the larger value beats;
+with several, a trial that is better in one and worse in none does, as in non-dominated sorting (Schmucker et
+al. 2021).
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,18 +15,18 @@ from lookahead_ray.objective.pareto import beats
 
 
 class Halving:
-    """Remembers who came how far, and with what values; each value more is better."""
+    """The values of all trials at each rung; every value is maximised."""
 
     def __init__(self, config: StoppingConfig) -> None:
         self._config = config
         self._rungs: dict[int, dict[str, tuple[float, ...]]] = {}
 
     def note(self, trial_id: str, epoch: int, values: Sequence[float]) -> None:
-        """A trial came to the end of `epoch`; noted once."""
+        """Record the values of a trial at the end of `epoch`; only the first call counts."""
         self._rungs.setdefault(epoch, {}).setdefault(trial_id, tuple(values))
 
     def goes_on(self, trial_id: str, epoch: int, epochs: int) -> bool:
-        """Whether a noted trial of `epochs` in all is trained further."""
+        """Return whether a recorded trial of `epochs` in total continues training."""
         if epoch >= epochs or epoch not in self._milestones(epochs):
             return True
         rung = self._rungs[epoch]
