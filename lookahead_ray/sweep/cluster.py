@@ -18,7 +18,7 @@ from lookahead_ray.hardware.cpu import usable_cores
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results are in the store
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C reaches the driver as KeyboardInterrupt
-    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # the tables are authoritative; Tune's own snapshots are never read
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # results are in the tables; Tune's own snapshots are never read
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_DEDUP_LOGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
