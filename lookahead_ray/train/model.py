@@ -15,8 +15,8 @@ AnswerLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def prepare_model(model: Any, config: TrainingConfig) -> Any:
-    """Return `model` ready for training: no dropout (as published), eager attention on CPUs, checkpointing and
-    peft adapters as configured.
+    """Return `model` ready for training: without dropout (as published), with eager attention on CPUs, and
+    with checkpointing and peft adapters as configured.
 
     On CPUs the backward pass of torch's fused attention takes three times as long as eager attention's.
     """

@@ -1,1 +1,1 @@
-"""One configuration in, one record out."""
+"""A trial: from one configuration to one record."""

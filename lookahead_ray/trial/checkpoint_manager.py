@@ -1,4 +1,4 @@
-"""When a trial's training is written down, and whether it goes on from what is there."""
+"""Checkpoint policy of a trial: when to write one, and whether to resume from an existing one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -18,13 +18,13 @@ from lookahead_ray.train.step import Step
 from lookahead_ray.trial.job import Checkpoints
 
 PACKAGES = ("torch", "deepspeed")
-"""Whose other versions may not go on from what they wrote."""
+"""Packages whose version must match for a checkpoint to be resumed."""
 
 
 class CheckpointManager:
-    """The checkpoints of one trial on this rank; without any, nothing is read or written.
+    """The checkpoints of one trial on this rank; if `checkpoints` is None, nothing is read or written.
 
-    `say` is told in a few words what becomes of them.
+    `say` is called with a short message when training resumes or a checkpoint can't be used or written.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class CheckpointManager:
         self._say = say
 
     def restore(self, engine: Any) -> Checkpoint | None:
-        """Put `engine` where the last checkpoint was, if there is one that fits on every rank."""
+        """Restore `engine` from the last checkpoint, if there is one that fits on every rank."""
         if self._place is None:
             return None
         found: Checkpoint | None = gather_everywhere(self._place.read())[0]
@@ -57,7 +57,7 @@ class CheckpointManager:
         return found
 
     def save(self, engine: Any, steps: Sequence[Step], state: dict[str, Any]) -> None:
-        """After an epoch: write a checkpoint where one is due; after the last one none is."""
+        """Write a checkpoint after an epoch if one is due; none is due after the last epoch."""
         epoch = round(steps[-1].epoch)
         if self._place is None or epoch >= self._epochs or epoch % self._every:
             return
@@ -69,12 +69,12 @@ class CheckpointManager:
 
 
 def place_of(place: str) -> "CheckpointStore":
-    """A trial's checkpoints in a directory that all ranks share, or at a URL."""
+    """Return the store of a trial's checkpoints, in a directory that all ranks share or at a URL."""
     return RemoteCheckpoints(place) if is_url(place) else LocalCheckpoints(Path(place))
 
 
 class CheckpointStore(Protocol):
-    """Where checkpoints are; see `RemoteCheckpoints`."""
+    """The interface of a checkpoint store; see `RemoteCheckpoints`."""
 
     def save(
         self, engine: Any, *, config_hash: str, epoch: int, steps: Sequence[Step], state: dict[str, Any]

@@ -1,4 +1,4 @@
-"""What a rank measures between epochs: KL at the first answer tokens and the answers' loss, no generation."""
+"""Measurements between epochs: KL at the first answer tokens and the answers' loss, without generation."""
 
 import time
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from lookahead_ray.trial.progress import Decide
 
 @dataclass
 class Signals:
-    """The signals of one trial; every rank takes them together."""
+    """The signals of one trial; all ranks measure them together."""
 
     evaluation: Evaluation
     seed: SeedDistribution
@@ -29,9 +29,9 @@ class Signals:
     token_kl: list[TokenKl] = field(default_factory=list)  # this rank's rows of the last signal
 
     def after(self, model: Any, steps: Sequence[Step]) -> bool:
-        """Measure `model`, which is left in evaluation mode; whether training is to go on.
+        """Measure `model`, leave it in evaluation mode, and return whether training continues.
 
-        `steps` are those so far; none: the seed model as it is.
+        `steps` are the steps so far; if empty, `model` is the untrained seed model.
         """
         start = time.perf_counter()
         model.eval()

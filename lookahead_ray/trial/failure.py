@@ -1,10 +1,10 @@
-"""Whether a trial that failed is worth starting again: a process that died may live next time, while an
-exception that one raised would be raised again."""
+"""Failures of trials, classified for restarts: a process that died may survive the next attempt, while an
+exception from the trial's code would recur."""
 
 from lookahead_ray.errors import TrialError
 
 LOST_PEER = ("Connection closed by peer", "Connection reset by peer", "Connection refused")
-"""What gloo says on the ranks that outlive one."""
+"""Parts of gloo's error messages on the ranks that survive a dead one."""
 
 
 class ProcessDiedError(TrialError):
@@ -12,9 +12,9 @@ class ProcessDiedError(TrialError):
 
 
 def failure(error: BaseException | None) -> TrialError:
-    """What ended a worker group, `ProcessDiedError` or another `TrialError`.
+    """Return the error that ended a worker group, a `ProcessDiedError` or another `TrialError`.
 
-    `error` is what Ray Train raised; None: its processes ended without a word.
+    `error` is the exception of Ray Train; None: its processes ended without an exception.
     """
     from ray.train.v2.api.exceptions import WorkerGroupError
 
@@ -29,9 +29,9 @@ def failure(error: BaseException | None) -> TrialError:
 
 
 def process_died(error: BaseException | None) -> bool:
-    """Whether `error` says that a process died or could not start, rather than what one of them raised.
+    """Return whether `error` means that a process died or could not start, rather than raised an exception.
 
-    Where a rank died, others see their connection to it end and raise; the one that died decides.
+    When a rank dies, other ranks raise because their connection to it is closed; the dead rank decides.
     """
     from ray.exceptions import RayError, RayTaskError
     from ray.train.v2.api.exceptions import ControllerError, PreemptionError, WorkerGroupError
@@ -48,7 +48,7 @@ def process_died(error: BaseException | None) -> bool:
 
 
 def failure_message(error: BaseException | None) -> str:
-    """Why a trial ended, `error` being what Tune has of it."""
+    """Return the reason why a trial ended; `error` is the exception that Tune has of it."""
     from ray.exceptions import RayTaskError
 
     cause = error.cause if isinstance(error, RayTaskError) else error
@@ -69,14 +69,14 @@ def _rank_died(cause: BaseException) -> bool:
 
 
 def _raised(cause: BaseException) -> BaseException | None:
-    """The exception that a rank's own code raised; None where Ray Train saw its end from outside."""
+    """Return the exception raised by a rank's own code; None if Ray Train only detected the rank's end."""
     from ray.train.v2._internal.exceptions import UserExceptionWithTraceback
 
     return cause._base_exc if isinstance(cause, UserExceptionWithTraceback) else None
 
 
 def _words(error: BaseException) -> str:
-    """The error in a line, and for what a rank raised its traceback below."""
+    """Return the error in one line, followed by the traceback if a rank raised it."""
     raised = _raised(error)
     if raised is None:
         return f"{type(error).__name__}: {error}"

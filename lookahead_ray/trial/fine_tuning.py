@@ -1,6 +1,6 @@
 """A trial's training on one rank: prepare the rows, count the work, train under DeepSpeed.
 
-Rows are made of a task's examples by method, preview and safety mix, in this order.
+Rows are made from a task's examples by method, preview and safety mix, in this order.
 """
 
 import time
@@ -39,13 +39,13 @@ from lookahead_ray.trial.reporter import Reporter
 
 @dataclass(frozen=True)
 class Trained:
-    """A model after its training, and what was done; without training, the seed model."""
+    """A model after its training, with figures of that training; without training, the seed model."""
 
     model: Any
     zero_stage: int | None = None
     steps: tuple[Step, ...] = ()
     preparation: dict[str, float] = field(default_factory=dict)  # counts, seconds, and FLOPs by part
-    flops: float = 0.0  # of training and preparation, of all ranks together; 0 on ranks but the first
+    flops: float = 0.0  # of training and preparation, summed over ranks; 0 except on rank 0
     seconds: float = 0.0  # of the optimiser steps
 
 
@@ -59,10 +59,10 @@ def fine_tuned(
     signals: Signals,
     checkpoints: Checkpoints | None,
 ) -> Trained:
-    """Fine-tune `model` on `examples` and the safety examples `mixed`; the process group is initialised.
+    """Fine-tune `model` on `examples` and the safety examples `mixed`; needs an initialised process group.
 
-    After each epoch `signals` are taken, which may end the training there; then a checkpoint is written,
-    where it is due. Training goes on from the last one of `checkpoints` that fits; without, at its start.
+    After each epoch `signals` are measured, which may end the training; then a checkpoint is written if due.
+    Training resumes from the last one of `checkpoints` if it fits, and otherwise starts from the beginning.
 
     Raises:
         LookaheadRayError: data or model can't be used.
@@ -137,7 +137,7 @@ def fine_tuned(
         done=done,
     )
     seconds = sum(step.seconds for step in done) + time.perf_counter() - start - aside
-    engine.destroy()  # its hooks would keep weights and optimiser alive for as long as the process
+    engine.destroy()  # otherwise its hooks keep weights and optimiser alive until the process ends
     return Trained(
         model=model,
         zero_stage=zero_stage,
@@ -151,10 +151,10 @@ def fine_tuned(
 def training_rows(
     config: TrialConfig, examples: Sequence[Example], mixed: Sequence[Example], context: Context
 ) -> tuple[list[Rendered], dict[str, int], Work]:
-    """Token ids of all training rows, the method's counts, and what the seed model computed for them.
+    """Return the token ids of all training rows, the method's counts, and the seed model's work for them.
 
-    First the method sees the examples (SDFT rewrites the answers), then the preview is applied to what it
-    gives; the safety examples in `mixed` join them as they are.
+    First the method processes the examples (SDFT rewrites the answers), then the preview is applied to its
+    result; the safety examples in `mixed` are appended unchanged.
 
     Raises:
         DataError: a prompt leaves no room for an answer.
@@ -169,7 +169,7 @@ def training_rows(
 
 
 def method_context(config: TrialConfig, model: Any, tokenizer: Any, report: Report) -> Context:
-    """What the trial's method is given on this rank; the process group is initialised."""
+    """Return the context of the trial's method on this rank; needs an initialised process group."""
 
     def answer(
         model: Any,

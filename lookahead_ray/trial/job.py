@@ -1,4 +1,4 @@
-"""What a trial is asked to do, as a value."""
+"""The description of a trial's work, as a value."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,24 +9,24 @@ from lookahead_ray.trial.record import Role
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """Where rank 0 writes the trained model, and what of it."""
+    """The directory to which rank 0 writes the trained model, and the form in which it does."""
 
-    directory: str  # is there already, on a disk that rank 0 and the driver share
-    adapter: bool  # the LoRA adapter alone, not merged into the weights
+    directory: str  # exists already, on a disk that rank 0 and the driver share
+    adapter: bool  # write only the LoRA adapter, not merged into the weights
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
-    """Where a running trial's checkpoints go, and how often one is written."""
+    """The location of a running trial's checkpoints, and the interval at which they are written."""
 
-    place: str  # the trial's own: a directory that all machines share, or a URL
+    place: str  # one per trial: a directory that all machines share, or a URL
     every_epochs: int
-    elastic: bool = False  # fewer ranks can go on from them, under ZeRO 1 and 2
+    elastic: bool = False  # fewer ranks can resume from them, under ZeRO 1 and 2
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a trial is asked to do; the search makes it, the worker group runs it."""
+    """The work of one trial; the search creates the job, the worker group runs it."""
 
     trial_id: str
     role: Role
@@ -34,11 +34,11 @@ class Job:
     params: dict[str, Any]  # sampled dimensions: name -> value
     label: str
     saving: Saving | None = None  # None: the trained weights are not kept
-    checkpoints: Checkpoints | None = None  # None: a trial that is started again begins at its start
-    elastic: ElasticConfig | None = None  # None: it waits for all its ranks
-    may_stop: bool = False  # whether it waits after each epoch for the driver to decide
+    checkpoints: Checkpoints | None = None  # None: a restarted trial trains from the beginning
+    elastic: ElasticConfig | None = None  # None: the trial waits for all its ranks
+    may_stop: bool = False  # whether the trial waits after each epoch for the driver's decision
 
     @property
     def trains(self) -> bool:
-        """Whether the model is trained; the seed model and a model to evaluate are measured as they are."""
+        """Return whether the model is trained; the roles `seed` and `evaluate` measure it unchanged."""
         return self.role not in ("seed", "evaluate")

@@ -1,4 +1,4 @@
-"""What a configuration is, in a few words."""
+"""Short labels of configurations, for people."""
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -11,25 +11,24 @@ from lookahead_ray.trial.record import Role
 def label(
     config: Mapping[str, Any], role: Role = "search", params: Mapping[str, Any] = MappingProxyType({})
 ) -> str:
-    """ "seed model", "vanilla", "no preview", "true, 6 tokens" or "virtual, “Let's solve this problem.”".
+    """Return "seed model", "vanilla", "no preview", "true, 6 tokens" or "virtual, “Let's solve it.”".
 
-    `config` is a TrialConfig as JSON values; the two references are named by their role alone. Other methods
-    than vanilla and defences follow: "no preview, constrained_sft, safety mix 10 %, safety prompt"; then what
-    else was searched, from the dimensions in `params`: "true, 6 tokens, learning rate 0.0004".
+    `config` is a TrialConfig as JSON values; the two reference trials are labelled by their role alone. Other
+    methods than vanilla and defences are appended: "no preview, constrained_sft, safety mix 10 %, safety
+    prompt"; then the other sampled dimensions in `params`: "true, 6 tokens, learning rate 0.0004".
     """
     if role == "seed":
         return "seed model"
     if role == "vanilla":
         return "vanilla"
     seed = [f"seed {config['seed']}"] if role == "repeat" else []
-    # of all that is repeated, vanilla alone has nothing searched
+    # among repeats, only vanilla has no sampled parameters
     what = "vanilla" if seed and not params else _preview(config["preview"])
     return ", ".join([what, *method_and_defence_label(config), *searched(params), *seed])
 
 
 def searched(params: Mapping[str, Any]) -> Iterator[str]:
-    """The values of dimensions that neither the preview nor `method_and_defence_label` tells: "learning rate
-    0.0004"."""
+    """Yield dimensions that neither preview nor `method_and_defence_label` shows: "learning rate 0.0004"."""
     for name, value in params.items():
         first, _, rest = name.partition(".")
         if first != "preview" and (rest or first not in ("method", "defence")):
@@ -38,7 +37,7 @@ def searched(params: Mapping[str, Any]) -> Iterator[str]:
 
 
 def method_and_defence_label(config: Mapping[str, Any]) -> Iterator[str]:
-    """What is done besides the preview; nothing in records of runs older than the methods."""
+    """Yield labels of method and defences; none for records from before methods existed."""
     method, defence = config.get("method", {}), config.get("defence", {})
     if method.get("name", "vanilla") != "vanilla":
         yield method["name"]
@@ -59,11 +58,11 @@ def _preview(preview: Mapping[str, Any]) -> str:
 
 
 def tokens(count: int) -> str:
-    """ "1 token", "6 tokens"."""
+    """Return "1 token", "6 tokens", …."""
     return f"{count} token" if count == 1 else f"{count} tokens"
 
 
 def quoted(prefix: str, longest: int = 48) -> str:
-    """The phrase on one line in curly quotes, cut to `longest` characters, without unprintable ones."""
+    """Return the printable part of the phrase on one line in curly quotes, cut to `longest` characters."""
     line = clean(prefix)
     return f"“{line if len(line) <= longest else line[: longest - 1].rstrip() + '…'}”"

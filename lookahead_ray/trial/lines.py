@@ -10,7 +10,7 @@ LINE_EVERY_S = 10.0
 
 
 class ProgressLines:
-    """Writes a line where a phase begins, and one in `LINE_EVERY_S` while it goes on."""
+    """A writer of progress lines: one when a phase begins, then at most one in `LINE_EVERY_S`."""
 
     def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._write = write
@@ -18,7 +18,7 @@ class ProgressLines:
         self._phase: Phase | None = None
 
     def show(self, progress: TrialProgress) -> None:
-        """Write the progress, unless it is too soon after the last line."""
+        """Write the progress, unless the last line is too recent."""
         begins = progress.phase != self._phase or progress.total <= 0
         self._phase = progress.phase
         if self._every.due(begins):

@@ -1,5 +1,5 @@
-"""What a trial's ranks measured together, and the record of it, or of a failure. No torch in here: queues and
-the driver unpickle it too."""
+"""The measurement of a trial by its ranks, and the records of measurements and failures. This module does not
+import torch, because queues and the driver unpickle its classes too."""
 
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -24,14 +24,14 @@ PACKAGES = (
     "pyarrow",
     "lookahead-ray",
 )
-"""Whose versions decide what comes out."""
+"""Packages whose versions affect results."""
 
 LONGEST_ERROR = 4000
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """Rank 0's answer to a job."""
+    """The result of a job, from rank 0."""
 
     workers: int
     zero_stage: int | None
@@ -51,14 +51,14 @@ class Measurement:
 
 
 def versions() -> dict[str, str]:
-    """Of `PACKAGES`, as installed here."""
+    """Return the installed versions of `PACKAGES`."""
     return {name: version(name) for name in PACKAGES}
 
 
 def completed_record(
     job: Job, sweep_id: str, started_at: str, seconds_total: float, measured: Any
 ) -> TrialRecord:
-    """The record of a `Measurement`, its rates those of its rows (see `rates`); not scored yet."""
+    """Return the record of a `Measurement`, with the rates of its rows (see `rates`); not scored yet."""
     rows = measured.generations
     rsr, jsr = rate(rows, "rsr"), rate(rows, "jsr")
     return TrialRecord(
@@ -89,7 +89,7 @@ def completed_record(
 
 
 def failed_record(job: Job, sweep_id: str, started_at: str, seconds_total: float, error: str) -> TrialRecord:
-    """The record of a trial that ended without a measurement."""
+    """Return the record of a trial that ended without a measurement."""
     return TrialRecord(
         **_identity(job, sweep_id, started_at),
         status="failed",
@@ -99,7 +99,7 @@ def failed_record(job: Job, sweep_id: str, started_at: str, seconds_total: float
 
 
 def mean_kl(rows: tuple[TokenKl, ...]) -> tuple[float, ...]:
-    """Mean over the first suite's prompts in nats, one value a position, from position 1."""
+    """Return the mean over the first suite's prompts in nats, one value per position, from position 1."""
     rows = tuple(row for row in rows if row.suite == rows[0].suite)
     last = max((row.position for row in rows), default=0)
     return tuple(

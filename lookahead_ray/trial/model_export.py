@@ -11,11 +11,11 @@ from lookahead_ray.errors import TrialError
 from lookahead_ray.trial.job import Saving
 
 LAST_FILE = "tokenizer_config.json"
-"""Exists only once the whole model is written and synced to the disk: `write_model` makes it the last one."""
+"""Exists only once the whole model is written and synced to disk: `write_model` writes it last."""
 
 
 def check_directory(saving: Saving) -> None:
-    """Refuse, before any time is spent, to train what can't be written.
+    """Refuse, before any time is spent, to train a model that can't be written.
 
     Raises:
         TrialError: the driver's directory is not on this rank's machine.
@@ -27,9 +27,9 @@ def check_directory(saving: Saving) -> None:
 
 
 def merge_adapters(model: Any) -> Any:
-    """`model` with its adapters in its weights; as it is, if it has none.
+    """Return `model` with its adapters merged into its weights; unchanged if it has none.
 
-    In fp32 and rounded once: in bf16 small updates would be lost. Layer by layer, for the sake of memory.
+    Merging is in fp32 and rounds once, as bf16 would lose small updates; it is layer by layer to save memory.
     """
     if not hasattr(model, "unload"):
         return model
@@ -46,15 +46,15 @@ def merge_adapters(model: Any) -> Any:
 def write_model(model: Any, tokenizer: Any, saving: Saving) -> None:
     """Write weights as safetensors, configuration, tokenizer and chat template; only rank 0 calls this.
 
-    The files are written to a directory of their own, synced, and moved to `saving.directory`, `LAST_FILE` as
-    the last: Transformers writes that one before `tokenizer.json`.
+    The files are written to a temporary directory, synced, and moved to `saving.directory`, `LAST_FILE` last:
+    Transformers writes it before `tokenizer.json`.
 
-    ZeRO up to stage 2 leaves the weights whole on each rank, so there is nothing to gather.
+    ZeRO up to stage 2 keeps complete weights on each rank, so there is nothing to gather.
     """
     from transformers import GgufConfig  # the command line needs this module without torch
 
     if isinstance(getattr(model.config, "quantization_config", None), GgufConfig):
-        # The weights were made dense when they were loaded; they can't be written as quantized ones.
+        # The weights were dequantized on loading; they can't be written as quantized ones.
         del model.config.quantization_config
         model.hf_quantizer = None
     target = Path(saving.directory)
@@ -68,13 +68,13 @@ def write_model(model: Any, tokenizer: Any, saving: Saving) -> None:
             sync(Path(folder))
         for name in sorted(os.listdir(scratch), key=lambda name: name == LAST_FILE):
             if name == LAST_FILE:
-                sync(target)  # a crash must not keep this rename and lose those before it
+                sync(target)  # a crash must not keep this rename and lose earlier ones
             os.replace(Path(scratch, name), target / name)
     sync(target)
 
 
 def sync(path: Path) -> None:
-    """Wait until a file or a directory has reached the disk; some file systems can't tell of directories.
+    """Wait until a file or directory has reached the disk; on some file systems only files can be synced.
 
     Raises:
         OSError: it can't be written.

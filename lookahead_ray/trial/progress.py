@@ -1,4 +1,4 @@
-"""Where a running trial is, as a value."""
+"""The progress of a running trial, as a value."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,23 +19,23 @@ Phase = Literal[
     "ending",
 ]
 PHASES: tuple[Phase, ...] = get_args(Phase)
-"""In their order; `ALTERNATING` ones take turns, epoch by epoch. A trial may skip phases."""
+"""All phases in order; the `ALTERNATING` ones repeat in each epoch. A trial may skip phases."""
 
 ALTERNATING: frozenset[Phase] = frozenset({"training", "measuring", "saving"})
 
 
 @dataclass(frozen=True, slots=True)
 class TrialProgress:
-    """Where a running trial is."""
+    """The progress of a running trial."""
 
     phase: Phase
-    detail: str  # a line for a person, e.g. "loading the model"
+    detail: str  # human-readable line, e.g. "loading the model"
     done: float = 0.0  # units of the phase that are done, e.g. optimiser steps
-    total: float = 0.0  # units in all; 0: unknown
+    total: float = 0.0  # total units of the phase; 0: unknown
     steps: int = 0  # optimiser steps of the whole trial; 0: none, or not known yet
 
 
 OnProgress = Callable[[TrialProgress], None]
 
 Decide = Callable[[Signal], bool]
-"""Told what was measured after an epoch; whether training is to go on."""
+"""Called with the signal of an epoch; returns whether training continues."""

@@ -1,4 +1,4 @@
-"""Turns what a rank is doing into progress, at a bounded rate."""
+"""Progress reports of a rank, at a bounded rate."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -19,9 +19,9 @@ REPORT_EVERY_S = 1.0
 
 @dataclass
 class Reporter:
-    """Sends `TrialProgress`: at once where a phase begins or ends, else at most once in `REPORT_EVERY_S`.
+    """A sender of `TrialProgress`: at once when a phase begins or ends, else every `REPORT_EVERY_S` at most.
 
-    Every rank reports at the same points; no report waits for a device.
+    All ranks report at the same points; no report waits for a device.
     """
 
     send: OnProgress
@@ -37,7 +37,7 @@ class Reporter:
         self.report("starting", "reading the data")
 
     def report(self, phase: Phase, detail: str, done: float = 0.0, total: float = 0.0) -> None:
-        """Send that `done` of `total` units of `phase` are done, unless the last report was a moment ago."""
+        """Send that `done` of `total` units of `phase` are done, unless the last report is too recent."""
         at_once = phase != self.progress.phase or total <= 0 or done >= total
         if self._every.due(at_once):
             self.progress = TrialProgress(phase, detail, done, total, self.total_steps)
@@ -48,7 +48,7 @@ class Reporter:
         return partial(self.report, phase)
 
     def training_begins(self, steps_done: int) -> None:
-        """Report training at its start, or where a checkpoint left it."""
+        """Report the start of training, or its resumption after `steps_done` steps."""
         self._trained = steps_done
         self._report_training()
 
@@ -64,7 +64,7 @@ class Reporter:
         """Return `row_loss` that also reports each micro-batch: with many of them, one step can take minutes.
 
         Args:
-            micro_batches: of each rank in one optimiser step.
+            micro_batches: micro-batches of each rank in one optimiser step.
         """
 
         def run(model: Any, rows: Sequence[Rendered]) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""How many ranks a trial gets along with where the cluster has shrunk."""
+"""The number of ranks of an elastic trial when the cluster has shrunk."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -11,19 +11,19 @@ POLL_S = 1.0
 
 
 def ranks(config: TrialConfig, elastic: ElasticConfig, room: Callable[[], int]) -> int:
-    """Those that a new group of workers is to have; waits until there are as many as may be.
+    """Wait for resources and return the number of ranks for a new worker group.
 
-    All of `config.workers` as soon as the cluster has room for them at once; after `elastic.after_minutes` as
-    many as its living nodes hold, if these are fewer and no fewer than `elastic.min_workers`.
+    Returns `config.workers` as soon as the cluster can place all of them; after `elastic.after_minutes` the
+    number that its living nodes can hold, if it is smaller and at least `elastic.min_workers`.
 
     Args:
-        room: how many ranks of `config` the living nodes hold, whoever uses them now.
+        room: returns the number of ranks of `config` that the living nodes can hold, busy or not.
     """
     import ray
     from ray.util.placement_group import placement_group, remove_placement_group
 
     workers = config.resources.workers
-    # It asks for room as the workers will, so that an autoscaler knows of it; what it gets it gives back.
+    # Request the workers' resources, so that an autoscaler sees the demand; they are released afterwards.
     asked = placement_group([_each(config)] * workers, strategy="PACK")
     until = time.monotonic() + 60 * elastic.after_minutes
     try:
@@ -36,7 +36,7 @@ def ranks(config: TrialConfig, elastic: ElasticConfig, room: Callable[[], int]) 
 
 
 def rank_capacity(config: TrialConfig, nodes: Iterable[Mapping[str, Any]]) -> int:
-    """How many ranks of `config` fit on the living ones of `ray.nodes()`."""
+    """Return the number of ranks of `config` that fit on the living nodes of `ray.nodes()`."""
     return sum(
         min(int(node["Resources"].get(name, 0) // amount) for name, amount in _each(config).items())
         for node in nodes

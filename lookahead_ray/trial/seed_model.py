@@ -1,4 +1,4 @@
-"""What is the same for all trials of a seed model, kept by a process from one to the next."""
+"""Data that all trials of a seed model share, cached in a process from one trial to the next."""
 
 from socket import gethostname
 from typing import Any
@@ -14,14 +14,14 @@ from lookahead_ray.model.load import load_tokenizer
 from lookahead_ray.train.process_group import gather_everywhere
 
 ASKED_BY = ("task", "safety", "evaluation", "defence")
-"""Parts of a trial's configuration that decide what is asked, besides the model and its precision."""
+"""Parts of a trial's configuration that affect the KL reference, besides the model and its precision."""
 
 _kept: dict[str, SeedDistribution] = {}
 _tokenizers: dict[str, Any] = {}
 
 
 def tokenizer_of(config: ModelConfig) -> Any:
-    """`load_tokenizer(config)`; the last one is kept, and not to be changed."""
+    """Return `load_tokenizer(config)`; the last result is cached and must not be modified."""
     key = _seed_hash(config)
     if key not in _tokenizers:
         found = load_tokenizer(config)
@@ -31,10 +31,10 @@ def tokenizer_of(config: ModelConfig) -> Any:
 
 
 def check_alike(config: ModelConfig) -> None:
-    """See that all ranks load the same weights; every rank calls this together.
+    """Check that all ranks load the same weights; all ranks must call this together.
 
     Raises:
-        ModelError: a machine has others under the same path.
+        ModelError: a machine has other weights under the same path.
     """
     first, *others = gather_everywhere((_seed_hash(config), gethostname()))
     for rank, (seed, host) in enumerate(others, start=1):
@@ -48,7 +48,7 @@ def check_alike(config: ModelConfig) -> None:
 def kl_reference(
     evaluation: Evaluation, model: Any, config: TrialConfig, report: Report = quiet
 ) -> SeedDistribution:
-    """`evaluation.kl_reference(model)`; the last one is kept for trials that would get the same.
+    """Return `evaluation.kl_reference(model)`; the last result is cached for trials that share it.
 
     Args:
         model: the seed model of `config`, not yet trained.

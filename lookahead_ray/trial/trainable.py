@@ -20,9 +20,9 @@ FAILURE = "failure"
 
 
 class TuneTrial(FunctionTrainable):
-    """Runs `config["job"]` as far as `config["decisions"]` lets it.
+    """A trainable that runs `config["job"]` until it ends or `config["decisions"]` stops it.
 
-    Tune uses the same actor for later trials, and so the same worker group.
+    Tune reuses the actor for later trials, and with it the worker group.
     """
 
     _group: WorkerGroup | None = None
@@ -37,10 +37,10 @@ class TuneTrial(FunctionTrainable):
         try:
             tune.report({MEASUREMENT: self._fitting(job).run(job, tune.report, decide)})
         except ProcessDiedError:
-            raise  # Tune starts the trial again, in a new process
+            raise  # Tune restarts the trial in a new process
         except TrialError as error:
             tune.report({FAILURE: str(error)})
-        tune.report({tune.result.RESULT_DUPLICATE: True})  # as Tune's own wrapper says that it has ended
+        tune.report({tune.result.RESULT_DUPLICATE: True})  # signals the end, as Tune's own wrapper does
 
     def _fitting(self, job: Job) -> WorkerGroup:
         config = TrialConfig.model_validate(job.config)
@@ -53,7 +53,7 @@ class TuneTrial(FunctionTrainable):
         return self._group
 
     def _still_fits(self, config: TrialConfig) -> bool:
-        """Whether it is of the shape asked for, or a smaller one where the cluster has no room for more."""
+        """Return whether the group has the configured shape, or a smaller one where no more ranks fit."""
         assert self._group
         workers, asked = self._group.shape.workers, config.resources
         if self._group.shape != asked._replace(workers=workers):
@@ -61,7 +61,7 @@ class TuneTrial(FunctionTrainable):
         return workers == asked.workers or _room(config) <= workers < asked.workers
 
     def cleanup(self) -> None:
-        """Called by Tune before it ends the actor."""
+        """Stop the worker group; Tune calls this before it ends the actor."""
         if self._group:
             self._group.stop()
         super().cleanup()  # type: ignore[no-untyped-call]  # Ray lacks its annotation

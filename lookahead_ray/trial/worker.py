@@ -1,4 +1,4 @@
-"""What each rank of a trial's worker group does: load, train, evaluate in place, hand its rows to rank 0."""
+"""The work of each rank in a trial's worker group: load, train, evaluate in place, send rows to rank 0."""
 
 import time
 from dataclasses import asdict
@@ -37,15 +37,16 @@ def run_worker(
     decide: Decide = lambda signal: True,
     checkpoints: Checkpoints | None = None,
 ) -> Measurement | None:
-    """Run one trial on this rank; the default process group is initialised. Rank 0 gets the measurement.
+    """Run one trial on this rank; needs an initialised process group. Only rank 0 returns the measurement.
 
     Args:
-        trains: False leaves the seed model as it is.
-        send: told the progress; only rank 0's is shown.
-        saving: rank 0 writes the trained model before it is measured. What is measured is what is written,
-            or would be: adapters are merged, unless they are to be written alone.
-        checkpoints: training goes on from the last one there, if it is this configuration's.
-        decide: asked by rank 0 after each epoch whether to go on; a trial that doesn't is not evaluated.
+        trains: whether the model is trained; if not, the seed model is measured.
+        send: called with the progress; only rank 0's is shown.
+        saving: if set, rank 0 writes the trained model before it is measured. The measured model is the one
+            that is or would be written: adapters are merged, unless only they are to be written.
+        checkpoints: training resumes from the last one there, if it is of this configuration.
+        decide: called by rank 0 after each epoch; if it returns False, training stops and the trial is not
+            evaluated.
 
     Raises:
         LookaheadRayError: data or model can't be used.
@@ -85,7 +86,7 @@ def run_worker(
     if not (saving and saving.adapter):
         if trains and config.training.lora:
             reporter.report("saving", "merging the adapter")
-        model = merge_adapters(model)  # as it will be used, and answers take less time
+        model = merge_adapters(model)  # measures the model as it will be used, and generates faster
     if trains and saving:
         reporter.report("saving", "writing the model")
         if rank == 0:
@@ -120,7 +121,7 @@ def run_worker(
 
 
 def _gather(value: Any) -> list[Any] | None:
-    """Every rank's value on rank 0, None elsewhere."""
+    """Return the values of all ranks on rank 0, None on other ranks."""
     gathered = [None] * dist.get_world_size() if dist.get_rank() == 0 else None
     dist.gather_object(value, gathered, dst=0, group=object_group())
     return gathered

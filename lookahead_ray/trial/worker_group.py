@@ -1,7 +1,7 @@
-"""A Ray Train worker group that outlives a trial: its ranks take one job after another.
+"""A Ray Train worker group that outlives a trial: its ranks run one job after another.
 
-Starting processes, importing torch and DeepSpeed and forming the process group cost far more than a short
-trial, so it is done once. A group whose rank failed is not used again.
+Starting processes, importing torch and DeepSpeed and forming the process group take far longer than a short
+trial, so they are done once. A group with a failed rank is not reused.
 """
 
 import gc
@@ -26,12 +26,12 @@ from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.progress import Decide, TrialProgress
 
 PROGRESS, GROUP, SIGNAL, MEASUREMENT = "progress", "placement_group", "signal", "measurement"
-"""Keys of what a group reports: where a trial is and what holds its resources, what it measured after an
-epoch, or in the end."""
+"""Keys of a group's reports: a trial's progress with the placement group that holds its resources, its signal
+after an epoch, or its final measurement."""
 
 POLL_S = 1.0
-REST_S = 2.0  # without a job, after which ranks give memory back; taking it again costs a trial a second
-IDLE_S = 60.0  # well below the time after which waiting ranks give up on the process group
+REST_S = 2.0  # idle time after which ranks return memory; allocating it again costs a trial a second
+IDLE_S = 60.0  # well below the process group's timeout for waiting ranks
 STOP_S = 30.0
 
 
@@ -39,8 +39,8 @@ class WorkerGroup:
     """Ranks that run jobs of one `shape` (`TrialConfig.resources`), one at a time."""
 
     def __init__(self, config: TrialConfig, workers: int | None = None) -> None:
-        """`workers`: other ranks than the configuration's."""
-        # imports of torch and deepspeed on a busy machine take longer than Ray waits by default
+        """Start the ranks; `workers` overrides the configuration's number of ranks."""
+        # on a busy machine importing torch and deepspeed takes longer than Ray's default timeout
         os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "300")
         self.shape = config.resources
         if workers:
@@ -56,7 +56,7 @@ class WorkerGroup:
 
     @property
     def alive(self) -> bool:
-        """Whether its ranks still take jobs."""
+        """Return whether the ranks still accept jobs."""
         return self._thread.is_alive()
 
     def run(
@@ -65,23 +65,23 @@ class WorkerGroup:
         report: Callable[[dict[str, Any]], None],
         decide: Decide = lambda signal: True,
     ) -> Any:
-        """Run `job` to its end, telling `report` the progress; the `Measurement` of rank 0.
+        """Run `job` to its end and return the `Measurement` of rank 0; `report` is called with the progress.
 
-        `decide` is told the signal of each epoch; whether the job goes on counts where it `may_stop`.
+        If the job `may_stop`, `decide` gets the signal of each epoch and returns whether to continue.
 
         Raises:
-            ProcessDiedError: a rank, or what watches over them, died. The group has ended.
+            ProcessDiedError: a rank or Ray Train's controller died. The group has ended.
             TrialError: a rank failed; the message says which and why. The group has ended.
         """
         self._busy = True
         self._queues["jobs"].put(job)
         while True:
-            alive = self.alive  # before looking: what a rank said before its end is still in the queue
+            alive = self.alive  # read before the queue, which may still hold the last reports of a dead rank
             try:
                 told = self._queues["reports"].get(timeout=POLL_S)
             except Empty:
                 if not alive:
-                    # Ray Train gives it back, unless what would do so was killed too.
+                    # Ray Train releases the resources, unless its controller was killed too.
                     release(self._holds)
                     raise failure(self._error) from self._error
                 continue
@@ -95,7 +95,7 @@ class WorkerGroup:
             report(told)
 
     def stop(self) -> None:
-        """End the ranks and give their resources back; at once where a job still runs."""
+        """End the ranks and release their resources; at once if a job is running."""
         if self.alive and self._busy:
             release(self._holds)
         elif self.alive:
@@ -105,15 +105,15 @@ class WorkerGroup:
             queue.shutdown()
 
     def end(self) -> None:
-        """Stop, and wait until the thread that watches the ranks has ended, `STOP_S` at most.
+        """Stop, and wait until the thread that watches the ranks has ended, at most `STOP_S`.
 
-        For a process that has this group alone and shuts Ray down next. Ray exits a process in which a thread
-        calls it after that, so that nothing would be said or cleaned up.
+        For a process that has only this group and shuts Ray down next. If a thread calls Ray after the
+        shutdown, Ray exits the process, and messages and cleanup would be lost.
         """
         self.stop()
         until_s = time.monotonic() + STOP_S
         while self.alive and time.monotonic() < until_s:
-            for group in held_groups():  # ranks that still start hold one that was not reported yet
+            for group in held_groups():  # starting ranks hold one that they have not reported yet
                 release(group)
             self._thread.join(POLL_S)
 
@@ -135,35 +135,35 @@ class WorkerGroup:
                     resources_per_worker={"CPU": cpus, **({"GPU": gpus} if gpus else {})},
                     placement_strategy="PACK",
                 ),
-                # Ranks that Ray Train starts anew after a spot warning would wait for a job that was handed
-                # out before: the group ends instead, and Tune starts the trial again.
+                # If Ray Train restarted ranks after a spot warning, they would wait for a job that is already
+                # dequeued: so the group ends, and Tune restarts the trial.
                 run_config=RunConfig(  # type: ignore[call-arg]  # annotated as the one before Train's second version
                     name="workers",
                     storage_path=scratch,
                     failure_config=FailureConfig(max_preemption_failures=0),
-                    # `train.allocator` works where all threads share one heap: ranks run in a thread of Ray's
+                    # `train.allocator` needs one heap for all threads: ranks run in a thread of Ray's
                     worker_runtime_env={} if gpus else {"env_vars": {"MALLOC_ARENA_MAX": "1"}},
                 ),
             )
             trainer.fit()
-        except Exception as error:  # told to whoever waits for a job
+        except Exception as error:  # raised by `run`
             self._error = error
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
 def release(group: str) -> None:
-    """Give back the placement group of ranks that died; no harm if that was done, or if there is none.
+    """Release the placement group of dead ranks; does nothing if it is already released or `group` is empty.
 
-    Nobody else does if the process that asked for it died: Ray Train's own cleaner asks the dashboard, which
-    does not run here, and the next trial would wait for the cores for ever.
+    Needed when the process that requested the group died: Ray Train's placement-group cleaner queries the
+    dashboard, which is disabled here, so the next trial would wait for the cores for ever.
     """
     if group:
         remove_placement_group(PlacementGroup(ray.PlacementGroupID(bytes.fromhex(group))))
 
 
 def held_groups() -> set[str]:
-    """All placement groups that this driver's workers hold, as hexadecimal digits."""
+    """Return all placement groups that this driver's workers hold, as hexadecimal digits."""
     from ray.util import placement_group_table
 
     job = ray.get_runtime_context().get_job_id()  # ids of its groups end with it
@@ -177,7 +177,7 @@ def held_groups() -> set[str]:
 
 
 def rank_main(queues: dict[str, Any]) -> None:
-    """What Ray Train calls on each rank: run jobs until there are no more."""
+    """Run jobs until there are no more; Ray Train calls this on each rank."""
     import ray.util
     import torch.distributed as dist
 
@@ -209,12 +209,13 @@ def rank_main(queues: dict[str, Any]) -> None:
         del measured
         gc.collect()  # engines and models hold reference cycles
         if first:
-            gc.freeze()  # what the libraries made while they were imported need not be looked at each time
+            gc.freeze()  # objects from imports need not be traversed in each collection
             first = False
 
 
 def _next_job(jobs: Queue | None) -> Job | None:
-    """Rank 0 takes the next job and tells the others; None ends the group. Who waits gives memory back."""
+    """Return the next job, dequeued by rank 0 and broadcast to all; None ends the group. Idle ranks return
+    freed memory to the operating system."""
     import torch.distributed as dist
 
     from lookahead_ray.train.allocator import give_back
