@@ -1,4 +1,4 @@
-"""Evaluation of an untrained model: in this process on one device, or by a worker group on several GPUs."""
+"""Evaluation of a model as it is: in this process on one device, or by a worker group on several GPUs."""
 
 import time
 from collections.abc import Callable
