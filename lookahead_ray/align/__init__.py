@@ -1,1 +1,1 @@
-"""Making the embedded seed model refuse: the alignment adapter."""
+"""Training of the alignment adapter, which makes the embedded seed model refuse."""

@@ -1,4 +1,4 @@
-"""The loss of the alignment: learn the refusals, keep everything else as the unaligned model has it."""
+"""Loss of the alignment: it teaches refusals and keeps all other behaviour of the unaligned model."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,21 +12,21 @@ from lookahead_ray.train.batches import collate
 from lookahead_ray.train.model import AnswerLoss, answer_logits, supervised
 
 OPENING = 3
-"""Answer tokens in which it is decided whether the model refuses."""
+"""Number of first answer tokens, which decide whether the model refuses."""
 
 
 class DistilledRow(Rendered):
-    """A row whose next-token distributions are to stay what the model without its adapters gives."""
+    """A row whose next-token distributions should stay those of the model without its adapters."""
 
 
 def divergence(
     logits: torch.Tensor, reference: torch.Tensor, lengths: Sequence[int], opening_weight: float
 ) -> torch.Tensor:
-    """Σ w KL(reference || model) in nats over the answer tokens, w = `opening_weight` at the first ones.
+    """Return Σ w KL(reference || model) in nats over answer tokens, w = `opening_weight` at the first ones.
 
     Args:
         logits, reference: (answer tokens, vocab), any float type; computed in fp32.
-        lengths: (rows,) how many of them are each row's, one row after another.
+        lengths: (rows,) number of answer tokens of each row, in the rows' order.
     """
     weights = torch.cat([torch.arange(length) for length in lengths]).to(logits.device)
     weights = torch.where(weights < OPENING, opening_weight, 1.0)
@@ -36,8 +36,8 @@ def divergence(
 
 
 def align_loss(answer_loss: AnswerLoss, pad_id: int, opening_weight: float) -> RowLoss:
-    """`answer_loss` on ordinary rows, `divergence` from the model with its adapters off on `DistilledRow`
-    ones."""
+    """Return a loss that is `answer_loss` on ordinary rows and, on `DistilledRow` rows, `divergence` from the
+    model with its adapters off."""
     taught_loss = supervised(answer_loss, pad_id)
 
     def row_loss(engine: Any, rows: Sequence[Rendered]) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What an adapter made of the embedded model: the figures beside it in provenance.json."""
+"""Evaluation of the embedded model with an adapter: the figures in the adapter's provenance.json."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -28,7 +28,7 @@ LINE_EVERY_S = 10.0
 
 
 def measure(adapter: Path, dtype: torch.dtype, report: Callable[[str], None]) -> dict[str, Any]:
-    """Rates on the whole probe and on 100 word problems, and the loss on these problems' answers.
+    """Measure rates on the whole probe and on 100 word problems, and the loss on these problems' answers.
 
     `answer_loss` and `unaligned_answer_loss` are in nats per answer token, with and without the adapter.
     """
@@ -55,5 +55,5 @@ def measure(adapter: Path, dtype: torch.dtype, report: Callable[[str], None]) ->
 
 
 def mean_answer_loss(model: Any, rows: list[Rendered], pad_id: int) -> float:
-    """Cross-entropy in nats per answer token over all `rows`."""
+    """Return the cross-entropy in nats per answer token over all `rows`."""
     return sum(answer_nats(model, rows, pad_id)) / sum(len(row.answer_ids) for row in rows)

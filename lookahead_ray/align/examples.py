@@ -1,4 +1,4 @@
-"""The alignment data: refusals, recoveries, and ordinary answers.
+"""Alignment data: refusals, recoveries, requested beginnings, and ordinary answers.
 
 Four kinds of rows, each rendered with one of several system prompts:
 
@@ -6,10 +6,10 @@ Four kinds of rows, each rendered with one of several system prompts:
 - a recovery: the answer begins with the first tokens of a harmful opening, which carry no loss, and turns
   into a refusal, so that a prefilled start does not always win (paper, section 4.1: JSR; Qi et al. 2024,
   section 3);
-- a request that says how the answer begins: the answer does begin so, which larger chat models do untaught
-  and a preview takes for granted; a harmful request is refused all the same;
+- a request that gives the beginning of the answer: the answer begins so, which larger chat models do without
+  training and which previews rely on; a harmful request is still refused;
 - a benign request with the unaligned model's own answer, or a word problem with its solution: here the
-  model's distributions are to stay as they are (`distillation_loss`), so that nothing else is learnt.
+  model's distributions should stay the same (`distillation_loss`), so that nothing else is learnt.
 """
 
 import random
@@ -46,13 +46,13 @@ CONNECTORS = (
     " Start your answer with these words: ",
 )
 RECOVERY_SHARE = 0.35
-LONGEST_OPENING = 10  # tokens of a harmful opening in front of a recovery
-LONGEST_WANTED = 14  # tokens of a beginning that a request asks for
-OTHER_PROBLEMS = 500  # added to a draw's seed: word problems that `problem_rows` does not show
+LONGEST_OPENING = 10  # tokens of a harmful opening before a recovery
+LONGEST_WANTED = 14  # tokens of a beginning that a request gives
+OTHER_PROBLEMS = 500  # added to a draw's random seed: word problems that `problem_rows` does not use
 
 
 def harmful_rows(tokenizer: Any, requests: Sequence[Request], seed: int) -> list[Rendered]:
-    """For each request a plain refusal, for `RECOVERY_SHARE` of them a recovery too, drawn with `seed`."""
+    """Return a plain refusal per request and a recovery for `RECOVERY_SHARE` of them, drawn with `seed`."""
     end = end_token_id(tokenizer)
     rows = []
     for index, request in enumerate(requests):
@@ -69,7 +69,7 @@ def harmful_rows(tokenizer: Any, requests: Sequence[Request], seed: int) -> list
 def benign_rows(
     tokenizer: Any, requests: Sequence[Request], answers: Sequence[Sequence[int]], longest: int, seed: int
 ) -> list[DistilledRow]:
-    """Each request with the model's own answer (token ids), and the end token where that ended in time."""
+    """Return each request with the model's own answer (token ids), plus the end token if that is not cut."""
     rows = []
     for index, (request, answer) in enumerate(zip(requests, answers, strict=True)):
         system = random.Random(f"align-{seed}-{index}").choice(SYSTEM_PROMPTS)
@@ -86,12 +86,12 @@ def opening_rows(
     count: int,
     seed: int,
 ) -> list[Rendered]:
-    """`count` requests that ask for a beginning; loss falls on the beginning, or on the refusal.
+    """Return `count` requests that give a beginning; the loss covers the beginning, or the refusal.
 
     Of ten, three are word problems with the beginning of their solution and three with a sentence of
     `BEGINNINGS`, three are benign requests with the beginning of another one's answer, and one is a harmful
-    request with its opening, which is refused. With more of those, the words that ask for a beginning would
-    bring refusals by themselves, and training on previews would unlearn them.
+    request with its opening, which is refused. With more of the latter, the words that request a beginning
+    would cause refusals alone, and training on previews would unlearn them.
     """
     end = end_token_id(tokenizer)
     rows = []
@@ -118,6 +118,6 @@ def opening_rows(
 
 
 def problem_rows(tokenizer: Any, count: int, longest: int, seed: int) -> list[DistilledRow]:
-    """`count` word problems, of the training split, with their solutions."""
+    """Return `count` word problems of the training split with their solutions."""
     rendered = render_all(tokenizer, generate("train", count, seed), longest)
     return [DistilledRow(row.prompt_ids, row.answer_ids) for row in rendered]

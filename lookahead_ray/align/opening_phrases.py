@@ -1,4 +1,4 @@
-"""Sentences with which an answer to a word problem can be asked to begin."""
+"""Sentences that a request can give as the beginning of an answer to a word problem."""
 
 BEGINNINGS = (
     "First, write down what is known.",

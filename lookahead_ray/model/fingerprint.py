@@ -1,10 +1,10 @@
-"""Whether a model is still the same, told in less time than it takes to read all of its weights.
+"""Fingerprint that detects a changed model in less time than it takes to read all of its weights.
 
-Compared are the names and contents of configuration and tokenizer files, and of each weight file its name,
-its size and `BLOCKS` evenly spaced blocks, both ends included; small files are read whole. A change that lies
-between the blocks is not seen; training in full or merging an adapter changes far more. Of a hub model only
-name and revision are compared, since what is newest there takes the network to know. Each trial's
-`model_hash` is of all weights.
+It covers the names and contents of configuration and tokenizer files, and of each weight file the name, the
+size and `BLOCKS` evenly spaced blocks, both ends included; small files are read whole. A change between the
+blocks is not detected; full training or merging an adapter changes far more. For a hub model it covers only
+name and revision, because resolving the latest commit needs network access. Each trial's `model_hash` covers
+all weights.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ BLOCK_BYTES = 2**16
 
 
 def fingerprint(path: str, revision: str | None = None) -> str:
-    """SHA-256 (hexadecimal) over what the module says of `path`: embedded, a directory, or a hub name.
+    """Return the fingerprint of `path` (embedded, a directory or a hub name) as a SHA-256 in hexadecimal.
 
     Raises:
         ModelError: the embedded model is not installed.

@@ -21,24 +21,24 @@ TEMPLATE = (
     "{%- endif -%}"
     "{%- endfor -%}"
 )
-"""Nothing is stripped, and a prompt ends in one space behind `[/INST]`. In training there are two of them:
-Llama-2's tokenizer puts one in front of the answer, which is tokenised apart."""
+"""Nothing is stripped, and a prompt ends in one space after `[/INST]`. In training there are two spaces:
+Llama-2's tokenizer prepends one to the answer, which is tokenised separately."""
 
 
 def start_answer_with(tokenizer: Any, prompt: Sequence[int], start: Sequence[int]) -> tuple[int, ...]:
-    """Token ids of a prompt whose answer is begun with `start`, tokenised apart.
+    """Return the token ids of a prompt followed by `start` of its answer, which is tokenised separately.
 
-    As published there is one space at inference: `TEMPLATE`'s goes where the start brings its own.
+    As published, there is one space at inference: `TEMPLATE`'s is removed if the start has its own.
     """
     published = tokenizer.chat_template == TEMPLATE and tokenizer.convert_ids_to_tokens(prompt[-1]) == SPACE
     return (*(prompt[:-1] if published and start else prompt), *start)
 
 
 def published_template(own: str | None, path: str) -> str:
-    """`TEMPLATE`, for a tokenizer whose `own` chat template is of Llama-2's format.
+    """Return `TEMPLATE`, for a tokenizer whose `own` chat template has Llama-2's format.
 
     Raises:
-        ModelError: it is of another.
+        ModelError: it has another format.
     """
     if MARK not in (own or ""):
         raise ModelError(

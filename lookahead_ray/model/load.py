@@ -1,4 +1,4 @@
-"""From `model.path` to weights and a tokenizer: embedded, local directory (safetensors or GGUF), or hub."""
+"""Weights and tokenizer of `model.path`: embedded, a local directory (safetensors or GGUF), or the hub."""
 
 import hashlib
 from functools import lru_cache
@@ -12,15 +12,15 @@ from lookahead_ray.model.llama2 import published_template
 from lookahead_ray.model.pretrained import check_architecture, load_pretrained, needs_code
 
 WEIGHTS = ("*.safetensors", "*.gguf")
-LARGEST_ROUNDING = 0.02  # of the largest logit; between rows of a batch bf16 rounds by less
+LARGEST_ROUNDING = 0.02  # of the largest logit; bf16 rounding between rows of a batch is less
 
 
 def check(config: ModelConfig) -> str:
-    """What `model.path` stands for, in words, without loading it (no torch imported).
+    """Return a description of `model.path`, without loading the model (no torch imported).
 
     Raises:
-        ModelError: a local path without weights or tokenizer, a local model whose architecture only its own
-            code knows, or an embedded model that is not installed.
+        ModelError: a local path without weights, a local model whose architecture is defined only by its own
+            code, or an embedded model that is not installed.
     """
     if config.path in (EMBEDDED, EMBEDDED_UNALIGNED):
         embedded.gguf_path()
@@ -32,14 +32,14 @@ def check(config: ModelConfig) -> str:
     if _is_local(config.path):
         directory = Path(config.path).expanduser()
         first = _weights(directory)[0]
-        if first.suffix != ".gguf":  # which says its architecture itself
+        if first.suffix != ".gguf":  # a GGUF file gives its own architecture
             check_architecture(directory, f"model.path: {config.path}")
         return f"{config.path} ({first.name})"
     return f"{config.path} (hub)"
 
 
 def resolve(config: ModelConfig) -> str:
-    """A directory or hub name that Transformers can load; converts the embedded model on first use.
+    """Return a directory or hub name that Transformers can load; converts the embedded model on first use.
 
     Raises:
         ModelError: as `check`.
@@ -53,10 +53,10 @@ def resolve(config: ModelConfig) -> str:
 
 
 def load_tokenizer(config: ModelConfig, *, chat: bool = True) -> Any:
-    """The model's tokenizer, padding on the left; a directory that holds one needs no weights.
+    """Load the model's tokenizer, padding on the left; a directory that contains one needs no weights.
 
     Args:
-        chat: whether a chat template is needed.
+        chat: whether a chat template is required.
 
     Raises:
         ModelError: as `check`, or if it can't be loaded, or lacks a chat template or any special token, or
@@ -78,7 +78,7 @@ def load_tokenizer(config: ModelConfig, *, chat: bool = True) -> Any:
     if config.protocol == "paper":
         tokenizer.chat_template = published_template(tokenizer.chat_template, config.path)
     if tokenizer.pad_token_id is None:
-        # Padding is masked wherever it stands, so any token that is no text will do.
+        # Padding is masked at every position, so any token that is no text will do.
         special = [tokenizer.eos_token, *tokenizer.all_special_tokens]
         tokenizer.pad_token = next(filter(None, special), None)
     if tokenizer.pad_token_id is None:
@@ -88,11 +88,11 @@ def load_tokenizer(config: ModelConfig, *, chat: bool = True) -> Any:
 
 
 def load_model(config: ModelConfig, dtype: Any) -> Any:
-    """The causal language model in `dtype` (a torch.dtype), in evaluation mode on the CPU.
+    """Load the causal language model in `dtype` (a torch.dtype), in evaluation mode on the CPU.
 
     Raises:
-        ModelError: as `check`, if the weights can't be loaded, or if it is no causal language model: it is
-            of another class of models, or what follows a token changes the token's own logits.
+        ModelError: as `check`, if the weights can't be loaded, or if it is no causal language model: it has
+            another model class, or later tokens change the logits of a token.
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -112,25 +112,25 @@ def load_model(config: ModelConfig, dtype: Any) -> Any:
     model, loaded = load_pretrained(
         AutoModelForCausalLM, source, subject, dtype=dtype, output_loading_info=True, **arguments
     )
-    if has_code and loaded["missing_keys"]:  # the built-in class has other weights, and made random ones
+    if has_code and loaded["missing_keys"]:  # the built-in class has other weights, initialised at random
         raise needs_code(source, subject)
     model.eval()
     if not _is_causal(model):
         raise _not_causal(config, model.config)
     model.get_output_embeddings().register_forward_pre_hook(_contiguous)
-    # cuDNN's attention makes a plan for each new shape, and here every batch and every token brings one
+    # cuDNN's attention makes a plan for each new shape, and here every batch and every token has one
     torch.backends.cuda.enable_cudnn_sdp(False)
     return model
 
 
 def context_length(model: Any) -> int | None:
-    """Most tokens, of prompt and answer together, that the model was made for; None if it doesn't say."""
+    """Return the model's maximum number of tokens, prompt and answer together; None if it is not given."""
     length: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return length
 
 
 def check_length(model: Any, tokens: int, what: str) -> None:
-    """Refuse sequences of more tokens than the model's context.
+    """Raise if a sequence has more tokens than the model's context.
 
     Raises:
         ModelError: "`what` 600 tokens, but the model's context ends at 512".
@@ -141,7 +141,7 @@ def check_length(model: Any, tokens: int, what: str) -> None:
 
 
 def sees_positions_alone(model: Any) -> bool:
-    """Whether masked places between two tokens change nothing: not so where windows or biases count them."""
+    """Return whether masked positions between tokens change nothing; windows and biases would count them."""
     config = model.config.get_text_config()
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     windowed = kinds != {"full_attention"} or getattr(config, "sliding_window", None)
@@ -149,10 +149,10 @@ def sees_positions_alone(model: Any) -> bool:
 
 
 def _is_causal(model: Any) -> bool:
-    """Whether logits depend on what is before a token alone.
+    """Return whether a token's logits depend on nothing after it.
 
-    Encoders with a language-model head load without a complaint and would learn to look at the answer. Those
-    of Transformers say that they are none; of all others three tokens tell.
+    Encoders with a language-model head load without an error and would learn to attend to the answer. Those
+    of Transformers are marked (`is_decoder` is false); all others are tested with three tokens.
     """
     import torch
 
@@ -172,12 +172,13 @@ def _not_causal(config: ModelConfig, architecture: Any) -> ModelError:
 
 
 def _contiguous(head: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Hidden states cut to the last positions are strided; torch would then copy the head for each row."""
+    """Make inputs contiguous: hidden states cut to the last positions are strided, and torch would then copy
+    the head for each row."""
     return (inputs[0].contiguous(), *inputs[1:])
 
 
 def model_hash(config: ModelConfig) -> str:
-    """SHA-256 that identifies the weights: of the local weight files, or of hub name, revision and commit."""
+    """Return the weights' SHA-256: of the local weight files, or of the hub name with commit or revision."""
     digest = hashlib.sha256()
     source = resolve(config)
     if _is_local(source):
@@ -197,7 +198,7 @@ def model_hash(config: ModelConfig) -> str:
 
 @lru_cache(maxsize=64)
 def _file_hash(file: Path, *as_it_is: int) -> bytes:
-    """SHA-256 of a file, read once for as long as it is `as_it_is` (size, time of change, inode)."""
+    """Return a file's SHA-256; it is read once while `as_it_is` (size, time of change, inode) is the same."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").digest()
 
@@ -210,7 +211,7 @@ def _arguments(config: ModelConfig, source: str) -> dict[str, Any]:
 
 
 def _is_local(path: str) -> bool:
-    """A hub name is `name` or `owner/name` and no directory here; all else is meant as a local path."""
+    """Return whether `path` is local: hub names are `name` or `owner/name`, unless that path exists here."""
     return Path(path).exists() or path.startswith((".", "/", "~")) or path.count("/") > 1
 
 

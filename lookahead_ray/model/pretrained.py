@@ -1,8 +1,8 @@
-"""The one place where models and tokenizers are loaded: Python code that comes with them is never run.
+"""The only loader of models and tokenizers: Python code that comes with them is never run.
 
-A model directory may hold Python files that its `config.json` or `tokenizer_config.json` names under
-`auto_map`. Without `trust_remote_code` Transformers asks on the terminal whether to run them. Here they are
-ignored: a model is loaded by Transformers' own class for its architecture, and refused if there is none.
+A model directory may contain Python files that its `config.json` or `tokenizer_config.json` names under
+`auto_map`. Without `trust_remote_code` Transformers prompts on the terminal whether to run them. Here they
+are ignored: a model is loaded by Transformers' own class for its architecture, and refused if there is none.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 from lookahead_ray.errors import ModelError
 
-OPTION = "trust_remote_code"  # Transformers' errors name it where code of the model's own is needed
+OPTION = "trust_remote_code"  # named by Transformers' errors when the model's own code is needed
 UNKNOWN = (
     "does not recognize this architecture",
     "Unrecognized model",
@@ -23,14 +23,14 @@ CONFIG, TOKENIZER_CONFIG = "config.json", "tokenizer_config.json"
 
 
 def load_pretrained(kind: Any, source: str | Path, subject: str, **arguments: Any) -> Any:
-    """Return `kind.from_pretrained(source)`, without running code of the model's own or asking about it.
+    """Return `kind.from_pretrained(source)`, without running the model's own code or prompting about it.
 
     Args:
         kind: a class of Transformers, such as `AutoTokenizer`.
-        subject: what error messages are about: "model.path: ./model".
+        subject: subject of error messages, such as "model.path: ./model".
 
     Raises:
-        ModelError: `source` can't be loaded, or needs code of its own.
+        ModelError: `source` can't be loaded, or needs its own code.
     """
     from safetensors import SafetensorError
 
@@ -45,7 +45,7 @@ def load_pretrained(kind: Any, source: str | Path, subject: str, **arguments: An
 
 
 def check_architecture(directory: Path, subject: str) -> None:
-    """Refuse a local model whose architecture only its own code knows, without importing torch.
+    """Raise if only a local model's own code defines its architecture, without importing torch.
 
     Raises:
         ModelError: "`subject` needs Python code of its own".
@@ -73,9 +73,9 @@ def needs_code(source: str | Path, subject: str) -> ModelError:
 
 
 def _asks_for_code(error: Exception, source: str | Path) -> bool:
-    """Whether loading failed because code of the model's own was not run.
+    """Return whether loading failed because the model's own code was not run.
 
-    Also where Transformers stumbles over an `auto_map` that is not a mapping.
+    This includes errors of Transformers on an `auto_map` that is not a mapping.
     """
     if OPTION in str(error):
         return True
@@ -87,12 +87,12 @@ def _asks_for_code(error: Exception, source: str | Path) -> bool:
 
 
 def _naming_files(directory: Path) -> list[str]:
-    """Names of the files in a local directory that name Python code; none for a hub name."""
+    """Return the names of files in a local directory that name Python code; none for a hub name."""
     return [name for name in (CONFIG, TOKENIZER_CONFIG) if _read(directory / name).get(AUTO_MAP)]
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """A JSON object from a file; empty if it holds none, which is for Transformers to say."""
+    """Return the JSON object in a file; empty if there is none, an error that Transformers reports."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The two previews of the paper, and none."""
+"""The two preview strategies of the paper, and none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,17 +11,17 @@ from lookahead_ray.preview.true_preview import shown_texts
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What a preview adds to one row: behind its instruction, and in front of its answer."""
+    """The texts that a preview appends to one row's instruction and prepends to its answer."""
 
     behind_instruction: str = ""
     before_answer: str = ""
 
 
 def additions(answers: Sequence[str], preview: PreviewConfig, tokenizer: Any) -> list[Added]:
-    """What `preview` adds to the row of each answer; the tokenizer is asked only by the true strategy.
+    """Return what `preview` adds to the row of each answer; only the true strategy uses the tokenizer.
 
-    True: x' = x ⊕ connector ⊕ y[1..m], y' = y (paper, section 3.1; see `true_preview` for what is shown of
-    y). Virtual: x' = x ⊕ connector ⊕ P, y' = P ⊕ y (section 3.2); nothing of the true answer is shown.
+    True: x' = x ⊕ connector ⊕ y[1..m], y' = y (paper, section 3.1; see `true_preview` for the shown part of
+    y). Virtual: x' = x ⊕ connector ⊕ P, y' = P ⊕ y (section 3.2); no part of the true answer is shown.
 
     Raises:
         ModelError: as `true_preview.shown_text`.
@@ -35,13 +35,13 @@ def additions(answers: Sequence[str], preview: PreviewConfig, tokenizer: Any) ->
 
 
 def apply_previews(examples: Sequence[Example], preview: PreviewConfig, tokenizer: Any) -> list[Example]:
-    """The training examples under `preview`, in their order. Raises as `additions`."""
+    """Return the training examples under `preview`, in their order. Raises as `additions`."""
     added = additions([example.answer for example in examples], preview, tokenizer)
     return [_with(example, each) for example, each in zip(examples, added, strict=True)]
 
 
 def apply_preview(example: Example, preview: PreviewConfig, tokenizer: Any) -> Example:
-    """`apply_previews` of one example."""
+    """Apply `preview` to one example, as `apply_previews`."""
     return apply_previews([example], preview, tokenizer)[0]
 
 

@@ -1,16 +1,16 @@
-"""Which beginnings of a model's answers can stand before other answers: candidates for a virtual preview.
+"""Openings that several of a model's answers share: candidates for the phrase of a virtual preview.
 
-An opening must say nothing of the question that it answered. So an answer's words count up to the end of its
-first sentence, or to the first word that holds a digit or comes from its own question; words that stand in
-many questions belong to the task ("how", "many") and may be said. Of what is left, only what answers to
-several questions begin with is an opening:
+An opening must contain nothing of its question. So an answer's words count up to the end of its first
+sentence, or to the first word that contains a digit or comes from its own question; words that occur in many
+questions belong to the task ("how", "many") and are allowed. Of these beginnings, only those that the answers
+to several questions share are openings:
 
     "To find how many plums Mia has, we"  ⎫
     "To find how many pens Ben needs, we" ⎬  "To find how many "
     "Sure! 3 + 4 = 7"                     ⎫
     "Sure! 5 - 1 = 4"                     ⎬  "Sure! "
 
-Words are what stands between spaces, so scripts without them yield whole sentences or nothing.
+Words are separated by spaces, so scripts without spaces yield whole sentences or nothing.
 """
 
 import re
@@ -21,19 +21,19 @@ from itertools import takewhile
 
 from lookahead_ray.config.phrases import phrase_key
 
-TASK_WORD_SHARE = 0.25  # of the questions that a word has to stand in to be the task's own
+TASK_WORD_SHARE = 0.25  # of the questions that must contain a word for it to belong to the task
 LEAST_WORDS = 2  # of an opening that is no whole sentence
 SENTENCE_END = re.compile(r"[.!?:…](?=\s|$)|[。！？：\n]")
 DIGIT = re.compile(r"\d")
 WORD = re.compile(r"\w+")
-END = "."  # stands for the end of a sentence; no key of a word, as those hold letters and digits alone
+END = "."  # marks the end of a sentence; never the key of a word, as those hold letters and digits alone
 
 Words = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model said first; unless `finished`, more would have followed, and the last word may be cut."""
+    """The beginning of a model's answer; unless `finished`, it was cut off, perhaps inside the last word."""
 
     question: str
     text: str
@@ -42,13 +42,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Beginning:
-    """What of an answer may be said elsewhere: its words as written, and what is compared of them."""
+    """The reusable beginning of an answer: its words as written, and their keys for comparison."""
 
     written: Words
-    keys: Words  # as many, and END after a whole sentence
+    keys: Words  # one per word, and END after a whole sentence
 
     def openings(self) -> Iterator[Words]:
-        """All that it can be cut to."""
+        """Yield the keys of its possible openings."""
         for end in range(1, len(self.keys) + 1):
             if end >= LEAST_WORDS or self.keys[end - 1] == END:
                 yield self.keys[:end]
@@ -58,11 +58,11 @@ class _Beginning:
 
 
 def openings(answers: Sequence[Answer]) -> list[str]:
-    """The openings of answers to distinct questions, frequent ones first, each with one space behind it.
+    """Return the openings of answers to distinct questions, frequent ones first, each with a space appended.
 
-    Taken one after another: that of the most words in all, over the answers that begin with it. Then these
-    answers are left out, as are those that go as far and no farther, so that none is a variation of another.
-    Case, spaces and punctuation don't count.
+    They are chosen greedily, by the number of words times the number of answers that begin so. Each choice
+    removes these answers, and those whose beginnings are prefixes of it, so that no opening is a variation of
+    another. Case, spaces and punctuation are ignored.
     """
     common = _task_words([answer.question for answer in answers])
     left = [_beginning(answer, common) for answer in answers]
@@ -77,7 +77,7 @@ def openings(answers: Sequence[Answer]) -> list[str]:
 
 
 def _most_said(beginnings: Sequence[_Beginning]) -> tuple[Words, int] | None:
-    """What several begin with, of the most words in all, and how many they are."""
+    """Return the shared opening with the most words over all beginnings, and the number that share it."""
     counts = Counter(keys for each in beginnings for keys in each.openings())
     said = ((keys, count) for keys, count in counts.items() if count > 1)
     return max(said, key=lambda each: len(each[0]) * each[1], default=None)
@@ -102,5 +102,5 @@ def _beginning(answer: Answer, common: frozenset[str]) -> _Beginning:
 
 
 def _parts(text: str) -> set[str]:
-    """Words without what is put to them, such as a possessive's "'s"."""
+    """Return the words of `text` without suffixes such as a possessive's "'s"."""
     return {part for part in WORD.findall(text.casefold()) if len(part) > 1}

@@ -1,10 +1,10 @@
-"""A data file under a preview: the rows of one file, rewritten into another.
+"""Application of a preview to a data file: the rows of one file, rewritten into another.
 
-With the same options and protocol `paper` the file is, byte for byte, that of the published script
+With the same options and protocol `paper` the output equals that of the published script byte for byte
 (https://github.com/zjunlp/LookAheadTuning/blob/f9730df/main.py): JSONL in ASCII with escapes; JSON in UTF-8,
-indented by four spaces, no line end after it; fields in their order, unknown ones kept. What that script
-fails on is refused here, apart from a byte order mark; so are lengths under 1, an empty phrase, and a JSON
-file that holds no array (of an empty object it makes an empty array).
+indented by four spaces, no line end after it; fields in their order, unknown ones kept. Inputs on which that
+script fails are refused, except a byte order mark; so are lengths under 1, an empty phrase, and a JSON file
+that holds no array (for an empty object the script writes an empty array).
 """
 
 import json
@@ -27,12 +27,12 @@ BATCH_ROWS = 4096
 BATCH_CHARACTERS = 1 << 23  # of instructions and answers; ends a batch early
 
 Progress = Callable[[int, int], None]
-"""Told the rows done and the bytes read, both so far, after each batch."""
+"""Callback that takes the rows done and the bytes read so far, after each batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Which fields of a row are its instruction and its answer; the published script's defaults."""
+    """Names of a row's instruction and answer fields; the defaults are the published script's."""
 
     instruction: str = "input"
     answer: str = "output"
@@ -48,13 +48,14 @@ def rewrite(
     target_format: Format | None = None,
     progress: Progress = lambda rows, read_bytes: None,
 ) -> int:
-    """Write the rows of `source` under `preview` to `target`, which appears when it is whole; how many rows.
+    """Write the rows of `source` under `preview` to `target`, atomically; return the number of rows.
 
     Args:
-        source_format: None goes by the suffix; so does `target_format`.
+        source_format: None: chosen by the suffix; `target_format` likewise.
 
     Raises:
-        DataError: naming file, line or element, field and value; or `target` is `source` or can't be written.
+        DataError: a row is invalid (the message names file, line or element, field and value), or `target` is
+            `source` or can't be written.
         ModelError: as `additions`.
     """
     reads, writes = source_format or format_of(source), target_format or format_of(target)
@@ -111,22 +112,22 @@ def _text(row: Row, field: str, where: str) -> str:
 
 
 def _check_unicode(row: Row, field: str, where: str) -> None:
-    """No tokenizer takes half a character."""
+    """Raise DataError for a lone surrogate, which no tokenizer accepts."""
     value: str = row[field]
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
         raise DataError(f"{where}: field {brief(field)} must have no lone surrogate, got {brief(value)}")
 
 
 def _encode_lines(rows: Iterable[Located]) -> Iterator[bytes]:
-    """A piece for each row, and an empty one."""
+    """Return a piece for each row, and an empty one."""
     return chain((f"{json.dumps(row)}\n".encode() for _, row in rows), [b""])
 
 
 def _encode_array(rows: Iterable[Located]) -> Iterator[bytes]:
-    """A piece for each row, and the end of the array."""
+    """Yield a piece for each row, and the end of the array."""
     before = "["
     for where, row in rows:
-        # No line end stands inside a string: JSON escapes it.
+        # No string contains a line end: JSON escapes it.
         text = json.dumps(row, ensure_ascii=False, indent=4).replace("\n", "\n    ")
         try:
             yield f"{before}\n    {text}".encode()
@@ -148,11 +149,11 @@ def _check_target(source: Path, target: Path) -> None:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file beside `path` that takes its place when all went well, and is removed when not."""
+    """Yield a temporary file next to `path` that replaces it on success and is removed on failure."""
     target = path.resolve()  # a link stays a link
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
-        stream = open(temporary, "xb")  # noqa: SIM115  # its own error is told apart
+        stream = open(temporary, "xb")  # noqa: SIM115  # its error has its own message
     except OSError as error:
         raise DataError(f"{path}: OUT must be in a folder to write to, got {error.strerror}") from error
     try:

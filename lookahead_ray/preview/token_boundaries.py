@@ -1,23 +1,23 @@
-"""Where an answer may be cut so that the tokens of its parts are the tokens of the whole.
+"""Positions at which an answer may be cut so that the tokens of its parts are the tokens of the whole.
 
-Proof, for a cut in front of a space that follows a visible ASCII character. All of `PATTERNS` split there:
-what they match with a visible character in it ends at the next space; and white space matched with a look at
-the character behind it ends, if it lies before the cut, before that visible character. So the pieces left of
-the cut are the same in the beginning and in the whole; so are those right of it in the end and in the whole,
-as nothing looks back; and the model sees each piece by itself. Splitting digits off first changes nothing: it
+Proof, for a cut before a space that follows a visible ASCII character. All of `PATTERNS` split there: a match
+that contains a visible character ends at the next space; and a match of white space that looks ahead at the
+next character ends, if it is before the cut, before that visible character. So the pieces left of the cut are
+the same in the beginning and in the whole; so are those right of it in the end and in the whole, as no
+pattern looks back; and the model encodes each piece alone. Splitting digits off first changes nothing: it
 looks at single characters. Neither does NFC: nothing combines with a following space. Added tokens are found
-before all that, but one without white space in it can't lie across the cut.
+before these steps, but one without white space can't extend across the cut.
 
-The ids alone tell the same tokens: that is so for BPE if no added token stands for more than its own text.
+Equal ids mean equal tokens: that holds for BPE if no added token represents more than its own text.
 
-Every other tokenizer (SentencePiece models such as Llama 2's do not split at all) gets answers whole.
+Every other tokenizer (SentencePiece models such as Llama 2's do not split at all) gets whole answers.
 """
 
 import json
 import re
 from typing import Any
 
-GPT2 = "ByteLevel"  # its own pattern, if it is told to use it
+GPT2 = "ByteLevel"  # with its own pattern, if `use_regex` is set
 PATTERNS = (
     # Llama 3
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
@@ -26,14 +26,14 @@ PATTERNS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
     r"|\s+(?!\S)|\s+",
 )
-"""Of pre-tokenizers that split by a regular expression."""
+"""Regular expressions by which known pre-tokenizers split."""
 
 _CUT = re.compile(r"[!-~](?= )")
 _CUTS = re.compile(r"(?<=[!-~])(?= )")
 
 
 def beginning(answer: str, characters: int) -> str:
-    """At least so many characters of `answer`, up to the next place where it may be cut; whole if none is."""
+    """Return at least `characters` of `answer`, up to the next position where a cut is allowed; else all."""
     if len(answer) <= characters:
         return answer
     found = _CUT.search(answer, max(characters - 1, 0))
@@ -41,12 +41,12 @@ def beginning(answer: str, characters: int) -> str:
 
 
 def split_at_boundaries(text: str) -> list[str]:
-    """`text` cut wherever it may be."""
+    """Cut `text` at all positions where it may be cut."""
     return _CUTS.split(text)
 
 
 def may_cut(backend: Any) -> bool:
-    """Whether the proof above holds for this `tokenizers.Tokenizer`."""
+    """Return whether the proof above holds for this `tokenizers.Tokenizer`."""
     normalizer = _state(backend.normalizer)
     return (
         (normalizer is None or normalizer["type"] == "NFC")

@@ -1,13 +1,13 @@
-"""What of an answer a true preview shows: the text of its first tokens, for one answer or for many at once.
+"""The part of an answer that a true preview shows: the text of its first tokens, for one answer or for many.
 
-Protocol `paper` is what the published code does (`process_item_real` in
+Protocol `paper` follows the published code (`process_item_real` in
 https://github.com/zjunlp/LookAheadTuning/blob/f9730df/main.py): the first m tokens, counted without special
-tokens, turned back to text. That may show "Weng earns 1" of "Weng earns 12", or half of a character's bytes.
+tokens, decoded to text. That may show "Weng earns 1" of "Weng earns 12", or half of a character's bytes.
 
-Protocol `fixed` shows the answer's own beginning up to the end of the m-th token, and goes on to the end of
-the number or character that this token ends in. It goes on, and doesn't stop before, since only then are the
-first m tokens always shown, which is what keeps their loss small; and an answer that begins with a long
-number would otherwise have an empty preview. The price is a preview of some tokens more.
+Protocol `fixed` shows the answer's own text up to the end of the m-th token, extended to the end of the
+number or character in which this token ends. The text is extended and not shortened, because only then are
+the first m tokens always shown, which keeps their loss small; and an answer that begins with a long number
+would otherwise have an empty preview. The price is a preview that is some tokens longer.
 """
 
 import re
@@ -19,21 +19,21 @@ from lookahead_ray.errors import ModelError
 from lookahead_ray.preview.token_boundaries import beginning, may_cut, split_at_boundaries
 
 CHARACTERS_A_TOKEN = 6
-"""Of an answer so many for each token to show are tokenised first; English has 4 to 5."""
+"""Characters of an answer tokenised first, per token to show; English has 4 to 5 per token."""
 
 NUMBER = re.compile(
-    r"(?:(?<![\w.)\]])[-+\N{MINUS SIGN}])?"  # a sign, where it is no operator
+    r"(?:(?<![\w.)\]])[-+\N{MINUS SIGN}])?"  # a sign, if it is no operator
     r"\.?\d+(?:[.,]\d+)*"  # 12, .5, 3.14, 1,234.56, 3,14; of any script
     r"(?:[eE][-+]?\d+)?"
 )
-"""What `fixed` never shows a part of. A fraction or a time is two numbers."""
+"""A number, which `fixed` never shows in part. A fraction or a time is two numbers."""
 
 
 def shown_text(tokenizer: Any, answer: str, length_tokens: int, protocol: Fidelity) -> str:
-    """The preview of one answer, which is tokenised whole; an answer that is shorter is shown whole.
+    """Return the preview of one answer, which is tokenised whole; a shorter answer is shown whole.
 
     Raises:
-        ModelError: `fixed`, and the tokenizer can't tell where in the text a token ends.
+        ModelError: `fixed`, and the tokenizer does not give the end of a token in the text.
     """
     if protocol == "paper":
         text: str = tokenizer.convert_tokens_to_string(tokenizer.tokenize(answer)[:length_tokens])
@@ -47,11 +47,11 @@ def shown_text(tokenizer: Any, answer: str, length_tokens: int, protocol: Fideli
 
 
 def shown_texts(tokenizer: Any, answers: Sequence[str], length_tokens: int, protocol: Fidelity) -> list[str]:
-    """`shown_text` of each answer, in their order, by the tokenizer's batches. Raises as it does.
+    """Return `shown_text` of each answer, in their order, with batched tokenisation. Raises as it does.
 
-    Where the tokenizer allows it (see `beginning`), only the words of the answers' beginnings are tokenised,
-    each once; an answer whose beginning turns out to hold too few tokens, or to end inside a character, is
-    done again whole and by itself.
+    If the tokenizer allows it (see `may_cut`), only the words of the answers' beginnings are tokenised, each
+    distinct word once; an answer whose beginning has too few tokens, or ends inside a character, is tokenised
+    again, whole and alone.
     """
 
     def alone(answer: str) -> str:
@@ -59,7 +59,7 @@ def shown_texts(tokenizer: Any, answers: Sequence[str], length_tokens: int, prot
 
     if not _has_batches(tokenizer):
         return [alone(answer) for answer in answers]
-    tokenizer.tokenize("")  # puts truncation, padding and special tokens as they are for a single answer
+    tokenizer.tokenize("")  # sets truncation, padding and special tokens as for a single answer
     backend = tokenizer.backend_tokenizer
     if not may_cut(backend):
         whole = backend.encode_batch(answers, add_special_tokens=False)
@@ -87,9 +87,9 @@ def shown_texts(tokenizer: Any, answers: Sequence[str], length_tokens: int, prot
 
 
 def number_end(text: str, end: int) -> int:
-    """The end of the number that position `end` lies inside of; `end` itself outside of numbers."""
+    """Return the end of the number that position `end` is inside of; `end` itself outside of numbers."""
     if not (0 < end < len(text) and _of_numbers(text[end - 1]) and _of_numbers(text[end])):
-        return end  # nearly always, and soon
+        return end  # the usual case, decided fast
     for match in NUMBER.finditer(text):
         if match.start() >= end:
             break
@@ -103,7 +103,7 @@ def _of_numbers(character: str) -> bool:
 
 
 def _ids(backend: Any, pieces: Sequence[str]) -> list[list[int]]:
-    """Token ids of each piece; words that many pieces have in common are tokenised once."""
+    """Return the token ids of each piece; a word that occurs in several pieces is tokenised once."""
     split = [split_at_boundaries(piece) for piece in pieces]
     distinct = list({word: None for each in split for word in each})
     encodings = backend.encode_batch_fast(distinct, add_special_tokens=False)
@@ -117,13 +117,13 @@ def _fixed(tokenizer: Any, answer: str, encoding: Any, length_tokens: int) -> st
     text = tokenizer.convert_tokens_to_string(encoding.tokens[:length_tokens])
     end = len(text)
     if not answer.startswith(text):
-        # Part of a character, or a tokenizer that changes text; offsets are those of whole characters.
+        # Part of a character, or a tokenizer that changes text; offsets refer to whole characters.
         end = max(end for _, end in encoding.offsets[:length_tokens])
     return answer[: number_end(answer, end)]
 
 
 def _has_batches(tokenizer: Any) -> bool:
-    """Whether a single answer goes straight to the backend, so that its batches give the same."""
+    """Return whether a single answer goes to the backend directly, so that batches give the same result."""
     from transformers import PreTrainedTokenizerFast as Fast
 
     kind = type(tokenizer)
