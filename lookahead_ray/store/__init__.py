@@ -1,10 +1,10 @@
-"""Every trial of a sweep as Arrow tables, on any file system that fsspec reaches.
+"""Storage of a sweep's trials as Arrow tables, on any file system that fsspec supports.
 
-    <run>/sweep.json                          whose trials these are (`SweepIdentity`)
+    <run>/sweep.json                          identity of the sweep (`SweepIdentity`)
     <run>/tables/<table>/<trial_id>.parquet   trials, steps, signals, generations, token_kl
-    <run>/commits/<trial_id>.json             written last: from here on readers see the trial
+    <run>/commits/<trial_id>.json             written last: makes the trial visible to readers
     <run>/lock, lock.json                     held by the driver that writes (`lock`)
-    <run>/session.json                        the driver that writes, or wrote last (`Session`)
+    <run>/session.json                        the current or last driver (`Session`)
     <run>/verdicts/<judge>/<trial_id>.parquet  verdicts given afterwards (`write_verdicts`)
 
 Write with `create` while holding `lock`, read with `open`.

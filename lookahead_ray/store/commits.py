@@ -26,21 +26,21 @@ class TableFile:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What `<run>/commits/<trial_id>.json` holds."""
+    """The content of `<run>/commits/<trial_id>.json`."""
 
     trial_id: str
-    sequence: int  # place in the order of the run's commits, from 1
+    sequence: int  # index in the order of the run's commits, from 1
     files: dict[TableName, TableFile]
     schema_version: int = SCHEMA_VERSION
 
 
 def table_path(table: TableName, trial_id: str) -> str:
-    """Where a trial's rows of `table` lie, relative to the run."""
+    """Return the path of a trial's rows of `table`, relative to the run."""
     return f"tables/{table}/{trial_id}.parquet"
 
 
 def check_trial_id(trial_id: str) -> None:
-    """`StoreError` unless `trial_id` can be a file's name everywhere."""
+    """Raise `StoreError` unless `trial_id` is a valid file name on every file system."""
     if not TRIAL_ID.fullmatch(trial_id):
         raise StoreError(
             "trial_id: must be 1 to 200 letters, digits, '.', '_' or '-', the first a letter or digit, "
@@ -49,7 +49,7 @@ def check_trial_id(trial_id: str) -> None:
 
 
 def committed_ids(files: Files) -> frozenset[str]:
-    """Ids of the trials that readers see; temporary files count for nothing."""
+    """Return the ids of the trials visible to readers; temporary files are ignored."""
     names = (name.removeprefix(f"{FOLDER}/") for name in files.sizes(FOLDER))
     return frozenset(
         name.removesuffix(".json")
@@ -59,16 +59,16 @@ def committed_ids(files: Files) -> frozenset[str]:
 
 
 def write_commit(files: Files, commit: Commit) -> None:
-    """Make the trial visible."""
+    """Write the commit file, which makes the trial visible."""
     files.write(f"{FOLDER}/{commit.trial_id}.json", json.dumps(asdict(commit), indent=2).encode())
 
 
 def read_commits(files: Files, versions: Collection[int] = (SCHEMA_VERSION,)) -> tuple[Commit, ...]:
-    """All commits in the order they were made, their files checked to be there in full length.
+    """Return all commits in the order they were made, after checking that their files have the full length.
 
-    Those of an earlier schema version, where `versions` has it, list only the tables there were then.
+    Commits of an earlier schema version, if `versions` includes it, list only the tables of that version.
 
-    `StoreError` naming the file if a commit or a file that it lists is missing, cut short or malformed.
+    Raises `StoreError` naming the file if a commit or a listed file is missing, truncated or malformed.
     """
     names = [f"{FOLDER}/{trial_id}.json" for trial_id in sorted(committed_ids(files))]
     commits = [

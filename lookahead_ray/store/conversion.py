@@ -1,6 +1,6 @@
-"""A `TrialRecord` as one Arrow table for each of `TABLES`, and back.
+"""Conversion of a `TrialRecord` to one Arrow table for each of `TABLES`, and back.
 
-Text is cleaned as `files.clean` says. Numbers are kept as they are: None is a null, NaN stays NaN.
+Text is cleaned by `files.clean`. Numbers are unchanged: None becomes null, NaN stays NaN.
 """
 
 import json
@@ -24,16 +24,16 @@ FROM_CONFIG: dict[str, Callable[[dict[str, Any]], Any]] = {
     "epochs": lambda config: config["training"]["epochs"],
     "seed": lambda config: config["seed"],
 }
-"""Columns of `trials` that repeat a part of `config`."""
+"""Columns of `trials` that duplicate a part of `config`."""
 
 JSON = ("config", "params", "versions", "preparation")
-"""Fields of the record that `trials` holds as JSON text."""
+"""Fields of the record that `trials` stores as JSON text."""
 
 
 def to_tables(record: TrialRecord) -> dict[TableName, pa.Table]:
-    """The record's rows, in its order, with the schemas of `SCHEMAS`.
+    """Return the record's rows, in its order, with the schemas of `SCHEMAS`.
 
-    `StoreError` naming trial, table and column if a value doesn't fit its column.
+    Raises `StoreError` naming trial, table and column if a value doesn't fit its column.
     """
     row = _trial_row(record)
     return {
@@ -88,7 +88,7 @@ def _table(
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
     if kind == INT and any(isinstance(value, float) for value in values):
-        return pa.array(values, REAL).cast(INT)  # refuses 2.5, which pa.array(values, INT) would cut to 2
+        return pa.array(values, REAL).cast(INT)  # rejects 2.5, which pa.array(values, INT) truncates to 2
     if kind not in (TEXT, WORD):
         return pa.array(values, kind)
     try:
@@ -99,7 +99,7 @@ def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
 
 
 def to_record(tables: dict[TableName, pa.Table]) -> TrialRecord:
-    """The record whose rows, and no other's, `tables` holds."""
+    """Return the record whose rows `tables` holds; `tables` must hold only one record's rows."""
     (row,) = tables["trials"].to_pylist()
     for name in RATES:
         row[name] = _rate(row, name)

@@ -1,4 +1,4 @@
-"""A table as one file for other tools."""
+"""Export of a table to one file for other tools."""
 
 import io
 import json
@@ -18,7 +18,7 @@ Format = Literal["csv", "parquet", "arrow"]
 
 
 def export_table(table: pa.Table, name: str, format: Format, target: Files) -> str:
-    """Write `<target>/<name>.<format>`, replacing what was there; returns where. `StoreError` if it can't."""
+    """Write `<target>/<name>.<format>`, replacing an old file; return its path. `StoreError` if it can't."""
     if format not in WRITERS:
         raise StoreError(f"format must be one of {', '.join(get_args(Format))}, got {format!r}")
     sink = io.BytesIO()
@@ -36,7 +36,7 @@ def _csv(table: pa.Table, sink: IO[bytes]) -> None:
 
 
 def _json(values: list[float] | None) -> str | None:
-    """JSON knows no NaN and no infinity: they become null."""
+    """Return `values` as JSON text, with null for NaN and infinity, which JSON lacks."""
     if values is None:
         return None
     return json.dumps([value if value is not None and math.isfinite(value) else None for value in values])

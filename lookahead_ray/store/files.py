@@ -1,11 +1,11 @@
-"""The few file operations that a run needs, on any file system that fsspec reaches.
+"""The file operations that a run needs, on any file system that fsspec supports.
 
-A write is whole or not there: locally a temporary file, fsync, rename, fsync of the directory; object stores
-put an object atomically. Nothing is cached: every listing asks the file system. One at a URL that refuses
-for a moment is waited for.
+Writes are atomic: locally by a temporary file, fsync, rename and fsync of the directory; object stores put an
+object atomically. Nothing is cached: every listing queries the file system. Operations at a URL are retried
+if the file system fails temporarily.
 
-Text is what UTF-8 can hold. Models write anything: each surrogate code point (never valid in UTF-8) becomes
-U+FFFD; all else, NULs included, is kept.
+Text must be valid UTF-8, but models can write anything: each surrogate code point (never valid in UTF-8)
+becomes U+FFFD; all other characters, including NUL, are kept.
 """
 
 import json
@@ -33,7 +33,7 @@ class Files:
     """Files below one directory, named relative to it: `tables/steps/t1.parquet`.
 
     `run` is a path or an fsspec URL (memory://, s3://, ...). Every method raises `StoreError` when the file
-    system fails, except that reading a file that is not there raises `FileNotFoundError`.
+    system fails, except that reading a missing file raises `FileNotFoundError`.
     """
 
     def __init__(self, run: str) -> None:
@@ -43,21 +43,21 @@ class Files:
         self.local = isinstance(self.fs, LocalFileSystem)
 
     def path(self, name: str) -> str:
-        """The path of `name` on the file system, without a protocol."""
+        """Return the path of `name` on the file system, without a protocol."""
         return f"{self.root}/{name}"
 
     def arrow(self) -> pyarrow.fs.FileSystem:
-        """The same file system for pyarrow; takes paths from `path`."""
+        """Return the same file system for pyarrow; it accepts paths from `path`."""
         return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(self.fs))
 
     def read(self, name: str) -> bytes:
-        """A file's content; `FileNotFoundError` if it isn't there."""
+        """Return a file's content. Raises `FileNotFoundError` if it is missing."""
         with self._failing("read", name):
             content: bytes = self._ask(self.fs.cat_file, self.path(name))
         return content
 
     def read_all(self, names: list[str]) -> list[bytes]:
-        """The contents of `names`, in order; `StoreError` if one isn't there."""
+        """Return the contents of `names`, in order. Raises `StoreError` if one is missing."""
         with ThreadPoolExecutor(PARALLEL_READS) as pool:
             try:
                 return list(pool.map(self.read, names))
@@ -65,15 +65,15 @@ class Files:
                 raise StoreError(f"{self.run}: a file is gone since the run was listed: {error}") from error
 
     def sizes(self, folder: str) -> dict[str, int]:
-        """Name -> size in bytes of all files below `folder`, hidden ones too; empty if there is no folder."""
+        """Return name -> bytes of all files below `folder`, including hidden ones; empty without a folder."""
         with self._failing("list", folder):
-            if self.local:  # fsspec takes five times as long, seconds for tens of thousands of files
+            if self.local:  # fsspec takes five times as long: seconds for tens of thousands of files
                 return {path[len(self.root) + 1 :]: size for path, size in _sizes_local(self.path(folder))}
             found = self._ask(self.fs.find, self.path(folder), detail=True)
         return {path[len(self.root) + 1 :]: int(info["size"]) for path, info in found.items()}
 
     def write(self, name: str, content: bytes) -> None:
-        """Put a file there whole, replacing what was there; it has reached the disk when this returns."""
+        """Write a file atomically, replacing an old one; the file is on disk when this returns."""
         with self._failing("write", name):
             if self.local:
                 _write_local(Path(self.path(name)), content)
@@ -81,7 +81,7 @@ class Files:
                 self._ask(self.fs.pipe_file, self.path(name), content)
 
     def create(self, name: str, content: bytes) -> bool:
-        """Put a file there whole, on a file system that is not local; False if there is one."""
+        """Create a file atomically, on a file system that is not local; return False if it exists."""
         with self._failing("write", name):
             try:
                 self._ask(self.fs.pipe_file, self.path(name), content, mode="create")
@@ -90,7 +90,7 @@ class Files:
         return True
 
     def remove(self, name: str) -> None:
-        """Take a file away, from a file system that is not local."""
+        """Remove a file, on a file system that is not local."""
         with self._failing("remove", name):
             self._ask(self.fs.rm_file, self.path(name))
 
@@ -101,7 +101,7 @@ class Files:
 
     @contextmanager
     def _failing(self, action: str, name: str) -> Iterator[None]:
-        # Object stores raise their client library's exceptions as well as OSError, so all of them are caught.
+        # Object stores raise exceptions of their client library besides OSError, so all are caught.
         try:
             yield
         except Exception as error:
@@ -124,12 +124,12 @@ def _sizes_local(folder: str) -> Iterator[tuple[str, int]]:
             if entry.is_dir():
                 yield from _sizes_local(entry.path)
             elif entry.is_file():
-                with suppress(FileNotFoundError):  # a temporary one, renamed meanwhile
+                with suppress(FileNotFoundError):  # a temporary file that was renamed meanwhile
                     yield entry.path, entry.stat().st_size
 
 
 def make_directory(path: Path) -> None:
-    """Create a local directory and its parents so that they outlive a power failure."""
+    """Create a local directory and its parents so that they survive a power failure."""
     if not path.is_dir():
         make_directory(path.parent)
         path.mkdir(exist_ok=True)
@@ -138,7 +138,7 @@ def make_directory(path: Path) -> None:
 
 def _write_local(path: Path, content: bytes) -> None:
     make_directory(path.parent)
-    # One fixed name, so that what a killed writer left is overwritten by the next.
+    # The name is fixed, so that the next writer overwrites the file of a killed one.
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -148,7 +148,7 @@ def _write_local(path: Path, content: bytes) -> None:
         temporary.replace(path)
     except OSError:
         with suppress(OSError):
-            temporary.unlink()  # half a file on a full disk
+            temporary.unlink()  # partial file on a full disk
         raise
     _sync(path.parent)
 
@@ -162,12 +162,12 @@ def _sync(directory: Path) -> None:
 
 
 def clean(text: str) -> str:
-    """`text` with U+FFFD for each surrogate code point."""
+    """Return `text` with U+FFFD for each surrogate code point."""
     return SURROGATE.sub("\ufffd", text)
 
 
 def to_json(value: object, where: str, indent: int | None = None) -> str:
-    """Clean JSON text; `StoreError` naming `where` if `value` holds what JSON cannot say, NaN for one."""
+    """Return `value` as clean JSON text. Raises `StoreError` naming `where` if JSON lacks it (NaN)."""
     try:
         return clean(json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False))
     except (TypeError, ValueError) as error:

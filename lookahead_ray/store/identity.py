@@ -1,4 +1,4 @@
-"""Whose trials a run directory holds."""
+"""The identity of the sweep that a run directory belongs to."""
 
 import json
 import uuid
@@ -16,16 +16,16 @@ FILE = "sweep.json"
 
 @dataclass(frozen=True)
 class SweepIdentity:
-    """What `<run>/sweep.json` holds; `config` and `hashes` decide whether a sweep may go on there."""
+    """The content of `<run>/sweep.json`; `config` and `hashes` decide whether a sweep may resume there."""
 
     sweep_id: str
     name: str
     config_hash: str  # of `config`, paths included
-    config: dict[str, Any]  # everything that decides what a trial is, as JSON values
+    config: dict[str, Any]  # all settings that affect trials, as JSON values
     created_at: str  # ISO 8601, UTC
-    hashes: dict[str, str] = field(default_factory=dict)  # of what `config` points to; see `identity_diff`
+    hashes: dict[str, str] = field(default_factory=dict)  # of contents at paths; see `identity_diff`
     schema_version: int = SCHEMA_VERSION
-    precision: str | None = None  # that `auto` became when the sweep began; None in runs from before `auto`
+    precision: str | None = None  # resolved from `auto` at the start; None in runs from before `auto`
 
     @classmethod
     def new(
@@ -36,16 +36,16 @@ class SweepIdentity:
         hashes: dict[str, str] | None = None,
         precision: str | None = None,
     ) -> Self:
-        """Make the identity of a sweep that begins now, with an id of its own."""
+        """Return the identity of a sweep that starts now, with a new id."""
         return cls(
             uuid.uuid4().hex[:12], name, config_hash, config, utc_now(), hashes or {}, precision=precision
         )
 
 
 def read_identity(files: Files, versions: Collection[int] = (SCHEMA_VERSION,)) -> SweepIdentity | None:
-    """The run's identity, None if the directory has none.
+    """Return the run's identity; None if the directory has none.
 
-    `StoreError` if it is malformed or of another schema version than `versions`.
+    Raises `StoreError` if it is malformed or its schema version is not in `versions`.
     """
     try:
         content = files.read(FILE)
@@ -61,12 +61,12 @@ def read_identity(files: Files, versions: Collection[int] = (SCHEMA_VERSION,)) -
 
 
 def write_identity(files: Files, identity: SweepIdentity) -> None:
-    """Write `<run>/sweep.json`; `StoreError` if its configuration holds what JSON cannot say."""
+    """Write `<run>/sweep.json`. Raises `StoreError` if JSON cannot represent its configuration."""
     files.write(FILE, to_json(asdict(identity), f"{files.run}/{FILE}", indent=2).encode())
 
 
 def check_version(version: object, where: str, versions: Collection[int] = (SCHEMA_VERSION,)) -> None:
-    """`StoreError` unless `version` of the tables is one of `versions`."""
+    """Raise `StoreError` unless the tables' `version` is one of `versions`."""
     if version not in versions:
         raise StoreError(
             f"{where}: schema_version must be {' or '.join(map(str, versions))}, got {version!r}; "

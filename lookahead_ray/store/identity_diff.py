@@ -1,8 +1,8 @@
-"""What differs between a sweep and the one that a run belongs to, in words.
+"""The differences between a sweep and the sweep that a run belongs to, in words.
 
-`SweepIdentity.hashes` is keyed by the part of the configuration that points to the hashed contents, with a
-label behind it where the part holds several: `task`, `task[2]`, `safety[xstest]`. A path is compared by what
-lies there: the same contents elsewhere are no change.
+`SweepIdentity.hashes` is keyed by the part of the configuration that points to the hashed contents; if the
+part has several, a label is appended: `task`, `task[2]`, `safety[xstest]`. Paths are compared by the contents
+stored there: the same contents under another path are no change.
 """
 
 import json
@@ -16,15 +16,15 @@ LONGEST_VALUE = 60  # characters
 UNSET = object()
 AUTO = "auto"
 FITTED = ("training.precision", "workers", "gpus_per_worker")
-"""Fields that may say `auto`, or nothing, which then agrees with any value: the run's precision is kept by
-`sweep.hardware`, and how many ranks share the work may change."""
+"""Fields that may be `auto` or unset, which matches any value: `sweep.hardware` keeps the run's precision,
+and the number of ranks may change."""
 
 
 def changes(before: SweepIdentity, now: SweepIdentity) -> list[str]:
-    """A few words for each field and for each content that differs; empty if the sweep may go on.
+    """Return a short description of each differing field and content; empty if the sweep may resume.
 
-    Contents are compared where both have hashes, but not those of a part whose configuration changed, as
-    they follow from it.
+    Contents are compared if both identities have hashes, except those of a part whose configuration changed,
+    as they follow from it.
     """
     was, is_now = dict(_leaves(before.config)), dict(_leaves(now.config))
     names = {*before.hashes, *now.hashes} if before.hashes and now.hashes else set()
@@ -45,7 +45,7 @@ def changes(before: SweepIdentity, now: SweepIdentity) -> list[str]:
 
 
 def refusal(run: str, told: list[str]) -> str:
-    """The one line that says why a sweep can't go on in `run`."""
+    """Return the one-line message why a sweep can't resume in `run`."""
     more = [f"and {len(told) - MOST_NAMED} more"] if len(told) > MOST_NAMED else []
     return (
         f"{run}: can't go on: these changed since the sweep began: {'; '.join(told[:MOST_NAMED] + more)}; "
@@ -54,7 +54,7 @@ def refusal(run: str, told: list[str]) -> str:
 
 
 def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted paths and values; a list is a value unless it holds mappings."""
+    """Yield dotted paths and values; a list is a value unless it holds mappings."""
     if isinstance(node, list | tuple) and any(isinstance(item, Mapping) for item in node):
         node = {str(index): item for index, item in enumerate(node)}
     if isinstance(node, Mapping):
@@ -78,7 +78,7 @@ def _within(field: str, part: str) -> bool:
 
 
 def _contents(name: str, leaves: Mapping[str, Any]) -> str:
-    """A label says which of several contents it is; else the files that the part names do."""
+    """Describe contents by the files of their part; without files if a label identifies them already."""
     paths = [value for field, value in leaves.items() if _is_path(field) and _within(field, _part(name))]
     files = ", ".join(str(path).rstrip("/").rpartition("/")[2] for path in paths if path is not None)
     return f"contents of {files}" if files and "[" not in name else "contents"

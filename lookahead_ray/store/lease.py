@@ -1,7 +1,7 @@
-"""One driver at a time in a run on an object store, which has no locks: an object that its holder renews.
+"""Mutual exclusion of drivers in a run on an object store, which has no locks: by a lease that is renewed.
 
-Clocks need not agree. Whoever finds the object watches it: renewed, the other driver lives; not renewed for
-`STALE_S`, that driver is dead and the object is taken over.
+Clocks need not agree. A driver that finds the object watches it: if it is renewed, the other driver is alive;
+if it is not renewed for `STALE_S`, that driver is considered dead and the object is taken over.
 """
 
 import json
@@ -26,45 +26,46 @@ RENEW_S = 5.0
 STALE_S = 20.0
 POLL_S = 1.0
 NEVER = "1970-01-01T00:00:00+00:00"
-QUIET_S = 60.0  # without a word, before `status` takes a driver for dead: clocks may differ by some of it
+QUIET_S = 60.0  # without renewal before `status` considers a driver dead; includes a margin for clock skew
 
 
 @dataclass(frozen=True)
 class Lease:
-    """Who holds a run."""
+    """The content of a run's lease object."""
 
     holder: str  # "process 12 on HOST"
-    token: str  # of this holding alone
-    renewed: int = 0  # times
+    token: str  # unique to this lease
+    renewed: int = 0  # number of renewals
     renewed_at: str = NEVER  # ISO 8601, UTC, by the holder's clock
 
     @property
     def silent_s(self) -> float:
-        """Seconds since its holder renewed it, as far as the clocks agree."""
+        """Return the seconds since the last renewal, up to the difference of the two clocks."""
         return (datetime.now(UTC) - datetime.fromisoformat(self.renewed_at)).total_seconds()
 
     def renew(self) -> "Lease":
-        """The same, once more."""
+        """Return the lease, renewed now."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return replace(self, renewed=self.renewed + 1, renewed_at=now)
 
 
 def read_lease(files: Files) -> Lease | None:
-    """Who holds the run, or held it when they were killed; None if nobody does."""
+    """Return the run's lease, possibly of a killed holder; None if the run is not held."""
     try:
         content = files.read(FILE)
     except FileNotFoundError:
         return None
     with suppress(ValueError, TypeError):
         return Lease(**json.loads(content))
-    return Lease("unknown", "", renewed_at=NEVER)  # another version's: taken over unless it changes
+    return Lease("unknown", "", renewed_at=NEVER)  # of another version: taken over unless it changes
 
 
 @contextmanager
 def leased(files: Files, say: Callable[[str], None] = lambda line: None) -> Iterator[None]:
-    """Hold the run for the duration. A holder who finds that another took it over gets Ctrl-C.
+    """Hold the run for the duration. If another driver takes it over, this process gets SIGINT (Ctrl-C).
 
-    `StoreError` if another driver holds it. One that may have died is watched for `STALE_S`; `say` is told.
+    Raises `StoreError` if another driver holds it. A lease that may be stale is watched for `STALE_S`; `say`
+    announces that.
     """
     ours = Lease(f"process {os.getpid()} on {socket.gethostname()}", uuid4().hex).renew()
     if not files.create(FILE, _content(ours)):
@@ -92,7 +93,7 @@ def _take_over(files: Files, ours: Lease, say: Callable[[str], None]) -> None:
         if there is None and files.create(FILE, _content(ours)):
             return
         if there and there.token == ours.token:
-            return  # made by a request whose answer was lost
+            return  # created by our request whose response was lost
         if there != first:
             raise StoreError(
                 f"{files.run}/{FILE}: one driver at a time writes to a run, got two, the other is "
@@ -100,7 +101,7 @@ def _take_over(files: Files, ours: Lease, say: Callable[[str], None]) -> None:
             )
         time.sleep(POLL_S)
     files.write(FILE, _content(ours))
-    time.sleep(POLL_S)  # for others who do the same
+    time.sleep(POLL_S)  # so that concurrent takeovers become visible
     if (there := read_lease(files)) is None or there.token != ours.token:
         raise StoreError(f"{files.run}/{FILE}: another driver took the run over at the same time")
 

@@ -1,4 +1,4 @@
-"""One driver at a time in a run."""
+"""A lock that admits one driver at a time to a run."""
 
 import fcntl
 import os
@@ -16,12 +16,12 @@ FILE = "lock"
 
 @contextmanager
 def lock(run: str, say: Callable[[str], None] = lambda line: None) -> Iterator[None]:
-    """Hold the run: a path by flock on `<run>/lock`, which is made if it isn't there, a URL as `leased` does.
+    """Hold the run: at a path by flock on `<run>/lock`, which is created if missing; at a URL by `leased`.
 
-    `StoreError` at once if another driver holds it, or if it can't be written.
+    Raises `StoreError` at once if another driver holds it, or if it can't be written.
 
-    The operating system lets go of it when the holder ends, even by kill -9, so a stale file is no obstacle.
-    At a URL whoever may have been killed is watched for some seconds, and `say` is told.
+    The operating system releases the lock when the holder ends, even by kill -9, so a stale file is harmless.
+    At a URL a lease that may be stale is watched for `STALE_S` seconds; `say` announces that.
     """
     files = Files(run)
     if not files.local:
@@ -44,13 +44,13 @@ def lock(run: str, say: Callable[[str], None] = lambda line: None) -> Iterator[N
             ) from error
         except OSError as error:
             raise StoreError(f"{files.run}/{FILE}: cannot lock: {error}") from error
-        with suppress(OSError):  # on a full disk; who holds it is told for comfort alone
+        with suppress(OSError):  # on a full disk; the holder's name is only informative
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         try:
             yield
         finally:
-            # Unlocked by name, not only closed: a forked child may still have the descriptor.
+            # Unlock explicitly besides closing: a forked child may still have the descriptor.
             fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Rates from generations, independent of what the trial itself reported."""
+"""Rates computed from generations, independent of the rates that the trial reported."""
 
 from collections.abc import Sequence
 
@@ -19,21 +19,21 @@ _FIGURES = (
 
 
 def recompute_rates(generations: pa.Table) -> pa.Table:
-    """The rates of `trials`: a row for each trial and metric, sorted by sweep_id, trial_id and metric.
+    """Return the rates of `trials`: a row for each trial and metric, sorted by sweep_id, trial_id and metric.
 
-    A trial's rate of a metric is over the rows which share suite, attack and judge with the metric's first
-    row, so a trial's rows must be in the order in which `Run.generations` gives them.
+    A trial's rate of a metric is over the rows that share suite, attack and judge with the metric's first
+    row, so a trial's rows must be in the order of `Run.generations`.
     """
     return rates_by(_headline(generations), ())
 
 
 def rates_by(generations: pa.Table, by: Sequence[str] = KIND) -> pa.Table:
-    """A row for each trial, metric and value of the columns `by`, sorted by all of them.
+    """Return a row for each trial, metric and value of the columns `by`, sorted by all of them.
 
     By default, JSR is a curve over the attacks `prefill_1`, `prefill_3`, …; `by=(*KIND, "category")` breaks
-    it down by category. Rows of what `by` leaves out are counted together, several judges' too: choose them
-    beforehand. `value` (0..1) is the share of the metric's counted verdict (`COUNTED`), scores of `scored`
-    rows as they are, among all `n` rows, unparsed included, `dropped` ones not; without any there is no row.
+    it down by category. Columns omitted from `by` are aggregated, several judges too: filter beforehand.
+    `value` (0..1) is the share of the metric's counted verdict (`COUNTED`) among all `n` rows; `scored` rows
+    contribute their score. `n` includes unparsed rows but not `dropped` ones; if it is 0, there is no row.
     """
     metric, verdict = generations["metric"].cast(TEXT), generations["verdict"].cast(TEXT)
     wanted = pa.array(COUNTED.values(), TEXT).take(pc.index_in(metric, pa.array(COUNTED.keys(), TEXT)))
@@ -60,7 +60,7 @@ def rates_by(generations: pa.Table, by: Sequence[str] = KIND) -> pa.Table:
 
 
 def _headline(generations: pa.Table) -> pa.Table:
-    """The rows that share suite, attack and judge with the first one of their trial and metric."""
+    """Return the rows that share suite, attack and judge with the first row of their trial and metric."""
     kinds = pa.table({key: generations[key].cast(TEXT) for key in (*TRIAL, *KIND)})
     first = kinds.group_by(list(TRIAL), use_threads=False).aggregate([(key, "first") for key in KIND])
     places = kinds.append_column("place", pa.array(range(len(kinds)), INT))

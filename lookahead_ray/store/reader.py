@@ -1,4 +1,4 @@
-"""Reading a run: only trials that were committed whole."""
+"""Reading of a run; only committed trials are visible."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,10 +18,10 @@ from lookahead_ray.trial.record import TrialRecord
 
 
 class Run:
-    """The trials that were committed when it was opened, in the order of their commits; `open` makes one.
+    """A snapshot of the trials committed when the run was opened, in commit order; create it with `open`.
 
     Trials committed later don't appear: open the run again. Reading raises `StoreError` naming the file if
-    one has gone, was cut short or is damaged since.
+    one is missing, truncated or damaged since.
     """
 
     def __init__(self, files: Files, identity: SweepIdentity, commits: tuple[Commit, ...]) -> None:
@@ -31,62 +31,62 @@ class Run:
         self.identity = identity
 
     def trials(self) -> pa.Table:
-        """One row a trial."""
+        """Return one row per trial."""
         return self.table("trials")
 
     def steps(self) -> pa.Table:
-        """One row an optimiser step."""
+        """Return one row per optimiser step."""
         return self.table("steps")
 
     def signals(self) -> pa.Table:
-        """One row an epoch of a trial."""
+        """Return one row per epoch of a trial."""
         return self.table("signals")
 
     def generations(self) -> pa.Table:
-        """One row an answer; the chunks of its dictionary columns share one dictionary."""
+        """Return one row per answer; all chunks of a dictionary column share one dictionary."""
         return self.table("generations")
 
     def token_kl(self) -> pa.Table:
-        """One row a prompt and answer position."""
+        """Return one row per prompt and answer position."""
         return self.table("token_kl")
 
     def verdicts(self, judge: str | None = None) -> pa.Table:
-        """One row a generation that was judged again, by all judges or one, as `rejudge` wrote them."""
+        """Return one row per generation that `rejudge` judged again, for all judges or one."""
         return read_verdicts(self._files, [commit.trial_id for commit in self._commits], judge)
 
     def table(self, table: TableName) -> pa.Table:
-        """All rows of `table`, with the schema `SCHEMAS[table]`, without rows too."""
+        """Return all rows of `table`, with the schema `SCHEMAS[table]` even if there are none."""
         parts = self._read(table)
         return pa.concat_tables(parts).unify_dictionaries() if parts else SCHEMAS[table].empty_table()
 
     def dataset(self, table: TableName) -> ds.Dataset:
-        """The committed files of `table`, to be scanned lazily; errors while scanning are pyarrow's own."""
+        """Return the committed files of `table` for lazy scans; errors while scanning are pyarrow's."""
         paths = [self._files.path(commit.files[table].path) for commit in self._commits]
         if not paths:
             return ds.dataset(SCHEMAS[table].empty_table())
         return ds.dataset(paths, SCHEMAS[table], format="parquet", filesystem=self._files.arrow())
 
     def records(self) -> list[TrialRecord]:
-        """The trials as they were committed, but for the replacements that `Store.commit` documents."""
+        """Return the trials as committed, except for the replacements that `Store.commit` documents."""
         return list(self.each_record())
 
     def each_record(self) -> Iterator[TrialRecord]:
-        """As `records`, read one by one: all of them together may be too much for the memory."""
+        """Yield the `records` one by one; all together may not fit into memory."""
         for commit in self._commits:
             yield to_record({table: self._read(table, [commit])[0] for table in TABLES})
 
     def each_summary(self) -> Iterator[TrialRecord]:
-        """As `each_record`, but without steps, signals, generations and KL, which are not read."""
+        """Yield the `records` without steps, signals, generations and KL, which are not read."""
         empty = {table: schema.empty_table() for table, schema in SCHEMAS.items()}
         for commit in self._commits:
             yield to_record({**empty, "trials": self._read("trials", [commit])[0]})
 
     def export(self, table: TableName | str, format: Format, out_dir: str) -> tuple[str, ...]:
-        """Write one table, or "all", to `<out_dir>/<table>.<format>`; returns the paths written.
+        """Write one table, or "all", to `<out_dir>/<table>.<format>`; return the paths written.
 
         `out_dir` is a path or an fsspec URL. In CSV all text is quoted, null is empty without quotes, and
-        list columns are JSON text. `StoreError` if there's no such table or format, or `out_dir` cannot be
-        written.
+        list columns are JSON text. Raises `StoreError` if the table or format is unknown, or `out_dir` cannot
+        be written.
         """
         chosen = [name for name in TABLES if table in (name, "all")]
         if not chosen:
@@ -101,8 +101,8 @@ class Run:
         for file, content in zip(files, contents, strict=True):
             where = f"{self.run}/{file.path}"
             try:
-                # Without pyarrow's thread pools: a short program that ends just after reading would abort
-                # now and then while they shut down.
+                # Avoid pyarrow's thread pools: a short program that ends right after reading sometimes aborts
+                # while they shut down.
                 file_reader = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
                 part = file_reader.read(use_threads=False).cast(SCHEMAS[table])
             except (pa.ArrowException, OSError, ValueError) as error:
@@ -116,14 +116,14 @@ class Run:
 
 
 def trial_ids(run: str) -> frozenset[str]:
-    """Ids of the trials committed in `run`, a path or an fsspec URL; none if nothing is there yet."""
+    """Return the ids of the trials committed in `run`, a path or an fsspec URL; empty if it doesn't exist."""
     return committed_ids(Files(run))
 
 
 def precision_of(run: str) -> str | None:
-    """Return the number format of the trials that `run` holds or began with; None for a run that is new.
+    """Return the precision of the trials of `run`, as fixed when it began; None for a new run.
 
-    Runs from before `training.precision: auto` say it in their trials alone.
+    Runs from before `training.precision: auto` record it only in their trials.
     """
     identity = read_identity(Files(run))
     if identity is None:
@@ -135,10 +135,10 @@ def precision_of(run: str) -> str | None:
 
 
 def open(run: str) -> Run:
-    """The run in `run`, a path or an fsspec URL.
+    """Return the run stored in `run`, a path or an fsspec URL.
 
-    `StoreError` if it is no run, was written in another schema version, or a committed file is missing or cut
-    short.
+    Raises `StoreError` if it is not a run, has another schema version, or a committed file is missing or
+    truncated.
     """
     files = Files(run)
     identity = read_identity(files)

@@ -1,8 +1,8 @@
-"""The tables, declared once as data: name, type, required or not, unit, meaning.
+"""The schemas of the tables, declared once as data: name, type, required or not, unit, meaning.
 
-A null says "not measured" or "does not apply"; a NaN or an infinity was measured and is kept as it is. Each
-Parquet file carries `schema_version` and the table's name in the schema metadata, and `unit` (where there is
-one) and `description` in the metadata of every field.
+A null means "not measured" or "not applicable"; a measured NaN or infinity is kept unchanged. Each Parquet
+file has `schema_version` and the table's name in the schema metadata, and `unit` (if any) and `description`
+in the metadata of every field.
 """
 
 from typing import Literal, NamedTuple, get_args
@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, get_args
 import pyarrow as pa
 
 SCHEMA_VERSION = 3
-"""Raised by every change that an older reader would misread."""
+"""Incremented by every change that an older reader would misread."""
 
 TableName = Literal["trials", "steps", "signals", "generations", "token_kl"]
 TABLES: tuple[TableName, ...] = get_args(TableName)
@@ -19,13 +19,13 @@ RATES = ("utility", "rsr", "jsr", "over_refusal")
 """Columns of `trials` that hold a `Rate`: NAME, NAME_low, NAME_high, NAME_n, NAME_unparsed."""
 
 TEXT = pa.string()
-WORD = pa.dictionary(pa.int32(), pa.string())  # few distinct values over many rows
+WORD = pa.dictionary(pa.int32(), pa.string())  # few distinct values in many rows
 INT = pa.int64()
 REAL = pa.float64()
 
 
 class Column(NamedTuple):
-    """One column; a required one never holds a null."""
+    """One column; a required column never holds a null."""
 
     name: str
     type: pa.DataType

@@ -1,7 +1,7 @@
-"""What the driver that writes to a run says of itself, for whoever looks at the tables alone.
+"""The state of the driver that writes to a run, for observers that read only the run's files.
 
-`<run>/session.json` is written when the driver takes the run up and again when it ends; a driver that was
-killed leaves it without an end.
+`<run>/session.json` is written when the driver starts on the run and again when it ends; a killed driver
+leaves it without an end.
 """
 
 import fcntl
@@ -22,24 +22,24 @@ How = Literal["finished", "interrupted", "failed"]
 
 @dataclass(frozen=True)
 class Session:
-    """The last driver of a run."""
+    """The current or last driver of a run."""
 
     started_at: str  # ISO 8601, UTC
     process: str  # "process 12 on HOST"
-    job: str | None  # submission id, where the driver is a Ray job
-    trials: int  # asked for, references included, repeats of `confirm` not
-    search: dict[str, Any] = field(default_factory=dict)  # `config.search` as this driver has it
+    job: str | None  # submission id, if the driver is a Ray job
+    trials: int  # requested, with references, without repeats of `confirm`
+    search: dict[str, Any] = field(default_factory=dict)  # this driver's `config.search`
     ended_at: str | None = None
-    how: How | None = None  # it ended
+    how: How | None = None  # how it ended
 
 
 def write_session(run: str, session: Session) -> None:
-    """Put it there, replacing the one before. `StoreError` if the file system fails."""
+    """Write the session, replacing the previous one. Raises `StoreError` if the file system fails."""
     Files(run).write(FILE, to_json(asdict(session), f"{run}/{FILE}", indent=2).encode())
 
 
 def read_session(run: str) -> Session | None:
-    """The run's last driver; None if none has said anything. `StoreError` if the file is malformed."""
+    """Return the run's current or last driver; None if there is no file. `StoreError` if it is malformed."""
     try:
         content = Files(run).read(FILE)
     except FileNotFoundError:
@@ -51,10 +51,10 @@ def read_session(run: str) -> Session | None:
 
 
 def holder(run: str) -> str | None:
-    """Who holds the lock of a local run, such as "process 12 on HOST"; None if nobody does.
+    """Return the holder of a local run's lock, such as "process 12 on HOST"; None if it is free.
 
-    `StoreError` for a run that has no lock, because it is not on a local file system. The lock is shared for
-    a moment to find out, in which a driver that begins would be refused.
+    Raises `StoreError` for a run that has no lock, because it is not on a local file system. To find out, the
+    lock is held shared for a moment; a driver that starts in that moment is refused.
     """
     files = Files(run)
     if not files.local:
@@ -76,17 +76,17 @@ def holder(run: str) -> str | None:
 
 
 def lease_of(run: str) -> Lease | None:
-    """Who holds a run at a URL, or was killed holding it; None if nobody does."""
+    """Return the lease of a run at a URL, possibly of a killed holder; None if it is not held."""
     return read_lease(Files(run))
 
 
 def keep(run: str, name: str, content: bytes) -> None:
-    """Put a file about the run beside its tables. `StoreError` if the file system fails."""
+    """Write a file about the run next to its tables. Raises `StoreError` if the file system fails."""
     Files(run).write(name, content)
 
 
 def kept(run: str, name: str) -> bytes:
-    """A file beside the tables. `StoreError` if it isn't there."""
+    """Return the content of a file next to the tables. Raises `StoreError` if it is missing."""
     try:
         return Files(run).read(name)
     except FileNotFoundError as error:

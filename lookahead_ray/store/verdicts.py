@@ -1,9 +1,9 @@
-"""Verdicts given after a trial: a table of their own beside the trials, which stay as they were committed.
+"""Verdicts given after a trial: a separate table next to the trials, which stay as committed.
 
-    <run>/verdicts/<judge_id>/<trial_id>.parquet    a row for each generation that the judge judged
+    <run>/verdicts/<judge_id>/<trial_id>.parquet    a row for each generation that was judged
 
-Each file is written whole or not at all, and judging again replaces it, so no commit file is needed. `row`
-and the prompt's keys lead back to the generation.
+Each file is written atomically, and judging again replaces it, so no commit file is needed. `row` and the
+prompt's keys identify the generation.
 """
 
 import json
@@ -50,10 +50,10 @@ def write_verdicts(
     judge_config: dict[str, object],
     judged: Sequence[tuple[int, Generation]],
 ) -> None:
-    """Put the trial's new verdicts there, replacing this judge's earlier ones.
+    """Write the trial's new verdicts, replacing earlier ones of this judge.
 
-    `judged` pairs a generation's place in `trial.generations` with the generation and its new verdict.
-    `StoreError` if the trial is not committed in `run`, or the file system fails.
+    `judged` pairs a generation's index in `trial.generations` with the generation and its new verdict.
+    Raises `StoreError` if the trial is not committed in `run`, or the file system fails.
     """
     if not _JUDGE_ID.fullmatch(judge_id):
         raise StoreError(f"judge_id: must be 1 to 100 letters, digits, '.', '_' or '-', got {judge_id!r}")
@@ -81,7 +81,7 @@ def write_verdicts(
 
 
 def verdict_files(files: Files, trial_ids: Sequence[str], judge_id: str | None = None) -> list[str]:
-    """Names of the files that hold these trials' verdicts, in the order of `read_verdicts`."""
+    """Return the names of the files that hold these trials' verdicts, in the order of `read_verdicts`."""
     place = {trial_id: index for index, trial_id in enumerate(trial_ids)}
     found = []
     for name in files.sizes(FOLDER):
@@ -92,9 +92,9 @@ def verdict_files(files: Files, trial_ids: Sequence[str], judge_id: str | None =
 
 
 def read_verdicts(files: Files, trial_ids: Sequence[str], judge_id: str | None = None) -> pa.Table:
-    """All verdicts of these trials, sorted by judge and then in the trials' order, or one judge's.
+    """Return all verdicts of these trials, or those of one judge, sorted by judge, then in the trials' order.
 
-    `StoreError` naming the file if one is damaged.
+    Raises `StoreError` naming the file if one is damaged.
     """
     names = verdict_files(files, trial_ids, judge_id)
     parts = [VERDICTS.empty_table()]
@@ -109,6 +109,6 @@ def read_verdicts(files: Files, trial_ids: Sequence[str], judge_id: str | None =
 
 
 def judge_configs(verdicts: pa.Table) -> dict[str, dict[str, object]]:
-    """Judge -> its settings, for every judge in a table of verdicts."""
+    """Return judge -> its settings, for every judge in a table of verdicts."""
     pairs = verdicts.select(["judge", "judge_config"]).group_by(["judge", "judge_config"]).aggregate([])
     return {row["judge"]: json.loads(row["judge_config"]) for row in pairs.to_pylist()}

@@ -1,4 +1,4 @@
-"""Writing a run: one atomic commit a trial."""
+"""Writing of a run: one atomic commit per trial."""
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,9 +21,9 @@ from lookahead_ray.trial.record import TrialRecord
 
 
 class Store:
-    """A run to commit trials to; `create` makes one. `identity` is what the run's sweep.json says.
+    """A run to which trials are committed; create it with `create`. `identity` is that of its sweep.json.
 
-    One `Store` at a time writes to a run: hold `lock(run)` meanwhile.
+    Only one `Store` at a time may write to a run: hold `lock(run)` while using it.
     """
 
     def __init__(self, files: Files, identity: SweepIdentity) -> None:
@@ -32,14 +32,14 @@ class Store:
         self.identity = identity
 
     def committed_ids(self) -> frozenset[str]:
-        """Ids of the trials committed so far, by any process."""
+        """Return the ids of the trials committed so far, by any process."""
         return committed_ids(self._files)
 
     def commit(self, record: TrialRecord) -> None:
-        """Make the trial visible to readers, whole; durable when this returns.
+        """Make the whole trial visible to readers; it is durable when this returns.
 
-        If it doesn't return, readers see nothing of the trial and it may be committed again. Surrogate code
-        points in text become U+FFFD. `StoreError` if the trial is committed already, is another sweep's,
+        If it doesn't return, the trial is not visible and may be committed again. Surrogate code points in
+        text become U+FFFD. Raises `StoreError` if the trial is already committed, belongs to another sweep,
         holds a value that doesn't fit its column, or the file system fails.
         """
         check_trial_id(record.trial_id)
@@ -68,11 +68,11 @@ class Store:
 
 
 def create(run: str, identity: SweepIdentity) -> Store:
-    """A new run in `run` (a path or an fsspec URL), or the one of the same sweep that is there already.
+    """Create a run in `run` (a path or an fsspec URL), or open the existing run of the same sweep.
 
-    The same sweep is the one without `changes`; the store then keeps the identity that is there, and trials
-    must carry its sweep_id. Hold `lock(run)` from before. `StoreError` naming what changed if the directory
-    belongs to another sweep, if it holds commits without a sweep.json, or cannot be written.
+    Two sweeps are the same if there are no `changes`; the store then keeps the existing identity, and trials
+    must have its sweep_id. The caller must hold `lock(run)`. Raises `StoreError` naming the changes if the
+    directory belongs to another sweep, or if it holds commits without a sweep.json or cannot be written.
     """
     files = Files(run)
     found = read_identity(files)
