@@ -18,7 +18,7 @@ Format = Literal["csv", "parquet", "arrow"]
 
 
 def export_table(table: pa.Table, name: str, format: Format, target: Files) -> str:
-    """Write `<target>/<name>.<format>`, replacing an old file; return its path. `StoreError` if it can't."""
+    """Write `<target>/<name>.<format>`, replacing an old file; return its path. `StoreError` on failure."""
     if format not in WRITERS:
         raise StoreError(f"format must be one of {', '.join(get_args(Format))}, got {format!r}")
     sink = io.BytesIO()

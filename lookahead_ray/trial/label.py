@@ -58,7 +58,7 @@ def _preview(preview: Mapping[str, Any]) -> str:
 
 
 def tokens(count: int) -> str:
-    """Return "1 token", "6 tokens", …."""
+    """Return "1 token" or "6 tokens"."""
     return f"{count} token" if count == 1 else f"{count} tokens"
 
 

@@ -8,8 +8,8 @@ from lookahead_ray.evaluate.results import Signal
 
 Phase = Literal[
     "starting",  # processes, data, model
-    "reference",  # the seed model's side of KL
-    "preparing",  # what the method computes before training
+    "reference",  # the seed model's distributions for KL
+    "preparing",  # the method's computations before training
     "building",  # FLOPs, DeepSpeed engine, restoring a checkpoint
     "training",
     "measuring",  # signals after an epoch; of an untrained model too
