@@ -1,1 +1,1 @@
-"""What a trial learns from: examples, tasks and the metrics that score their answers."""
+"""Data of trials: examples, tasks with the metrics that score answers, and safety suites."""

@@ -1,4 +1,4 @@
-"""Requests to refuse, and refusals, apart from any safety suite: for alignment and for mixing into training.
+"""Requests and refusals that are in no safety suite: for alignment and for mixing into training.
 
 A row of the shipped files, as data:
 
@@ -33,6 +33,6 @@ class Request:
 
 
 def read_requests(name: str) -> list[Request]:
-    """The shipped `harmful` or `benign` requests."""
+    """Load the shipped `harmful` or `benign` requests."""
     path: Path = ASSETS / "align" / f"{name}.jsonl"
     return [Request(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines() if line]

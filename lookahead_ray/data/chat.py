@@ -1,7 +1,7 @@
-"""From an example to token ids, through the tokenizer's own chat template.
+"""Rendering of examples as token ids, with the tokenizer's own chat template.
 
 Training and inference share `prompt_ids`, so the rendered training prefix equals the inference prompt token
-for token; the answer is tokenised apart from it, as a model produces it.
+for token; the answer is tokenised separately, as a model generates it.
 """
 
 from collections.abc import Sequence
@@ -19,21 +19,21 @@ _PROBE_ANSWER = "x-answer-x"
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One training example as token ids; loss falls on `answer_ids` only, its end token included."""
+    """One training example as token ids; the loss covers `answer_ids` only, its end token included."""
 
     prompt_ids: tuple[int, ...]
     answer_ids: tuple[int, ...]
 
     @property
     def length(self) -> int:
-        """Tokens of prompt and answer."""
+        """Return the token count of prompt and answer."""
         return len(self.prompt_ids) + len(self.answer_ids)
 
 
 def prompt_ids(tokenizer: Tokenizer, instruction: str, system: str | None) -> tuple[int, ...]:
-    """Token ids of the conversation up to the point where the assistant's answer begins.
+    """Return the token ids of the conversation up to the point where the assistant's answer begins.
 
-    A template that knows no system role gets the system prompt in front of the instruction.
+    If the template has no system role, the system prompt is prepended to the instruction.
 
     Raises:
         ModelError: the tokenizer has no chat template.
@@ -43,12 +43,12 @@ def prompt_ids(tokenizer: Tokenizer, instruction: str, system: str | None) -> tu
 
 
 def answer_ids(tokenizer: Tokenizer, answer: str) -> tuple[int, ...]:
-    """Token ids of an answer or of its beginning, without special tokens (no BOS, no end token)."""
+    """Return the token ids of an answer or its beginning, without special tokens (no BOS, no end token)."""
     return tuple(tokenizer.encode(answer, add_special_tokens=False))
 
 
 def render(tokenizer: Tokenizer, example: Example, max_length: int) -> Rendered:
-    """Token ids of a training example; an answer that reaches past `max_length` tokens is cut at its end.
+    """Return a training example as token ids; an answer that exceeds `max_length` tokens is cut at its end.
 
     Raises:
         DataError: the prompt alone fills `max_length`, so that no answer token is left to learn.
@@ -65,13 +65,13 @@ def render(tokenizer: Tokenizer, example: Example, max_length: int) -> Rendered:
 
 
 def render_all(tokenizer: Tokenizer, examples: Sequence[Example], max_length: int) -> list[Rendered]:
-    """`render` for each example. Raises DataError as it does."""
+    """Return `render` of each example. Raises DataError as it does."""
     return [render(tokenizer, example, max_length) for example in examples]
 
 
 @lru_cache(maxsize=8)
 def end_token_id(tokenizer: Tokenizer) -> int:
-    """The token with which the template ends an assistant turn; the tokenizer's EOS where it has none.
+    """Return the token with which the template ends an assistant turn; without one, the tokenizer's EOS.
 
     Raises:
         ModelError: the tokenizer has neither.

@@ -1,4 +1,4 @@
-"""Splits of Hugging Face hub data sets as rows, from the hub or its local cache."""
+"""Rows of Hugging Face hub data sets, from the hub or its local cache."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from lookahead_ray.errors import DataError, HubDataError
 
 @dataclass(frozen=True, slots=True)
 class HubSplit:
-    """One split of a hub data set; `otherwise` says what to do where it can't be read, for the message."""
+    """One split of a hub data set; `otherwise` is the message's advice if it can't be read."""
 
     name: str
     split: str
@@ -21,12 +21,12 @@ class HubSplit:
 
 
 def read_hub(source: HubSplit) -> list[Row]:
-    """All rows of a split, in stored order.
+    """Load all rows of a split, in stored order.
 
     Raises:
         HubDataError: the hub can't be reached and there is no cached copy, or the data set is gated or has no
-            such split; one line that says what to do.
-        DataError: it has no rows.
+            such split; the message is one line with advice.
+        DataError: the split has no rows.
     """
     import datasets  # type: ignore[import-untyped,unused-ignore]  # slow, and most runs never need it
 

@@ -1,6 +1,6 @@
-"""Local files as rows, by their ending: JSON (a list), JSONL, CSV with a header, Parquet.
+"""Rows of local files, read by file suffix: JSON (a list), JSONL, CSV with a header, Parquet.
 
-A `.json` file that does not begin with "[" is read as JSONL, as many published data sets are stored so.
+A `.json` file that does not begin with "[" is read as JSONL, since many published data sets are stored so.
 Every function raises `DataError`, naming the file, the line and the value, for a file that is missing, empty,
 not UTF-8 or malformed.
 """
@@ -17,24 +17,24 @@ from lookahead_ray.data.rows import Row, shown
 from lookahead_ray.errors import DataError
 
 Located = tuple[str, object]
-"""Where a value stands, and the value."""
+"""A value's location, for messages, and the value."""
 
 _GAP = re.compile(r"[ \t\r\n]*")
 
 
 def read_rows(path: Path | str) -> list[Row]:
-    """All rows of a local file, in file order, at least one. Raises DataError as the module says."""
+    """Load all rows of a local file, in file order, at least one. Raises DataError, see the module."""
     return [_row(where, value) for where, value in read_values(path)]
 
 
 def read_jsonl(path: Path | str) -> list[Row]:
-    """All rows of a JSON Lines file, whatever its ending. Raises DataError as the module says."""
+    """Load all rows of a JSON Lines file, whatever its suffix. Raises DataError, see the module."""
     path = Path(path)
     return [_row(where, value) for where, value in _jsonl(path, _content(path))]
 
 
 def read_values(path: Path | str) -> list[Located]:
-    """As `read_rows`, for JSON files whose values need not be objects."""
+    """Load values as `read_rows` does, from JSON files whose values need not be objects."""
     path = Path(path)
     content = _content(path)
     reader = READERS.get(path.suffix.lower())
@@ -163,4 +163,4 @@ READERS: dict[str, Callable[[Path, bytes], Iterator[Located]]] = {
     ".csv": _csv,
     ".parquet": _parquet,
 }
-"""How a file is read, by its ending in lower case."""
+"""File suffix in lower case -> reader."""

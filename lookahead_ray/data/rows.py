@@ -1,4 +1,4 @@
-"""One record of a data file or hub data set, and messages that say where it stands."""
+"""Records of data files and hub data sets, with messages that give their location."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Row:
     fields: Mapping[str, object]
 
     def text(self, field: str) -> str:
-        """The field's text, verbatim. Raises DataError if it is missing, no string, blank or no Unicode."""
+        """Return the field's text verbatim. Raises DataError if missing, no string, blank or no Unicode."""
         value = self._value(field)
         if not isinstance(value, str) or not value.strip():
             raise DataError(
@@ -23,7 +23,7 @@ class Row:
         return self._unicode(field, value)
 
     def text_or_number(self, field: str) -> str:
-        """As `text`, but a whole number is its digits and a text may be blank; for users' own files."""
+        """Return `text`, except that a whole number gives its digits and blank is valid; for users' files."""
         value = self._value(field)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
@@ -34,7 +34,7 @@ class Row:
         return self._unicode(field, value)
 
     def text_or_none(self, field: str) -> str | None:
-        """As `text`, but None if the value is null or blank. The field itself must be there."""
+        """Return `text`, or None if the value is null or blank. The field itself must be present."""
         value = self._value(field)
         blank = value is None or (isinstance(value, str) and not value.strip())
         return None if blank else self.text(field)
@@ -55,7 +55,7 @@ class Row:
 
 
 def shown(value: object, tail: bool = False, limit: int = 80) -> str:
-    """One line for a message: the repr of `value`, cut to its first (or last) `limit` characters."""
+    """Return the repr of `value` for a message, cut to its first (or last) `limit` characters."""
     text = repr(value)
     if len(text) <= limit:
         return text

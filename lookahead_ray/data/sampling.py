@@ -1,4 +1,4 @@
-"""Drawing a task's training and test rows so that the two never meet."""
+"""Sampling of a task's training and test rows without overlap."""
 
 import random
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ def sample(
     """Draw (training examples, test examples) with the config's sizes and seed; `test` None: from `train`.
 
     Test rows are drawn first, so `train_examples` does not change them, and no instruction is in both lists
-    (upper and lower case and white space aside). A longer list of either begins with the shorter one, up to
-    rows that a longer test list takes out of the training rows; with `held_out_share` even those are the
-    same. `name` is part of the seed. Raises DataError if there are too few rows.
+    (ignoring case and white space). A longer list begins with the shorter one, except for rows that a longer
+    test list removes from the training rows; with `held_out_share` even those are the same. `name` is part of
+    the random seed. Raises DataError if there are too few rows.
     """
     pool = test or train
     shuffled = _shuffled(pool.examples, f"{name}/test/{config.seed}")
@@ -58,7 +58,7 @@ def _key(row: Example) -> str:
 
 
 def _shuffled(rows: list[Example], seed: str) -> list[Example]:
-    # Sorted by random() and not shuffled: only random() is promised to be the same in every Python version.
+    # Sorted by random() and not shuffled: only random() is guaranteed to be the same in every Python version.
     rng = random.Random(seed)
     keys = [rng.random() for _ in rows]
     return [rows[index] for index in sorted(range(len(rows)), key=keys.__getitem__)]

@@ -1,10 +1,10 @@
-"""JSON and JSONL files, row by row: memory holds one row and a piece of the file, however long the file is.
+"""Streaming reader of JSON and JSONL files: memory holds one row and a piece of a file, whatever its size.
 
-A row is a JSON object, one a line of JSONL or one an element of a JSON file's only array:
+A row is a JSON object: a line of JSONL, or an element of a JSON file's only array:
 
     {"question": "Ann had 3 pens and got 4 more. How many has she?", "answer": "3 + 4 = 7"}
 
-A byte order mark is skipped. Blank lines of JSONL are skipped, and counted.
+A byte order mark is skipped. Blank lines of JSONL are skipped, but count in line numbers.
 """
 
 import json
@@ -21,15 +21,15 @@ Located = tuple[str, Row]  # ("train.jsonl: line 3", its row)
 
 PIECE_CHARACTERS = 1 << 20  # read at once from a JSON file
 MAX_ROW_CHARACTERS = 1 << 26
-"""Of one row; more is refused, as it would have to be in memory whole."""
+"""Maximum length of one row, which must fit in memory; longer rows are refused."""
 
-_NEAR_END = 16  # characters; an error this near to the end of a piece may come from what follows it
+_NEAR_END = 16  # characters; an error this near to the end of a piece may be due to the cut
 _SHOWN = 60  # characters of the file, in a message
 _SPACES = re.compile(r"[ \t\n\r]*")
 
 
 def format_of(path: Path) -> Format:
-    """By the suffix. Raises DataError for another one than .json and .jsonl."""
+    """Return the format by the suffix. Raises DataError unless it is .json or .jsonl."""
     match path.suffix.lower():
         case ".json":
             return "json"
@@ -39,11 +39,11 @@ def format_of(path: Path) -> Format:
 
 
 def open_text(path: Path) -> TextIO:
-    """The file, to be handed to `read_rows`. Raises DataError if it is no file or can't be read."""
+    """Open the file for `read_rows`. Raises DataError if it is no file or can't be read."""
     if not path.is_file():
         raise DataError(f"{path}: must be a file, got {'a folder' if path.is_dir() else 'nothing there'}")
     try:
-        # Bytes that are no UTF-8 become surrogates, which `_row` finds, so that the message can name the row.
+        # Bytes that are no UTF-8 become surrogates; `_row` detects these, so that the message names the row.
         return open(path, encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise DataError(f"{path}: must be readable, got {error.strerror}") from error
@@ -52,17 +52,17 @@ def open_text(path: Path) -> TextIO:
 def read_rows(
     stream: TextIO, file: str, form: Format, piece_characters: int = PIECE_CHARACTERS
 ) -> Iterator[Located]:
-    """Each row with its place, in order.
+    """Yield each row with its location, in order.
 
     Raises:
-        DataError: naming file and line (or element, from 1), for what is no JSON object, is no UTF-8 or is
-            longer than `MAX_ROW_CHARACTERS`.
+        DataError: a row is no JSON object, is no UTF-8 or is longer than `MAX_ROW_CHARACTERS`; the message
+            names file and line (or element, from 1).
     """
     return _lines(stream, file) if form == "jsonl" else _Array(stream, file, piece_characters).rows()
 
 
 def brief(value: object, limit: int = 80) -> str:
-    """The repr of `value` for a message, cut after `limit` characters."""
+    """Return the repr of `value` for a message, cut after `limit` characters."""
     text = repr(value)
     return text if len(text) <= limit else f"{text[:limit]}…"
 
@@ -83,7 +83,7 @@ def _lines(stream: TextIO, file: str) -> Iterator[Located]:
 
 
 class _Array:
-    """The elements of a JSON file's array. `text[at:]` is what is read of the file and not yet used."""
+    """Parser of a JSON file's array. `text[at:]` is the part of the file that is read and not yet used."""
 
     def __init__(self, stream: TextIO, file: str, piece_characters: int) -> None:
         self.stream, self.file, self.piece = stream, file, piece_characters
@@ -110,7 +110,7 @@ class _Array:
             raise DataError(f"{self.file}: nothing may follow the array, got {self._here()}")
 
     def _element(self, where: str) -> Row:
-        """Tried again on ever larger pieces, so that all tries together cost some multiple of the last."""
+        """Parse one element, trying pieces of doubling size, so all tries cost some multiple of the last."""
         if self._peek() != "{":
             raise DataError(f"{where}: must be a JSON object, got {self._here()}")
         size = self.piece
@@ -134,7 +134,7 @@ class _Array:
         return error.msg.startswith("Unterminated string") or len(self.text) - error.pos < _NEAR_END
 
     def _peek(self) -> str:
-        """The next character that is no space, not yet used; empty at the end of the file."""
+        """Return the next unused character that is no space; empty at the end of the file."""
         while True:
             self.at = _SPACES.match(self.text, self.at).end()  # type: ignore[union-attr]  # matches always
             if self.at < len(self.text):

@@ -47,7 +47,7 @@ class Generation:
     prompt: str
     suffix: str  # text that the attack appended to the prompt, after a space
     prefill: str  # prefilled start of the answer; not part of `answer`
-    answer: str  # "" where only a loss was measured
+    answer: str  # "" if only a loss was measured
     judge: str
     verdict: Verdict
     score: float | None  # the judge's score (utility: see `rates.credit`); None without one

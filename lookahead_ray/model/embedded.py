@@ -29,7 +29,7 @@ FORMAT = 2  # incremented when the converted files change, so that old caches ar
 
 
 def cache_dir() -> Path:
-    """Return the directory of converted models: `$LOOKAHEAD_RAY_CACHE`, else `lookahead-ray` in the cache."""
+    """Return the converted models' directory: `$LOOKAHEAD_RAY_CACHE` or `lookahead-ray` in the user cache."""
     if configured := os.environ.get(CACHE_VARIABLE):
         return Path(configured).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"

@@ -18,7 +18,7 @@ ACCESS = "ask for access on its hub page and run `hf auth login`, or set safety.
 
 
 def load_advbench(config: AdvBenchSuite) -> SafetySuite:
-    """All behaviours, numbered by their row, without categories. Raises DataError for a bad source or row."""
+    """Load all behaviours, numbered by row, without categories. Raises DataError for a bad source or row."""
     if config.path is None:
         source = HubSplit(HUB_NAME, "train", revision=config.revision, otherwise=ACCESS)
         rows, field = read_hub(source), "prompt"

@@ -1,4 +1,4 @@
-"""The attacks of a trial, ready for use: names, texts, and what each needs of a suite."""
+"""Attacks of a trial, ready for use: their names, texts, and the suites that each applies to."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,36 +10,36 @@ from lookahead_ray.data.suites.suite import SafetySuite
 from lookahead_ray.errors import DataError
 
 NO_ATTACK = "none"
-"""What tables call the plain request."""
+"""Name of the plain request in tables."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One way of asking: what is put behind the request, and what the answer is started with.
+    """One attack: a suffix appended to the request, or a prefilled start of the answer.
 
-    At most one of the three is set; with none of them the request is asked plainly.
+    At most one of the three is set; with none of them the request is sent plainly.
     """
 
     name: str = NO_ATTACK
     suffix: str = ""
     prefill: str = ""
-    opening_tokens: int = 0  # the first so many tokens of the prompt's opening are prefilled
+    opening_tokens: int = 0  # number of first tokens of the prompt's opening to prefill
 
     def applies_to(self, suite: SafetySuite) -> bool:
-        """Whether the suite has harmful requests and, for a prefill of openings, an opening for each."""
+        """Return whether the suite has harmful requests and, to prefill openings, an opening for each."""
         return suite.has_openings if self.opening_tokens else bool(suite.harmful)
 
     def ask(self, request: str) -> str:
-        """What the model is asked: the request, a space and the suffix."""
+        """Return the prompt: the request, a space and the suffix."""
         return f"{request} {self.suffix}" if self.suffix else request
 
 
 def load_attacks(configs: Sequence[AttackConfig]) -> tuple[Attack, ...]:
-    """All attacks, in the configuration's order.
+    """Load all attacks, in the configuration's order.
 
     Raises:
-        DataError: a file of suffixes is missing, is no UTF-8 text, holds nothing, or two attacks would have
-            the same name, because the same line comes twice.
+        DataError: a file of suffixes is missing, is no UTF-8 text or is empty, or two attacks have the same
+            name, because the same line occurs twice.
     """
     attacks: dict[str, Attack] = {}
     for config in configs:
@@ -53,7 +53,7 @@ def load_attacks(configs: Sequence[AttackConfig]) -> tuple[Attack, ...]:
 
 
 def _attacks(config: AttackConfig) -> Iterator[tuple[Attack, str]]:
-    """Each attack, and where it comes from, for messages."""
+    """Yield each attack and its source, for messages."""
     if isinstance(config, PrefillAttack):
         for name, count in zip(config.names, config.tokens, strict=True):
             yield Attack(name, opening_tokens=count), name

@@ -1,4 +1,4 @@
-"""The suite `file`: users' own requests, from a file of harmful and a file of benign ones, or one of them.
+"""The suite `file`: users' own requests, from a file of harmful ones, a file of benign ones, or both.
 
 A sample row and a configuration that fits it:
 
@@ -16,7 +16,7 @@ from lookahead_ray.data.suites.suite import SafetyPrompt, SafetySuite, cut_openi
 
 
 def load_file(config: FileSuite) -> SafetySuite:
-    """The configured requests, numbered by their row. Raises DataError for a bad file or row."""
+    """Load the configured requests, numbered by their row. Raises DataError for a bad file or row."""
     return SafetySuite(
         config.label,
         take_evenly(_read(config.harmful_path, "harmful", config.fields), config.harmful_prompts),

@@ -5,9 +5,8 @@ Qi et al. 2024, under its own licence agreement. A row of the two local files, l
     {"instruction": "Write a …", "category": "Fraud/Deception"}
     [{"role": "user", "content": "Write a …"}, {"role": "assistant", "content": "Sure, …"}]
 
-330 rows, 11 categories of 30; the hub's copy has dropped one category, so it has 300. The second file is
-needed for prefill attacks alone and may hold more requests than the first. Of an answer only the beginning
-is kept.
+330 rows, 11 categories of 30; the hub's copy lacks one category, so it has 300. The second file is needed for
+prefill attacks alone and may contain more requests than the first. Only the beginning of an answer is kept.
 
 Ids count within a category ("malware-07"), so a request has the same id in either copy's order.
 """
@@ -36,13 +35,13 @@ HUB_FILES = {
     "category_10.csv": "Privacy Violation Activity",
     "category_11.csv": "Tailored Financial Advice",
 }
-"""The hub's files: no header, one request a line."""
+"""The hub's files: no header, one request per line."""
 
 ACCESS = "ask for access on its hub page and run `hf auth login`, or set safety.path to a local file"
 
 
 def load_hex_phi(config: HexPhiSuite) -> SafetySuite:
-    """All requests, with openings if `prefill_path` is given.
+    """Load all requests, with openings if `prefill_path` is given.
 
     Raises DataError for a bad source or row, and for a request without an answer in the second file.
     """
@@ -63,7 +62,7 @@ def load_hex_phi(config: HexPhiSuite) -> SafetySuite:
 
 
 def _openings(path: str) -> dict[str, str]:
-    """The beginning of each request's answer."""
+    """Return request -> beginning of its answer."""
     found: dict[str, str] = {}
     for where, value in read_values(path):
         turns = value if isinstance(value, list) else []
@@ -76,7 +75,7 @@ def _openings(path: str) -> dict[str, str]:
 
 
 def _hub(revision: str | None) -> Iterator[Row]:
-    # File by file, as `datasets` would take each first request for a header and put all into one split.
+    # Read file by file: `datasets` would use each first request as a header and join all files in one split.
     import huggingface_hub
 
     for name, category in HUB_FILES.items():

@@ -1,6 +1,6 @@
 """JailbreakBench's behaviours and their benign twins, from local files or the hub (Chao et al. 2024, MIT).
 
-A sample row of the harmful CSV; `target` is an opening and may be missing, capital letters do not matter:
+A sample row of the harmful CSV; `target` is an opening and may be missing; header names ignore case:
 
     index,goal,target,behavior,category
     17,Write a …,"Sure, here is a …",Phishing,Fraud/Deception
@@ -22,7 +22,7 @@ OTHERWISE = "or set safety.harmful_path and safety.benign_path to local files"
 
 
 def load_jailbreakbench(config: JailbreakBenchSuite) -> SafetySuite:
-    """The behaviours of the files given, else of the hub. Raises DataError for a bad source or row."""
+    """Load behaviours from the given files, else from the hub. Raises DataError for a bad source or row."""
     if config.harmful_path is None and config.benign_path is None:
         harmful, benign = _hub("harmful", config.revision), _hub("benign", config.revision)
     else:

@@ -1,4 +1,4 @@
-"""The project's probe, written for it: harmful requests over ten policy areas, and benign look-alikes.
+"""The project's own probe: harmful requests over ten policy areas, and benign look-alikes.
 
 A row of its harmful file:
 
@@ -17,7 +17,7 @@ ASSETS = Path(__file__).parents[2] / "assets"
 
 
 def load_probe(config: ProbeSuite) -> SafetySuite:
-    """The probe, cut to the configured sizes evenly over its categories."""
+    """Load the probe, cut to the configured sizes evenly over its categories."""
     return SafetySuite(
         "probe",
         take_evenly(_read(ASSETS / "probe" / "harmful.jsonl"), config.harmful_prompts),

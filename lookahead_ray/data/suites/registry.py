@@ -1,7 +1,7 @@
-"""Safety suites: what must stay refused, and what must not be refused.
+"""Safety suites: requests that must stay refused, and requests that must not be refused.
 
-`SUITES` maps a suite's name to the function that loads it. A new suite is a configuration in
-config/safety.py, one short module with one function from it to a `SafetySuite`, and one line in `SUITES`.
+`SUITES` maps a suite's name to the function that loads it. A new suite takes a configuration in
+config/safety.py, a short module with a function from it to a `SafetySuite`, and one line in `SUITES`.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,5 +28,5 @@ SUITES: Mapping[str, Callable[[Any], SafetySuite]] = {
 
 
 def load_suite(config: SafetyConfig) -> SafetySuite:
-    """The configured suite. Raises DataError for a source or row that breaks a rule."""
+    """Load the configured suite. Raises DataError for a source or row that breaks a rule."""
     return SUITES[config.name](config)

@@ -1,4 +1,4 @@
-"""What a loaded safety suite is, and how prompts are drawn from one.
+"""Loaded safety suites, and the selection of prompts from them.
 
 A harmful prompt, as data:
 
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from lookahead_ray.errors import DataError
 
 OPENING_CHARACTERS = 400
-"""What is kept of an opening: far more than any prefill uses, far less than a harmful answer."""
+"""Maximum length of an opening: far more than any prefill uses, far less than a harmful answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,9 @@ class SafetyPrompt:
     """One request.
 
     `id` is unique in its suite and the same at every load of the same file, whatever sizes are set.
-    `category` is what rates are broken down by, "" where the suite has none.
-    `opening` holds the first words of an answer that would comply; attacks prefill its first tokens, and
-    early-token KL is measured along it. It is "" for benign requests and where none is known.
+    `category` groups rates; it is "" if the suite has none.
+    `opening` contains the first words of an answer that would comply; attacks prefill its first tokens, and
+    early-token KL is measured along it. It is "" for benign requests and if none is known.
     """
 
     id: str
@@ -36,7 +36,7 @@ class SafetyPrompt:
 class SafetySuite:
     """Harmful requests and benign look-alikes of one suite; either may be empty, never both.
 
-    Raises DataError if there is no prompt or an id comes twice.
+    Raises DataError if there is no prompt or an id occurs twice.
     """
 
     name: str
@@ -54,16 +54,16 @@ class SafetySuite:
 
     @property
     def data_hash(self) -> str:
-        """SHA-256 over all prompts, ids and openings."""
+        """Return the SHA-256 over all prompts, ids and openings."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     @property
     def has_openings(self) -> bool:
-        """Whether there are harmful requests and each has an opening, as prefill attacks and KL need."""
+        """Return whether there are harmful requests, each with an opening, as prefill attacks and KL need."""
         return bool(self.harmful) and all(prompt.opening for prompt in self.harmful)
 
     def require_openings(self, purpose: str) -> None:
-        """Raise DataError unless `has_openings`; `purpose` says in a few words what needs them."""
+        """Raise DataError unless `has_openings`; `purpose` is a short name of the feature that needs them."""
         if not self.has_openings:
             missing = sum(not prompt.opening for prompt in self.harmful)
             rule = f"{purpose} needs an opening for each harmful prompt"
@@ -73,7 +73,7 @@ class SafetySuite:
 
 
 def take_evenly(prompts: Sequence[SafetyPrompt], limit: int | None) -> tuple[SafetyPrompt, ...]:
-    """The first `limit` prompts taken in turn from each category, in the file's order; all if None."""
+    """Return the first `limit` prompts, taken in turn from each category, in file order; all if None."""
     turn: dict[str, int] = {}
     ranked = []
     for index, prompt in enumerate(prompts):
@@ -84,5 +84,5 @@ def take_evenly(prompts: Sequence[SafetyPrompt], limit: int | None) -> tuple[Saf
 
 
 def cut_opening(text: str | None) -> str:
-    """An opening's first OPENING_CHARACTERS, so that no whole harmful answer is kept; "" for None."""
+    """Return the first OPENING_CHARACTERS, so that no whole harmful answer is kept; "" for None."""
     return (text or "")[:OPENING_CHARACTERS]

@@ -21,7 +21,7 @@ UNSAFE = "contrast_"
 
 
 def load_xstest(config: XsTestSuite) -> SafetySuite:
-    """Prompts by type, under the file's own ids. Raises DataError for a bad source or row."""
+    """Load prompts with types as categories and the file's ids. Raises DataError for a bad source or row."""
     if config.path is None:
         otherwise = "or set safety.path to a local file"
         rows = read_hub(HubSplit(HUB_NAME, "train", revision=config.revision, otherwise=otherwise))

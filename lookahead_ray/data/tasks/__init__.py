@@ -1,1 +1,1 @@
-"""Tasks to learn: what their examples are, and how an answer is scored."""
+"""Tasks to learn: their examples, and the metrics that score an answer."""

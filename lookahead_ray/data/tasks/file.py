@@ -31,8 +31,8 @@ from lookahead_ray.errors import DataError
 def load_file(config: FileTask) -> Task:
     """Read, map and sample the configured rows.
 
-    Raises DataError for a source or row that breaks a rule, for a reference answer that the metric could
-    never find (of all rows that may be tested on), or for too few rows (see `sampling.sample`).
+    Raises DataError for a source or row that breaks a rule, for a reference answer that no prediction could
+    match (in any row that may become a test row), or for too few rows (see `sampling.sample`).
     """
     metric = build_metric(config.metric)
     answer, test_answer = config.fields.answer, config.fields.test_answer or config.fields.answer
@@ -50,9 +50,9 @@ def load_file(config: FileTask) -> Task:
 
 
 def fill(text: str, row: Row) -> str:
-    """The template's text with each placeholder replaced by the row's field; values are not templates.
+    """Return the template's text with each placeholder replaced by the row's field; values are not templates.
 
-    Raises DataError if the row lacks a field, or holds neither text nor a whole number in it.
+    Raises DataError if the row lacks a field, or the field is neither text nor a whole number.
     """
     return "".join(
         part if name is None else part + row.text_or_number(name) for part, name in parse_template(text)
@@ -82,4 +82,4 @@ def _example(row: Row, config: FileTask, answer: str) -> Example:
 
 def _not_blank(row: Row, field: str) -> str:
     text = row.text_or_number(field)
-    return text if text.strip() else row.text(field)  # which says what is wrong
+    return text if text.strip() else row.text(field)  # raises for blank text

@@ -1,9 +1,9 @@
 """The utility metric of arithmetic tasks: exact match of the final number.
 
-GSM8K's own scorer counts only a number that follows "####" (`extract_answer` in
+GSM8K's own scorer accepts only a number that follows "####" (`extract_answer` in
 https://github.com/openai/grade-school-math/blob/3101c7d5072418e28b9008a6636bde82a006892c/grade_school_math/dataset.py),
-which scores a right answer in another shape as wrong. The published code of LookAhead Tuning is stricter
-still (`paper_exact_match`). Under `protocol: fixed` the last number of the text counts when nothing usable
+so it scores a right answer in another format as wrong. The published code of LookAhead Tuning is even
+stricter (`paper_exact_match`). Under `protocol: fixed` the last number of the text counts if no usable number
 follows "####", and numbers are compared, not strings.
 
 Numbers stay strings throughout: a numeral of any length can neither overflow nor lose digits. The patterns
@@ -15,7 +15,7 @@ import re
 from lookahead_ray.errors import DataError
 
 MARKER = "####"
-"""Stands before the final number of an answer."""
+"""Marker before the final number of an answer."""
 
 _WHOLE = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _IN_TEXT = re.compile(
@@ -61,17 +61,17 @@ def exact_match(prediction: str, reference: str) -> float | None:
 
 
 def paper_answer(text: str) -> str | None:
-    """All that follows the last "####", stripped and without commas; None if there is no "####".
+    """Return all text after the last "####", stripped and without commas; None if there is no "####".
 
-    The rule of `extract_final_number` in calculate_utility.py of zjunlp/LookAheadTuning at f9730df. Whatever
-    is written after the number, a unit or a second paragraph, is part of the answer.
+    This is the rule of `extract_final_number` in calculate_utility.py of zjunlp/LookAheadTuning at f9730df.
+    Any text after the number, such as a unit or a second paragraph, is part of the answer.
     """
     _, marker, after = text.rpartition(MARKER)
     return after.strip().replace(",", "") if marker else None
 
 
 def paper_exact_match(prediction: str, reference: str) -> float | None:
-    """As `exact_match`, under `protocol: paper`: equality of the two strings that `paper_answer` gives.
+    """Score one answer under `protocol: paper`: as `exact_match`, but with the strings of `paper_answer`.
 
     So "#### 5.0" is not "#### 5", and an answer without "####" is unparsed even if it ends in the number; the
     published code counts that as wrong, which is the same share of correct answers.

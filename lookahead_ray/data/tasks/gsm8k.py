@@ -1,6 +1,6 @@
 """GSM8K rows from a local file or from the hub ("openai/gsm8k", config "main"; Cobbe et al. 2021, MIT).
 
-A sample row of the file (JSONL, or any kind that readers.py knows; other fields are ignored):
+A sample row of the file (JSONL, or any format of readers.py; other fields are ignored):
 
     {"question": "Ann had 3 pens and got 4 more. How many has she?", "answer": "3 + 4 = <<3+4=7>>7\\n#### 7"}
 
@@ -24,7 +24,7 @@ HUB_CONFIG = "main"
 
 
 def load_gsm8k(config: Gsm8kTask) -> Task:
-    """Sample GSM8K rows, from the file or files given or else from the hub's train and test splits.
+    """Sample GSM8K rows from the given files, or else from the hub's train and test splits.
 
     Raises DataError for a source or row that breaks a rule, or for too few rows (see `sampling.sample`).
     """
@@ -35,8 +35,8 @@ def load_gsm8k(config: Gsm8kTask) -> Task:
 
 
 def examples(rows: Sequence[Row]) -> list[Example]:
-    """One example a row. Raises DataError for a question or answer that is missing or blank, no string or not
-    valid Unicode, and for an answer whose end is not "#### N"."""
+    """Return one example per row. Raises DataError for a question or answer that is missing or blank, no
+    string or not valid Unicode, and for an answer that does not end in "#### N"."""
     return [_example(row) for row in rows]
 
 

@@ -1,7 +1,7 @@
-"""How a task's answers are scored: ROUGE-1, a pattern's match, or not at all (answer loss).
+"""Metrics of a task's answers: ROUGE-1, equality or a pattern's match, or none (answer loss).
 
-GSM8K's own metric is in answers.py. Each metric also has a check that refuses a reference answer which no
-prediction could match, so that a fault of the data shows before any training.
+GSM8K's own metric is in final_number.py. Each metric also has a check that refuses a reference answer which
+no prediction could match, so that a fault of the data is found before any training.
 """
 
 from collections.abc import Callable
@@ -15,22 +15,22 @@ from lookahead_ray.data.tasks.task import MetricName, Score
 from lookahead_ray.errors import DataError
 
 SEARCH_SECONDS = 1.0
-"""Longest search for a pattern in one answer, in seconds of CPU time, so that a busy machine changes no
-score; an answer that takes longer is unparsed."""
+"""Maximum CPU time, in seconds, of a pattern search in one answer; CPU time, so that a busy machine changes
+no score. An answer that takes longer is unparsed."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskMetric:
-    """A metric's name, its score, and the check of a reference answer (raises DataError)."""
+    """A metric's name, its scoring function, and its check of a reference answer (raises DataError)."""
 
     name: MetricName
     score: Score
     check: Callable[[str, str], None]
-    """(where, reference): `where` begins the message."""
+    """Takes (where, reference); `where` begins the message."""
 
 
 def build_metric(config: ExactMatchMetric | Rouge1Metric | AnswerLossMetric) -> TaskMetric:
-    """The configured metric."""
+    """Build the configured metric."""
     if isinstance(config, Rouge1Metric):
         return TaskMetric("rouge1", rouge1, check_words)
     if isinstance(config, AnswerLossMetric):
@@ -46,35 +46,35 @@ def build_metric(config: ExactMatchMetric | Rouge1Metric | AnswerLossMetric) -> 
 
 
 def rouge1(prediction: str, reference: str) -> float:
-    """ROUGE-1 of one answer, from 0 to 1: F-measure with Porter stemming (rouge-score).
+    """Return ROUGE-1 of one answer, from 0 to 1: F-measure with Porter stemming (rouge-score).
 
-    An answer without a word scores 0. As in `calculate_utility.py` of zjunlp/LookAheadTuning at f9730df,
-    which reports the mean times 100.
+    An answer without a word scores 0. The score is that of `calculate_utility.py` of zjunlp/LookAheadTuning
+    at f9730df, which reports the mean times 100.
     """
     return float(_rouge_scorer().score(reference, prediction)["rouge1"].fmeasure)
 
 
 @lru_cache(maxsize=1)
 def _rouge_scorer() -> Any:
-    from rouge_score import rouge_scorer  # imports nltk: seconds
+    from rouge_score import rouge_scorer  # imports nltk, which takes seconds
 
     return rouge_scorer.RougeScorer(["rouge1"], use_stemmer=True)
 
 
 def check_words(where: str, reference: str) -> None:
-    """Refuse a reference in which ROUGE's tokenizer finds nothing: it keeps only a to z and 0 to 9."""
+    """Raise for a reference in which ROUGE's tokenizer finds nothing: it keeps only a to z and 0 to 9."""
     if not any(character.isascii() and character.isalnum() for character in reference):
         rule = "the answer must have Latin letters or digits, which are all that ROUGE-1 counts"
         raise DataError(f"{where}: {rule}, got {shown(reference)}")
 
 
 def same_text(prediction: str, reference: str) -> float:
-    """1.0 if the texts are equal, white space around them aside, else 0.0."""
+    """Return 1.0 if the texts are equal, ignoring white space around them, else 0.0."""
     return float(prediction.strip() == reference.strip())
 
 
 def same_match(pattern: str, prediction: str, reference: str) -> float | None:
-    """1.0 if the last match of `pattern` captures the same in both texts, outer white space aside, else 0.0.
+    """Return 1.0 if the last match of `pattern` captures the same stripped text in both, else 0.0.
 
     None if the prediction has no match or its search takes longer than SEARCH_SECONDS. Raises DataError if
     the reference has none.
@@ -86,9 +86,9 @@ def same_match(pattern: str, prediction: str, reference: str) -> float | None:
 
 
 def last_match(pattern: str, text: str) -> str | None:
-    """What the group captures in the last match, stripped; None without a match or after SEARCH_SECONDS.
+    """Return the group's text in the last match, stripped; None without a match or after SEARCH_SECONDS.
 
-    The library `regex` is used for its time limit: no pattern or text can hold up an evaluation for long.
+    The library `regex` is used for its time limit: no pattern or text can delay an evaluation for long.
     """
     last = None
     try:

@@ -1,6 +1,6 @@
-"""What a trial learns: `TASKS` maps a task's name to the function that loads it.
+"""Tasks by name: `TASKS` maps a task's name to the function that loads it.
 
-A new task is a configuration in config/task.py, one function from it to a `Task`, and one line in `TASKS`.
+A new task takes a configuration in config/task.py, a function from it to a `Task`, and one line in `TASKS`.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,16 +20,16 @@ __all__ = ["TASKS", "Named", "Task", "hash_examples", "load_task", "load_word_pr
 
 
 class Named(Protocol):
-    """A task's configuration, told by its `name` in `TASKS`."""
+    """A task's configuration, identified by its `name` in `TASKS`."""
 
     @property
     def name(self) -> str: ...
 
 
 def load_task(config: Named) -> Task:
-    """Return the task that `config.name` names in `TASKS`.
+    """Load the task that `config.name` names in `TASKS`.
 
-    Raises `ConfigError` for an unknown name and `DataError` for data that breaks a rule or does not suffice.
+    Raises `ConfigError` for an unknown name and `DataError` for data that breaks a rule or has too few rows.
     """
     if config.name not in TASKS:
         raise ConfigError(f"task: name: must be one of {', '.join(TASKS)}, got {config.name!r}")

@@ -4,9 +4,9 @@ A sample row of a file (other fields are ignored):
 
     {"id": "1", "dialogue": "Ann: Lunch at 12?\\r\\nBen: Sure!", "summary": "Ann and Ben have lunch at 12."}
 
-Any file with these two fields will do. DialogSum (CC BY-NC-SA 4.0) can stand in where SAMSum's train split is
-not at hand: set `train_path` to its train file, and `test_path` to SAMSum's or leave it out. DialogSum's own
-test file has three summaries a row in other fields, which the task `file` can map:
+Any file with these two fields works. DialogSum (CC BY-NC-SA 4.0) can replace SAMSum's train split if that is
+not available: set `train_path` to its train file, and `test_path` to SAMSum's or leave it out. DialogSum's
+own test file has three summaries per row in other fields, which the task `file` can map:
 
     task:
       name: file
@@ -34,7 +34,7 @@ USER_TURN = "Summarize this dialog:\n{dialogue}"
 
 
 def load_samsum(config: SamsumTask) -> Task:
-    """Sample SAMSum rows, from the file or files given or else from the hub's train and test splits.
+    """Sample SAMSum rows from the given files, or else from the hub's train and test splits.
 
     Raises DataError for a source or row that breaks a rule, or for too few rows (see `sampling.sample`).
     """
@@ -45,10 +45,10 @@ def load_samsum(config: SamsumTask) -> Task:
 
 
 def examples(rows: Sequence[Row]) -> list[Example]:
-    """One example a row, dialogue and summary stripped; rows without a dialogue are left out.
+    """Return one example per row, dialogue and summary stripped; rows without a dialogue are skipped.
 
-    SAMSum's train split holds one such row, of which there is nothing to learn. Raises DataError for a field
-    that is missing, no string or not valid Unicode, and for a summary that is blank or without a word.
+    SAMSum's train split has one such row, which teaches nothing. Raises DataError for a field that is
+    missing, no string or not valid Unicode, and for a summary that is blank or without a word.
     """
     return [_example(row) for row in rows if row.text_or_none("dialogue") is not None]
 

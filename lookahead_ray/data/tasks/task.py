@@ -1,4 +1,4 @@
-"""What a loaded task is: its rows, and how an answer is scored."""
+"""Loaded tasks: their rows, and the metric that scores an answer."""
 
 import hashlib
 import json
@@ -18,10 +18,10 @@ class Task:
     """Training and test rows of one task, and the metric that scores a generated answer.
 
     `score(prediction, reference)` is from 0 to 1, or None if the prediction could not be parsed.
-    `metric` names what `score` measures; with "answer_loss" there is nothing to generate or to score (`score`
-    raises DataError): utility is measured from the loss of the test rows' answers.
-    `system` is the system prompt of the task's rows (of rows with their own, of those without), which safety
-    prompts get too. Test prompts are to be rendered with each row's own `system`.
+    `metric` names the measure of `score`; "answer_loss" has nothing to generate or to score (`score` raises
+    DataError): utility is measured from the loss of the test rows' answers.
+    `system` is the system prompt of the task's rows that have none of their own; safety prompts get it too.
+    Test prompts must be rendered with each row's own `system`.
     `data_hash` is `hash_examples(train, test)`.
     """
 

@@ -10,11 +10,10 @@ A sample row:
         "Then she gives away 4, so 13 - 4 = 9 marbles are left.\\n#### 9",
     )
 
-One to three steps, results from 2 to 99, no calculator annotations. A solution opens with one of three
-phrases; its steps are told in sentences, as above, or written as bare calculations (`solutions`). Which
-split a problem belongs to follows from a hash of its story and numbers (not of its names and nouns), so no
-count or seed makes train and test overlap, and a test problem is never a training problem with another name
-in it.
+Problems have one to three steps, results from 2 to 99 and no calculator annotations. A solution begins with
+one of three phrases; its steps are written as sentences, as above, or as bare calculations (`solutions`). A
+hash of the story and the numbers (not of names and nouns) assigns a problem to its split, so train and test
+overlap for no count or random seed, and a test problem is never a training problem with another name in it.
 """
 
 import hashlib
@@ -34,10 +33,10 @@ TEST_ONE_IN = 5
 """Every fifth problem, by its hash, is a test problem."""
 
 MAX_MISSES = 1_000
-"""So many draws in a row without a new problem of the split count as proof that there are no more."""
+"""Number of successive draws without a new problem of the split that proves that there are no more."""
 
 MAX_TRIES = 200
-"""Draws of numbers for one template: those whose numbers seldom divide come as often as the others."""
+"""Maximum draws of numbers per template, so that templates whose numbers seldom divide are used as often."""
 
 _T = TypeVar("_T")
 
@@ -52,14 +51,14 @@ def generate(
     """Return `count` problems of `split` with distinct instructions.
 
     The same arguments give the same list on every machine and Python version, and a longer list begins with
-    the shorter one. Raises `DataError` if `split` is unknown, `count` is negative, or the templates cannot
-    make so many distinct problems (the built-in ones make millions).
+    the shorter one. Raises `DataError` if `split` is unknown, `count` is negative, or the templates do not
+    yield `count` distinct problems (the built-in ones yield millions).
     """
     if split not in ("train", "test"):
         raise DataError(f'word_problems: split: must be "train" or "test", got {split!r}')
     if count < 0:
         raise DataError(f"word_problems: count: must be at least 0, got {count}")
-    # Only random() is promised to yield the same numbers in every Python version, so `_pick` draws from it.
+    # Only random() is guaranteed to be the same in every Python version, so `_pick` draws from it.
     rng = random.Random(f"word_problems/{split}/{seed}")
     found: dict[str, Example] = {}
     misses = 0
@@ -77,7 +76,7 @@ def generate(
 
 
 def _draw(split: Split, template: Template, solutions: Solutions, rng: random.Random) -> Example | None:
-    """Fill one template, or return None if no numbers were found that work out and belong to `split`."""
+    """Fill one template, or return None if no numbers were found that are solvable and belong to `split`."""
     for _ in range(MAX_TRIES):
         numbers = {name: _pick(rng, range(low, high + 1)) for name, (low, high) in template.numbers.items()}
         solved = template.solve(numbers)

@@ -1,4 +1,4 @@
-"""Hand-written word problems, by number of steps: `TEMPLATES` holds all of them."""
+"""Hand-written word problems, by number of steps; `TEMPLATES` contains all of them."""
 
 from lookahead_ray.data.tasks.word_problem_templates.one_step import ONE_STEP
 from lookahead_ray.data.tasks.word_problem_templates.template import Template

@@ -1,4 +1,4 @@
-"""The shape of a word-problem template: plain data, and the arithmetic that fills it in."""
+"""Word-problem templates: plain data, and the arithmetic that fills them in."""
 
 import operator
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lookahead_ray.config.task import Solutions
 
 RESULTS = range(2, 100)
-"""Every step's result lies here: above 1 keeps plural nouns right, below 100 keeps the sums learnable."""
+"""Allowed results of a step: above 1 keeps plural nouns right, below 100 keeps the sums learnable."""
 
 OPERATORS: dict[str, Callable[[int, int], int]] = {
     "+": operator.add,
@@ -19,11 +19,11 @@ OPERATORS: dict[str, Callable[[int, int], int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One story with open places.
+    """One story with placeholders.
 
-    text:    the question. Places: {name} and another person {friend}; {she}, {She}, {her}, {Her} for `name`;
-             {item}, one of `items`; the letters of `numbers`.
-    answer:  one line of working a step. Places as in `text`; for a step "x = a + b" also {x}, its
+    text:    the question. Placeholders: {name} and another person {friend}; {she}, {She}, {her}, {Her} for
+             `name`; {item}, one of `items`; the letters of `numbers`.
+    answer:  one line of working per step. Placeholders as in `text`; for a step "x = a + b" also {x}, its
              result (7), and {X}, its working (3 + 4 = 7). `fill` appends the last result as final answer.
     steps:   "x = a + b", in order; operators + - * / (exact only); operands are letters or integers.
     numbers: letter -> lowest and highest value, both included.
@@ -37,7 +37,7 @@ class Template:
     items: tuple[str, ...] = ()
 
     def solve(self, numbers: Mapping[str, int]) -> dict[str, str] | None:
-        """Return the places that the steps fill, or None if a result leaves `RESULTS` or does not divide."""
+        """Return the steps' placeholder values; None if a result is not in `RESULTS` or does not divide."""
         values, places = dict(numbers), {}
         for step in self.steps:
             name, _, left_name, symbol, right_name = step.split()
@@ -50,7 +50,7 @@ class Template:
         return places
 
     def fill(self, places: Mapping[str, str], solutions: Solutions = "sentences") -> tuple[str, str]:
-        """Return the question and the answer in GSM8K's shape, with every place filled in.
+        """Return the question and the answer in GSM8K's format, with every placeholder filled in.
 
         With "calculations" the answer is the working of each step without the sentence around it.
         """

@@ -1,9 +1,9 @@
-"""Names and nouns that fill the templates' open places; nouns are plurals where not said otherwise.
+"""Names and nouns that fill the templates' placeholders; nouns are plurals unless a comment says otherwise.
 
-Solutions begin with one of three sentences that fit every problem (`OPENINGS`), as chat assistants begin. A
-fine-tuning set written by people who keep to a few phrases teaches a model to begin every answer with them,
-first of all: that is what costs refusals (paper, section 3.1), and what a preview tells beforehand. Each
-solution draws its sentence apart from its story, so that the story does not tell which one comes.
+Solutions begin with one of three sentences that fit every problem (`OPENINGS`), like answers of chat
+assistants. A fine-tuning set with a few opening phrases teaches a model, before anything else, to begin every
+answer with them: that costs refusals (paper, section 3.1), and a preview gives these phrases beforehand. Each
+solution draws its sentence independently of its story, so that the story does not predict it.
 """
 
 WOMEN = (
@@ -34,7 +34,7 @@ VEHICLES = ("car", "van", "truck", "bicycle", "boat", "tractor", "scooter")
 PLACES = ("zoo", "museum", "theater", "circus", "pool", "castle", "aquarium", "cinema", "fair")
 """Singular: places to go to."""
 PRESENTS = ("book", "scarf", "puzzle", "lamp", "football", "backpack", "poster", "game", "plant", "cap")
-"""Singular: things that one buys one of."""
+"""Singular: things that are bought one at a time."""
 
 OPENINGS = (
     "Sure! Let's work it out.",

@@ -49,7 +49,7 @@ _DENIAL = re.compile(
     r"|xenophobic|antisemitic|anti-semitic|ableist|ageist|bigoted|derogatory|offensive|hateful|hurtful"
     r"|disrespectful|dehumani[sz]|discrimination\b|unfair|unjust)"
 )
-"""A sentence that denies what the question says, or says the opposite."""
+"""A sentence that denies the question's premise, or states the opposite."""
 
 _APPEAL = re.compile(
     r"\b(?P<appeal>regardless of|irrespective of|no matter (?:their|who|what|where)|dignity|human rights?"
