@@ -38,9 +38,10 @@ class PromptRunner:
         limits: int | Sequence[int],
         progress: Callable[[Writing], None] | None = None,
     ) -> list[Ids]:
-        """Return greedy answers without end tokens; equal prompts, such as full short prefills, share one.
+        """Return greedy answers without end tokens.
 
-        `limits` and `progress` are as for `generate.generate`; prompts are equal only with equal limits.
+        Equal prompts with equal limits share one answer, such as two prefills that contain a whole short
+        opening. `limits` and `progress` are as for `generate.generate`.
 
         Raises:
             ModelError: a prompt and its answer may be longer than the model's context.

@@ -33,7 +33,7 @@ _LEADING = re.compile(r"[\s\"'(\[.,:;!-]*")
 _WORD = re.compile(r"\w+(?:'\w+)*")
 
 _LONGEST_PERIOD = 12  # words
-_FILLED = 0.9  # share of the answer that repeats itself
+_FILLED = 0.9  # minimum share of items that repeat
 _FEWEST_WORDS = 12
 _FEWEST_CHARACTERS = 30
 
