@@ -1,19 +1,19 @@
-"""The exception tree: catch `LookaheadRayError` for everything this package raises on purpose.
+"""Exceptions of this package; `LookaheadRayError` is the base class of all that are raised deliberately.
 
     LookaheadRayError
     ├── ConfigError    a configuration breaks a rule
-    ├── DataError      a data file, row or request for examples breaks a rule
+    ├── DataError      a data file, a row or a number of examples breaks a rule
     │   └── HubDataError   a hub data set is gated, or cannot be reached
     ├── ModelError     a model, tokenizer or adapter cannot be loaded or used
     ├── StoreError     a trial table cannot be written or read
     └── TrialError     a trial failed while it ran
 
-Messages of `ConfigError` and `DataError` are one line: "<file>: <field or line N>: <rule>, got <value>".
+A message of `ConfigError` or `DataError` is one line: "<file>: <field or line N>: <rule>, got <value>".
 """
 
 
 class LookaheadRayError(Exception):
-    """Root of every error that this package raises on purpose."""
+    """Base class of all errors that this package raises deliberately."""
 
 
 class ConfigError(LookaheadRayError):
@@ -33,7 +33,7 @@ class ModelError(LookaheadRayError):
 
 
 class StoreError(LookaheadRayError):
-    """A trial table cannot be written, read, or has another schema than expected."""
+    """A trial table cannot be written or read, or has an unexpected schema."""
 
 
 class TrialError(LookaheadRayError):

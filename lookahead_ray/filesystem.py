@@ -1,4 +1,4 @@
-"""File systems at a URL: opened without caches, and waited for while they refuse for a moment."""
+"""fsspec file systems: opened without listing caches, with retries on transient failures."""
 
 import errno
 import logging
@@ -29,18 +29,18 @@ FINAL = (
     TypeError,
     ValueError,
 )
-"""Asking again changes nothing about these."""
+"""Errors for which a retry is pointless."""
 
 _answered: set[str] = set()
 
 
 def is_url(place: str) -> bool:
-    """Whether `place` is an fsspec URL, not a path on this machine."""
+    """Return whether `place` is an fsspec URL rather than a local path."""
     return "://" in place
 
 
 def open_filesystem(place: str) -> tuple[AbstractFileSystem, str]:
-    """The file system of a path or URL, which caches no listings, and the path there without protocol."""
+    """Return the file system of a path or URL, without listing cache, and the path without protocol."""
     fs, path = url_to_fs(place, use_listings_cache=False)
     return fs, path.rstrip("/")
 
@@ -48,10 +48,10 @@ def open_filesystem(place: str) -> tuple[AbstractFileSystem, str]:
 def with_retries(
     fs: AbstractFileSystem, call: Callable[..., T], *arguments: Any, expected: bool = False, **options: Any
 ) -> T:
-    """What `call` gives; where `fs` refuses for a moment it is asked again, for `PATIENCE_S` in all.
+    """Return the result of `call`; if it fails, retry it for at most `PATIENCE_S` seconds.
 
-    Only a file system that has answered this process before is waited for, or one that is `expected` to
-    answer: a wrong address and missing credentials are told at once. What `call` raises last is raised.
+    Retries happen only if the file system has answered this process before, or is `expected` to answer: a
+    wrong address and missing credentials are reported at once. The last exception of `call` is raised.
     """
     name = fs._fs_token
     until = time.monotonic() + PATIENCE_S
@@ -75,12 +75,12 @@ def with_retries(
 
 
 def remove_folder(fs: AbstractFileSystem, folder: str) -> None:
-    """Delete `folder` and all files below it; nothing happens if there is none.
+    """Delete `folder` and all files below it; do nothing if it does not exist.
 
-    `fs.rm` takes a path for a pattern: `runs/lr[1e]` would delete `runs/lr1` and `runs/lre`. Here
-    `[`, `]`, `*` and `?` stand for themselves. Raises what the file system's library does.
+    `fs.rm` treats a path as a pattern: `runs/lr[1e]` would delete `runs/lr1` and `runs/lre`. Here
+    `[`, `]`, `*` and `?` are literal. Raises the exceptions of the file system's library.
     """
-    if isinstance(fs, LocalFileSystem):  # takes no patterns, and does not follow links
+    if isinstance(fs, LocalFileSystem):  # does not use patterns and does not follow links
         with suppress(FileNotFoundError):
             fs.rm(folder, recursive=True)
         return
@@ -88,7 +88,7 @@ def remove_folder(fs: AbstractFileSystem, folder: str) -> None:
     own = {path: info["type"] for path, info in found.items() if f"{path}/".startswith(f"{folder}/")}
 
     def remove(file: str) -> None:
-        with suppress(FileNotFoundError):  # removed by another process, or by a request whose answer was lost
+        with suppress(FileNotFoundError):  # removed by another process, or by a request with a lost response
             with_retries(fs, fs.rm_file, file)
 
     with ThreadPoolExecutor(PARALLEL_REMOVALS) as pool:

@@ -1,4 +1,4 @@
-"""What libraries log and print goes to a file, so that a terminal shows only what this program says."""
+"""Redirection of library logs and prints to a file, so that a terminal shows only this program's output."""
 
 import io
 import logging
@@ -10,11 +10,11 @@ from typing import Any
 
 STDERR = 2
 LOUD = ("ray", "ray.tune", "ray.train", "ray.data", "optuna", "transformers", "datasets")
-"""Loggers that would otherwise write to the terminal by handlers of their own."""
+"""Loggers whose own handlers would write to the terminal."""
 
 
 class _Log(io.FileIO):
-    """Drops what can't be written: a full disk must not end what is logged."""
+    """Log file that drops output it can't write: a full disk must not stop the logged program."""
 
     def write(self, content: Any) -> int:
         try:
@@ -25,10 +25,10 @@ class _Log(io.FileIO):
 
 @contextmanager
 def into(log: Path) -> Iterator[None]:
-    """Append log records, warnings and all that is printed to `log` for the duration.
+    """Append log records, warnings and all printed output to `log` inside the `with` block.
 
-    Whoever wants to reach the terminal must hold its stream from before. The file stays open: libraries that
-    were imported meanwhile keep writing to it.
+    To write to the terminal inside the block, code must use a stream that it obtained before. The file stays
+    open, because libraries imported inside the block keep writing to it.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     raw = io.BufferedWriter(_Log(log, "a"))
@@ -42,7 +42,7 @@ def into(log: Path) -> Iterator[None]:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
     terminal = os.dup(STDERR)
-    os.dup2(stream.fileno(), STDERR)  # compilers that DeepSpeed calls know nothing of Python's streams
+    os.dup2(stream.fileno(), STDERR)  # for compilers that DeepSpeed runs, which bypass Python's streams
     try:
         with redirect_stdout(stream), redirect_stderr(stream):
             yield

@@ -1,4 +1,4 @@
-"""Untrusted strings, made harmless for terminals and pictures. Standard library only."""
+"""Sanitising of untrusted strings for terminals and pictures. Standard library only."""
 
 import re
 import unicodedata
@@ -7,15 +7,15 @@ ANSI_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x
 
 
 def clean(text: str) -> str:
-    """One line without escape sequences, invisible characters or runs of spaces.
+    """Return the text as one line without escape sequences, invisible characters or runs of spaces.
 
-    Prefixes, answers and error messages come from files and models; a terminal must not obey them.
+    Prefixes, answers and error messages come from files and models; they must not control a terminal.
     """
     return " ".join(visible(" ".join(ANSI_SEQUENCE.sub("", text).split())).split())
 
 
 def visible(line: str) -> str:
-    """A line as `clean` leaves it, its spaces untouched."""
+    """Return the line without escape sequences and invisible characters; spaces are kept."""
     line = ANSI_SEQUENCE.sub("", line).expandtabs()
     # Cc, Cf, Cs, Co, Cn: control, format (bidirectional overrides too), surrogate, private, unassigned
     return "".join(c for c in line if not unicodedata.category(c).startswith("C"))

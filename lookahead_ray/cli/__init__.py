@@ -1,1 +1,1 @@
-"""The command line: commands, the live view of a running sweep, the printed report."""
+"""Command line: the commands and their options."""

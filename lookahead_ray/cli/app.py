@@ -1,4 +1,4 @@
-"""The application `lookahead-ray` and what its commands share: kinds of arguments, and how they print."""
+"""The application `lookahead-ray`, and the argument types and print functions that its commands share."""
 
 import sys
 from collections.abc import Callable
@@ -33,11 +33,11 @@ def _app(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 
 def teller() -> Callable[[str], None]:
-    """Prints lines on what stdout is now, even while libraries' prints are sent elsewhere."""
+    """Return a function that prints lines on the current stdout, even if stdout is redirected later."""
     stream = sys.stdout
     return lambda line: print(visible(line), file=stream, flush=True)
 
 
 def tell(line: str) -> None:
-    """Prints a line without what a terminal would obey."""
+    """Print a line without characters that control a terminal."""
     teller()(line)

@@ -1,4 +1,4 @@
-"""The options of `evaluate` that say what is measured, as `path=value` overrides of a configuration."""
+"""Conversion of the options `--suite`, `--task` and `--judge` of `evaluate` to `path=value` overrides."""
 
 import json
 import shlex
@@ -16,7 +16,7 @@ SUITE_PATHS = {
     "xstest": "path",
     "file": "harmful_path",
 }
-"""Suite -> the field that a path given with it fills."""
+"""Suite -> the field that is set to the path given with it."""
 
 TASK_PATHS = {
     "word_problems": (),
@@ -24,18 +24,21 @@ TASK_PATHS = {
     "samsum": ("train_path", "test_path"),
     "file": ("train_path", "test_path"),
 }
-"""Task -> the fields that a path given with it fills: nothing is trained, so all rows may be tested on."""
+"""Task -> the fields set to the path given with it; nothing is trained, so all rows can be test rows."""
 
 
 def assignments(suites: Sequence[str], task: str | None, judges: Sequence[str]) -> list[str]:
-    """What `--suite`, `--task` and `--judge` set, ahead of what `--set` does. Raises ConfigError."""
+    """Return the overrides for `--suite`, `--task` and `--judge`, which precede those of `--set`.
+
+    Raises ConfigError.
+    """
     return list(_assignments(suites, task, judges))
 
 
 def _assignments(suites: Sequence[str], task: str | None, judges: Sequence[str]) -> Iterator[str]:
     if suites:
         found = [_suite(given) for given in suites]
-        # one stays a mapping, so that --set safety.FIELD reaches its fields
+        # a single suite stays a mapping, so that --set safety.FIELD can set its fields
         yield f"safety={_yaml(found if len(found) > 1 else found[0])}"
     if task is not None:
         yield f"task={_yaml(_task(task))}"
@@ -58,7 +61,7 @@ def _task(given: str) -> dict[str, Any]:
         return {"name": name}
     if not fields:
         raise ConfigError(f"--task {given}: {name} reads no file")
-    # one row to train on, as there must be one; it is taken from those that aren't tested on
+    # at least one training row is required; it is taken from the rows that are not tested
     return {"name": name, **dict.fromkeys(fields, path), "train_examples": 1}
 
 
@@ -77,7 +80,7 @@ def _judge(given: str) -> dict[str, Any]:
 
 
 def _named(option: str, given: str, known: Any) -> tuple[str, str | None]:
-    """Name and path of NAME[=PATH]; the path may hold further equals signs."""
+    """Return name and path of NAME[=PATH]; the path may contain further equals signs."""
     name, equals, path = given.partition("=")
     if name not in known:
         raise ConfigError(f"{option} must be one of {', '.join(known)}, got {name!r}")
@@ -87,5 +90,5 @@ def _named(option: str, given: str, known: Any) -> tuple[str, str | None]:
 
 
 def _yaml(value: Any) -> str:
-    """JSON is YAML; but YAML would read an escaped pair of surrogates as two characters."""
+    """Return the value as JSON, which is YAML; unescaped, as YAML splits an escaped pair of surrogates."""
     return json.dumps(value, ensure_ascii=False)

@@ -10,7 +10,7 @@ for commands in (sweeps, jobs, models, judging, data):  # in the order of --help
 
 
 def main() -> None:
-    """Runs the command that the arguments name."""
+    """Run the command that is given by the arguments."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without Unicode shows ? instead of an error

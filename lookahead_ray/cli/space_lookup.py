@@ -1,4 +1,4 @@
-"""Which file a search space's name means."""
+"""Lookup of the file for a search space's name."""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ SUFFIXES = (".yaml", ".yml")
 
 
 def directories() -> tuple[Path, ...]:
-    """Where bare names are looked up: ./tuning_spaces, then the checkout's."""
+    """Return the directories in which bare names are looked up: ./tuning_spaces, then the checkout's."""
     return Path("tuning_spaces"), Path(__file__).resolve().parents[2] / "tuning_spaces"
 
 
 def find(space: str) -> Path:
-    """The file that `space` means: a path, or a bare name such as `quickstart`. Raises `ConfigError`."""
+    """Return the file for `space`: a path, or a bare name such as `quickstart`. Raises `ConfigError`."""
     from lookahead_ray.errors import ConfigError
 
     path = Path(space)

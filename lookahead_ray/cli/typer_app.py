@@ -1,11 +1,11 @@
-"""Applications whose --help answers at once."""
+"""Typer applications with a fast --help."""
 
 import typer
 
 
 def plain_app(about: str) -> typer.Typer:
-    """An application without commands yet; `about` is what its --help says of it."""
-    # Markup, tracebacks and completion by rich would cost more time than all the rest of --help.
+    """Return an application without commands; `about` is its description in --help."""
+    # Rich's markup, tracebacks and completion would take more time than the rest of --help.
     return typer.Typer(
         help=about,
         add_completion=False,

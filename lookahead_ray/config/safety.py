@@ -79,7 +79,8 @@ class SuiteFields(Config):
     """Field of the request."""
 
     category: str | None = Field(None, min_length=1)
-    """Field of the category by which rates are broken down; null uses one unnamed category for all requests."""
+    """Field of the category by which rates are broken down; null puts all requests in one category without
+    a name."""
 
     opening: str | None = Field(None, min_length=1)
     """Field of the opening of a complying answer, for prefill attacks; its value may be blank. null if the

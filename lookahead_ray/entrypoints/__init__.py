@@ -1,1 +1,1 @@
-"""What the commands do, once their arguments are read."""
+"""Implementation of the commands, after their arguments are parsed."""

@@ -1,4 +1,4 @@
-"""How commands end when something goes wrong: one line on stderr, and an exit code that says which kind."""
+"""Error handling of the commands: one line on stderr, and an exit code for the kind of error."""
 
 import sys
 import tempfile
@@ -14,12 +14,12 @@ from lookahead_ray.sanitize import clean
 
 EXIT_UNKNOWN = 1
 EXIT_REFUSED = 2
-EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells say it
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
 
 @contextmanager
 def guarded(interrupted: Callable[[], str] = lambda: "interrupted") -> Iterator[None]:
-    """Turns what a command raises into one line and an exit code; `interrupted` says it for Ctrl-C.
+    """Convert an exception of a command to one line and an exit code; `interrupted` is the text for Ctrl-C.
 
     The line ends with the notes of the exception (`BaseException.add_note`).
     """
@@ -39,13 +39,13 @@ def guarded(interrupted: Callable[[], str] = lambda: "interrupted") -> Iterator[
         what = shorten(f"{type(error).__name__}: {first_line(str(error))}", 300) + _notes(error)
         try:
             say(f"error: {what} (traceback in {_write_log(error)})")
-        except OSError:  # the disk is full, which may be what went wrong
+        except OSError:  # the disk is full, which may also be the cause of the error
             say(f"error: {what}")
         raise typer.Exit(EXIT_UNKNOWN) from None
 
 
 def say(line: str) -> None:
-    """One cleaned line on stderr."""
+    """Print one cleaned line on stderr."""
     print(clean(line), file=sys.stderr, flush=True)
 
 

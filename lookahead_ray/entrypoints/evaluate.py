@@ -1,4 +1,4 @@
-"""The command `evaluate`: measures one model and stores what it measured."""
+"""The command `evaluate`: measures one model and stores the results."""
 
 import json
 import uuid
@@ -23,17 +23,17 @@ def evaluate_and_report(
     overrides: Sequence[str],
     report: Callable[[str], None],
 ) -> None:
-    """Measures `model`, without training; commits a trial of role `evaluate`.
+    """Measure `model`, without training, and commit a trial of role `evaluate`.
 
-    What is measured says the space in `path`, or the defaults if that is None; then `chosen`, which are the
-    overrides that --suite, --task and --judge stand for; then `overrides`.
+    The measurement is configured by the space in `path`, or by defaults if it is None; then by `chosen`, the
+    overrides from --suite, --task and --judge; then by `overrides`.
     """
-    # Quoted, as overrides are YAML: a directory may be called 123.
+    # Quoted, because overrides are YAML and a directory may have a name such as 123.
     settings = [*chosen, *overrides, f"model.path={json.dumps(model, ensure_ascii=False)}"]
-    # nothing is searched, so points of the search may name dimensions that `overrides` have fixed
+    # nothing is searched, so the points in search.enqueue may name dimensions that `overrides` have fixed
     sweep = load_sweep(path, [*settings, "search.enqueue=[]"]) if path else _defaults(settings)
     config = sweep.reference()
-    # Models measured the same way share a run; what is trained does not matter here.
+    # Models that are measured in the same way share a run; the training configuration is irrelevant here.
     measured = {name: trial_json(config)[name] for name in ("task", "safety", "evaluation")}
     suffix = f"-{content_hash(measured)[:8]}" if chosen else ""
     where = run or default_run(f"evaluate-{sweep.name}{suffix}")
@@ -60,9 +60,10 @@ def evaluate_and_report(
 
 
 def _defaults(settings: Sequence[str]) -> Sweep:
-    """A space without dimensions, of defaults and `settings`; the task is word_problems unless they say.
+    """Return a space without dimensions from defaults and `settings`; the default task is word_problems.
 
-    KL is left out, as the model is its own seed, and so is JSR by default where no suite has openings.
+    By default KL is not measured, because the model is its own seed model; nor is JSR if no suite has
+    openings.
     """
     base = ["task={name: word_problems}", "evaluation.kl_tokens=0"]
     config = validate_tree(TrialConfig, [*base, *settings])

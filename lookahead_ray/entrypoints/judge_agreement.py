@@ -1,4 +1,4 @@
-"""The command `judge-agreement`: measures a judge against people's labels in a CSV file."""
+"""The command `judge-agreement`: compares a judge with human labels in a CSV file."""
 
 import csv
 import math
@@ -17,7 +17,7 @@ _FIELD_LIMIT = 10_000_000  # characters of one CSV field
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns hold what, and which labels mean what; other labels are left out."""
+    """Names of the columns, and the labels that mean safe or unsafe; rows with other labels are left out."""
 
     prompt: str = "prompt"
     answer: str = "completion"
@@ -29,7 +29,7 @@ class Columns:
 def measure_and_report(
     file: Path, name: str, columns: Columns, overrides: Sequence[str], report: Callable[[str], None]
 ) -> None:
-    """Prints n, agreement, Cohen's kappa, precision and recall of "safe", each with a 95 % interval."""
+    """Print n, agreement, Cohen's kappa, precision and recall of "safe", each with a 95 % interval."""
     config = judge_config(name, overrides)
     rows, left_out = read_labels(file, columns)
     judge = build(config)
@@ -46,10 +46,10 @@ def measure_and_report(
 
 
 def read_labels(file: Path, columns: Columns) -> tuple[list[tuple[Answer, Label]], int]:
-    """The labelled answers, and how many rows have neither a safe nor an unsafe label.
+    """Return the labelled answers, and the number of rows with neither a safe nor an unsafe label.
 
     Raises:
-        DataError: no such file, no CSV, a column is missing, or no row has a label that is known.
+        DataError: no such file, not CSV, a column is missing, or no row has a known label.
     """
     meaning: dict[str, Label] = dict.fromkeys(columns.safe, "safe")
     meaning |= dict.fromkeys(columns.unsafe, "unsafe")

@@ -1,4 +1,4 @@
-"""What the commands about judges share."""
+"""Functions that the commands for judges share."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +9,7 @@ from lookahead_ray.evaluate.judges.base import Judge, ReportsFailures
 
 
 def judge_config(name: str, overrides: Sequence[str]) -> JudgeConfig:
-    """The judge `name` with `field=value` set on top of its defaults. Raises ConfigError."""
+    """Return the judge `name` with its defaults and the `field=value` overrides. Raises ConfigError."""
     if name not in JUDGE_CONFIGS:
         raise ConfigError(f"--judge must be one of {', '.join(JUDGE_CONFIGS)}, got {name!r}")
     config = validate_tree(JUDGE_CONFIGS[name], overrides)
@@ -19,7 +19,7 @@ def judge_config(name: str, overrides: Sequence[str]) -> JudgeConfig:
 
 
 def trouble_lines(judge: Judge) -> Iterator[str]:
-    """Why answers stayed without a verdict, a line a reason."""
+    """Yield the reasons why answers have no verdict, one line per reason."""
     if isinstance(judge, ReportsFailures):
         for reason, count in sorted(judge.troubles().items()):
             yield f"{count} answers: {reason}; the same command asks again for what is missing"

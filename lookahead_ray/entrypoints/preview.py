@@ -1,4 +1,4 @@
-"""The command `preview`: options to a configuration, and the progress of a long file."""
+"""The command `preview`: builds a configuration from options, and shows progress on a long file."""
 
 import time
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def preview_file(
     source_format: Format | None,
     target_format: Format | None,
 ) -> str:
-    """Rewrite `source` into `target`; one line on what was done. None stands for an option's default.
+    """Rewrite `source` into `target` and return a one-line summary. None means an option's default.
 
     Raises:
         ConfigError: an option breaks a rule, or belongs to the other strategy.
@@ -94,7 +94,7 @@ def _made(model: type[Model], **values: object) -> Model:
 
 
 def _fields(text: str | None) -> Fields:
-    """From `instruction=NAME,answer=NAME`, either of which may be left out."""
+    """Parse `instruction=NAME,answer=NAME`; either part may be left out."""
     names: dict[str, str] = {}
     for part in text.split(",") if text else ():
         role, _, name = part.partition("=")
@@ -106,7 +106,7 @@ def _fields(text: str | None) -> Fields:
 
 @contextmanager
 def _progress(source: Path) -> Iterator[Report]:
-    """A bar on a terminal's stderr: rows, rows/s, remaining time by the bytes read."""
+    """Show a progress bar if stderr is a terminal: rows, rows/s, remaining time estimated from bytes read."""
     columns = (
         BarColumn(),
         TaskProgressColumn(),

@@ -15,7 +15,7 @@ from lookahead_ray.trial.record import TrialRecord
 
 
 def rejudge_and_report(run: str, name: str, overrides: Sequence[str], report: Callable[[str], None]) -> None:
-    """Judges every trial of `run` by the judge `name`, stores the verdicts and prints the rates."""
+    """Judge every trial of `run` with the judge `name`, store the verdicts and print the rates."""
     config = judge_config(name, overrides)
     records = [record for record in open_run(run).records() if record.generations]
     if not records:
@@ -32,13 +32,13 @@ def rejudge_and_report(run: str, name: str, overrides: Sequence[str], report: Ca
 
 
 def rejudge(run: str, record: TrialRecord, judge: NamedJudge) -> TrialRecord:
-    """The trial with new verdicts and the rates that follow from them, once they are stored beside it.
+    """Store new verdicts next to the trial's tables and return the trial with them and the new rates.
 
-    Every safety answer that the judge speaks of is judged once, however many judged it before: by a judge of
-    refusals harmful and harmless prompts', by a judge of harm harmful prompts' only. What is not judged is
-    left out, utility too.
+    Every safety answer that the judge covers is judged once, however many judges scored it before. A refusal
+    judge covers answers to harmful and benign prompts, a harm judge only those to harmful prompts. Answers
+    that are not judged are left out, as is utility.
     """
-    answers: dict[tuple[str, ...], int] = {}  # by what was asked: place of the answer's first row
+    answers: dict[tuple[str, ...], int] = {}  # key of the prompt -> index of its answer's first row
     for place, item in enumerate(record.generations):
         if item.metric in judge.metrics:
             answers.setdefault((item.metric, item.suite, item.attack, item.prompt_id), place)

@@ -1,4 +1,4 @@
-"""What a driver leaves beside its tables for `status` and `logs`: its session, and copies of files."""
+"""Files that a driver writes next to its tables for `status` and `logs`: its session, and copies of files."""
 
 import os
 import socket
@@ -15,21 +15,22 @@ from lookahead_ray.sweep.search.references import REFERENCE_COUNT
 from lookahead_ray.trial.record import utc_now
 
 JOB = "LOOKAHEAD_RAY_JOB"
-"""Environment variable with the submission id of the job that a driver is; `submit` sets it."""
+"""Environment variable with the submission id of the driver's job; `submit` sets it."""
 
 
 @dataclass
 class Ending:
-    """How the session ends, as far as no exception says it."""
+    """End of a session without an exception; `interrupted` is set inside the `with` block."""
 
     interrupted: bool = False
 
 
 @contextmanager
 def session(run: str, sweep: Sweep) -> Iterator[Ending]:
-    """Say in `<run>/session.json` that a driver is at work for the duration, and how it ended.
+    """Record in `<run>/session.json` that a driver is running, and at the end of the block how it ended.
 
-    `StoreError` if it can't be written at the beginning; at the end nothing is raised, as more was lost then.
+    Raises `StoreError` if the file can't be written at the beginning. At the end nothing is raised, because
+    such a failure would then have larger consequences than a missing session.
     """
     begun = store.Session(
         started_at=utc_now(),
@@ -54,8 +55,7 @@ def session(run: str, sweep: Sweep) -> Iterator[Ending]:
 
 
 def keep_beside(run: str, name: str, files: Sequence[str]) -> None:
-    """Copy files that lie on this machine, as `local_run_file` says, to a run at a URL: a job's machine may
-    go away.
+    """Copy local files (see `local_run_file`) to a run at a URL, because a job's machine may be removed.
 
     Raises:
         StoreError: the file system fails.

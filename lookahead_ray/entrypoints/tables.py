@@ -21,7 +21,7 @@ from lookahead_ray.trial.record import TrialRecord
 
 
 def show(run: str) -> None:
-    """Prints the trials' figures, the recommendation, and how many rows each table has."""
+    """Print the trials' figures, the recommendation, and the number of rows in each table."""
     opened = open_run(run)
     records = opened.records()
     if not records:
@@ -38,13 +38,13 @@ def show(run: str) -> None:
 
 
 def export(run: str, file_format: Format, out: str | None) -> None:
-    """Writes every table in the format and prints the files' paths."""
+    """Write every table in the format and print the files' paths."""
     for path in open_run(run).export("all", file_format, out or f"{run.rstrip('/')}/export"):
         print(clean(path))
 
 
 def _recommendation(run: Run, records: list[TrialRecord]) -> Recommendation | None:
-    """The sweep's recommendation by its own objective, so far; None where the run has none."""
+    """Return the current recommendation for the sweep's objective; None if the run has no search trials."""
     config = run.identity.config.get("objective")
     if config is None or not any(record.role == "search" for record in records):
         return None

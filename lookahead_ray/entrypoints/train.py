@@ -1,4 +1,4 @@
-"""The command `train`: one trial as a configuration says, kept as a model directory with a card."""
+"""The command `train`: runs the one trial of a configuration and keeps its model, with a model card."""
 
 import os
 import shlex
@@ -35,16 +35,16 @@ def train_and_report(
     overrides: Sequence[str],
     report: Callable[[str], None],
 ) -> None:
-    """Train the one trial of the file `path`, which the user called `space`, and write it to `output`.
+    """Train the one trial of the file `path`, given by the user as `space`, and write the model to `output`.
 
-    A model that was written is never deleted, as `new_directory` says.
+    A completely written model is never deleted; see `new_directory`.
 
     Raises:
-        ConfigError: a search dimension is left, `output` holds something, or there is no adapter to write.
-        TrialError: the trial failed; it is committed with its error, and `output` is not made.
+        ConfigError: the file has a search dimension, `output` is not empty, or there is no adapter to write.
+        TrialError: the trial failed; it is committed with its error, and `output` is not created.
         StoreError: the tables, the card or `output` can't be written.
     """
-    # nothing is searched, so points of the search may name dimensions that `overrides` have fixed
+    # nothing is searched, so the points in search.enqueue may name dimensions that `overrides` have fixed
     sweep = load_sweep(path, [*overrides, "search.enqueue=[]"])
     config = only_trial(sweep, overrides)
     if adapter and config.training.lora is None:
@@ -57,7 +57,7 @@ def train_and_report(
 
     with new_directory(output, adapter, evaluation_words(space, overrides)) as model:
         with LiveView(sweep.name, stdout_console()) as view:
-            # these import torch and Ray, which takes seconds: with the view up
+            # importing torch and Ray takes seconds, so it happens after the view has started
             from lookahead_ray.sweep.preflight import check
 
             check(sweep, searches=False)
@@ -71,7 +71,7 @@ def train_and_report(
 
 
 def only_trial(sweep: Sweep, overrides: Sequence[str]) -> TrialConfig:
-    """The trial that a file without search dimensions describes; ConfigError naming one that is left."""
+    """Return the trial of a file without search dimensions. Raises ConfigError naming a dimension."""
 
     def refuse(dimension: Dimension) -> Value:
         name = dimension.name
@@ -84,7 +84,7 @@ def only_trial(sweep: Sweep, overrides: Sequence[str]) -> TrialConfig:
 
 
 def check_output(output: Path) -> None:
-    """ConfigError unless `output` is free: not there, or an empty directory."""
+    """Raise ConfigError unless `output` does not exist or is an empty directory."""
     if output.is_dir() and any(output.iterdir()):
         raise ConfigError(f"--output: must be a new or an empty directory, got {output}, which holds files")
     if output.is_symlink() or (output.exists() and not output.is_dir()):
@@ -93,7 +93,7 @@ def check_output(output: Path) -> None:
 
 @dataclass
 class NewDirectory:
-    """A directory for a model. It has a temporary name until `finish` gives it the name of `target`."""
+    """A directory for a model. It has a temporary name until `finish` renames it to `target`."""
 
     path: Path
     adapter: bool
@@ -101,10 +101,10 @@ class NewDirectory:
     measured: bool = False
 
     def finish(self) -> None:
-        """Rename it to `target`.
+        """Rename the directory to `target`.
 
         Raises:
-            OSError: `target` is something else than an empty directory, or can't be made.
+            OSError: `target` exists and is not an empty directory, or can't be created.
         """
         from lookahead_ray.trial.model_export import sync
 
@@ -114,13 +114,13 @@ class NewDirectory:
             sync(self.target.absolute().parent)
 
     def is_whole(self) -> bool:
-        """Return whether a whole model was written to it."""
+        """Return whether a complete model was written to the directory."""
         from lookahead_ray.trial.model_export import LAST_FILE
 
         return self.measured or (self.path / LAST_FILE).is_file()
 
     def describe(self, evaluation: Sequence[str]) -> str:
-        """Return where the model is and how to use it; `evaluation` are options of the command `evaluate`."""
+        """Return text on where the model is and how to use it; `evaluation` are options for `evaluate`."""
         path = self.path if self.path.is_dir() else self.target
         what = "the trained model" if self.measured else "the trained model, not measured in full,"
         if self.adapter:
@@ -133,17 +133,17 @@ class NewDirectory:
 
 @contextmanager
 def new_directory(output: Path, adapter: bool, evaluation: Sequence[str]) -> Iterator[NewDirectory]:
-    """Make a directory for a model, which its `finish` renames to `output`.
+    """Create a directory for a model; its `finish` renames it to `output`.
 
-    If the block raises, a model that was written whole stays, and the exception gets a note that says where
-    it is and how to use it. A measured model is in `output` by then, even if its tables or its card could not
-    be written, because its weights are what was asked for. A model that was not measured in full stays beside
-    `output` under its temporary name, so that the same command can run again. If there is no whole model, the
-    directory is deleted.
+    If the block raises, a completely written model stays, and the exception gets a note on where it is and
+    how to use it. A measured model is then in `output`, even if its tables or its card could not be written,
+    because the user requested its weights. A model that was not measured in full stays next to `output` under
+    its temporary name, so that the same command can run again. If there is no complete model, the directory
+    is deleted.
 
     Args:
-        adapter: whether the model is an adapter alone, which `evaluate` can't measure.
-        evaluation: options of `evaluate` that measure what the training would have measured.
+        adapter: whether the model is only an adapter, which `evaluate` can't measure.
+        evaluation: options of `evaluate` for the measurements that the training would have made.
     """
     target = output.absolute()
     try:
@@ -154,7 +154,7 @@ def new_directory(output: Path, adapter: bool, evaluation: Sequence[str]) -> Ite
     model = NewDirectory(made, adapter, output)
     try:
         with suppress(OSError):  # some file systems have no permissions
-            made.chmod(0o755)  # temporary ones are private
+            made.chmod(0o755)  # mkdtemp makes private directories
         yield model
     except BaseException as error:
         if model.is_whole():
@@ -165,12 +165,12 @@ def new_directory(output: Path, adapter: bool, evaluation: Sequence[str]) -> Ite
 
 
 def evaluation_words(space: str, overrides: Sequence[str]) -> list[str]:
-    """Return the options of `evaluate` with which it measures what a training of `space` measures."""
+    """Return the options of `evaluate` for the same measurements as in a training of `space`."""
     return ["--space", space, *(word for override in overrides for word in ("--set", override))]
 
 
 def command_line(space: str, output: Path, adapter: bool, run: str | None, overrides: Sequence[str]) -> str:
-    """The command that trains this model again."""
+    """Return the command that trains this model again."""
     words = ["lookahead-ray", "train", space, "--output", str(output)]
     words += ["--adapter"] * adapter + (["--run", run] if run else [])
     for override in overrides:
@@ -189,11 +189,12 @@ def _train(
 ) -> TrialRecord:
     """Train, measure and commit one trial, and finish the directory of its model with its `card`.
 
-    A measured model is at its place before its tables are written, and even if its card can't be.
+    A measured model is renamed to its target before its tables are written, and even if its card can't be
+    written.
 
     Args:
-        asked: the configuration before values took the place of `auto`; what identifies the run.
-        config: what is trained.
+        asked: the configuration before `auto` was replaced by values; it identifies the run.
+        config: the configuration that is trained.
     """
     from lookahead_ray import store
     from lookahead_ray.sweep.run_files import local_run_file
@@ -234,7 +235,7 @@ def _train(
 
 
 def _finish(model: NewDirectory, card: Callable[[TrialRecord], str], record: TrialRecord) -> Exception | None:
-    """Write the card of a measured model and give its directory its name; return what failed of it."""
+    """Write the card of a measured model and rename its directory; return the error if one of them failed."""
     model.measured = True
     problem: Exception | None = None
     file = model.path / CARD
@@ -242,7 +243,7 @@ def _finish(model: NewDirectory, card: Callable[[TrialRecord], str], record: Tri
         file.write_text(card(record), encoding="utf-8")
     except OSError as error:
         with suppress(OSError):
-            file.unlink()  # half of it
+            file.unlink()  # it is incomplete
         problem = StoreError(f"{model.target / CARD}: cannot be written: {error.strerror}")
     except Exception as error:
         problem = error

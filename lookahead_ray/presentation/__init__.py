@@ -1,1 +1,1 @@
-"""What people see of a sweep: tables, the live view, the picture, the model card, its status."""
+"""Presentation of a sweep: tables, the live view, the trade-off plot, the model card, the status."""

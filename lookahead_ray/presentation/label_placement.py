@@ -1,4 +1,4 @@
-"""Places short texts beside points so that none covers another; greedy, over a ring of candidate places."""
+"""Greedy placement of short labels next to points, without overlaps, over rings of candidate positions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,30 +10,30 @@ from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
 MARKER_RADIUS_PT = 4.5
-# diagonals first: straight beside and above a point run its error bars
+# diagonals first, because a point's error bars run horizontally and vertically
 DIRECTIONS = ((1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1))
 DISTANCES_PT = (7.5, 14.0, 22.0, 32.0, 44.0)
-LEADER_FROM_PT = 20.0  # from this distance on a thin line ties the text to its point
+LEADER_FROM_PT = 20.0  # from this distance on, a thin line connects the text with its point
 HORIZONTAL = {1: "left", 0: "center", -1: "right"}
 VERTICAL = {1: "bottom", 0: "center", -1: "top"}
 
 
 @dataclass(frozen=True)
 class PointLabel:
-    """A text to place; `must` says to write it even where it can't stand free."""
+    """A label to place; with `must`, it is written even if it overlaps others."""
 
     x: float
     y: float
     text: str
     must: bool = False
     bold: bool = False
-    radius_pt: float = MARKER_RADIUS_PT  # of the marker, which stays free of text
+    radius_pt: float = MARKER_RADIUS_PT  # radius of the marker, which no text may cover
 
 
 def place_labels(ax: Axes, renderer: RendererBase, labels: Sequence[PointLabel]) -> None:
-    """Writes the labels, `must` ones first; leaves out others that would overlap text or a marker.
+    """Write the labels, `must` ones first; leave out others that would overlap text or a marker.
 
-    The figure's layout has to be final: places are computed in pixels.
+    The figure's layout must be final, because positions are computed in pixels.
     """
     pixels_per_pt = ax.figure.get_dpi() / 72
     markers = []
@@ -53,7 +53,7 @@ def place_labels(ax: Axes, renderer: RendererBase, labels: Sequence[PointLabel])
 def _place(
     ax: Axes, renderer: RendererBase, label: PointLabel, taken: Sequence[Bbox], frame: Bbox
 ) -> Bbox | None:
-    """Writes one label at the first free place, nearest first; returns the box that it takes."""
+    """Write one label at the nearest free position and return its box."""
     for distance in DISTANCES_PT:
         for direction in DIRECTIONS:
             text = _write(ax, label, direction, distance)
@@ -69,7 +69,7 @@ def _place(
 
 
 def _box(text: Annotation, renderer: RendererBase) -> Bbox:
-    """Pixels the text covers; a leader line may be crossed, so it is not counted."""
+    """Return the box, in pixels, that the text covers, without its leader line, which may be crossed."""
     text.update_positions(renderer)
     x0, y0, x1, y1 = Text.get_window_extent(text, renderer).extents
     return Bbox.from_extents(x0, y0, x1, y1)
@@ -79,7 +79,7 @@ def _write(ax: Axes, label: PointLabel, direction: tuple[int, int], distance_pt:
     dx, dy = direction
     length = (dx * dx + dy * dy) ** 0.5
     line = {"arrowstyle": "-", "linewidth": 0.5, "color": "0.45", "shrinkA": 0, "shrinkB": 4}
-    nearest = {"relpos": ((1 - dx) / 2, (1 - dy) / 2)}  # the corner that looks at the point
+    nearest = {"relpos": ((1 - dx) / 2, (1 - dy) / 2)}  # the corner that is nearest to the point
     return ax.annotate(
         label.text,
         (label.x, label.y),

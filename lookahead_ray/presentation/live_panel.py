@@ -1,4 +1,4 @@
-"""The live view's picture of a sweep's progress; pure drawing, for any width from 80 columns on."""
+"""Rendering of a sweep's progress for the live view; pure functions, for widths of 80 columns or more."""
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -11,13 +11,13 @@ from lookahead_ray.presentation.sweep_progress import FinishedTrial, RunningTria
 from lookahead_ray.sanitize import clean
 from lookahead_ray.trial.record import Rate
 
-ONE_ROW_WIDTH = 130  # columns; below, a running trial takes two rows
-LONG_S = 5.0  # after which the time is shown that something takes whose progress is unknown
+ONE_ROW_WIDTH = 130  # columns; on narrower terminals, a running trial takes two rows
+LONG_S = 5.0  # seconds after which the duration of work with unknown progress is shown
 BAR_WIDTH = 12
 
 
 def draw(progress: SweepProgress, width: int, height: int) -> RenderableType:
-    """The whole view; what doesn't fit into `height` rows is counted instead of shown."""
+    """Return the whole view; trials that don't fit into `height` rows are counted instead of shown."""
     rows_each = 1 if width >= ONE_ROW_WIDTH else 2
     most_running = max((height - 8) // (2 * rows_each), 1)
     parts: list[RenderableType] = [_overall(progress)]
@@ -34,7 +34,7 @@ def draw(progress: SweepProgress, width: int, height: int) -> RenderableType:
 
 
 def doing(trial: RunningTrial, unreported_s: float) -> str:
-    """Return what a running trial is doing; of what has no known progress, also for how long it does that."""
+    """Return the current work of a running trial, and its duration so far if its progress is unknown."""
     detail = clean(trial.progress.detail) if trial.progress else "starting"
     unknown = trial.progress is None or trial.progress.total <= 0
     lasted = f"for {duration(unreported_s)}" if unknown and unreported_s >= LONG_S else ""
@@ -42,7 +42,7 @@ def doing(trial: RunningTrial, unreported_s: float) -> str:
 
 
 def time_left(progress: SweepProgress) -> str:
-    """Return the remaining time for a person."""
+    """Return the remaining time as readable text."""
     left = progress.remaining_s()
     if left is not None:
         return f"about {duration(left)} left"
@@ -51,7 +51,7 @@ def time_left(progress: SweepProgress) -> str:
 
 
 def share(rate: Rate | None) -> str:
-    """A rate's value in percent."""
+    """Return a rate's value in percent."""
     return percent(rate.value if rate else None)
 
 
@@ -83,7 +83,7 @@ def _running(progress: SweepProgress, most: int, one_row: bool) -> list[Renderab
 
 
 def _row(name: Text, *others: RenderableType) -> Table:
-    """Return a row of its own, so that what a trial is doing can have the whole width below it."""
+    """Return a one-row table, so that the text on the trial's current work can use the full width below."""
     middle = [Column(ratio=2, no_wrap=True, overflow="ellipsis") for _ in others[2:]]
     label = Column(ratio=1, no_wrap=True, overflow="ellipsis")
     tail = Column(width=BAR_WIDTH), Column(width=5, justify="right")
@@ -97,7 +97,7 @@ def _bar(trial: RunningTrial) -> ProgressBar:
 
 
 def _standing(progress: SweepProgress) -> RenderableType:
-    """Best so far, failures, and where the log is."""
+    """Return the best trial so far, the failures, and the log's path."""
     grid = Table.grid(
         Column(width=6), Column(ratio=1, no_wrap=True, overflow="ellipsis"), padding=(0, 1), expand=True
     )
@@ -121,9 +121,9 @@ def _standing(progress: SweepProgress) -> RenderableType:
 
 
 def _finished(trials: list[FinishedTrial], rows: int) -> RenderableType:
-    """The last trials, newest at the bottom."""
+    """Return a table of the last finished trials, newest at the bottom."""
     hidden = max(len(trials) - rows, 0)
-    hidden += hidden > 0  # the line that says so takes a row too
+    hidden += hidden > 0  # the line with the number of hidden trials takes a row too
     figures = ("RSR", "JSR", "over-\nrefusal", "utility", "objective", "time")
     head = f"trial ({hidden} earlier ones not shown)" if hidden else "trial"
     table = Table(

@@ -1,4 +1,4 @@
-"""The view of a running sweep: a panel that redraws itself, or plain lines where there is no terminal."""
+"""The view of a running sweep: a panel that redraws itself, or plain lines without a terminal."""
 
 import threading
 import time
@@ -18,13 +18,14 @@ from lookahead_ray.sweep.interfaces import Observer, TrialProgress
 from lookahead_ray.trial.record import Role, TrialRecord
 
 REFRESH_PER_SECOND = 4
-PLAIN_PROGRESS_S = 30.0  # least time between two progress lines without a terminal
+PLAIN_PROGRESS_S = 30.0  # minimum time between two progress lines without a terminal
 
 
 class LiveView(Observer):
-    """Watches a sweep; a context manager, so that the terminal is restored however the sweep ends.
+    """Observer that shows a sweep; a context manager, which always restores the terminal at the end.
 
-    On a terminal a thread redraws the panel; events only change the state. Elsewhere each event is a line.
+    On a terminal, a thread redraws the panel and events only change the state. Otherwise each event prints
+    a line.
     """
 
     def __init__(self, name: str, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
@@ -33,7 +34,7 @@ class LiveView(Observer):
         self._clock = clock
         self._lock = threading.Lock()
         self._last_line_s = -PLAIN_PROGRESS_S
-        self._training: set[str] = set()  # trials whose first optimiser step was told
+        self._training: set[str] = set()  # trials whose first optimiser step was reported
         self._ended = threading.Event()
         self._live: Live | None = None
         if console.is_interactive:
@@ -41,7 +42,7 @@ class LiveView(Observer):
                 get_renderable=self._draw,
                 console=console,
                 refresh_per_second=REFRESH_PER_SECOND,
-                transient=True,  # the report that follows says it all again, and better
+                transient=True,  # the report that follows repeats everything in more detail
             )
 
     def __enter__(self) -> Self:
@@ -60,7 +61,7 @@ class LiveView(Observer):
             self._live.stop()
 
     def preparing(self, what: str) -> None:
-        """What is done before the search begins."""
+        """Show a preparation step before the search begins."""
         with self._lock:
             self.progress.preparing = clean(what)
         self._line(f"{self.progress.name}: {what}")
@@ -68,14 +69,14 @@ class LiveView(Observer):
     def sweep_started(
         self, sweep_id: str, run: str, trials: int, committed: Sequence[TrialRecord], log: str
     ) -> None:
-        """The search begins."""
+        """Show that the search has begun."""
         with self._lock:
             self.progress.sweep_started(run, trials, committed, log)
         kept = f", {len(committed)} of them committed before" if committed else ""
         self._line(f"{self.progress.name}: {trials} trials{kept}, run {run}, log {log}")
 
     def budget(self, text: str) -> None:
-        """What of the budget is used."""
+        """Show how much of the budget is used."""
         with self._lock:
             ends = " · search ended: " in text and text != self.progress.budget
             self.progress.budget = clean(text)
@@ -83,13 +84,13 @@ class LiveView(Observer):
             self._line(f"{self._count()} {text}")
 
     def trial_started(self, trial_id: str, role: Role, label: str) -> None:
-        """A trial begins."""
+        """Show that a trial has begun."""
         with self._lock:
             trial = self.progress.trial_started(trial_id, role, label)
         self._line(f"{self._count()} started: {trial.label}")
 
     def trial_restarted(self, trial_id: str, restarts: int, most: int) -> None:
-        """A trial begins again."""
+        """Show that a trial has been restarted."""
         with self._lock:
             trial = self.progress.trial_restarted(trial_id, restarts, most)
         self._training.discard(trial_id)
@@ -97,7 +98,7 @@ class LiveView(Observer):
             self._line(f"{self._count()} {trial.note}: {trial.label}")
 
     def trial_progress(self, trial_id: str, progress: TrialProgress) -> None:
-        """Where a running trial is."""
+        """Show the progress of a running trial."""
         with self._lock:
             trial = self.progress.trial_progress(trial_id, progress)
         first = progress.phase == "training" and progress.done >= 1 and trial_id not in self._training
@@ -107,21 +108,21 @@ class LiveView(Observer):
             self._running(trial)
 
     def still_running(self) -> None:
-        """Write a line about the first running trial, if none was written for long: it may report nothing."""
+        """Write a line about the first running trial if the last line is old; a trial may report nothing."""
         with self._lock:
             trial = next(iter(self.progress.running.values()), None)
         if trial and self._line_due():
             self._running(trial)
 
     def trial_finished(self, record: TrialRecord) -> None:
-        """A trial is committed."""
+        """Show that a trial has been committed."""
         with self._lock:
             trial = self.progress.trial_finished(record)
             left = time_left(self.progress)
         self._line(f"{self._count()} {outcome(trial)}; {left}")
 
     def sweep_finished(self, interrupted: bool) -> None:
-        """Nothing runs any more."""
+        """Show that the sweep has ended."""
         with self._lock:
             self.progress.sweep_finished()
         how = "interrupted" if interrupted else "finished"
@@ -157,7 +158,7 @@ class LiveView(Observer):
 
 
 def outcome(trial: FinishedTrial) -> str:
-    """A finished trial's figures in one line, or why it failed."""
+    """Return a finished trial's figures in one line, or the error of a failed one."""
     record = trial.record
     if record.status == "failed":
         return f"failed: {trial.label}: {shorten(first_line(record.error or 'no error text'), 300)}"

@@ -1,7 +1,7 @@
-"""The model card of a trained model: what it was trained on, how, and how safe and useful it measured.
+"""The model card of a trained model: its training data, its training, and its measured safety and utility.
 
 Names, paths and phrases in it come from files and configurations: each is put on one line, and escaped so
-that neither Markdown nor HTML takes it for markup.
+that it is not markup in Markdown or HTML.
 """
 
 import html
@@ -30,13 +30,13 @@ MARKUP = re.compile(r"[\\`*_\[\]|~$#!@]|:(?=//)|(?<=www)\.")
 
 
 def model_card(record: TrialRecord, adapter: bool, command: str) -> str:
-    """Markdown with the metadata block of the hub in front."""
+    """Return the card as Markdown that begins with the hub's metadata block."""
     return "\n".join([*_metadata(adapter), *_head(record, adapter), *_training(record), *_measured(record),
                       *_origin(record, command), ""])  # fmt: skip
 
 
 def escaped(value: object) -> str:
-    """`value` as text on one line that Markdown shows as it is."""
+    """Return `value` as one line of text that Markdown shows verbatim."""
     return MARKUP.sub(r"\\\g<0>", html.escape(clean(str(value)), quote=False))
 
 
@@ -124,7 +124,7 @@ def _origin(record: TrialRecord, command: str) -> list[str]:
 
 
 def _given(part: dict[str, Any]) -> str:
-    """A part of the configuration, its name first and what is null left out."""
+    """Return a part of the configuration as text, its name first, without null fields."""
     rest = {
         key: value for key, value in part.items() if value is not None and key not in ("name", "strategy")
     }

@@ -1,6 +1,6 @@
-"""How long trials take, phase by phase: measured in those that ended, projected for those that run.
+"""Durations of trials by phase: measured for trials that have ended, projected for running ones.
 
-Pure: times are handed in, in seconds of any one clock.
+Pure: times are arguments, in seconds of any one clock.
 """
 
 from collections import defaultdict
@@ -11,33 +11,33 @@ from lookahead_ray.trial.progress import ALTERNATING, PHASES, Phase
 from lookahead_ray.trial.record import TrialRecord
 
 LONG: tuple[Phase, ...] = ("training", "answering")
-"""Phases that a trial spends most of its time in: it can't be projected without their durations."""
+"""Phases that take most of a trial's time; without their durations, a trial can't be projected."""
 
 TELLING_SHARE = 0.05
-"""Share of a phase that must be done before its pace is trusted, where no earlier trial had that phase."""
+"""Share of a phase that must be done before its pace is trusted if no earlier trial had that phase."""
 
 
 @dataclass
 class Spent:
-    """What a trial spent in one phase so far."""
+    """Time and units that a trial has spent in one phase so far."""
 
     seconds: float = 0.0
     worked: float = 0.0  # units done in these seconds
-    worked_s: float = 0.0  # seconds up to the report of the last one
-    gains: int = 0  # reports of more units
-    done: float = 0.0  # units done, those before a restart included
-    total: float = 0.0  # units in all; 0: unknown
+    worked_s: float = 0.0  # seconds up to the report of the last unit
+    gains: int = 0  # number of reports with more units
+    done: float = 0.0  # units done, including those before a restart
+    total: float = 0.0  # total units; 0: unknown
 
     @property
     def whole_s(self) -> float:
-        """Return the seconds that all done units take, those before a restart included."""
+        """Return the seconds that all done units take, including those before a restart."""
         return self.seconds * self.done / self.worked if self.worked else self.seconds
 
     def since_report(self, passed_s: float) -> tuple[float, float]:
-        """Return the units done since the last report, and by which factor the pace has fallen.
+        """Return the estimated units done since the last report, and the factor by which the pace has fallen.
 
-        It is assumed that the next report brings as many units as those before. If it is late, the pace is
-        what it would be if that report came now.
+        The next report is assumed to bring as many units as the earlier ones. If it is late, the pace is
+        computed as if the report came now.
 
         Args:
             passed_s: seconds in the phase until now.
@@ -55,14 +55,14 @@ class Timing:
     trains: bool
     at_s: float  # time of the last event
     phase: Phase = PHASES[0]
-    steps: int = 0  # optimiser steps in all; 0: unknown
+    steps: int = 0  # total optimiser steps; 0: unknown
     spent: defaultdict[Phase, Spent] = field(default_factory=lambda: defaultdict(Spent))
 
     def report(self, progress: TrialProgress, now_s: float) -> None:
-        """Count the time since the last event, for the phase of then.
+        """Add the time since the last event to the phase that was current then.
 
-        If the reported phase got on meanwhile, it took that time: after a checkpoint, training reports its
-        next step, not that it begins again.
+        If the reported phase has progressed, the time is added to it instead: after a checkpoint, training
+        reports its next step, not its resumption.
         """
         visited = progress.phase in self.spent
         new = self.spent[progress.phase]
@@ -78,35 +78,35 @@ class Timing:
         self.steps = progress.steps
 
     def elapse(self, now_s: float, phase: Phase | None = None) -> None:
-        """Count the time since the last event for `phase`; for the current one unless given."""
+        """Add the time since the last event to `phase`, by default the current one."""
         self.spent[phase or self.phase].seconds += now_s - self.at_s
         self.at_s = now_s
 
     def elapsed_s(self, now_s: float) -> float:
-        """Return the seconds since the trial began, or began again."""
+        """Return the seconds since the trial's start or restart."""
         return sum(spent.seconds for spent in self.spent.values()) + now_s - self.at_s
 
 
 @dataclass(frozen=True)
 class Left:
-    """What a running trial still needs."""
+    """Remaining time of a running trial."""
 
-    seconds: float  # as far as can be told
-    unknown: int  # of `LONG` phases that are not in `seconds`
+    seconds: float  # remaining seconds of the phases that can be projected
+    unknown: int  # number of `LONG` phases that are not included in `seconds`
 
 
 class Pace:
-    """Learns from trials that ended how long the phases of others will take."""
+    """Projection of the phases of running trials, from those of trials that have ended."""
 
     def __init__(self) -> None:
         self._past: list[Timing] = []
 
     def learn(self, timing: Timing) -> None:
-        """Take up a trial that ended well."""
+        """Add a trial that has ended without failure."""
         self._past.append(timing)
 
     def learn_record(self, record: TrialRecord) -> None:
-        """Take up a committed trial of another session, as far as its record has times."""
+        """Add a committed trial of another session, if its record has times."""
         if record.seconds_total is None:
             return
         timing = Timing(record.role != "seed", record.seconds_total)
@@ -118,13 +118,13 @@ class Pace:
         self.learn(timing)
 
     def trial_s(self) -> float | None:
-        """Return the expected seconds of a trained trial that is yet to begin; None before one has ended."""
+        """Return the expected seconds of a future trial with training; None before one has ended."""
         if not any(timing.trains for timing in self._past):
             return None
         return sum(self._expected_s(phase, trains=True) or 0.0 for phase in PHASES)
 
     def left(self, timing: Timing, now_s: float) -> Left:
-        """Return what a running trial still needs, by its own pace if it has one, else by that of others."""
+        """Return the remaining time of a running trial, by its own pace if known, else by that of others."""
         here = PHASES.index(timing.phase)
         seconds, unknown = 0.0, 0
         for place, phase in enumerate(PHASES):
@@ -137,9 +137,9 @@ class Pace:
         return Left(seconds, unknown)
 
     def _phase_left(self, timing: Timing, phase: Phase, now_s: float) -> tuple[float, bool]:
-        """Return the seconds that a phase still needs, and whether they can be trusted.
+        """Return the remaining seconds of a phase, and whether they are reliable.
 
-        What is late is expected to take as long again as it is late already.
+        A phase that is late is expected to take as long again as it is already late.
         """
         spent = timing.spent.get(phase, Spent())
         here = phase == timing.phase
@@ -163,10 +163,10 @@ class Pace:
         return left_s, expected_s is not None or share >= TELLING_SHARE
 
     def _expected_s(self, phase: Phase, trains: bool, total: float = 0.0) -> float | None:
-        """Return the seconds of a phase in earlier trials, of the same kind if there are any.
+        """Return the expected seconds of a phase from earlier trials, of the same kind if there are any.
 
-        With units, of `total` or else as many as on average. Of short phases without units the last trial
-        counts, since only the first ones load libraries and fill caches.
+        For phases with units, the seconds are for `total` units, or else for the average number. For short
+        phases without units only the last trial counts, since the first ones load libraries and fill caches.
         """
         alike = [timing for timing in self._past if timing.trains == trains]
         if not alike and phase != "training":

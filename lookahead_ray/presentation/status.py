@@ -1,6 +1,6 @@
-"""Where a sweep is, read from its run alone: no cluster, no driver, on any file system.
+"""Status of a sweep, read only from its run, without cluster or driver, on any file system.
 
-`print_status` shows it in a few lines, the same on a terminal and in a file.
+`print_status` shows it in a few lines, which are the same on a terminal and in a file.
 """
 
 import json
@@ -33,16 +33,16 @@ MOST_FAILURES = 5
 
 @dataclass(frozen=True)
 class Driver:
-    """The process that searches."""
+    """The process that runs the search."""
 
     state: DriverState
-    told: str  # in words
+    told: str  # description as text
     job: str | None = None
 
 
 @dataclass(frozen=True)
 class Best:
-    """The best searched trial so far; rates are None where they were not measured."""
+    """The best search trial so far; a rate is None if it was not measured."""
 
     trial_id: str
     label: str
@@ -53,28 +53,28 @@ class Best:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """What `status` shows. Times are ISO 8601, UTC."""
+    """Status of a run, as shown by the command `status`. Times are ISO 8601, UTC."""
 
     run: str
     name: str
     sweep_id: str
     created_at: str
-    asked: int | None  # trials, references included; None where no driver has said it
+    asked: int | None  # number of trials, references included; None if no driver has recorded it
     committed: int
     by_status: dict[Status, int]
     last_commit_at: str | None
-    budget: list[str]  # parts that are set, with what of them is used by committed trials
+    budget: list[str]  # limits that are set, each with the part used by committed trials
     best: Best | None
     failures: list[tuple[str, str]]  # label, first line of the error
     driver: Driver
 
     def as_json(self) -> dict[str, Any]:
-        """JSON values."""
+        """Return the status as JSON values."""
         return asdict(self)
 
 
 def read_status(run: str) -> RunStatus:
-    """The status of the run in `run`, a path or an fsspec URL. `StoreError` if it is none or is damaged."""
+    """Return the status of the run at a path or URL. Raises `StoreError` if it is no run or is damaged."""
     opened = store.open(run)
     session = store.read_session(run)
     records = list(opened.each_summary())
@@ -97,9 +97,9 @@ def read_status(run: str) -> RunStatus:
 
 
 def driver_of(run: str, session: Session | None) -> Driver:
-    """Whether a driver runs: by the lock of the run, else as far as its session says it ended.
+    """Return the state of the driver, from the run's lock, or else from the end recorded in its session.
 
-    A lock that another machine holds may not be seen through a shared file system.
+    A lock held by another machine may be invisible through a shared file system.
     """
     job = session.job if session else None
     ended = f"{session.how} at {session.ended_at}" if session and session.ended_at else None
@@ -133,7 +133,7 @@ def _budget(records: Sequence[TrialRecord], session: Session | None) -> list[str
 
 
 def _best(records: Sequence[TrialRecord]) -> Best | None:
-    """Of those that are scored and keep the floor if there is one."""
+    """Return the best of the search trials that are scored and keep the floor, if there is one."""
     good = [record for record in records if record.role == "search" and standing(record)[0] == 0]
     best = min(good, key=standing, default=None)
     if best is None:
@@ -153,7 +153,7 @@ def _label(record: TrialRecord) -> str:
 
 
 def print_status(status: RunStatus, tell: Callable[[str], None], now: datetime | None = None) -> None:
-    """Tell it line by line; `now` is for "3 min ago"."""
+    """Print the status line by line; `now` is the reference for texts such as "3 min ago"."""
     asked = "?" if status.asked is None else status.asked
     counts = ", ".join(f"{count} {name}" for name, count in status.by_status.items() if count)
     lines = [
@@ -172,7 +172,7 @@ def print_status(status: RunStatus, tell: Callable[[str], None], now: datetime |
 
 
 def status_json(status: RunStatus) -> str:
-    """The status as JSON text; escaped, so that a terminal takes nothing in it for a command."""
+    """Return the status as JSON text, escaped so that it can't control a terminal."""
     return json.dumps(status.as_json(), indent=2, allow_nan=False)
 
 

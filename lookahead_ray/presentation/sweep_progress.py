@@ -1,6 +1,6 @@
-"""What is known about a running sweep: events folded into a state, and the time it will still take.
+"""State of a running sweep, accumulated from its events, and its estimated remaining time.
 
-Pure: no terminal, no threads; the clock is handed in.
+Pure: no terminal, no threads; the clock is an argument.
 """
 
 import heapq
@@ -17,7 +17,7 @@ from lookahead_ray.trial.label import label as label_of
 from lookahead_ray.trial.record import Role, TrialRecord
 
 MOST_RUNNING = 0.99
-"""Largest fraction shown of a trial that has not ended."""
+"""Largest fraction shown for a trial that has not ended."""
 
 
 @dataclass
@@ -30,13 +30,13 @@ class RunningTrial:
     timing: Timing
     progress: TrialProgress | None = None
     note: str = ""
-    fraction: float = 0.0  # estimated share of its time that is over; never falls, but for a restart
-    advanced_s: float = 0.0  # time that `fraction` is of
+    fraction: float = 0.0  # estimated share of its time that has passed; falls only at a restart
+    advanced_s: float = 0.0  # time at which `fraction` was computed
 
 
 @dataclass(frozen=True)
 class FinishedTrial:
-    """A committed trial, labelled; `seconds` is None where nobody took the time."""
+    """A committed trial with its label; `seconds` is None if its duration is not known."""
 
     label: str
     record: TrialRecord
@@ -44,7 +44,7 @@ class FinishedTrial:
 
 
 class SweepProgress:
-    """Folds an observer's events; labels and errors in it are cleaned for display."""
+    """State of a sweep, updated by an observer's events; its labels and errors are cleaned for display."""
 
     def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.name = clean(name)
@@ -59,11 +59,11 @@ class SweepProgress:
         self._clock = clock
         self._opened_s = clock()
         self._trials = 0
-        self._slots = 1  # most trials that ran at once
+        self._slots = 1  # maximum number of trials that have run at the same time
         self._pace = Pace()
 
     def sweep_started(self, run: str, trials: int, committed: Sequence[TrialRecord], log: str) -> None:
-        """The search begins; `committed` trials are kept from before."""
+        """Record the start of the search; `committed` trials are kept from earlier sessions."""
         self.started = True
         self.run, self.log, self._trials = clean(run), clean(log), trials
         for record in committed:
@@ -73,7 +73,7 @@ class SweepProgress:
                 self._pace.learn_record(record)
 
     def trial_started(self, trial_id: str, role: Role, label: str) -> RunningTrial:
-        """A trial begins."""
+        """Record the start of a trial."""
         now_s = self._clock()
         timing = Timing(role != "seed", now_s)
         self.running[trial_id] = RunningTrial(clean(label), role, now_s, timing, advanced_s=now_s)
@@ -81,7 +81,7 @@ class SweepProgress:
         return self.running[trial_id]
 
     def trial_restarted(self, trial_id: str, restarts: int, most: int) -> RunningTrial | None:
-        """The trial begins again; None if it isn't running."""
+        """Record a restart of the trial and return it; None if it isn't running."""
         trial = self.running.get(trial_id)
         if trial:
             trial.progress, trial.note = None, f"restarted ({restarts} of {most})"
@@ -89,7 +89,7 @@ class SweepProgress:
         return trial
 
     def trial_progress(self, trial_id: str, progress: TrialProgress) -> RunningTrial | None:
-        """Where the trial is now; None if it isn't running."""
+        """Record the progress of the trial and return it; None if it isn't running."""
         trial = self.running.get(trial_id)
         if trial:
             self.advance()
@@ -98,15 +98,15 @@ class SweepProgress:
         return trial
 
     def advance(self) -> None:
-        """Move the running trials' fractions on to now.
+        """Advance the fractions of the running trials to the current time.
 
-        Each moves at the speed that would take it to 1 when its remaining time is over. So it never falls:
-        what is learnt about the remaining time only changes the speed.
+        Each advances at the speed with which it would reach 1 at the end of the remaining time. So a fraction
+        never falls: a new estimate of the remaining time only changes the speed.
         """
         now_s = self._clock()
         for trial in self.running.values():
             left = self._pace.left(trial.timing, now_s)
-            # An unknown long phase is taken to last as long as all the others.
+            # An unknown long phase is assumed to last as long as all the others together.
             guess = left.seconds + left.unknown * (left.seconds + trial.timing.elapsed_s(now_s))
             passed = now_s - trial.advanced_s
             if left.seconds > 0:
@@ -115,7 +115,7 @@ class SweepProgress:
             trial.advanced_s = now_s
 
     def trial_finished(self, record: TrialRecord) -> FinishedTrial:
-        """The trial is committed."""
+        """Record the commit of a trial."""
         trial = self.running.pop(record.trial_id, None)
         label = trial.label if trial else clean(label_of(record.config, record.role, record.params))
         seconds = self._clock() - trial.started_s if trial else record.seconds_total
@@ -129,50 +129,50 @@ class SweepProgress:
         return self.finished[record.trial_id]
 
     def sweep_finished(self) -> None:
-        """Nothing runs any more."""
+        """Record the end of the sweep."""
         self.running.clear()
         self.ended = True
 
     @property
     def done(self) -> int:
-        """Committed trials, failed ones too."""
+        """Return the number of committed trials, failed ones included."""
         return len(self.finished)
 
     @property
     def trials(self) -> int:
-        """All trials of the sweep."""
+        """Return the total number of trials of the sweep."""
         return max(self._trials, self.done + len(self.running))
 
     @property
     def fraction(self) -> float:
-        """Share of the sweep that is done, running trials counted by their fractions."""
+        """Return the share of the sweep that is done; running trials count by their fractions."""
         part = self.done + sum(trial.fraction for trial in self.running.values())
         return min(part / self.trials, 1.0) if self.trials else 0.0
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since this object was made."""
+        """Return the seconds since this object was created."""
         return self._clock() - self._opened_s
 
     @property
     def failures(self) -> list[FinishedTrial]:
-        """Trials that failed, in order."""
+        """Return the failed trials, in order."""
         return [trial for trial in self.finished.values() if trial.record.status == "failed"]
 
     @property
     def last_error(self) -> str:
-        """First line of the last failed trial's error; empty if none failed."""
+        """Return the first line of the last failed trial's error; empty if none failed."""
         return first_line(self.failures[-1].record.error or "no error text") if self.failures else ""
 
     @property
     def best(self) -> FinishedTrial | None:
-        """The best searched trial so far, of those that are scored and keep the floor if there is one."""
+        """Return the best search trial so far, of those that are scored and keep the floor, if any."""
         searched = [trial for trial in self.finished.values() if trial.record.role == "search"]
         good = [trial for trial in searched if standing(trial.record)[0] == 0]
         return min(good, key=lambda trial: standing(trial.record), default=None)
 
     def elapsed_of_s(self, trial: RunningTrial) -> float:
-        """Seconds since the trial began."""
+        """Return the seconds since the trial began."""
         return self._clock() - trial.started_s
 
     def unreported_s(self, trial: RunningTrial) -> float:
@@ -180,10 +180,10 @@ class SweepProgress:
         return self._clock() - trial.timing.at_s
 
     def remaining_s(self) -> float | None:
-        """Return the estimated seconds to the end; None until it is known how long a trial's phases take.
+        """Return the estimated seconds to the end; None until the durations of a trial's phases are known.
 
-        Running trials need what is left of their phases, waiting ones the expected time of a trial, on as
-        many slots as were seen busy at once.
+        Running trials need the rest of their phases, and waiting trials the expected time of a trial. The
+        assumed concurrency is the maximum number of trials that have run at the same time.
         """
         if not self.started or not self.trials:
             return None
@@ -209,7 +209,7 @@ class SweepProgress:
         return max(slots)
 
     def least_remaining_s(self) -> float | None:
-        """Return what is known of the remaining seconds, where no trial waits; None if nothing is."""
+        """Return the known part of the remaining seconds; None if nothing is known or a trial is waiting."""
         if self.trials > self.done + len(self.running):
             return None
         now_s = self._clock()
@@ -217,7 +217,7 @@ class SweepProgress:
         return max(known, default=0.0) or None
 
     def _trial_s(self, running: Sequence[tuple[Timing, Left]], now_s: float) -> float | None:
-        """Return the expected seconds of a trial, from those that ended or else from those that run."""
+        """Return the expected seconds of a trial, from trials that have ended or else from running ones."""
         expected = self._pace.trial_s()
         if expected is not None:
             return expected

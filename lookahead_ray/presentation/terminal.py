@@ -1,7 +1,7 @@
-"""What a sweep prints at its end.
+"""The report that a sweep prints at its end.
 
-The trials' figures and how to read them, why previews work (how far training moved the first answer tokens,
-and what it cost), the recommendation, and where everything is.
+It contains the trials' figures and how to read them, why previews work (how far training moved the first
+answer tokens, and its cost), the recommendation, and the paths of all results.
 """
 
 import math
@@ -27,7 +27,7 @@ from lookahead_ray.sweep.recommend.seed_average import Pooled, average_over_seed
 from lookahead_ray.trial.label import label as label_of
 from lookahead_ray.trial.record import Metric, Rate, TrialRecord
 
-WIDE = 130  # columns from which on one table holds everything; below, the comparison gets a table of its own
+WIDE = 130  # columns from which on one table holds everything; below, the comparison is a separate table
 LONGEST_LABEL = 40  # characters in tables
 CONFIG_PARTS = ("preview", "method", "training")
 HEADS = {
@@ -35,12 +35,12 @@ HEADS = {
     "floor": ["safety over\nthe floor", "gain kept:\nto vanilla", "p of\nRSR"],
     "pareto": ["safety kept:\nto vanilla", "gain kept:\nto vanilla", "p of\nRSR"],
 }
-"""Columns beside the rates, by the kind of the objective."""
+"""Titles of the columns next to the rates, by the kind of objective."""
 Cells = Callable[[TrialRecord], list[str]]
 ORDER = {"seed": 0, "vanilla": 1, "search": 2, "repeat": 3, "evaluate": 4}
 
 MOST_POSITIONS = 8
-"""Answer positions that a table shows; the tables hold all that were measured."""
+"""Maximum number of answer positions in a printed table; the stored tables contain all of them."""
 
 METRICS: dict[Metric, str] = {
     "rsr": "RSR",
@@ -59,7 +59,7 @@ PAIRED_TESTS = "exact McNemar test for one seed, else bootstrap over prompts and
 def print_trials(
     console: Console, records: Sequence[TrialRecord], recommendation: Recommendation | None
 ) -> None:
-    """The table of all configurations: references first, then by objective; and what went wrong."""
+    """Print the table of all configurations, references first, then by objective; and the failures."""
     chosen = recommendation.trial_id if recommendation else None
     compared = {c.trial_id: c for c in recommendation.comparisons} if recommendation else {}
     shown = ordered(records)
@@ -98,7 +98,7 @@ def print_trials(
 def print_recommendation(
     console: Console, records: Sequence[TrialRecord], recommendation: Recommendation
 ) -> None:
-    """What to train and why, or that nothing is recommended."""
+    """Print the recommended configuration and the reasons, or that nothing is recommended."""
     by_id = {record.trial_id: record for record in records}
     chosen = by_id.get(recommendation.trial_id or "")
     head = f"Recommended: {_label(chosen)}" if chosen else "No configuration is recommended"
@@ -113,7 +113,7 @@ def print_recommendation(
         console.print(Text("Not distinguishable from it by these data: " + "; ".join(alike)))
     if chosen:
         console.print()
-        # soft wrap: a broken line would be no YAML any more
+        # soft wrap, because a broken line would not be valid YAML
         console.print(Text(config_yaml(chosen)), soft_wrap=True, highlight=False)
 
 
@@ -125,7 +125,7 @@ def print_places(
     log: str = "",
     recommended: Path | None = None,
 ) -> None:
-    """Where tables, picture, log and what is recommended are, and how to go on."""
+    """Print the paths of tables, picture, log and recommended configuration, and further commands."""
     places = [("tables", run), ("picture", str(picture or "")), ("log", log)]
     if recommended:
         places += [("config", str(recommended)), ("train", train_command(recommended))]
@@ -140,24 +140,24 @@ def print_places(
 
 
 def export_command(run: str) -> str:
-    """The command that exports a run's tables."""
+    """Return the command that exports a run's tables."""
     return shlex.join(["lookahead-ray", "tables", run, "--format", "csv"])
 
 
 def config_yaml(record: TrialRecord) -> str:
-    """The lines of a tuning space that train this trial's configuration."""
+    """Return the lines of a tuning space that train this trial's configuration."""
     return write({part: record.config[part] for part in CONFIG_PARTS if part in record.config}).rstrip("\n")
 
 
 def ordered(records: Iterable[TrialRecord]) -> list[Pooled]:
-    """Seed, vanilla, then configurations by objective, best first; failed ones at the end of their kind."""
+    """Return seed model, vanilla, then configurations, best first; failed ones at the end of their kind."""
     return sorted(
         average_over_seeds(list(records)), key=lambda one: (ORDER[one.record.role], *standing(one.record))
     )
 
 
 def _rates(shown: Sequence[Pooled], more: Sequence[Column], cells: Cells, chosen: str | None) -> Table:
-    """The metrics' columns, and whatever `more` columns `cells` fills for a record."""
+    """Return a table with the metrics' columns, and the `more` columns, which `cells` fills for a record."""
     records = [one.record for one in shown]
     metrics = [metric for metric in METRICS if any(rate_of(record, metric) for record in records)]
     table = figures_table(
@@ -170,7 +170,7 @@ def _rates(shown: Sequence[Pooled], more: Sequence[Column], cells: Cells, chosen
 
 
 def figures_table(*columns: Column) -> Table:
-    """A table whose first column is the trial's name."""
+    """Return a table whose first column is the trial's name."""
     for column in columns:
         column.no_wrap = True
     first = Column("trial", overflow="fold", ratio=1)
@@ -178,7 +178,7 @@ def figures_table(*columns: Column) -> Table:
 
 
 def trial_name(one: Pooled, chosen: str | None = None) -> Text:
-    """What a configuration is, in a table's first column; the `chosen` one is marked."""
+    """Return a configuration's name for a table's first column; the `chosen` one is marked."""
     record = one.record
     name = shorten(_label(record), LONGEST_LABEL) + (f" ({one.seeds} seeds)" if one.seeds > 1 else "")
     if record.status != "completed":
@@ -193,7 +193,7 @@ def _label(record: TrialRecord) -> str:
 
 
 def interval(rate: Rate | None) -> str:
-    """`63 % [55, 70]`; unparsed answers show as `2?`."""
+    """Return a rate as `63 % [55, 70]`; unparsed answers are shown as `2?`."""
     if rate is None or math.isnan(rate.value):
         return "–"
     unparsed = f" {rate.unparsed}?" if rate.unparsed else ""
@@ -221,7 +221,7 @@ def _n(records: Sequence[TrialRecord], metric: str) -> str:
 
 
 def print_mechanism(console: Console, records: Sequence[TrialRecord]) -> None:
-    """Early-token KL of the trained models, and their FLOPs over vanilla's; nothing without KL."""
+    """Print early-token KL of the trained models, and their FLOPs over vanilla's; nothing without KL."""
     trained = [one for one in ordered(records) if one.record.kl and one.record.role != "seed"]
     positions = min(max((len(one.record.kl) for one in trained), default=0), MOST_POSITIONS)
     if not positions:
@@ -249,7 +249,7 @@ def _overhead(flops: float | None, vanilla: float | None) -> str:
 
 
 def notes_on(shown: Sequence[Pooled], recommendation: Recommendation | None) -> list[str]:
-    """The lines, those alone that the table needs."""
+    """Return the explanatory lines, only those that the table needs."""
     records = [one.record for one in shown]
     notes = ["[a, b]: 95 % interval in percent. More is better, but for over-refusal less."]
     if any((rate := rate_of(record, m)) and rate.unparsed for record in records for m in METRICS):
@@ -268,7 +268,7 @@ def notes_on(shown: Sequence[Pooled], recommendation: Recommendation | None) -> 
 
 
 def _chosen_rows(records: Sequence[TrialRecord]) -> list[str]:
-    """Which suite, attack and judge the rates are of, where there are several."""
+    """Return a line on the suite, attack and judge of the rates; no line if there is only one of each."""
     rows = next((record.generations for record in records if record.generations), ())
     parts = {(row.metric, row.suite, row.attack, row.judge) for row in rows}
     chosen = [headline(rows, metric)[0] for metric in METRICS if any(row.metric == metric for row in rows)]
@@ -279,7 +279,7 @@ def _chosen_rows(records: Sequence[TrialRecord]) -> list[str]:
 
 
 def hardware_of(records: Sequence[TrialRecord]) -> list[str]:
-    """Return in words on what ranks and in which precision the trials ran, each kind once."""
+    """Return text on the ranks and the precision of the trials, one per distinct combination."""
     kinds = Counter(
         (
             record.workers,
@@ -298,6 +298,6 @@ def hardware_of(records: Sequence[TrialRecord]) -> list[str]:
 
 
 def rate_of(record: TrialRecord, metric: str) -> Rate | None:
-    """The trial's own rate of a metric."""
+    """Return the trial's own rate for a metric."""
     rate: Rate | None = getattr(record, metric)
     return rate

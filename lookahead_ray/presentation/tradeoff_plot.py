@@ -1,4 +1,4 @@
-"""The trade-off as a picture: safety against utility, one point a trial, and the legend."""
+"""The trade-off plot: safety against utility, one point per trial, with a legend."""
 
 import warnings
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from lookahead_ray.sweep.recommend.seed_average import average_over_seeds
 from lookahead_ray.trial.record import Rate, TrialRecord
 
 DPI = 150
-LEAST_SPAN = 20.0  # percent points an axis shows at least, lest noise look like a trade-off
+LEAST_SPAN = 20.0  # minimum range of an axis in percent points, so that noise doesn't look like a trade-off
 AXES: dict[SafetyMetric, str] = {
     "safety": "safety: the objective's\nmean of rates",
     "rsr": "RSR: harmful requests\nanswered safely",
@@ -41,7 +41,7 @@ UTILITIES = {
     "rouge1": "utility: mean ROUGE-1 of the task's answers",
     "answer_loss": "utility: likelihood per token of the task's answers",
 }
-MODELS = {  # configuration's names of what the package carries
+MODELS = {  # names of the packaged models in a configuration -> names in the plot
     "embedded": "SmolLM2-135M-Instruct (aligned)",
     "embedded-unaligned": "SmolLM2-135M-Instruct",
 }
@@ -71,9 +71,9 @@ def draw_tradeoff(
     path: Path,
     objective: Objective | None = None,
 ) -> None:
-    """Writes a PNG: RSR, and below it JSR, against utility, each with its 95 % interval.
+    """Write a PNG of RSR, and below it JSR, against utility, each with its 95 % interval.
 
-    Under a floor or a front, the objective's safety comes first, with a line at the floor.
+    For the objectives floor and pareto, the first panel is the objective's safety, with a line at the floor.
     """
     failed = sum(record.status == "failed" for record in records)
     records = [one.record for one in average_over_seeds(records)]
@@ -106,9 +106,9 @@ def draw_tradeoff(
     )
     draw_legend(figure, axes, records, chosen, norm, colours, floor is not None)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # prefixes in scripts that the font lacks
+        warnings.filterwarnings("ignore", message="Glyph")  # for prefixes in scripts that the font lacks
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # labels are placed in pixels: nothing may move any more
+        figure.set_layout_engine("none")  # labels are placed in pixels, so the layout must not change now
         renderer: RendererBase = canvas.get_renderer()  # type: ignore[no-untyped-call]
         for ax, metric in zip(axes, panels, strict=True):
             place_labels(ax, renderer, _labels(points_of(records, metric), chosen))
@@ -117,9 +117,9 @@ def draw_tradeoff(
 
 
 def _length_colours(records: Sequence[TrialRecord]) -> tuple[Normalize, Colormap]:
-    """Viridis without its palest end, which white paper swallows; logarithmic, as lengths matter by ratio.
+    """Return a logarithmic scale, as lengths matter by ratio, and viridis without its palest colours.
 
-    A single length has the legend's colour.
+    Those are invisible on white paper. A single length has the legend's colour.
     """
     lengths = [p.length_tokens for p in points_of(records, "rsr") if p.length_tokens] or [1]
     if len(set(lengths)) == 1:
@@ -165,7 +165,7 @@ def _panel(
 
 
 def _arms(rate: Rate) -> list[list[float]]:
-    """Lengths of an error bar's two arms in percent points; never negative, which matplotlib refuses."""
+    """Return the lengths of an error bar's two arms in percent points; matplotlib refuses negative ones."""
     return [[max(100 * (rate.value - rate.low), 0.0)], [max(100 * (rate.high - rate.value), 0.0)]]
 
 
@@ -197,14 +197,14 @@ def _title(records: Sequence[TrialRecord]) -> str:
 
 
 def _task_metric(records: Sequence[TrialRecord]) -> str:
-    """Which of `UTILITIES` was measured, told by who scored the first task answer."""
+    """Return which of `UTILITIES` was measured, from the judge of the first task answer."""
     rows = (row for record in records for row in record.generations if row.metric == "utility")
     judge = next((row.judge for row in rows), "")
     return judge if judge in UTILITIES else "exact_match"
 
 
 def _floor(records: Sequence[TrialRecord], objective: Objective | None) -> float | None:
-    """Least safety as a rate; None where there is none, or no seed model that it is a share of."""
+    """Return the minimum safety as a rate; None without a floor, or without the seed model for a share."""
     if not isinstance(objective, FloorObjective):
         return None
     if objective.relative_to == "none":
@@ -238,7 +238,7 @@ def draw_legend(
     colours: Colormap,
     floor: bool,
 ) -> None:
-    """Outside of the data; the lengths' colour bar only where there is more than one length."""
+    """Draw the legend outside the data; the colour bar for lengths only if there are several lengths."""
     points = points_of(records, "rsr")
     handles = []
     for kind, name in NAMES.items():
@@ -274,7 +274,7 @@ def _marker(marker: str, label: str, colour: str) -> Line2D:
 
 
 def _spread(places: Sequence[tuple[int, float]]) -> list[int]:
-    """The longest length and, going down, those far enough from the one kept before to be readable."""
+    """Return the longest length, and of the shorter ones those whose labels are far enough apart to read."""
     kept = [places[-1]]
     for length, place in reversed(places[:-1]):
         if kept[-1][1] - place >= 0.05:

@@ -1,4 +1,4 @@
-"""Which trials a trade-off picture shows, and which of them no other one beats; pure."""
+"""The trials in a trade-off plot, and their Pareto front; pure."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ SafetyMetric = Literal["safety", "rsr", "jsr"]
 
 @dataclass(frozen=True)
 class Point:
-    """A trial in one panel."""
+    """A trial's point in one panel."""
 
     trial_id: str
     kind: Kind
@@ -25,7 +25,7 @@ class Point:
 
 
 def points_of(records: Sequence[TrialRecord], metric: SafetyMetric) -> list[Point]:
-    """The trials that can be drawn: those with both rates."""
+    """Return the points of the trials that have both rates."""
     points = []
     for record in records:
         rate = _safety(record) if metric == "safety" else getattr(record, metric)
@@ -38,7 +38,7 @@ def points_of(records: Sequence[TrialRecord], metric: SafetyMetric) -> list[Poin
 
 
 def pareto_front(points: Sequence[Point]) -> list[Point]:
-    """Trained points that no other trained point beats in both rates, by rising utility."""
+    """Return the trained points that no other trained point dominates, by increasing utility."""
     front: list[Point] = []
     trained = [point for point in points if point.kind != "seed"]
     for point in sorted(trained, key=lambda p: (p.x.value, p.y.value), reverse=True):
@@ -48,7 +48,7 @@ def pareto_front(points: Sequence[Point]) -> list[Point]:
 
 
 def _safety(record: TrialRecord) -> Rate | None:
-    """The objective's mean of rates, as a point: its interval is not that of any one rate."""
+    """Return the objective's weighted mean of rates as a point without an interval."""
     if record.safety is None or record.rsr is None:
         return None
     return Rate(record.safety, record.safety, record.safety, record.rsr.n, 0)
@@ -68,7 +68,7 @@ def _kind(record: TrialRecord, strategy: str) -> Kind:
 
 
 def _text(record: TrialRecord, kind: Kind) -> str:
-    """What stands beside a point: "6", a phrase, "sdft", or all of a trial's "6, sdft, safety mix 10 %"."""
+    """Return a point's label: "6", a phrase, "sdft", or a combination such as "6, sdft, safety mix 10 %"."""
     if kind in ("seed", "vanilla"):
         return kind
     preview = record.config.get("preview", {})
@@ -77,5 +77,5 @@ def _text(record: TrialRecord, kind: Kind) -> str:
 
 
 def short(prefix: str) -> str:
-    """A prefix as `quoted`, short enough for a picture."""
+    """Return a prefix as `quoted` does, short enough for a plot."""
     return quoted(prefix, longest=26)

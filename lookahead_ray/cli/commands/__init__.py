@@ -1,1 +1,1 @@
-"""The commands; each parses first and imports what it needs inside itself."""
+"""The commands. Each command imports its dependencies inside its function, after parsing the arguments."""

@@ -1,4 +1,4 @@
-"""The command on training data: write it with previews."""
+"""The command `preview`, which adds previews to training data."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -13,14 +13,14 @@ app = typer.Typer()
 
 
 class Strategy(StrEnum):
-    """What the instruction shows: the answer's first tokens, or a fixed phrase."""
+    """Kinds of preview in the instruction: the answer's first tokens, or a fixed phrase."""
 
     true = "true"
     virtual = "virtual"
 
 
 class Fidelity(StrEnum):
-    """`paper` does as the published code does, quirks included; `fixed` mends them."""
+    """`paper` reproduces the published code with its quirks; `fixed` corrects the quirks."""
 
     fixed = "fixed"
     paper = "paper"
@@ -72,7 +72,7 @@ def preview(
         RowFormat | None, typer.Option("--output-format", help="Of OUT, whatever its suffix.")
     ] = None,
 ) -> None:
-    """Write training data with LookAhead previews in it; trains nothing."""
+    """Add LookAhead previews to training data; nothing is trained."""
     with errors.guarded():
         from lookahead_ray.entrypoints.preview import preview_file
 

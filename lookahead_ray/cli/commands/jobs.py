@@ -1,4 +1,4 @@
-"""Commands on sweeps elsewhere: submit one to a cluster, look at it, end it."""
+"""Commands for sweeps on a cluster: submit, status, logs, stop."""
 
 from typing import Annotated
 
@@ -41,7 +41,7 @@ def submit(
     detach: Annotated[bool, typer.Option("--detach", help="Don't follow the job.")] = False,
     python: Annotated[str, typer.Option("--python", help="The interpreter on the head.")] = "python",
 ) -> None:
-    """Run a sweep on a cluster as a Ray job: packs what git tracks here, and what the space names."""
+    """Run a sweep on a cluster as a Ray job; uploads files that git tracks or that the space names."""
     with errors.guarded():
         path = space_lookup.find(space)
         from lookahead_ray.entrypoints.submit.submission import Submission, Where
@@ -58,7 +58,7 @@ def status(
     address: Address = None,
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Show where a sweep is, from its tables alone; a cluster is asked whether its job runs."""
+    """Show a sweep's progress, read from its tables; with a cluster, also the state of its job."""
     with errors.guarded():
         from lookahead_ray.entrypoints.submit.submission import Where
         from lookahead_ray.entrypoints.submit.watch import show_status
@@ -73,7 +73,7 @@ def logs(
     address: Address = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the job ends.")] = False,
 ) -> None:
-    """Print a submitted job's output; without a cluster, the log in the run's directory."""
+    """Print the output of a submitted job, or, without a cluster, the log in the run's directory."""
     with errors.guarded():
         from lookahead_ray.entrypoints.submit.submission import Where
         from lookahead_ray.entrypoints.submit.watch import show_logs
@@ -83,7 +83,7 @@ def logs(
 
 @app.command()
 def stop(target: JobOrRun, cluster: Cluster = None, address: Address = None) -> None:
-    """End a submitted job in order: committed trials are kept, and --resume goes on."""
+    """Stop a submitted job cleanly; committed trials are kept, and --resume continues the sweep."""
     with errors.guarded():
         from lookahead_ray.entrypoints.submit.submission import Where
         from lookahead_ray.entrypoints.submit.watch import stop as stop_job

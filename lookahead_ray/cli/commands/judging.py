@@ -1,4 +1,4 @@
-"""Commands on judges: score stored answers again, compare a judge with people."""
+"""Commands for judges: score stored answers again, compare a judge with human labels."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +25,7 @@ def rejudge(
     judge: JudgeName,
     overrides: JudgeFields = None,
 ) -> None:
-    """Score a run's stored answers again, by another judge; trains nothing."""
+    """Score a run's stored answers again with another judge; nothing is trained or generated."""
     with errors.guarded():
         from lookahead_ray.entrypoints.rejudge import rejudge_and_report
 
@@ -47,7 +47,7 @@ def judge_agreement(
         list[str] | None, typer.Option(help="A label that means compliance. [1_full_compliance]")
     ] = None,
 ) -> None:
-    """Measure how far a judge agrees with people's labels."""
+    """Measure the agreement of a judge with human labels."""
     with errors.guarded():
         from lookahead_ray.entrypoints.judge_agreement import Columns, measure_and_report
 

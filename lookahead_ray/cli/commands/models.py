@@ -1,4 +1,4 @@
-"""Commands on single models: train one, measure one, align the embedded one."""
+"""Commands for single models: train one, evaluate one, align the embedded one."""
 
 from pathlib import Path
 from typing import Annotated
@@ -32,7 +32,7 @@ def train(
     ] = None,
     overrides: Overrides = None,
 ) -> None:
-    """Train one configuration and write the model, with a card that says how it measured."""
+    """Train one configuration and write the model, with a model card of its measurements."""
     with errors.guarded():
         from lookahead_ray.entrypoints.train import train_and_report
 
@@ -64,10 +64,10 @@ def evaluate(
     run: RunDirectory = None,
     overrides: Overrides = None,
 ) -> None:
-    """Measure a model's safety and utility; trains nothing.
+    """Measure a model's safety and utility; nothing is trained.
 
-    With --suite, --task or --judge and without --space, no YAML file is read: what is not given has its
-    default, the whole of the suite probe and the task word_problems.
+    With --suite, --task or --judge and without --space, no YAML file is read; the defaults are then the
+    whole suite probe and the task word_problems.
     """
     with errors.guarded():
         from lookahead_ray.cli.evaluate_options import assignments
@@ -85,7 +85,7 @@ def align(
     ] = Path("runs/align"),
     overrides: Overrides = None,
 ) -> None:
-    """Train the adapter that makes the seed model refuse."""
+    """Train the alignment adapter, with which the embedded seed model refuses harmful requests."""
     with errors.guarded():
         from lookahead_ray import log_capture
         from lookahead_ray.align.run import align as run_align

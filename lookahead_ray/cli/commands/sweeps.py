@@ -1,4 +1,4 @@
-"""Commands on sweeps: search a space, check one, look at a run's tables."""
+"""Commands for sweeps: run one, check a space, print or export a run's tables."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -13,7 +13,7 @@ app = typer.Typer()
 
 
 class Format(StrEnum):
-    """File formats that tables are exported to."""
+    """File formats for the export of tables."""
 
     csv = "csv"
     parquet = "parquet"
@@ -45,10 +45,10 @@ def validate(
     ] = None,
     overrides: Overrides = None,
 ) -> None:
-    """Check a tuning space, its data, its model and the machine; trains nothing.
+    """Check a tuning space, its data, its model and the machine; nothing is trained.
 
-    Says what the sweep would run on. Cores or GPUs that neither this machine nor the cluster can have are
-    refused; gated or unreachable data of the hub is listed as missing.
+    Prints the hardware that the sweep would use. More cores or GPUs than this machine or the cluster can
+    provide are an error; gated or unreachable hub data is listed as missing.
     """
     with errors.guarded():
         from lookahead_ray.config.load import load_sweep
@@ -84,7 +84,7 @@ def tables(
         str | None, typer.Option("--out", metavar="DIR", help="Where exported files go. [RUN/export]")
     ] = None,
 ) -> None:
-    """Print a run's report again, or export its tables."""
+    """Print a run's report, or export its tables."""
     with errors.guarded():
         from lookahead_ray.entrypoints.tables import export, show
 

@@ -1,1 +1,1 @@
-"""Sweeps on a Ray cluster elsewhere, through Ray's job submission."""
+"""Sweeps on a remote Ray cluster, through Ray's job submission."""

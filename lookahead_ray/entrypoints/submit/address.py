@@ -1,4 +1,4 @@
-"""Where the job server is: an address, or the head of a cluster file through Ray's own tunnel over ssh."""
+"""Access to the job server: an address, or the head of a cluster file through Ray's own tunnel over ssh."""
 
 import os
 import signal
@@ -16,18 +16,18 @@ import yaml
 from lookahead_ray.errors import ConfigError
 
 VARIABLE = "RAY_API_SERVER_ADDRESS"
-"""Ray's own variable for the address of a job server."""
-TUNNEL_S = 120.0  # most time until a tunnel stands
+"""Ray's environment variable for the address of a job server."""
+TUNNEL_S = 120.0  # maximum time for opening a tunnel
 
 
 @contextmanager
 def job_server(cluster: str | None, address: str | None) -> Iterator[str]:
-    """The address of the job server, reachable for the duration.
+    """Yield the address of the job server, which is reachable inside the `with` block.
 
-    `cluster` is a file for `ray up`; the head's dashboard is then forwarded to a free port here.
+    `cluster` is a file for `ray up`; the head's dashboard is then forwarded to a free local port.
 
     Raises:
-        ConfigError: both or neither are given, there is no such file, or the tunnel does not stand.
+        ConfigError: both or neither are given, there is no such file, or the tunnel cannot be opened.
     """
     if cluster is not None:
         if address is not None:
@@ -46,7 +46,7 @@ def job_server(cluster: str | None, address: str | None) -> Iterator[str]:
 
 
 def check_cluster_file(path: Path) -> None:
-    """`ConfigError` unless it is a YAML file with a cluster's name; Ray looks at all else."""
+    """Raise `ConfigError` unless it is a YAML file with a cluster's name; Ray checks everything else."""
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -59,10 +59,10 @@ def check_cluster_file(path: Path) -> None:
 
 @contextmanager
 def tunnel(command: list[str], timeout_s: float = TUNNEL_S) -> Iterator[str]:
-    """The address that `command --port PORT` forwards to, which runs for the duration.
+    """Run `command --port PORT` inside the `with` block and yield the local address that it forwards.
 
     Raises:
-        ConfigError: it ends, or nothing listens at the port in time; the last it printed is told.
+        ConfigError: the command ends, or nothing listens at the port in time; contains its last output line.
     """
     port = _free_port()
     with tempfile.TemporaryFile() as output:
@@ -71,7 +71,7 @@ def tunnel(command: list[str], timeout_s: float = TUNNEL_S) -> Iterator[str]:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # it ends with all that it started, ssh among them
+            start_new_session=True,  # so that all its child processes, such as ssh, are terminated with it
         )
         try:
             deadline = time.monotonic() + timeout_s

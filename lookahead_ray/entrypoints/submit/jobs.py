@@ -1,4 +1,4 @@
-"""Ray's job server as these commands use it: errors in one line, logs followed across lost connections."""
+"""Wrapper of Ray's job server: errors are one line, and logs are followed across lost connections."""
 
 import asyncio
 import logging
@@ -13,13 +13,13 @@ from lookahead_ray.errors import ConfigError, TrialError
 from lookahead_ray.presentation.format import first_line
 
 RUN = "lookahead_ray_run"
-"""Key of a job's metadata that holds its run."""
+"""Key in a job's metadata for its run."""
 ENDED = ("SUCCEEDED", "STOPPED", "FAILED")
 RETRIES, RETRY_S = 5, 3.0
 
 
 class Client(Protocol):
-    """What is used of `ray.job_submission.JobSubmissionClient`."""
+    """The part of `ray.job_submission.JobSubmissionClient` that is used."""
 
     def submit_job(
         self, *, entrypoint: str, submission_id: str, runtime_env: dict[str, Any], metadata: dict[str, str]
@@ -37,11 +37,14 @@ class Client(Protocol):
 
 
 def connect(address: str) -> Client:
-    """Ray's client for the job server at `address`. `ConfigError` if nobody answers there, or refuses."""
+    """Return Ray's client for the job server at `address`.
+
+    Raises `ConfigError` if no server answers or it refuses.
+    """
     from ray.job_submission import JobSubmissionClient
 
-    logging.disable(logging.INFO)  # Ray tells of each package and each connection
-    os.environ[VARIABLE] = address  # Ray takes this and RAY_ADDRESS before what it is told
+    logging.disable(logging.INFO)  # Ray logs each package and each connection
+    os.environ[VARIABLE] = address  # Ray prefers this and RAY_ADDRESS to its argument
     with refusing(f"{address}: a Ray cluster's job server can't be used there"):
         client: Client = JobSubmissionClient(address)
     return client
@@ -55,17 +58,17 @@ class Jobs:
         self._retry_s = retry_s
 
     def submit(self, job: str, entrypoint: str, run: str, runtime_env: dict[str, Any]) -> None:
-        """Upload the working directory and start the job. `ConfigError` if the server refuses it."""
+        """Upload the working directory and start the job. Raises `ConfigError` if the server refuses it."""
         with refusing("the job was not taken"):
             self._client.submit_job(
                 entrypoint=entrypoint, submission_id=job, runtime_env=runtime_env, metadata={RUN: run}
             )
 
     def find(self, job_or_run: str) -> str:
-        """The submission id that it is, or that of the last job of the run that it is.
+        """Return the submission id: the argument itself, or that of the last job of the run.
 
         Raises:
-            ConfigError: no job is called so, and none has this run.
+            ConfigError: no job has this submission id or this run.
         """
         with refusing("the jobs can't be listed"):
             jobs = [job for job in self._client.list_jobs() if job.submission_id]
@@ -80,25 +83,26 @@ class Jobs:
         return last
 
     def status(self, job: str) -> str:
-        """PENDING, RUNNING, SUCCEEDED, STOPPED or FAILED."""
+        """Return PENDING, RUNNING, SUCCEEDED, STOPPED or FAILED."""
         with refusing(job):
             info = self._client.get_job_info(job)
         return str(getattr(info.status, "value", info.status))
 
     def why(self, job: str) -> str:
-        """What the server says of its state, in one line."""
+        """Return the server's message about the job's state, in one line."""
         with refusing(job):
             return first_line(self._client.get_job_info(job).message or "")
 
     def logs(self, job: str) -> str:
-        """All that it printed."""
+        """Return the job's whole output."""
         with refusing(job):
             return self._client.get_job_logs(job)
 
     def follow(self, job: str, write: Callable[[str], object]) -> str:
-        """Write what the job prints until it ends; its last status.
+        """Write the job's output until it ends; return its last status.
 
-        A lost connection is taken up where it was lost; `ConfigError` if that fails again and again.
+        After a lost connection, the output continues where it stopped. Raises `ConfigError` if reconnecting
+        fails repeatedly.
         """
         seen = failures = 0
 
@@ -124,7 +128,7 @@ class Jobs:
             time.sleep(self._retry_s)
 
     def stop(self, job: str, timeout_s: float) -> str:
-        """Ask the job to end and wait until it has; its last status. `TrialError` if it takes too long."""
+        """Stop the job, wait for its end, return its last status. Raises `TrialError` after `timeout_s`."""
         with refusing(job):
             self._client.stop_job(job)
         deadline = time.monotonic() + timeout_s
@@ -137,7 +141,7 @@ class Jobs:
 
 @contextmanager
 def refusing(what: str) -> Iterator[None]:
-    """Whatever Ray's client raises becomes a `ConfigError` of one line."""
+    """Convert any exception of Ray's client to a `ConfigError` of one line."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What of the working tree travels with a job: what git tracks, the space file, and files that it names."""
+"""Packing of a job's files: the files that git tracks, the space file, and the files that it names."""
 
 import os
 import shutil
@@ -10,23 +10,23 @@ from pathlib import Path
 from lookahead_ray.errors import ConfigError
 
 NEVER = {".git", ".venv", "venv", "runs", "__pycache__"}
-"""Names of files and directories that are never packed, whoever tracks or names them."""
-IGNORE_FILES = {".gitignore", ".rayignore"}  # Ray would leave out by these what the space names
+"""Names of files and directories that are never packed, even if git tracks or the space names them."""
+IGNORE_FILES = {".gitignore", ".rayignore"}  # with them, Ray could leave out files that the space names
 SECRET_FILES = (".env", ".netrc", ".pypirc", ".git-credentials")
-MOST_BYTES = 400 * 2**20  # Ray takes packages of up to 500 MiB
+MOST_BYTES = 400 * 2**20  # Ray accepts packages of up to 500 MiB
 MIB = 2**20
 
 
 @dataclass(frozen=True)
 class Packed:
-    """What was packed."""
+    """Number and total size of the packed files."""
 
     files: int
     bytes: int
 
 
 def tracked(root: Path) -> list[Path]:
-    """Files below `root` that git tracks and that are there, relative to it; none outside of a checkout.
+    """Return the files below `root` that git tracks, relative to it; none outside a checkout.
 
     Raises:
         ConfigError: git is not installed.
@@ -41,13 +41,13 @@ def tracked(root: Path) -> list[Path]:
 
 
 def pack(root: Path, named: Iterable[Path], target: Path) -> Packed:
-    """Copy tracked and named files (directories: what is in them) from `root` to the directory `target`.
+    """Copy tracked and named files, and the contents of named directories, from `root` to `target`.
 
-    A link becomes what it leads to; one that leads out of `root` is left out, as are `NEVER` and files that
-    are known to hold secrets.
+    A link is replaced by its target; links to outside of `root` are left out, as are `NEVER` and files that
+    usually contain secrets.
 
     Raises:
-        ConfigError: more than `MOST_BYTES`, or a named file that is left out.
+        ConfigError: more than `MOST_BYTES`, or a named file is left out.
     """
     real = root.resolve()
     named = list(named)
@@ -70,7 +70,7 @@ def pack(root: Path, named: Iterable[Path], target: Path) -> Packed:
 
 
 def _files(root: Path, path: Path) -> Iterator[Path]:
-    """The file, or all files in the directory."""
+    """Yield the file, or all files in the directory."""
     if not (root / path).is_dir():
         yield path
         return

@@ -1,4 +1,4 @@
-"""The files that a space names, and which of them travel with a job."""
+"""The files that a space names, divided into those packed with a job and those on the cluster."""
 
 import os
 from collections.abc import Iterator
@@ -11,18 +11,18 @@ from lookahead_ray.errors import ConfigError
 from lookahead_ray.filesystem import is_url
 
 HUB_FIELDS = ("model", "judges")
-"""Fields whose `path` may be a name on the hub instead of a file."""
+"""Fields whose `path` may be a hub name instead of a file."""
 
 
 def named_files(sweep: Sweep, tree: dict[str, Any]) -> tuple[list[Path], list[str]]:
-    """Files and directories to pack, relative to the current directory; and absolute paths, which are not.
+    """Return the paths to pack, relative to the current directory, and absolute paths, which aren't packed.
 
     Args:
-        sweep: as it was loaded here.
-        tree: what the space file holds, overrides included, with its sources of phrases still in it.
+        sweep: the sweep as loaded on this machine.
+        tree: the content of the space file, overrides and `choice_from` mappings included.
 
     Raises:
-        ConfigError: one line; a path leads out of the current directory, or a file isn't there.
+        ConfigError: one line; a path is outside the current directory, or a file doesn't exist.
     """
     pack: list[Path] = []
     elsewhere: list[str] = []
@@ -43,7 +43,7 @@ def named_files(sweep: Sweep, tree: dict[str, Any]) -> tuple[list[Path], list[st
 
 
 def paths(node: Any, field: str = "") -> Iterator[tuple[str, str]]:
-    """Dotted field and value of all that is called `path` or `…_path`, those among choices too."""
+    """Yield dotted name and value of all fields named `path` or `…_path`, also each option of a choice."""
     if isinstance(node, list | tuple):
         node = {str(index): value for index, value in enumerate(node)}
     if not isinstance(node, dict):
@@ -58,7 +58,7 @@ def paths(node: Any, field: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _phrases(sweep: Sweep, tree: Any) -> Iterator[Path]:
-    """Files of phrases; looked for beside the space file first, as `config.phrases` does."""
+    """Yield the files of phrases, looked up next to the space file first, as in `config.phrases`."""
     if isinstance(tree, list):
         tree = dict(enumerate(tree))
     if not isinstance(tree, dict):

@@ -28,7 +28,7 @@ from lookahead_ray.entrypoints.submit.submission import (
 from lookahead_ray.sanitize import visible
 
 STOP_S = 60
-"""Seconds that a stopped driver has for its end, before it is killed."""
+"""Seconds that a stopped driver has for shutdown before it is killed."""
 Connect = Callable[[str], Client]
 
 
@@ -40,10 +40,10 @@ def submit(
     tell: Callable[[str], None],
     connect: Connect = connect,
 ) -> None:
-    """Check all, upload, start the job and follow it; exit code 1 if it fails, 130 if it is stopped.
+    """Check everything, upload, start the job and follow it; exit with 1 if it fails, 130 if it is stopped.
 
     Raises:
-        ConfigError: one line, before anything is uploaded, or the job server's refusal.
+        ConfigError: one line; a rule is broken, before anything is uploaded, or the job server refuses.
     """
     inside = path.resolve().is_relative_to(Path.cwd().resolve())
     path = Path(os.path.relpath(path)) if inside else path
@@ -60,7 +60,7 @@ def submit(
         if not inside:
             (Path(folder) / space).parent.mkdir(exist_ok=True)
             (Path(folder) / space).write_bytes(path.read_bytes())
-        Path(folder, ".lookahead-ray-job").write_text(job)  # no two jobs share a directory on the head
+        Path(folder, ".lookahead-ray-job").write_text(job)  # so that jobs don't share a directory on the head
         with job_server(where.cluster, where.address) as address:
             jobs = Jobs(connect(address))
             jobs.submit(
@@ -73,7 +73,7 @@ def submit(
                         **variables,
                         JOB: job,
                         "PYTHONUNBUFFERED": "1",
-                        "RAY_JOB_STOP_SIGNAL": "SIGINT",  # as Ctrl-C: the driver ends in order
+                        "RAY_JOB_STOP_SIGNAL": "SIGINT",  # like Ctrl-C: the driver shuts down cleanly
                         "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_S),
                     },
                 },
@@ -90,7 +90,7 @@ def submit(
 
 
 def follow(jobs: Jobs, job: str, where: Where) -> str:
-    """Print what the job prints; its last status. Ctrl-C ends the following alone."""
+    """Print the job's output and return its last status. Ctrl-C stops only the following, not the job."""
 
     def write(text: str) -> None:
         sys.stdout.write("\n".join(visible(line) for line in text.split("\n")))
@@ -102,7 +102,7 @@ def follow(jobs: Jobs, job: str, where: Where) -> str:
 
 
 def end(job: str, status: str, again: str, jobs: Jobs) -> None:
-    """Say how a followed job ended; exit codes as `sweep`'s own."""
+    """Print how a followed job ended; exit with the same codes as `sweep`."""
     if status == "STOPPED":
         errors.say(f"stopped: committed trials are kept; go on with: {again}")
         raise typer.Exit(errors.EXIT_INTERRUPTED)

@@ -17,13 +17,13 @@ from lookahead_ray.presentation.status import Driver, print_status, read_status,
 from lookahead_ray.sanitize import visible
 from lookahead_ray.sweep.run_files import LOG
 
-MARGIN_S = 30  # of what Ray itself needs to end a job, beyond the driver's own time
+MARGIN_S = 30  # time that Ray itself needs to stop a job, beyond the driver's STOP_S
 
 
 def show_status(
     run: str, as_json: bool, where: Where, tell: Callable[[str], None], connect: Connect = connect
 ) -> None:
-    """Tell the run's status; with a cluster given, its job server says whether the driver runs."""
+    """Print the run's status; if a cluster is given, its job server provides the state of the driver."""
     status = read_status(run)
     if where.options:
         with job_server(where.cluster, where.address) as address:
@@ -41,7 +41,7 @@ def show_status(
 def show_logs(
     target: str, following: bool, where: Where, tell: Callable[[str], None], connect: Connect = connect
 ) -> None:
-    """Print a job's log, or without a cluster what the run's driver logged.
+    """Print a job's log, or, without a cluster, the log of the run's driver.
 
     Raises:
         ConfigError: no such job.
@@ -66,7 +66,7 @@ def show_logs(
 
 
 def run_log(run: str) -> str:
-    """What the run's driver logged: at a URL from its end on."""
+    """Return the log of the run's driver; for a run at a URL it exists only after the driver's end."""
     try:
         return store.kept(run, LOG).decode("utf-8", "replace")
     except StoreError as error:
@@ -74,11 +74,11 @@ def run_log(run: str) -> str:
 
 
 def stop(target: str, where: Where, tell: Callable[[str], None], connect: Connect = connect) -> None:
-    """Ask a job, or a run's last job, to end, and wait until it has.
+    """Stop a job, or a run's last job, and wait until it has ended.
 
     Raises:
         ConfigError: no such job.
-        TrialError: it still runs.
+        TrialError: the job is still running.
     """
     with job_server(where.cluster, where.address) as address:
         jobs = Jobs(connect(address))
