@@ -1,1 +1,1 @@
-"""Batch analysis of trial tables; reads the store only, without torch and ray."""
+"""Batch analysis of trial tables; reads only the store and imports neither torch nor ray."""

@@ -1,6 +1,6 @@
-"""`python -m analysis COMMAND …`: reports, tables, figures, comparisons and SQL about runs.
+"""`python -m analysis COMMAND …`: reports, tables, figures, comparisons and SQL queries on runs.
 
-Exit codes: 2 and one line on stderr for what the user can mend, 1 for anything else.
+Exit codes: 2, with one line on stderr, for errors that the user can correct; 1 for all others.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ def report(
     runs: RunPaths,
     out: Annotated[Path, typer.Option("--out", help="The HTML file to write.")] = Path("report.html"),
 ) -> None:
-    """Write one self-contained HTML file about the runs."""
+    """Write a report on the runs as one self-contained HTML file."""
     with guarded():
         from analysis.report import write_report
 
@@ -72,9 +72,10 @@ def compare(
         Path | None, typer.Option("--out", help="The file for all tests, as csv unless --format says else.")
     ] = None,
 ) -> None:
-    """Sweeps side by side: paired tests against vanilla, corrected, and replication over seeds.
+    """Compare sweeps: paired tests against vanilla, corrected, and replication over random seeds.
 
-    Printed is what differs and how many don't. As csv, json or markdown: all tests, with all numbers in full.
+    As a table, prints the significant differences and the number of the others. As csv, json or markdown,
+    prints all tests, with all numbers in full.
     """
     with guarded():
         from analysis.compare import compare as compared
@@ -100,9 +101,9 @@ def query(
         int | None, typer.Option(min=1, help=f"Rows at most. [{TABLE_ROWS} as a table, else all]")
     ] = None,
 ) -> None:
-    """Ask the tables by name: trials, steps, signals, generations, token_kl, verdicts.
+    """Run an SQL query on the tables trials, steps, signals, generations, token_kl, verdicts.
 
-    `schema` tells their fields.
+    `schema` prints their fields.
     """
     with guarded():
         from analysis.query import query as ask
@@ -117,7 +118,7 @@ def query(
 
 @app.command()
 def schema(form: Format = "table") -> None:
-    """Every table and field with its type, unit and meaning."""
+    """Print every table and field with its type, unit and meaning."""
     with guarded():
         from analysis.schema import schema as fields
         from analysis.show import show

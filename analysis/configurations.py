@@ -1,4 +1,4 @@
-"""Trials that differ in their seed alone are one configuration."""
+"""Grouping of trials to configurations: trials that differ only in the random seed are one configuration."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -29,13 +29,13 @@ FIELDS = pa.schema(
 
 
 def configured(trials: pa.Table) -> pa.Table:
-    """The completed trials, one for each seed of a configuration.
+    """Return the completed trials, one for each random seed of a configuration.
 
-    Added are: configuration (a number, from 0 in the order to show), label (what it is), kind (seed, vanilla,
-    none, true, virtual), model, task, and rest (JSON: its settings but for preview and seed).
+    Added columns: configuration (a number from 0, in display order), label (its name), kind (seed, vanilla,
+    none, true, virtual), model, task, and rest (JSON: its settings except preview and seed).
 
-    `trials` has the columns `run` and `COLUMNS`. Runs are looked through: the same settings with another seed
-    in another run are a repeat. Sorted by configuration; within one the searched trial comes before repeats.
+    `trials` has the columns `run` and `COLUMNS`. Configurations span runs: the same settings with another
+    seed in another run are a repeat. Sorted by configuration; the search trial comes before its repeats.
     """
     rows = [row for row in trials.to_pylist() if row["status"] == "completed"]
     groups: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
@@ -88,7 +88,7 @@ def _added(row: dict[str, Any]) -> dict[str, str]:
 
 
 def _names(firsts: list[dict[str, Any]]) -> list[str]:
-    """A label for each; what they differ in follows where a model and task would have several of it."""
+    """Return a label for each row; equal labels of a model and task are extended by what differs."""
     names = [row_label(row) for row in firsts]
     places: dict[tuple[str, ...], list[int]] = {}
     for place, (row, name) in enumerate(zip(firsts, names, strict=True)):

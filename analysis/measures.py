@@ -1,4 +1,4 @@
-"""Every configuration's rates: intervals, spread over seeds, differences to vanilla on the same prompts."""
+"""Rates of configurations: intervals, spread over seeds, differences to vanilla on the same prompts."""
 
 from collections.abc import Sequence
 from statistics import fmean, stdev
@@ -29,8 +29,9 @@ Ends = tuple[float | None, float | None]
 
 
 class Measured(NamedTuple):
-    """A configuration's metric: its prompts, mean credit by prompt (None where seeds, or RSR and JSR, have
-    other prompts), rate by seed, and the columns.
+    """A configuration's metric: its prompts, mean credit by prompt, rate by seed, and the columns.
+
+    The credit is None if the prompts of random seeds, or of RSR and JSR, differ.
     """
 
     prompts: tuple[tuple[str, str], ...]
@@ -40,14 +41,14 @@ class Measured(NamedTuple):
 
 
 def measures(configured: pa.Table, scores: Scores) -> pa.Table:
-    """A row for each configuration and metric that was measured; all values in 0..1.
+    """Return a row for each configuration and measured metric; all values are in 0..1.
 
-    With one seed the interval is the rate's (Wilson, or Student for scores). With several, value is the mean
-    of the seeds' rates, spread their standard deviation, and the interval the wider of Student's over seeds
-    and over the prompts' means: neither training nor prompts may look steadier than they are. n counts
-    prompts, unparsed answers of all seeds. change is the difference to vanilla, prompt by prompt, its ends
-    made alike (over the differences of seeds that both have, else of all to vanilla's mean); null where
-    vanilla was asked other prompts.
+    With one random seed, the interval is the rate's (Wilson, or Student for scores). With several, value is
+    the mean of the seeds' rates, spread their standard deviation, and the interval the wider of Student's
+    over seeds and over the prompts' means, so that neither source of variation is understated. n counts
+    prompts, unparsed counts answers of all seeds. change is the difference to vanilla, prompt by prompt, with
+    an interval made in the same way (over the differences of seeds that both have, else of all seeds to
+    vanilla's mean); null if vanilla was evaluated on other prompts.
     """
     trials: dict[int, list[dict[str, Any]]] = {}
     for row in configured.select(["configuration", *KEYS]).to_pylist():
@@ -69,7 +70,7 @@ def measures(configured: pa.Table, scores: Scores) -> pa.Table:
 
 
 def vanilla_of(own: Rows, vanilla: Sequence[Rows]) -> Rows | None:
-    """Of vanilla's configurations that of the same model and task, of the same run if there is one."""
+    """Return vanilla's configuration of the same model and task, from the same run if there is one."""
     alike = [rows for rows in vanilla if all(rows[0][key] == own[0][key] for key in ("model", "task"))]
     runs = {row["run"] for row in own}
     return next((rows for rows in alike if runs & {row["run"] for row in rows}), alike[0] if alike else None)

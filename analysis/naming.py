@@ -1,4 +1,4 @@
-"""What a row of `trials` is called and drawn as."""
+"""Labels and kinds of the rows of `trials`."""
 
 import json
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ from lookahead_ray.trial.label import label
 
 
 def row_label(row: Mapping[str, Any]) -> str:
-    """A few words for a row with role, strategy, and config and params as JSON text.
+    """Return a short label for a row with role, strategy, and config and params as JSON text.
 
-    A configuration of another time, which can't be read, is called by its role and strategy.
+    A configuration of another version that can't be read gets its role and strategy as label.
     """
     try:
         return label(json.loads(row["config"]), row["role"], json.loads(row["params"]))
@@ -21,7 +21,7 @@ def row_label(row: Mapping[str, Any]) -> str:
 
 
 def model_of(trials: pa.Table) -> str:
-    """Path of the model that the first trial is of, from the column config; "" if it says none."""
+    """Return the path of the first trial's model, from the column config; "" if it has none."""
     for text in trials["config"].slice(0, 1).to_pylist():
         found = json.loads(text).get("model", {}).get("path", "")
         return str(found)
@@ -29,7 +29,7 @@ def model_of(trials: pa.Table) -> str:
 
 
 def row_kind(row: Mapping[str, Any]) -> str:
-    """seed or vanilla for a reference and its repeats, else the strategy: none, true or virtual."""
+    """Return seed or vanilla for a reference and its repeats, else the strategy: none, true or virtual."""
     if row["role"] == "repeat" and row["strategy"] == "none" and row.get("params") == "{}":
         return "vanilla"
     kind: str = row["role"] if row["role"] in ("seed", "vanilla") else row["strategy"]

@@ -1,4 +1,4 @@
-"""Opening one run: what is committed, in which schema version, and whether a sweep is at work."""
+"""Opening of one run: its commits, their schema versions, and whether a sweep is running."""
 
 import fcntl
 import os
@@ -14,12 +14,12 @@ from lookahead_ray.store.lock import FILE as LOCK
 from lookahead_ray.store.schemas import SCHEMA_VERSION
 
 READABLE = (2, SCHEMA_VERSION)
-"""Schema versions whose columns mean the same; what version 2 lacked is null."""
+"""Schema versions whose columns have the same meaning; columns missing in version 2 are null."""
 
 
 @dataclass(frozen=True)
 class OpenRun:
-    """A run as it was when opened: `name` is what its rows carry in the column `run`."""
+    """A run at the time when it was opened; `name` is the value of the column `run`."""
 
     name: str
     run: str
@@ -30,7 +30,7 @@ class OpenRun:
 
 
 def open_run(run: str, name: str) -> OpenRun:
-    """Read who the run is and what is committed; `StoreError` as `open_runs` says."""
+    """Read the run's identity and commits. Raises `StoreError` as `open_runs` does."""
     files = Files(run)
     identity = read_identity(files, READABLE)
     if identity is None:
@@ -39,7 +39,7 @@ def open_run(run: str, name: str) -> OpenRun:
 
 
 def run_names(runs: Sequence[str]) -> tuple[str, ...]:
-    """A name for each run: the last parts of its path, as few as tell all of them apart."""
+    """Return a name for each run: the shortest end of its path that distinguishes all runs."""
     paths = [PurePosixPath(os.path.normpath(run) if "://" not in run else run.rstrip("/")) for run in runs]
     if len(set(paths)) < len(paths):
         twice = next(path for path in paths if paths.count(path) > 1)

@@ -1,4 +1,4 @@
-"""SQL over the tables of runs."""
+"""SQL queries on the tables of runs."""
 
 from collections.abc import Sequence
 
@@ -11,17 +11,17 @@ ALLOWED = "one statement that gives rows: SELECT, WITH, FROM, VALUES, DESCRIBE, 
 
 
 def query(sql: str, runs: Sequence[str], limit: int | None = None) -> pa.Table:
-    """The rows that `sql` gives over the tables of `views.VIEWS`, which have the column `run` in front.
+    """Return the rows of the query `sql` on the tables of `views.VIEWS`, whose first column is `run`.
 
-    The query reads the runs' tables and nothing else; it writes nothing. `QueryError` if it is wrong or not
-    allowed, `StoreError` if a run cannot be read.
+    The query can read only the runs' tables and write nothing. Raises `QueryError` if it is wrong or not
+    allowed, and `StoreError` if a run cannot be read.
     """
     check(sql)
     return open_runs(runs).sql(sql, limit)
 
 
 def check(sql: str) -> None:
-    """`QueryError` unless `sql` is one statement that only reads."""
+    """Raise `QueryError` unless `sql` is one statement that only reads."""
     try:
         with duckdb.connect() as connection:
             statements = connection.extract_statements(sql)

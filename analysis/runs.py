@@ -1,7 +1,7 @@
-"""One or many runs as SQL views and Arrow tables, each row with the run that it is from.
+"""One or many runs as SQL views and Arrow tables, with the run of each row.
 
-Only trials that were committed whole are seen, so a sweep may go on meanwhile. Runs of an earlier schema
-version are read too: columns and tables that it didn't have are null and empty.
+Only completely committed trials are visible, so a sweep may be running. Runs of an earlier schema version are
+read too: its missing columns are null and its missing tables are empty.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -23,34 +23,34 @@ PART_ROWS = 200_000
 
 
 class QueryError(LookaheadRayError):
-    """A query breaks SQL or what is allowed; one line."""
+    """A query is invalid SQL or not allowed; the message is one line."""
 
 
 @dataclass(frozen=True)
 class Runs:
-    """Runs behind one DuckDB connection with a view for each table. `open_runs` and `behind` make them."""
+    """Runs with one DuckDB connection that has a view for each table. Created by `open_runs` and `behind`."""
 
     runs: tuple[OpenRun, ...]
     connection: duckdb.DuckDBPyConnection
 
     def table(self, name: TableName, columns: Sequence[str] = (), where: str = "") -> pa.Table:
-        """Rows of a table, in the order of runs and commits: the column `run`, then `columns` (default: all).
+        """Return a table's `run` and `columns` (default: all), in the order of runs and commits.
 
-        `where` is SQL of our own, never a user's.
+        `where` is SQL from this package, never from a user.
         """
         wanted = ", ".join(f'"{one}"' for one in ("run", *columns)) if columns else "*"
         return self.sql(f"SELECT {wanted} FROM {name}" + (f" WHERE {where}" if where else ""))  # noqa: S608
 
     def only(self, trial_ids: Collection[str]) -> "Runs":
-        """The same runs with these trials alone; other trials' files aren't touched."""
+        """Return the same runs with only these trials; the files of other trials aren't read."""
         wanted = frozenset(trial_ids)
         return behind(
             [replace(one, commits=tuple(c for c in one.commits if c.trial_id in wanted)) for one in self.runs]
         )
 
     def whole_trials(self, name: TableName, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """As `table`, in parts of some `PART_ROWS` rows that end between trials; `columns` has trial_id."""
-        waiting: list[pa.RecordBatch] = []  # often as small as a trial
+        """Yield a table in parts of about `PART_ROWS` rows with whole trials; `columns` includes trial_id."""
+        waiting: list[pa.RecordBatch] = []  # batches, often as small as one trial
         with self.failing():
             reader = self.connection.sql(f"SELECT run, {', '.join(columns)} FROM {name}")  # noqa: S608
             for batch in reader.to_arrow_reader(PART_ROWS):
@@ -67,9 +67,9 @@ class Runs:
             yield pa.Table.from_batches(waiting).combine_chunks()
 
     def sql(self, query: str, limit: int | None = None) -> pa.Table:
-        """The result of a query, at most `limit` rows of it.
+        """Return at most `limit` rows of the query's result.
 
-        `StoreError` naming the file if one is damaged, `QueryError` for all else that goes wrong.
+        Raises `StoreError` naming a damaged file, and `QueryError` for all other errors.
         """
         with self.failing():
             found = self.connection.sql(query)
@@ -79,7 +79,7 @@ class Runs:
 
     @contextmanager
     def failing(self) -> Iterator[None]:
-        """DuckDB's errors as `StoreError` naming the damaged file, or else as `QueryError`."""
+        """Convert DuckDB's errors to `StoreError` naming the damaged file, or else to `QueryError`."""
         try:
             yield
         except duckdb.Error as error:
@@ -89,7 +89,7 @@ class Runs:
             raise QueryError(f"query: {' '.join(reason.split())}") from error
 
     def _name_the_damaged(self) -> None:
-        """`StoreError` naming the first file that cannot be read, if there is one."""
+        """Raise `StoreError` naming the first file that cannot be read, if there is one."""
         from lookahead_ray.store.reader import Run
 
         for one in self.runs:
@@ -103,8 +103,8 @@ class Runs:
 def open_runs(runs: Sequence[str]) -> Runs:
     """Open `runs`, paths or fsspec URLs.
 
-    `StoreError` naming the file if one is no run, is of an unknown schema version, or has a committed file
-    that is missing or cut short; or if a run is given twice.
+    Raises `StoreError` naming the file if one is not a run, has an unknown schema version, or has a committed
+    file that is missing or truncated; or if a run is given twice.
     """
     if not runs:
         raise StoreError("must be given at least one run, got none")
@@ -112,9 +112,9 @@ def open_runs(runs: Sequence[str]) -> Runs:
 
 
 def behind(opened: Sequence[OpenRun]) -> Runs:
-    """Views over what is open."""
+    """Return the opened runs with views on their tables."""
     connection = duckdb.connect(config={"threads": THREADS, "python_enable_replacements": False})
     made = Runs(tuple(opened), connection)
-    with made.failing():  # DuckDB reads the first file of each table at once
+    with made.failing():  # DuckDB reads the first file of each table immediately
         create_views(connection, [(one.name, one.files, one.commits) for one in opened])
     return made

@@ -1,4 +1,4 @@
-"""What the tables hold, from the store's own declaration."""
+"""Fields of the tables, from the store's declaration."""
 
 import pyarrow as pa
 
@@ -7,7 +7,7 @@ from lookahead_ray.store.schemas import SCHEMAS
 
 
 def schema() -> pa.Table:
-    """table, field, type, null (may it be null), unit, description: a row for each field of every table."""
+    """Return a row for each field of every table: table, field, type, null (nullable), unit, description."""
     rows = [
         {
             "table": name,
@@ -24,7 +24,7 @@ def schema() -> pa.Table:
 
 
 def _said(field: pa.Field, what: bytes) -> str:
-    """Of a field of verdicts that says nothing, what the field of generations by that name says."""
+    """Return the field's metadata; for a verdicts field without any, that of the same generations field."""
     metadata = field.metadata
     if metadata is None and field.name in SCHEMAS["generations"].names:
         metadata = SCHEMAS["generations"].field(field.name).metadata
@@ -34,5 +34,5 @@ def _said(field: pa.Field, what: bytes) -> str:
 
 def _type(kind: pa.DataType) -> str:
     if pa.types.is_dictionary(kind):
-        return str(kind.value_type)  # a dictionary is how it is stored, not what it is
+        return str(kind.value_type)  # a dictionary is only the storage format
     return f"list of {kind.value_type}" if pa.types.is_list(kind) else str(kind)

@@ -1,6 +1,6 @@
 """Arrow tables as text: for a terminal, or as CSV, JSON, Markdown and LaTeX.
 
-Answers and phrases are untrusted: nothing that a terminal would obey goes to one.
+Answers and phrases are untrusted: characters that control a terminal are never printed to one.
 """
 
 import csv
@@ -42,7 +42,7 @@ LATEX = {
 
 
 def cell(value: Any) -> str:
-    """One value for people, on one line: 6 digits, – for null, lists and structs as JSON."""
+    """Return a value as readable text on one line: 6 digits, – for null, lists and structs as JSON."""
     if value is None:
         return "–"
     if isinstance(value, float):
@@ -53,7 +53,7 @@ def cell(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON can say it: NaN and infinities become null."""
+    """Return the value as valid JSON data: NaN and infinities become null."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
@@ -62,7 +62,7 @@ def plain(value: Any) -> Any:
 
 
 def as_csv(table: pa.Table) -> str:
-    """CSV with a header; null is empty, lists are JSON."""
+    """Return CSV with a header; null is empty, lists are JSON."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.column_names)
@@ -74,14 +74,14 @@ def as_csv(table: pa.Table) -> str:
 
 
 def as_json(table: pa.Table) -> str:
-    """A list of objects, ASCII alone, so that it is safe to look at; NaN and infinities are null."""
+    """Return a JSON list of objects, in ASCII, which is safe on a terminal; NaN and infinities are null."""
     names = table.column_names
     rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
     return json.dumps([dict(zip(names, map(plain, row), strict=True)) for row in rows], default=str) + "\n"
 
 
 def as_markdown(table: pa.Table) -> str:
-    """A Markdown table; what Markdown or HTML would take for markup is escaped."""
+    """Return a Markdown table; Markdown and HTML markup in cells is escaped."""
     lines = [table.column_names, ["---"] * table.num_columns, *_rows(table)]
     shown = [[re.sub(r"([\\|`*_<>\[\]])", r"\\\1", one) for one in line] for line in lines]
     shown[1] = lines[1]
@@ -89,7 +89,7 @@ def as_markdown(table: pa.Table) -> str:
 
 
 def as_latex(table: pa.Table) -> str:
-    """A `tabular` with booktabs' rules; first column left, all others right."""
+    """Return a LaTeX `tabular` with booktabs rules; first column left-aligned, all others right-aligned."""
     lines = [" & ".join(map(latex, line)) + r" \\" for line in [table.column_names, *_rows(table)]]
     head = rf"\begin{{tabular}}{{l{'r' * (table.num_columns - 1)}}}"
     body = [head, r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule", r"\end{tabular}"]
@@ -97,7 +97,7 @@ def as_latex(table: pa.Table) -> str:
 
 
 def latex(text: str) -> str:
-    """Text in which LaTeX sees no command."""
+    """Return the text escaped for LaTeX."""
     return "".join(LATEX.get(character, character) for character in clean(text))
 
 
@@ -112,9 +112,9 @@ TEXTS: dict[str, Callable[[pa.Table], str]] = {
 def show(
     table: pa.Table, form: str, widest: int = WIDEST, width: int = PLAIN_WIDTH, numbers: Collection[str] = ()
 ) -> None:
-    """Print the table on stdout: "table" for people, cells cut to `widest`, or as one of `TEXTS`.
+    """Print the table on stdout: as readable "table" with cells cut to `widest`, or as one of `TEXTS`.
 
-    `width`: columns where there is no terminal to ask. `numbers`: columns of text that stand like numbers.
+    `width`: number of columns if stdout is not a terminal. `numbers`: text columns aligned like numbers.
     """
     if form != "table":
         if form not in TEXTS:

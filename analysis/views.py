@@ -1,4 +1,4 @@
-"""A DuckDB view for each table of the store and for verdicts, over all runs, read as far as a query needs."""
+"""DuckDB views of the store's tables and of verdicts, over all runs; queries read only the data they need."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,16 +13,16 @@ from lookahead_ray.store.verdicts import FOLDER as VERDICTS_FOLDER
 from lookahead_ray.store.verdicts import VERDICTS, verdict_files
 
 VIEWS: dict[str, pa.Schema] = dict(SCHEMAS) | {"verdicts": VERDICTS}
-"""What there is to ask: the store's tables, and the verdicts of `rejudge`."""
+"""Tables that can be queried: the store's tables, and the verdicts of `rejudge`."""
 RunFiles = tuple[str, Files, Sequence[Commit]]
 """A run's name, its files and its commits."""
 
 
 def create_views(connection: duckdb.DuckDBPyConnection, runs: Iterable[RunFiles]) -> None:
-    """Make the views, then lock the connection: from here on it reads runs' tables and verdicts alone.
+    """Create the views, then lock the connection, which can then read only the runs' tables and verdicts.
 
-    Each view has the column `run` and then those of `VIEWS`; what a file of an earlier schema version lacks
-    is null. Local Parquet files are read by DuckDB itself, others through pyarrow.
+    Each view has the column `run` and then those of `VIEWS`; columns missing in a file of an earlier schema
+    version are null. Local Parquet files are read by DuckDB itself, others through pyarrow.
     """
     runs = list(runs)
     for table in VIEWS:
@@ -37,7 +37,7 @@ def create_views(connection: duckdb.DuckDBPyConnection, runs: Iterable[RunFiles]
 
 
 def quoted(text: str) -> str:
-    """An SQL string."""
+    """Return the text as an SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -94,10 +94,10 @@ def _nothing(connection: duckdb.DuckDBPyConnection, table: str) -> str:
 
 
 def _plain(field: pa.Field) -> pa.Field:
-    """The field without its dictionary, which DuckDB would take for an enumeration."""
+    """Return the field without dictionary encoding, which DuckDB would treat as an enumeration."""
     return pa.field(field.name, pa.string() if pa.types.is_dictionary(field.type) else field.type)
 
 
 def _for_duckdb(files: Files) -> bool:
-    """Whether DuckDB can open the files itself: local ones in whose path it sees no pattern."""
+    """Return whether DuckDB can open the files itself: local ones whose path is not a pattern."""
     return files.local and not set("*?[") & set(files.root)

@@ -1,4 +1,4 @@
-"""Sweeps side by side: paired tests, replication over seeds, and what the noise hides."""
+"""Comparison of sweeps: paired tests, replication over random seeds, and differences within the noise."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -16,7 +16,7 @@ MOST_NAMED = 4
 
 
 class Comparison(NamedTuple):
-    """What `compare` finds: see the functions of the same names."""
+    """Results of `compare`; see the functions of the same names."""
 
     overview: pa.Table
     tests: pa.Table
@@ -26,7 +26,10 @@ class Comparison(NamedTuple):
 
 
 def compare(runs: Sequence[str]) -> Comparison:
-    """Compare the runs' completed trials. `LookaheadRayError` if a run can't be read or none is completed."""
+    """Compare the runs' completed trials.
+
+    Raises `LookaheadRayError` if a run can't be read or no trial is completed.
+    """
     opened = open_runs(runs)
     trials = opened.table("trials", configurations.COLUMNS)
     configured = configurations.configured(trials)
@@ -46,7 +49,11 @@ def compare(runs: Sequence[str]) -> Comparison:
 
 
 def overview(trials: pa.Table, configured: pa.Table, running: dict[str, bool | None]) -> pa.Table:
-    """run, models, tasks, seeds, trials, completed, others (failed or stopped), running (or "not known")."""
+    """Return a row for each run.
+
+    Columns: run, models, tasks, seeds, trials, completed, others (failed or stopped), running (or "not
+    known").
+    """
     rows = []
     pairs = list(zip(trials["run"].to_pylist(), trials["status"].to_pylist(), strict=True))
     shown = configured.select(["run", "model", "task", "seed"]).to_pylist()
@@ -69,9 +76,9 @@ def overview(trials: pa.Table, configured: pa.Table, running: dict[str, bool | N
 
 
 def sentences(configured: pa.Table, found: scores.Scores, tests: pa.Table) -> Iterator[str]:
-    """For each run and metric: who differs from vanilla beyond the noise, who can't be told from the best.
+    """Yield sentences per run and metric on significant differences to vanilla, and on ties with the best.
 
-    A configuration with several seeds differs only if it does so with each of them, in one direction.
+    A configuration with several random seeds differs only if it does with each of them, in one direction.
     """
     rows = tests.to_pylist()
     for run in dict.fromkeys(configured["run"].to_pylist()):

@@ -1,4 +1,4 @@
-"""The same configuration over seeds and over runs."""
+"""Comparison of the same configuration over random seeds and over runs."""
 
 from statistics import fmean, stdev
 
@@ -10,9 +10,9 @@ METRICS = ("rsr", "jsr", "over_refusal", "utility")
 
 
 def side_by_side(configured: pa.Table, scores: Scores) -> pa.Table:
-    """label, metric and a column for each run: the mean of its seeds' rates in 0..1, null where it has none.
+    """Return label, metric and a column per run: the mean rate over random seeds, in 0..1, or null.
 
-    A configuration is known by its label, so that models and tasks can stand side by side.
+    A configuration is identified by its label, so that models and tasks can be compared.
     """
     runs = list(dict.fromkeys(configured["run"].to_pylist()))
     found: dict[tuple[str, str], dict[str, list[float]]] = {}
@@ -31,10 +31,10 @@ def side_by_side(configured: pa.Table, scores: Scores) -> pa.Table:
 
 
 def replicated(configured: pa.Table, scores: Scores, tests: pa.Table) -> pa.Table:
-    """Configurations with at least two seeds, a row a metric.
+    """Return the configurations with at least two random seeds, one row per metric.
 
-    label, model, task, metric, seeds; mean, spread (standard deviation over seeds), least and most in 0..1;
-    above and below: how many seeds were so, of vanilla, beyond the noise.
+    Columns: label, model, task, metric, seeds; mean, spread (standard deviation over seeds), least and most
+    in 0..1; above and below: the number of seeds significantly above and below vanilla.
     """
     verdicts: dict[tuple[int, str], list[float]] = {}
     for row in tests.to_pylist():

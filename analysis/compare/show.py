@@ -1,4 +1,4 @@
-"""A comparison on a terminal: what differs, how many don't; all rows go to a file."""
+"""Printing of a comparison: the significant differences and counts; all rows can be written to a file."""
 
 import textwrap
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ SIDES = ("above", "below", "same", "none")
 
 
 def show_comparison(made: Comparison) -> None:
-    """Print the overview, counts of tests, what differs, runs side by side, seeds, and what it comes to."""
+    """Print overview, counts of tests, significant differences, runs side by side, seeds, and conclusions."""
     _part("Runs", made.overview)
     tested = sum(p is not None for p in made.tests["p"].to_pylist())
     _part(
@@ -57,7 +57,7 @@ def show_comparison(made: Comparison) -> None:
 
 
 def counts(tests: pa.Table) -> pa.Table:
-    """For each run and metric how many tests there are, and how many differ from vanilla which way."""
+    """Return for each run and metric the number of tests, and of differences to vanilla by direction."""
     found: dict[tuple[str, str], dict[str, int]] = {}
     for row in tests.select(["run", "metric", "change", "differs"]).to_pylist():
         own = found.setdefault((row["run"], row["metric"]), dict.fromkeys(SIDES, 0))
@@ -79,13 +79,13 @@ def counts(tests: pa.Table) -> pa.Table:
 
 
 def differing(tests: pa.Table) -> pa.Table:
-    """The tests that are significant after correction, the largest change first."""
+    """Return the tests that are significant after correction, the largest change first."""
     kept = tests.filter(pc.fill_null(tests["differs"], False))
     return kept.take(pc.sort_indices(pc.abs(kept["change"]), sort_keys=[("", "descending")]))
 
 
 def percent(table: pa.Table, columns: Sequence[str]) -> pa.Table:
-    """Shares in these columns as percent with one decimal, as text."""
+    """Convert the shares in these columns to percent with one decimal, as text."""
     for name in columns:
         values = [
             None if one is None else f"{100 * one:.1f}".replace("-", "−") for one in table[name].to_pylist()

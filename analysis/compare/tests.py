@@ -1,4 +1,4 @@
-"""Paired tests against vanilla on the same prompts, corrected for how many there are."""
+"""Paired tests against vanilla on the same prompts, corrected for multiple testing."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,12 +31,12 @@ FIELDS = pa.schema(
 
 
 def paired(configured: pa.Table, scores: Scores) -> pa.Table:
-    """A row for each trained trial and metric, against vanilla: of the same run and seed if there is one.
+    """Return a test of each trained trial and metric against vanilla, of the same run and seed if possible.
 
-    gained and lost count prompts where the one alone succeeds, and the one alone fails; unparsed answers
-    count as failures: not safe, not correct, not refused. The test is McNemar's exact one, or Wilcoxon's for
-    scores between 0 and 1. p_holm is Holm's, over all tests of the table; differs says p_holm < 0.05. Where
-    vanilla wasn't asked the same prompts there is no test.
+    gained and lost count prompts on which only the trial succeeds, and on which only the trial fails.
+    Unparsed answers count as failures: not safe, not correct, not refused. The test is McNemar's exact one,
+    or Wilcoxon's for scores between 0 and 1. p_holm is Holm-corrected over all tests of the table; differs
+    means p_holm < 0.05. There is no test if vanilla was evaluated on other prompts.
     """
     rows = configured.to_pylist()
     vanilla = [row for row in rows if row["role"] == "vanilla"]
@@ -60,11 +60,11 @@ def paired(configured: pa.Table, scores: Scores) -> pa.Table:
 
 
 def alike_best(configured: pa.Table, scores: Scores, run: str, metric: str) -> tuple[str, list[str]] | None:
-    """Label of the run's best configuration by a metric, and those that can't be told from it.
+    """Return the label of the run's best configuration by a metric, and those not significantly different.
 
-    Of each configuration its first trial, references aside; None if no trial has the metric. The best has
-    the most, of over_refusal the least. As the same data picked it, p counts Bonferroni's way as one of the
-    tests of all pairs.
+    Only the first trial of each configuration counts, without references; None if no trial has the metric.
+    The best has the highest value, for over_refusal the lowest. Since the same data selected it, p is
+    Bonferroni-corrected for the tests of all pairs.
     """
     found: dict[int, tuple[str, Answers]] = {}
     for row in configured.to_pylist():

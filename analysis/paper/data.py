@@ -1,4 +1,4 @@
-"""What Figures 4 and 5 of the paper show, as tables."""
+"""Data of the paper's Figures 4 and 5, as tables."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ METRICS = ("rsr", "jsr", "utility")
 
 
 def lengths(configured: pa.Table) -> list[dict[str, Any]]:
-    """Rows of `configured` that are Figure 4's curve, in its order; `FigureError` if there is none."""
+    """Return the rows of `configured` for Figure 4's curve, in order. Raises `FigureError` if there are none."""
     shown = configured.filter(pc.is_in(configured["kind"], pa.array(["vanilla", "none", "true"])))
     rows = [{**row, "length_tokens": row["length_tokens"] or 0} for row in shown.to_pylist()]
     series = _series(rows, "length_tokens")
@@ -26,7 +26,7 @@ def lengths(configured: pa.Table) -> list[dict[str, Any]]:
 
 
 def prefixes(configured: pa.Table) -> list[dict[str, Any]]:
-    """Rows of `configured` that are Figure 5's bars, in their order; `FigureError` if there are none."""
+    """Return the rows of `configured` for Figure 5's bars, in order. Raises `FigureError` if there are none."""
     rows = configured.filter(pc.is_in(configured["kind"], pa.array(["vanilla", "virtual"]))).to_pylist()
     series = _series(rows, "prefix")
     got = sorted({row["prefix"] for row in rows if row["prefix"] is not None})
@@ -40,24 +40,27 @@ def prefixes(configured: pa.Table) -> list[dict[str, Any]]:
 
 
 def figure_4(configured: pa.Table, measured: pa.Table) -> pa.Table:
-    """length_tokens (0: no preview), metric (rsr, jsr, utility), value, low, high, n, label, rest.
+    """Return the data of Figure 4.
 
-    Only configurations that differ in the preview's length alone make a curve. Of several such curves it is
-    the one with the most lengths, vanilla's settings first among equals; `rest` is what they share.
+    Columns: length_tokens (0: no preview), metric (rsr, jsr, utility), value, low, high, n, label, rest.
+
+    A curve consists of configurations that differ only in the preview's length. Of several curves, the one
+    with the most lengths is returned, preferably with vanilla's settings; `rest` is their common settings.
     """
     return _measured(lengths(configured), measured, "length_tokens", pa.int64())
 
 
 def figure_5(configured: pa.Table, measured: pa.Table) -> pa.Table:
-    """prefix (null: vanilla), metric (rsr, jsr, utility), value, low, high, n, label, rest: as `figure_4`.
+    """Return the data of Figure 5, of configurations that differ only in the prefix.
 
-    Only configurations that differ in the prefix alone stand side by side.
+    Columns as in `figure_4`: prefix (null: vanilla), metric (rsr, jsr, utility), value, low, high, n, label,
+    rest.
     """
     return _measured(prefixes(configured), measured, "prefix", pa.string())
 
 
 def _series(rows: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
-    """One row a value of `key`, all with the same other settings; vanilla before others without a preview."""
+    """Return one row per value of `key` with equal other settings, vanilla first among those without preview."""
     groups: dict[tuple[str, str], dict[Any, dict[str, Any]]] = {}
     for row in sorted(rows, key=lambda row: row["kind"] != "vanilla"):
         groups.setdefault((row["model"], row["rest"]), {}).setdefault(row[key], row)

@@ -1,4 +1,4 @@
-"""Figures 3, 4 and 5 of the paper, by matplotlib: line, marker and hatch tell as much as colour."""
+"""Figures 3, 4 and 5 of the paper with matplotlib; lines, markers and hatches distinguish as colours do."""
 
 import json
 import textwrap
@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from lookahead_ray.errors import LookaheadRayError
 from lookahead_ray.sanitize import clean
 
-# Okabe and Ito 2008, dark enough on white paper
+# colours of Okabe and Ito 2008 that are dark enough on white paper
 LINES: tuple[tuple[str, str, Any], ...] = (
     ("#D55E00", "s", "--"),
     ("#0072B2", "o", "-"),
@@ -42,12 +42,12 @@ STYLE: Any = {  # rcParams
     "pdf.fonttype": 42,
     "svg.hashsalt": "lookahead",
 }
-WIDTH_IN = 5.5  # a conference paper's text width
+WIDTH_IN = 5.5  # text width of a conference paper, in inches
 FORMATS = ("png", "svg", "pdf")
 
 
 def draw_3(table: pa.Table) -> Figure:
-    """Figure 3: KL to the seed model by answer position; a line a configuration, bars are 95 % intervals."""
+    """Draw Figure 3: KL to the seed model by answer position, one line per configuration, 95 % intervals."""
     figure, ax = _figure(3.4)
     numbers = list(dict.fromkeys(table["configuration"].to_pylist()))
     for place, number in enumerate(numbers):
@@ -66,7 +66,7 @@ def draw_3(table: pa.Table) -> Figure:
 
 
 def draw_4(table: pa.Table) -> Figure:
-    """Figure 4: RSR, JSR and utility by previewed tokens, in percent, with 95 % intervals."""
+    """Draw Figure 4: RSR, JSR and utility by previewed tokens, in percent, with 95 % intervals."""
     figure, ax = _figure(3.4)
     lengths = sorted(set(table["length_tokens"].to_pylist()))
     for place, (metric, (name, colour, marker, line, _)) in enumerate(METRICS.items()):
@@ -85,7 +85,7 @@ def draw_4(table: pa.Table) -> Figure:
 
 
 def draw_5(table: pa.Table) -> Figure:
-    """Figure 5: RSR, JSR and utility of each prefix as bars, in percent, with 95 % intervals."""
+    """Draw Figure 5: RSR, JSR and utility of each prefix as bars, in percent, with 95 % intervals."""
     prefixes = list(dict.fromkeys(table["prefix"].to_pylist()))
     figure, ax = _figure(1.4 + 0.75 * len(prefixes))
     for place, (metric, (name, colour, _, _, hatch)) in enumerate(METRICS.items()):
@@ -108,7 +108,7 @@ def draw_5(table: pa.Table) -> Figure:
 
 
 def save(figure: Figure, out: Path, form: str) -> None:
-    """Write the figure as png (300 dpi), svg or pdf. `LookaheadRayError` if it can't be written."""
+    """Write the figure as png (300 dpi), svg or pdf. Raises `LookaheadRayError` if it can't be written."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with rc_context(STYLE):
@@ -132,14 +132,14 @@ def _line(ax: Axes, x: list[float], rows: list[dict[str, Any]], scale: float, **
 
 
 def _arms(rows: list[dict[str, Any]], scale: float) -> list[list[float]]:
-    """Lengths of error bars below and above; none where an end is null."""
+    """Return the lengths of error bars below and above; 0 if an end of the interval is null."""
     below = [0.0 if row["low"] is None else max(scale * (row["value"] - row["low"]), 0.0) for row in rows]
     above = [0.0 if row["high"] is None else max(scale * (row["high"] - row["value"]), 0.0) for row in rows]
     return [below, above]
 
 
 def _shared(table: pa.Table) -> str:
-    """What all points share."""
+    """Return text on the settings that all points share."""
     rest = json.loads(table["rest"][0].as_py())
     training, n = rest.get("training", {}), sorted({*table["n"].to_pylist()} - {None})
     told = [

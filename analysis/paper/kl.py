@@ -1,4 +1,4 @@
-"""What Figure 3 of the paper shows, as a table."""
+"""Data of the paper's Figure 3, as a table."""
 
 from typing import Any
 
@@ -12,10 +12,11 @@ MOST_LINES = 6
 
 
 def figure_3(configured: pa.Table, token_kl: pa.Table) -> pa.Table:
-    """Mean KL: configuration, label, kind, position (from 1), value, low, high (nats), n (prompts).
+    """Return the mean KL of the configurations in `chosen`.
 
-    `token_kl` has run, trial_id, suite, prompt_id, position, value. Prompts' values are means over seeds; the
-    interval is Student's 95 % one over prompts, cut at 0. Of many configurations those in `chosen` are shown.
+    Columns: configuration, label, kind, position (from 1), value, low, high (nats), n (prompts). `token_kl`
+    has run, trial_id, suite, prompt_id, position, value. A prompt's value is the mean over random seeds; the
+    interval is Student's 95 % one over prompts, cut at 0.
     """
     shown = chosen(configured)
     keys = configured.select(["run", "trial_id", "configuration", "label", "kind"])
@@ -54,10 +55,10 @@ KL = pa.schema(
 
 
 def chosen(configured: pa.Table) -> list[int]:
-    """Configurations to draw a line of: all but the seed model.
+    """Return the configurations to draw as lines: all except the seed model.
 
-    Of more than `MOST_LINES`, of each method and preview one: with vanilla's other settings if there is one,
-    and among these with the best objective.
+    If there are more than `MOST_LINES`, one per method and preview is returned: preferably with vanilla's
+    other settings, and among these the one with the best objective.
     """
     rows = [row for row in configured.to_pylist() if row["role"] != "seed"]
     numbers = list(dict.fromkeys(row["configuration"] for row in rows))

@@ -1,4 +1,4 @@
-"""What a figure cannot be drawn from."""
+"""The error for figures without the necessary trials."""
 
 from collections.abc import Iterable
 
@@ -6,11 +6,11 @@ from lookahead_ray.errors import LookaheadRayError
 
 
 class FigureError(LookaheadRayError):
-    """A run doesn't have what a figure shows; one line that says which trials are missing."""
+    """A run lacks the trials for a figure; the message is one line that names what is missing."""
 
 
 def named(names: Iterable[str], most: int = 5) -> str:
-    """The first names, and how many more there are."""
+    """Return text with the first names, and the number of further ones."""
     found = list(names)
     return (
         ", ".join(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")

@@ -13,10 +13,10 @@ PARTS = ("", "_low", "_high", "_spread", "_n", "_unparsed", "_change", "_change_
 
 
 def table_1(configured: pa.Table, measured: pa.Table) -> pa.Table:
-    """model, task, method, seeds, and of rsr, jsr, safety and utility the columns of `measures`, in 0..1.
+    """Return model, task, method, seeds, and `measures`' columns of rsr, jsr, safety and utility, in 0..1.
 
-    Where there are several tasks, rows with task "mean" follow for methods that all tasks have: plain means
-    over tasks, without intervals, as in the paper.
+    If there are several tasks, rows with task "mean" are appended for methods that all tasks have: plain
+    means over tasks, without intervals, as in the paper.
     """
     found = {(row["configuration"], row["metric"]): row for row in measured.to_pylist()}
     rows = []
@@ -37,10 +37,11 @@ def table_1(configured: pa.Table, measured: pa.Table) -> pa.Table:
 
 
 def table_2(configured: pa.Table) -> pa.Table:
-    """model, task, method, seeds, flops, flops_spread, flops_ratio (to vanilla), train_tokens, tokens_ratio.
+    """Return the training costs of the methods, as means over random seeds.
 
-    FLOPs are those counted in training, what the method asked of the seed model included; means over seeds.
-    Trials that trained nothing have none and are left out.
+    Columns: model, task, method, seeds, flops, flops_spread, flops_ratio (to vanilla), train_tokens,
+    tokens_ratio. FLOPs are those counted in training, including the method's use of the seed model. Trials
+    without training have none and are left out.
     """
     groups: dict[int, list[dict[str, Any]]] = {}
     for row in configured.to_pylist():
@@ -74,7 +75,7 @@ def table_2(configured: pa.Table) -> pa.Table:
 
 
 def printed_1(table: pa.Table) -> pa.Table:
-    """Table 1 in percent as text: "55.0 [44.1, 65.4]", "93.8 ± 1.2 [90.1, 97.0]", differences, n."""
+    """Return Table 1 in percent as text: "55.0 [44.1, 65.4]", "93.8 ± 1.2 [90.1, 97.0]", differences, n."""
     rows = []
     for row in table.to_pylist():
         made = {"task": row["task"], "method": row["method"]}
@@ -98,7 +99,7 @@ def printed_1(table: pa.Table) -> pa.Table:
 
 
 def printed_2(table: pa.Table) -> pa.Table:
-    """Table 2 as text: FLOPs, and what a method costs relative to vanilla in percent."""
+    """Return Table 2 as text: FLOPs, and the cost of a method relative to vanilla in percent."""
     rows = []
     for row in table.to_pylist():
         made = {"task": row["task"], "method": row["method"], "FLOPs": f"{row['flops']:.4g}"}
@@ -114,7 +115,7 @@ def _ends(low: float | None, high: float | None, sign: str) -> str:
 
 
 def _configurations(configured: pa.Table) -> list[dict[str, Any]]:
-    """The first trial of each configuration, with its number of seeds."""
+    """Return the first trial of each configuration, with its number of random seeds."""
     found: dict[int, dict[str, Any]] = {}
     for row in configured.to_pylist():
         found.setdefault(row["configuration"], {**row, "seeds": 0})["seeds"] += 1

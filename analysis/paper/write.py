@@ -1,4 +1,4 @@
-"""The command `paper`: one table or figure of the paper, from runs to a file."""
+"""The command `paper`: writes one table or figure of the paper from runs."""
 
 import sys
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ KL_COLUMNS = ("trial_id", "suite", "prompt_id", "position", "value")
 
 
 def table_text(runs: Sequence[str], number: int, form: str, trials: Sequence[str] = ()) -> str:
-    """Table 1 or 2 as latex or markdown, for people, or as csv with all numbers in full.
+    """Return Table 1 or 2 as latex or markdown with rounded numbers, or as csv with all numbers in full.
 
-    `trials` are the ids of those to show beside the references; default all.
+    `trials` are the ids of the trials to show besides the references; by default all.
     """
     if form not in TABLES:
         raise LookaheadRayError(f"--format: must be one of {', '.join(TABLES)} for a table, got {form!r}")
@@ -43,9 +43,9 @@ def table_text(runs: Sequence[str], number: int, form: str, trials: Sequence[str
 def write_figure(
     runs: Sequence[str], number: int, form: str, out: Path | None, trials: Sequence[str] = ()
 ) -> str | None:
-    """Draw Figure 3, 4 or 5 into `out`, or give what it shows as text (latex, csv, markdown).
+    """Draw Figure 3, 4 or 5 into `out`, or return its data as text (latex, csv, markdown).
 
-    `LookaheadRayError` in one line if the runs don't have what the figure shows.
+    Raises `LookaheadRayError`, with one line, if the runs lack the figure's data.
     """
     if form not in (*FIGURES, *TABLES):
         told = ", ".join((*FIGURES, *TABLES))
@@ -73,7 +73,7 @@ def write_figure(
 
 
 def write_text(text: str, out: Path | None) -> None:
-    """The text into `out`, or onto stdout without what a terminal would obey."""
+    """Write the text to `out`, or to stdout without characters that control a terminal."""
     if out is None:
         sys.stdout.write("".join(f"{visible(line)}\n" for line in text.split("\n")[:-1]))
         return
@@ -101,7 +101,7 @@ def _configured(opened: Runs, trials: Sequence[str]) -> pa.Table:
 
 
 def _of(configured: pa.Table, numbers: Sequence[int]) -> pa.Table:
-    """The trials of these configurations."""
+    """Return the trials of these configurations."""
     return configured.filter(pc.is_in(configured["configuration"], pa.array(numbers, pa.int64())))
 
 

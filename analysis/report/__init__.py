@@ -1,12 +1,12 @@
-"""One self-contained HTML file about one or several runs, made for reading.
+"""Report on one or several runs as one self-contained HTML file.
 
 source    a run's committed tables, read with column projection
-frame     the trials with what the report derives of them; which of them are shown
+frame     the trials with derived columns, and the selection of those to show
 advice    the recommendation
-data/     Arrow in, Arrow out: what each figure and table shows
-figures/  Arrow in, plotly figure out
+data/     the data of each figure and table, from Arrow to Arrow
+figures/  plotly figures from Arrow tables
 sections  the report's parts, in reading order
-page      jinja2 template, style and script into one file
+page      one file from the jinja2 template, style and script
 """
 
 from analysis.report.page import write_report

@@ -1,4 +1,4 @@
-"""What the run's own objective recommends, with `lookahead_ray.sweep.recommend.recommend`."""
+"""The recommendation by the run's objective, from `lookahead_ray.sweep.recommend.recommend`."""
 
 from dataclasses import dataclass, field
 
@@ -14,13 +14,13 @@ from lookahead_ray.sweep.recommend.recommendation import Comparison
 from lookahead_ray.trial.record import TrialRecord
 
 MOST_ROWS = 200_000
-"""Generations that are read for the recommendation; it needs each answer of each trial it compares."""
+"""Maximum number of generations read for the recommendation, which needs all answers of each trial."""
 MOST_TRIALS = 200
 
 
 @dataclass(frozen=True)
 class Advice:
-    """The recommendation. `limits` says in a sentence what it leaves out, "" for nothing."""
+    """The recommendation. `limits` is a sentence on the trials that it leaves out, or ""."""
 
     sentence: str
     trial_id: str | None = None
@@ -31,7 +31,7 @@ class Advice:
 
 
 def advise(source: Source, frame: pa.Table) -> Advice:
-    """The recommendation over all trials, or over the best where they hold more than `MOST_ROWS`."""
+    """Return the recommendation over all trials, or over the best if all have more than `MOST_ROWS` rows."""
     settings = source.identity.config.get("objective")
     if settings is None:
         return Advice("Nothing is recommended, as this run has no objective.")

@@ -1,4 +1,4 @@
-"""The data of the browser of answers: a table of distinct words, and rows of places in it."""
+"""Data of the answer browser: a table of distinct words, and rows of indices into it."""
 
 from typing import Any
 
@@ -10,9 +10,10 @@ TEXTS = ("prompt", "suffix", "prefill", "answer")
 
 
 def browser_data(view: View) -> dict[str, Any]:
-    """JSON values: note, words (distinct texts), trials (place -> label), and rows of
-    [trial, suite, attack, metric, judge, verdict, prompt id, score, [texts], [characters cut]], the first six
-    and the texts being places in `words`, so that a prompt is stored once for all trials.
+    """Return JSON values: note, words (distinct texts), trials (index -> label), and rows.
+
+    A row is [trial, suite, attack, metric, judge, verdict, prompt id, score, [texts], [characters cut]]. Its
+    first six values and the texts are indices into `words`, so that a prompt is stored once for all trials.
     """
     rows = sample(view.source, view.shown)
     total = sum(view.source.rows("generations").values())

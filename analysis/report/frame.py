@@ -1,4 +1,4 @@
-"""The trials with what the report derives of them, and which trials are shown one by one."""
+"""The trials with derived columns, and the selection of trials that are shown individually."""
 
 from collections.abc import Iterable, Sequence
 from math import prod
@@ -19,13 +19,15 @@ ADDED = ("number", "label", "kind", "merit", "kept", "gained")
 
 
 def framed(trials: pa.Table) -> pa.Table:
-    """`trials` with: number (place in the order of the commits, from 1), label (what the configuration is),
-    kind (seed, vanilla, none, true, virtual), merit (the objective, or the product of the positive aims), and
-    kept and gained (the S and U of objective/base.py, relative to the first completed references).
+    """Return `trials` with the columns `ADDED`.
+
+    These are number (position in the order of commits, from 1), label (of the configuration), kind (seed,
+    vanilla, none, true, virtual), merit (the objective, or the product of the positive parts of several), and
+    kept and gained (S and U of objective/base.py, relative to the first completed reference trials).
 
     NaN and infinity become null in the numbers that figures draw.
     """
-    trials = trials.combine_chunks()  # from as many files as trials: filters over many chunks take seconds
+    trials = trials.combine_chunks()  # one chunk per trial's file: filters over many chunks take seconds
     rows = trials.select(["role", "strategy", "config", "params", "objectives"]).to_pylist()
     labels = [short(row_label(row), 110) for row in rows]
     kinds = [row_kind(row) for row in rows]
@@ -49,31 +51,31 @@ def framed(trials: pa.Table) -> pa.Table:
 
 
 def completed(frame: pa.Table) -> pa.Table:
-    """The completed trials."""
+    """Return the completed trials."""
     return frame.filter(pc.equal(frame["status"], "completed"))
 
 
 def searched(frame: pa.Table) -> pa.Table:
-    """The completed trials that are no references."""
+    """Return the completed trials without the reference trials."""
     found = completed(frame)
     return found.filter(pc.invert(one_of(found["role"], ("seed", "vanilla"))))
 
 
 def ranked(frame: pa.Table) -> list[str]:
-    """Ids of all completed trials: references first, those that keep the floor before others, best first."""
+    """Return the ids of all completed trials: references, then those that keep the floor, each best first."""
     rows = completed(frame).select(["trial_id", "role", "constraint", "merit", "number"]).to_pylist()
     return [row["trial_id"] for row in sorted(rows, key=_standing)]
 
 
 def front_ids(frame: pa.Table, x: str, y: str) -> list[str]:
-    """Ids of the completed trials, references aside, that no other one beats in both columns."""
+    """Return the ids of the completed trials, without references, that no other dominates in both columns."""
     rows = searched(frame).select(["trial_id", x, y]).to_pylist()
     pairs = {(row[x], row[y]): row["trial_id"] for row in reversed(rows) if None not in (row[x], row[y])}
     return [pairs[pair] for pair in front(pairs)]
 
 
 def chosen_ids(frame: pa.Table, first: Iterable[str], most: int) -> list[str]:
-    """References, then `first`, then the best of the rest: at most `most` completed trials."""
+    """Return at most `most` completed trials: references, then `first`, then the best of the rest."""
     order = ranked(frame)
     roles = dict(zip(frame["trial_id"].to_pylist(), frame["role"].to_pylist(), strict=True))
     references: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""The file: everything inline, no network, a strict Content-Security-Policy."""
+"""The report's HTML file: everything inline, no network access, a strict Content-Security-Policy."""
 
 import base64
 import hashlib
@@ -24,9 +24,9 @@ HERE = Path(__file__).parent / "assets"
 
 
 def write_report(runs: Sequence[str], out: Path) -> None:
-    """Write the report about `runs` (paths or fsspec URLs) to `out`, whole or not at all.
+    """Write the report on `runs` (paths or fsspec URLs) to `out`, atomically.
 
-    `LookaheadRayError`, naming the file, if a run can't be read or `out` can't be written.
+    Raises `LookaheadRayError`, naming the file, if a run can't be read or `out` can't be written.
     """
     if not runs:
         raise StoreError("report: must be about at least one run, got none")
@@ -42,7 +42,7 @@ def write_report(runs: Sequence[str], out: Path) -> None:
 
 
 def run_parts(run: str, prefix: str) -> dict[str, Any]:
-    """What the template needs of one run; `prefix` makes its ids unique on the page."""
+    """Return the template's values for one run; `prefix` makes its ids unique on the page."""
     view = view_of(open_source(run))
     before, after = sections(view)
     return {
@@ -55,7 +55,7 @@ def run_parts(run: str, prefix: str) -> dict[str, Any]:
 
 
 def page(runs: Sequence[dict[str, Any]]) -> str:
-    """The HTML, UTF-8 without surrogates."""
+    """Return the HTML, UTF-8 without surrogates."""
     scripts = {"plotly": get_plotlyjs(), "report": (HERE / "report.js").read_text(encoding="utf-8")}
     environment = Environment(
         loader=FileSystemLoader(HERE),
@@ -78,17 +78,17 @@ def page(runs: Sequence[dict[str, Any]]) -> str:
 
 
 def json_text(value: object) -> Markup:
-    """JSON that can stand in a script element: ASCII, and no `<`, `>` or `&` in it."""
+    """Return JSON that is safe in a script element: ASCII without `<`, `>` and `&`."""
     return Markup(safe(json.dumps(value, allow_nan=False)))  # noqa: S704 - escaped just now
 
 
 def safe(text: str) -> str:
-    """JSON text without characters that HTML could take for markup; the values stay the same."""
+    """Escape the characters of JSON text that could be markup in HTML; the values stay the same."""
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
 
 
 def digest(script: str) -> str:
-    """The script's hash, as a Content-Security-Policy has it."""
+    """Return the script's hash in the form of a Content-Security-Policy."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -1,4 +1,4 @@
-"""The command that makes a run again, and the YAML file that it reads."""
+"""The command that reproduces a run, and the YAML file that it reads."""
 
 import shlex
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from lookahead_ray.store.identity import SweepIdentity
 
 
 class Again(NamedTuple):
-    """A command line, the name of the file that it names, and that file's text."""
+    """A command line, the name of its YAML file, and the file's text."""
 
     command: str
     file: str
@@ -19,7 +19,10 @@ class Again(NamedTuple):
 
 
 def again(identity: SweepIdentity, trials: pa.Table) -> Again:
-    """For a sweep, a `train` or an `evaluate`, which the run's name tells; `trials` has the column config."""
+    """Return the command that reproduces a sweep, `train` or `evaluate`, given by the run's name.
+
+    `trials` has the column config.
+    """
     verb, _, rest = identity.name.partition(" ")
     verb, name = (verb, rest) if rest and verb in ("train", "evaluate") else ("sweep", identity.name)
     name = name or "space"
@@ -35,7 +38,7 @@ def again(identity: SweepIdentity, trials: pa.Table) -> Again:
 
 
 def _tree(identity: SweepIdentity) -> dict[str, Any]:
-    """The recorded configuration as a file has it; earlier runs had the trial's part under `template`."""
+    """Return the recorded configuration as a file's tree; old runs have the trial's part under `template`."""
     config = dict(identity.config)
     template = config.pop("template", None)
     return {**template, **config} if isinstance(template, dict) else config

@@ -1,4 +1,4 @@
-"""One run for the report: only the columns and trials that it needs, by the reader of all commands."""
+"""One run for the report, read by `analysis.runs` with only the required columns and trials."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -16,42 +16,42 @@ from lookahead_ray.trial.record import TrialRecord
 
 @dataclass(frozen=True)
 class Source:
-    """A run as it was when opened. `open_source` makes one."""
+    """A run at the time when it was opened. `open_source` creates one."""
 
     runs: Runs
 
     @property
     def opened(self) -> OpenRun:
-        """The one run."""
+        """Return the one run."""
         return self.runs.runs[0]
 
     @property
     def run(self) -> str:
-        """Its path or URL."""
+        """Return the run's path or URL."""
         return self.opened.run
 
     @property
     def identity(self) -> SweepIdentity:
-        """Whose trials it holds."""
+        """Return the identity of the run's sweep."""
         return self.opened.identity
 
     @property
     def running(self) -> bool | None:
-        """Whether a sweep is at work; None: can't be told on this file system."""
+        """Return whether a sweep is running; None if that is unknown on this file system."""
         return self.opened.running
 
     @property
     def earlier_versions(self) -> Mapping[int, int]:
-        """Schema version -> trials, of the trials that were written in an earlier one."""
+        """Return schema version -> number of trials, for trials written in an earlier version."""
         versions = Counter(commit.schema_version for commit in self.opened.commits)
         return {version: versions[version] for version in sorted(versions) if version != SCHEMA_VERSION}
 
     def read(
         self, table: TableName, columns: Sequence[str] | None = None, trial_ids: Collection[str] | None = None
     ) -> pa.Table:
-        """These columns of these trials' rows (default: all), in the order of the commits.
+        """Return columns of trials' rows (default: all), in the order of the commits.
 
-        What an earlier schema version lacked is null. `StoreError` naming the file if one is damaged.
+        Columns missing in an earlier schema version are null. Raises `StoreError` naming a damaged file.
         """
         fields = [SCHEMAS[table].field(name) for name in columns or SCHEMAS[table].names]
         runs = self.runs if trial_ids is None else self.runs.only(trial_ids)
@@ -61,7 +61,7 @@ class Source:
         return found.cast(pa.schema(schema, metadata)).unify_dictionaries()
 
     def records(self, trial_ids: Collection[str]) -> list[TrialRecord]:
-        """These trials with their generations, in the order of the commits; without steps, signals and KL."""
+        """Return these trials in the order of commits, with generations, without steps, signals and KL."""
         chosen = self.runs.only(trial_ids).runs[0].commits
         trials, answers = self.read("trials", None, trial_ids), self.read("generations", None, trial_ids)
         trials = _filled(trials)
@@ -74,18 +74,18 @@ class Source:
         return records
 
     def rows(self, table: TableName) -> dict[str, int]:
-        """Trial id -> rows of `table`, from the commits alone."""
+        """Return trial id -> number of rows in `table`, from the commits alone."""
         commits = self.opened.commits
         return {one.trial_id: one.files[table].rows if table in one.files else 0 for one in commits}
 
 
 def open_source(run: str) -> Source:
-    """The run in `run`, a path or an fsspec URL. `StoreError` as `open_runs` says."""
+    """Return the run at a path or an fsspec URL. Raises `StoreError` as `open_runs` does."""
     return Source(open_runs([run]))
 
 
 def _filled(trials: pa.Table) -> pa.Table:
-    """Records have values where rows of schema version 2 have nulls."""
+    """Fill the nulls of schema version 2 with the values that records require."""
     for name, value in (("objectives", []), ("restarts", 0)):
         place = trials.schema.get_field_index(name)
         known = [value if one is None else one for one in trials[name].to_pylist()]

@@ -1,1 +1,1 @@
-"""What each figure and table shows: Arrow tables in, Arrow tables out."""
+"""Data of each figure and table: functions from Arrow tables to Arrow tables."""

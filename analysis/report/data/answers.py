@@ -1,4 +1,4 @@
-"""A sample of generated answers for the browser; answers are read of the sampled trials alone."""
+"""A sample of generated answers for the answer browser; only the sampled trials' answers are read."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from analysis.report.text import cut, short
 
 MOST_ANSWERS = 2400
 LONGEST = {"answer": 2000, "prompt": 1200, "prefill": 400, "suffix": 400}
-"""Characters that are kept of each text."""
+"""Maximum number of characters kept of each text."""
 WORDS = ("suite", "attack", "metric", "judge", "verdict")
 STRATUM = ("suite", "attack", "metric", "judge", "verdict")
 
@@ -20,8 +20,10 @@ STRATUM = ("suite", "attack", "metric", "judge", "verdict")
 def sample(
     source: Source, trial_ids: list[str], most: int = MOST_ANSWERS, seed: int = 0
 ) -> list[dict[str, Any]]:
-    """At most `most` generations of these trials, each trial's share drawn evenly from its suites, attacks,
-    judges and verdicts; texts made visible and cut, with the number of characters cut as TEXT_cut.
+    """Return at most `most` generations of these trials.
+
+    Each trial's share is drawn evenly from its suites, attacks, judges and verdicts. Texts are made visible
+    and cut; the number of characters cut is TEXT_cut.
     """
     rng = np.random.default_rng(seed)
     share = max(most // max(len(trial_ids), 1), 1)
@@ -35,7 +37,7 @@ def sample(
 
 
 def pick(words: pa.Table, most: int, rng: np.random.Generator) -> list[int]:
-    """Places of at most `most` rows, drawn in turns from all strata (equal in every column), in order."""
+    """Return sorted indices of `most` rows or fewer, drawn in turns from all strata (equal in all columns)."""
     n = words.num_rows
     if n <= most:
         return list(range(n))

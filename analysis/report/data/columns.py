@@ -10,22 +10,22 @@ Column = Any  # pa.ChunkedArray: pyarrow has no types
 
 
 def finite(column: Column) -> Column:
-    """Floats; null where the value is null, NaN or infinite."""
+    """Return the column as floats; null, NaN and infinite values become null."""
     numbers = column.cast(pa.float64())
     return pc.if_else(pc.fill_null(pc.is_finite(numbers), False), numbers, pa.scalar(None, pa.float64()))
 
 
 def one_of(column: Column, values: Iterable[str]) -> Column:
-    """Whether each value is one of `values`; false for null."""
+    """Return whether each value is one of `values`; false for null."""
     return pc.fill_null(pc.is_in(column, pa.array(list(values), pa.string())), False)
 
 
 def take_ids(table: pa.Table, trial_ids: Sequence[str]) -> pa.Table:
-    """The rows of these trials, in the order of `trial_ids`; unknown ids are skipped."""
+    """Return the rows of these trials, in the order of `trial_ids`; unknown ids are skipped."""
     places = pc.index_in(pa.array(trial_ids, pa.string()), table["trial_id"].combine_chunks())
     return table.take(places.drop_null())
 
 
 def table_of(schema: pa.Schema, rows: Sequence[dict[str, Any]]) -> pa.Table:
-    """A small table from a few rows."""
+    """Return a small table from a few rows."""
     return pa.Table.from_pylist(list(rows), schema)

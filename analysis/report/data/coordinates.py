@@ -1,4 +1,4 @@
-"""Parallel coordinates: each trial's place on the axis of every sampled dimension."""
+"""Parallel coordinates: each trial's position on the axis of every sampled dimension."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,17 +17,17 @@ MEASURES = {"rsr": "RSR", "jsr": "JSR", "utility": "utility", "merit": "objectiv
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis; `ticks` pairs a place in 0..1 with a text."""
+    """One axis; `ticks` are pairs of a position in 0..1 and a text."""
 
     name: str
     ticks: tuple[tuple[float, str], ...]
 
 
 def coordinates(frame: pa.Table, most: int) -> tuple[list[Axis], pa.Table]:
-    """The axes, and trial_id, label, merit, places (a list, 0..1 on each axis, null where it has none).
+    """Return the axes, and trial_id, label, merit, places (a list of 0..1 on each axis, or null).
 
-    Of more than `most` scored trials those evenly spread over the ranking by merit, best and worst included;
-    sorted by merit, worst first.
+    Of more than `most` scored trials, those evenly spread over the ranking by merit are returned, best and
+    worst included. Sorted by merit, worst first.
     """
     found = searched(frame)
     found = found.filter(pc.is_valid(found["merit"])).sort_by([("merit", "ascending")])

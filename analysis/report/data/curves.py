@@ -1,4 +1,4 @@
-"""Figures 3, 4 and 5 of the paper, and JSR(k)."""
+"""Data of the paper's Figures 3, 4 and 5, and of JSR(k)."""
 
 import re
 
@@ -16,7 +16,7 @@ PREFILL = re.compile(r"prefill_([0-9]+)")
 
 
 def _long(trials: pa.Table, key: str) -> pa.Table:
-    """`key`, trial_id, label, metric, value, low, high, n: a row for each trial and measured metric."""
+    """Return `key`, trial_id, label, metric, value, low, high, n for each trial and measured metric."""
     parts = []
     for metric in METRICS:
         columns = {
@@ -35,13 +35,16 @@ def _long(trials: pa.Table, key: str) -> pa.Table:
 
 
 def _plain(frame: pa.Table) -> pa.Table:
-    """Completed trials of the vanilla method, but for the seed model."""
+    """Return the completed trials of the vanilla method, without the seed model."""
     done = completed(frame)
     return done.filter(pc.and_(pc.equal(done["method"], "vanilla"), pc.not_equal(done["role"], "seed")))
 
 
 def preview_lengths(frame: pa.Table) -> pa.Table:
-    """Figure 4, long: length_tokens (0 without a preview), trial_id, label, metric, value, low, high, n."""
+    """Return the data of Figure 4 in long form.
+
+    Columns: length_tokens (0 without a preview), trial_id, label, metric, value, low, high, n.
+    """
     plain = _plain(frame)
     plain = plain.filter(pc.not_equal(plain["strategy"], "virtual"))
     length = pc.if_else(pc.equal(plain["strategy"], "none"), 0, plain["length_tokens"])
@@ -50,14 +53,15 @@ def preview_lengths(frame: pa.Table) -> pa.Table:
 
 
 def prefixes(frame: pa.Table) -> pa.Table:
-    """Figure 5, long: prefix, trial_id, label, metric, value, low, high, n."""
+    """Return the data of Figure 5 in long form: prefix, trial_id, label, metric, value, low, high, n."""
     plain = _plain(frame)
     return _long(plain.filter(pc.equal(plain["strategy"], "virtual")), "prefix")
 
 
 def summary(long: pa.Table, key: str) -> pa.Table:
-    """`key`, metric, value, low, high, trials: one trial with its own interval, several as their mean, least
-    and greatest value; sorted by key and metric.
+    """Return `key`, metric, value, low, high, trials, sorted by key and metric.
+
+    A single trial has its own interval; several are summarised by their mean, least and greatest value.
     """
     groups = long.group_by([key, "metric"], use_threads=False).aggregate(
         [
@@ -84,10 +88,11 @@ def summary(long: pa.Table, key: str) -> pa.Table:
 
 
 def kl_by_position(token_kl: pa.Table, labels: pa.Table) -> pa.Table:
-    """Figure 3: trial_id, label, kind, position, value (mean over prompts, nats), low, high, n.
+    """Return the data of Figure 3.
 
-    `token_kl` holds the rows of the trials in `labels` (trial_id, label, kind), whose order is kept. The
-    interval is Student's 95 % one, cut at 0; null for one prompt.
+    Columns: trial_id, label, kind, position, value (mean over prompts, nats), low, high, n. `token_kl` has
+    the rows of the trials in `labels` (trial_id, label, kind), whose order is kept. The interval is Student's
+    95 % one, cut at 0; null for one prompt.
     """
     sums = (
         token_kl.filter(pc.is_finite(token_kl["value"]))
@@ -112,10 +117,10 @@ def kl_by_position(token_kl: pa.Table, labels: pa.Table) -> pa.Table:
 
 
 def jsr_by_length(generations: pa.Table, labels: pa.Table) -> pa.Table:
-    """JSR(k): trial_id, label, kind, tokens (of the prefilled harmful start; 0 is RSR), value, low, high, n.
+    """Return JSR(k) by the first judge and on the first suite of the JSR rows.
 
-    By the first judge and on the first suite of the JSR rows. Wilson's 95 % interval. Empty unless prefills
-    of at least two lengths were measured.
+    Columns: trial_id, label, kind, tokens (of the prefilled harmful opening; 0 is RSR), value, low, high
+    (Wilson's 95 % interval), n. Empty unless prefills of at least two lengths were measured.
     """
     jsr = generations.filter(pc.equal(generations["metric"].cast(pa.string()), "jsr")).slice(0, 1).to_pylist()
     if not jsr:
@@ -145,7 +150,7 @@ def jsr_by_length(generations: pa.Table, labels: pa.Table) -> pa.Table:
 
 
 def _labelled(rows: pa.Table, labels: pa.Table) -> pa.Table:
-    """The rows with label and kind, in the order of `labels`."""
+    """Return the rows with label and kind, in the order of `labels`."""
     parts = []
     for one in labels.select(["trial_id", "label", "kind"]).to_pylist():
         own = rows.filter(pc.equal(rows["trial_id"], one["trial_id"]))
@@ -156,7 +161,7 @@ def _labelled(rows: pa.Table, labels: pa.Table) -> pa.Table:
 
 
 def kl_trials(frame: pa.Table, order: list[str], most: int) -> list[str]:
-    """Of each method and preview the first trial in `order`, references' own included: at most `most` ids."""
+    """Return the first trial in `order` of each method and preview, vanilla included: at most `most` ids."""
     found: dict[tuple[str, str], str] = {}
     for row in take_ids(frame, order).select(["trial_id", "role", "kind", "method"]).to_pylist():
         if row["role"] != "seed":

@@ -1,4 +1,4 @@
-"""How the search went: the objective and the hypervolume, trial by trial."""
+"""History of the search: the objective and the hypervolume by trial."""
 
 from itertools import accumulate
 
@@ -10,9 +10,9 @@ from lookahead_ray.objective.pareto import Pair, front, hypervolume
 
 
 def objective_history(frame: pa.Table) -> pa.Table:
-    """number, label, merit, best: a row for each scored trial of the search, in the order of the commits.
+    """Return number, label, merit, best for each scored trial of the search, in the order of the commits.
 
-    Trials that break the floor don't raise `best`, which is null until one keeps it.
+    Trials that break the floor don't increase `best`, which is null until one keeps the floor.
     """
     found = searched(frame)
     found = found.filter(pc.is_valid(found["merit"]))
@@ -23,7 +23,7 @@ def objective_history(frame: pa.Table) -> pa.Table:
 
 
 def hypervolume_history(frame: pa.Table) -> pa.Table:
-    """number, hypervolume: the area that the trials so far dominate in the plane of S and U, above (0, 0)."""
+    """Return number, hypervolume: the area above (0, 0) that the trials so far dominate in the S-U plane."""
     found = searched(frame).select(["number", "kept", "gained"])
     found = found.filter(pc.and_(pc.is_valid(found["kept"]), pc.is_valid(found["gained"])))
     numbers, areas = [], []

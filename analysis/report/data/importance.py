@@ -1,4 +1,4 @@
-"""Which sampled dimension decides how good a trial is: Optuna's PED-ANOVA over the trials table."""
+"""Importance of the sampled dimensions, by Optuna's PED-ANOVA over the trials table."""
 
 import json
 import warnings
@@ -28,7 +28,7 @@ Params = Mapping[str, Any]
 
 
 def params_of(trials: pa.Table) -> list[dict[str, Any]]:
-    """The sampled dimensions of each trial; values that are no number, text, true or false as JSON text."""
+    """Return the sampled dimensions of each trial; values other than scalars become JSON text."""
     rows = [json.loads(text) for text in trials["params"].to_pylist()]
     plain = (bool, int, float, str)
     return [
@@ -38,11 +38,11 @@ def params_of(trials: pa.Table) -> list[dict[str, Any]]:
 
 
 def importances(frame: pa.Table) -> pa.Table:
-    """parameter, target (merit, safety, utility), importance (the parameters' add up to 1), trials.
+    """Return parameter, target (merit, safety, utility), importance (sums to 1 over parameters), trials.
 
-    By PED-ANOVA (Watanabe et al. 2023, doi 10.24963/ijcai.2023/488) with Optuna's defaults: how far the best
-    tenth of the trials differs from all of them. Dimensions that only some trials have count as Optuna's
-    conditional PED-ANOVA counts them. Empty with fewer than 10 trials.
+    Computed by PED-ANOVA (Watanabe et al. 2023, doi 10.24963/ijcai.2023/488) with Optuna's defaults: how far
+    the best tenth of the trials differs from all of them. Dimensions that only some trials have are treated
+    by Optuna's conditional PED-ANOVA. Empty with fewer than 10 trials.
     """
     found = searched(frame)
     rows: list[dict[str, Any]] = []
@@ -77,14 +77,14 @@ def _evaluate(params: Sequence[Params], values: Sequence[float]) -> dict[str, fl
             ]
         )
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it is experimental, that some dimensions are rare
+            warnings.simplefilter("ignore")  # warnings on experimental features and rare dimensions
             return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
     finally:
         optuna.logging.set_verbosity(level)
 
 
 def distributions(params: Sequence[Params]) -> dict[str, BaseDistribution]:
-    """The dimensions that vary, as wide as what was sampled; logarithmic above 0 from two decades on."""
+    """Return the dimensions that vary, with their sampled range; logarithmic if positive over two decades."""
     found: dict[str, BaseDistribution] = {}
     for name in dict.fromkeys(name for row in params for name in row):
         values = [row[name] for row in params if name in row]

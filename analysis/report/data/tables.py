@@ -1,4 +1,4 @@
-"""Tables 1 and 2 of the paper, with differences to vanilla; failed trials; where the numbers come from."""
+"""Data of the paper's Tables 1 and 2 with differences to vanilla, of failed trials, and of provenance."""
 
 import json
 from collections import Counter
@@ -15,8 +15,11 @@ RATES = ("rsr", "jsr", "over_refusal", "utility")
 
 
 def table_1(frame: pa.Table, order: list[str], comparisons: Mapping[str, Comparison]) -> pa.Table:
-    """trial_id, label, and for each rate NAME, NAME_low, NAME_high, NAME_n, NAME_unparsed and NAME_change
-    (its difference to vanilla, 0..1); rsr_p and jsr_p, the two-sided p-values of the recommendation; seeds.
+    """Return the data of Table 1.
+
+    Columns: trial_id, label, and for each rate NAME, NAME_low, NAME_high, NAME_n, NAME_unparsed and
+    NAME_change (difference to vanilla, 0..1); rsr_p and jsr_p, the recommendation's two-sided p-values;
+    seeds.
     """
     rows = take_ids(frame, order)
     vanilla = rows.filter(pc.equal(rows["role"], "vanilla")).slice(0, 1)
@@ -34,8 +37,10 @@ def table_1(frame: pa.Table, order: list[str], comparisons: Mapping[str, Compari
 
 
 def table_2(frame: pa.Table, order: list[str]) -> pa.Table:
-    """trial_id, label, flops, flops_ratio (of vanilla's), preparation_flops, train_tokens, tokens_ratio,
-    seconds_train, seconds_evaluate; only trials whose FLOPs were counted.
+    """Return the data of Table 2, for trials whose FLOPs were counted.
+
+    Columns: trial_id, label, flops, flops_ratio (to vanilla), preparation_flops, train_tokens, tokens_ratio,
+    seconds_train, seconds_evaluate.
     """
     rows = take_ids(frame, order)
     rows = rows.filter(pc.greater(pc.fill_null(rows["flops"], 0.0), 0.0))
@@ -54,13 +59,13 @@ def table_2(frame: pa.Table, order: list[str]) -> pa.Table:
 
 
 def failures(frame: pa.Table) -> pa.Table:
-    """trial_id, label, status, error, restarts, started_at of the trials that weren't completed."""
+    """Return trial_id, label, status, error, restarts, started_at of the trials that weren't completed."""
     rows = frame.filter(one_of(frame["status"], ("failed", "stopped")))
     return rows.select(["trial_id", "label", "status", "error", "restarts", "started_at"])
 
 
 def versions(frame: pa.Table) -> pa.Table:
-    """package, version, trials; a row for each version that any trial ran with."""
+    """Return package, version, trials; a row for each package version used by any trial."""
     counts: dict[tuple[str, str], int] = {}
     for text, trials in _counted(frame, "versions"):
         for package, version in json.loads(text).items():
@@ -72,7 +77,7 @@ def versions(frame: pa.Table) -> pa.Table:
 
 
 def hardware(frame: pa.Table) -> pa.Table:
-    """Return precision, ranks, gpus (of each rank), trials; a row for each combination of them."""
+    """Return precision, ranks, gpus (per rank), trials; a row for each combination."""
     counts: Counter[tuple[str | None, int, float | None]] = Counter()
     for text, ranks in zip(frame["config"].to_pylist(), frame["workers"].to_pylist(), strict=True):
         config = json.loads(text)
@@ -93,7 +98,7 @@ def hardware(frame: pa.Table) -> pa.Table:
 
 
 def hashes(frame: pa.Table) -> pa.Table:
-    """what (data_hash, model_hash), hash, trials."""
+    """Return what (data_hash, model_hash), hash, trials."""
     rows = [
         {"what": name, "hash": value, "trials": trials}
         for name in ("data_hash", "model_hash")

@@ -1,1 +1,1 @@
-"""Plotly figures: Arrow tables in, figures out. Colours are CSS variables of the page (`var(--true)`)."""
+"""Plotly figures from Arrow tables. Colours are CSS variables of the page (`var(--true)`)."""

@@ -9,7 +9,7 @@ from analysis.report.text import for_plotly, short
 
 
 def preview_length(single: pa.Table, means: pa.Table) -> go.Figure:
-    """Figure 4: `curves.preview_lengths` as points, their `curves.summary` as lines; in percent."""
+    """Return Figure 4: `curves.preview_lengths` as points, their `curves.summary` as lines; in percent."""
     drawn = figure("previewed answer tokens", "%")
     for metric, (name, colour, symbol, dash) in METRICS.items():
         line = means.filter(pc.equal(means["metric"], metric)).to_pylist()
@@ -56,7 +56,7 @@ def preview_length(single: pa.Table, means: pa.Table) -> go.Figure:
 
 
 def prefix_bars(means: pa.Table) -> go.Figure:
-    """Figure 5: `curves.summary` of prefixes, in percent; horizontal, as phrases are long."""
+    """Return Figure 5: `curves.summary` of prefixes in percent, as horizontal bars for long phrases."""
     phrases = list(dict.fromkeys(means["prefix"].to_pylist()))
     drawn = figure("%", "", height=130 + 88 * len(phrases), barmode="group", bargap=0.3)
     names = [for_plotly(f"“{short(phrase, 44)}”", 24) for phrase in phrases]
@@ -97,16 +97,16 @@ def prefix_bars(means: pa.Table) -> go.Figure:
 
 
 PATTERNS = {"circle": "", "square": "/", "diamond": "x", "x": "."}
-"""Bars are told apart by more than colour."""
+"""Marker -> bar pattern, so that bars are distinguished by more than colour."""
 
 
 def kl_lines(kl: pa.Table) -> go.Figure:
-    """Figure 3: `curves.kl_by_position`, nats; logarithmic where values differ much."""
+    """Return Figure 3: `curves.kl_by_position` in nats; logarithmic if values differ much."""
     return _lines(kl, "position", "answer position, tokens", "KL to the seed model, nats", 1.0, " nats")
 
 
 def jsr_lines(jsr: pa.Table) -> go.Figure:
-    """JSR(k): `curves.jsr_by_length`, in percent."""
+    """Return the figure of JSR(k): `curves.jsr_by_length`, in percent."""
     return _lines(jsr, "tokens", "tokens of the harmful start (0: none, RSR)", "safe answers, %", 100.0, " %")
 
 

@@ -1,4 +1,4 @@
-"""Planes with one point a trial: safety against utility, utility against FLOPs."""
+"""Scatter plots with one point per trial: safety against utility, utility against FLOPs."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from analysis.report.figures.style import TO_DRAW, arms, figure, percent, told
 from analysis.report.text import for_plotly
 
 MOST_BARS = 60
-"""Points up to which every one has its interval drawn; beyond, the marked ones alone."""
+"""Maximum number of points for which all intervals are drawn; beyond it, only those of marked points."""
 RATES = {"rsr": "RSR", "jsr": "JSR", "over_refusal": "over-refusal", "utility": "utility"}
 
 
 def tradeoff(points: pa.Table, metric: str, front: list[str], recommended: str | None) -> go.Figure:
-    """`metric` (rsr or jsr) against utility, in percent, with 95 % intervals and the Pareto front.
+    """Plot `metric` (rsr or jsr) against utility in percent, with 95 % intervals and the Pareto front.
 
-    `points` are rows of the frame; those without either value are left out.
+    `points` are rows of the frame; rows without one of the values are left out.
     """
     drawn = figure("utility, %", f"{RATES[metric]}, %", height=460)
     points = points.filter(pc.and_(pc.is_valid(points["utility"]), pc.is_valid(points[metric])))
@@ -71,7 +71,7 @@ def tradeoff(points: pa.Table, metric: str, front: list[str], recommended: str |
 
 
 def utility_flops(points: pa.Table, recommended: str | None) -> go.Figure:
-    """Utility in percent against training FLOPs; rows without either are left out."""
+    """Plot utility in percent against training FLOPs; rows without one of them are left out."""
     drawn = figure("training FLOPs (T: 10¹²)", "utility, %")
     points = points.filter(
         pc.and_(pc.is_valid(points["utility"]), pc.greater(pc.fill_null(points["flops"], 0.0), 0.0))
@@ -111,7 +111,7 @@ def _bars(rows: list[Any], barred: list[Any], metric: str, colour: str) -> dict[
 
 
 def _hover(row: dict[str, Any]) -> str:
-    """The configuration and the rates."""
+    """Return the hover text: the configuration and the rates."""
     lines = [f"<b>{for_plotly(row['label'])}</b>", for_plotly(row["trial_id"])]
     for metric, name in RATES.items():
         if row[metric] is not None:

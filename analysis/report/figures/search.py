@@ -1,4 +1,4 @@
-"""The search itself: parallel coordinates, importance, history."""
+"""Figures of the search: parallel coordinates, importance, history."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,9 +20,9 @@ SHADES = ("var(--s1)", "var(--s2)", "var(--s3)", "var(--s4)", "var(--s5)")
 
 
 def parallel(axes: Sequence[Axis], lines: pa.Table) -> go.Figure:
-    """`coordinates.coordinates` as lines in five shades by the objective's rank, the best fifth darkest.
+    """Draw `coordinates.coordinates` as lines in five shades by the objective's rank, the best fifth darkest.
 
-    Plain lines and no `parcoords`: that needs WebGL, and code made at run time, which the page forbids.
+    Plain lines are used because `parcoords` needs WebGL and code made at run time, which the page forbids.
     """
     drawn = figure("", "", height=440)
     rows = lines.to_pylist()
@@ -67,7 +67,7 @@ def parallel(axes: Sequence[Axis], lines: pa.Table) -> go.Figure:
 
 
 def importance_bars(table: pa.Table) -> go.Figure:
-    """`importance.importances`: a group of bars for each dimension, shares in percent."""
+    """Return `importance.importances` as a group of bars for each dimension, shares in percent."""
     names = list(dict.fromkeys(table["parameter"].to_pylist()))
     drawn = figure("importance, %", "", height=120 + 62 * len(names), barmode="group")
     for target, (title, colour, pattern) in TARGETS.items():
@@ -96,7 +96,7 @@ def importance_bars(table: pa.Table) -> go.Figure:
 
 
 def objective_lines(history: pa.Table) -> go.Figure:
-    """`history.objective_history`: each trial's objective, and the best so far."""
+    """Return `history.objective_history` as a figure: each trial's objective, and the best so far."""
     drawn = figure("trial, in the order they ended", "objective", height=360)
     columns = history.to_pydict()
     drawn.add_scatter(
@@ -123,7 +123,7 @@ def objective_lines(history: pa.Table) -> go.Figure:
 
 
 def hypervolume_line(history: pa.Table) -> go.Figure:
-    """`history.hypervolume_history`."""
+    """Return `history.hypervolume_history` as a figure."""
     drawn = figure("trial, in the order they ended", "hypervolume", height=360)
     columns = history.to_pydict()
     drawn.add_scatter(
@@ -140,14 +140,14 @@ def hypervolume_line(history: pa.Table) -> go.Figure:
 
 
 def _strands(axes: Sequence[Axis], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """All rows as one broken line."""
+    """Return all rows as one line with gaps."""
     x: list[float | None] = []
     y: list[float | None] = []
     texts: list[str] = []
     for row in rows:
         text = f"<b>{for_plotly(row['label'])}</b><br>objective {_merit(row)}"
         for index, place in enumerate(row["places"]):
-            if place is not None:  # a dimension that this trial has not: the line goes past it
+            if place is not None:  # the line skips a dimension that this trial does not have
                 x.append(index)
                 y.append(place)
                 texts.append(text)
@@ -158,7 +158,7 @@ def _strands(axes: Sequence[Axis], rows: list[dict[str, Any]]) -> dict[str, Any]
 
 
 def _axis_name(name: str, width: int) -> str:
-    """A dimension's dotted name in words, wrapped."""
+    """Return a dimension's dotted name as wrapped words."""
     words = name.removeprefix("training.").replace("_", " ").replace(".", " ")
     return for_plotly(short(words, 48), width)
 

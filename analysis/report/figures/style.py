@@ -1,4 +1,4 @@
-"""What all figures share: colours, markers, axes. The page's script puts the scheme's colours in."""
+"""Colours, markers and axes of all figures. The page's script inserts the colours of the scheme."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ KINDS = {
     "true": ("true preview", "var(--true)", "circle"),
     "virtual": ("virtual preview", "var(--virtual)", "diamond"),
 }
-"""What a trial is -> name in legends, colour (Okabe and Ito 2008), plotly marker."""
+"""Kind of trial -> name in legends, colour (Okabe and Ito 2008), plotly marker."""
 TO_DRAW = {kind: KINDS[kind] for kind in ("none", "true", "virtual", "seed", "vanilla")}
-"""In this order, as the same configuration as vanilla's may lie on it."""
+"""Kinds in drawing order: vanilla comes last, because the same configuration may have the same position."""
 METRICS = {
     "rsr": ("RSR", "var(--true)", "circle", "solid"),
     "jsr": ("JSR", "var(--vanilla)", "square", "dash"),
@@ -26,7 +26,7 @@ SYMBOLS = ("square", "circle", "diamond", "x", "triangle-up", "star", "cross", "
 
 
 def figure(x: str, y: str, height: int = 420, **layout: Any) -> go.Figure:
-    """An empty figure with named axes and its legend above."""
+    """Return an empty figure with named axes and the legend above it."""
     made = go.Figure()
     axis = {
         "gridcolor": "var(--grid)",
@@ -60,7 +60,7 @@ def figure(x: str, y: str, height: int = 420, **layout: Any) -> go.Figure:
 
 
 def arms(values: list[float], low: list[float | None], high: list[float | None]) -> dict[str, Any]:
-    """Error bars from the ends of intervals; no bar where an end is null."""
+    """Return error bars from the ends of intervals; there is no bar if an end is null."""
     pairs = list(zip(values, low, high, strict=True))
     return {
         "type": "data",
@@ -73,12 +73,12 @@ def arms(values: list[float], low: list[float | None], high: list[float | None])
 
 
 def percent(values: list[float | None]) -> list[float | None]:
-    """Shares as percent."""
+    """Return shares as percent."""
     return [None if value is None else 100 * value for value in values]
 
 
 def told(value: float | None, low: float | None = None, high: float | None = None) -> str:
-    """ "93.8 % [86.2, 97.3]", or "–"."""
+    """Return a rate as "93.8 % [86.2, 97.3]", or "–" for null."""
     if value is None:
         return "–"
     interval = "" if low is None or high is None else f" [{100 * low:.1f}, {100 * high:.1f}]"

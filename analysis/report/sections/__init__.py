@@ -23,5 +23,5 @@ AFTER_ANSWERS = (failed, origin)
 
 
 def sections(view: View) -> tuple[list[Section], list[Section]]:
-    """Those before and those behind the browser of answers."""
+    """Return the sections before and after the answer browser."""
     return [make(view) for make in BEFORE_ANSWERS], [make(view) for make in AFTER_ANSWERS]

@@ -1,4 +1,4 @@
-"""What a section is made of. All text in it is plain: the template escapes it."""
+"""Building blocks of a section. All text is plain; the template escapes it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ import pyarrow as pa
 from analysis.report.text import short
 
 MOST_ROWS = 60
-"""Rows of the numbers under a figure."""
+"""Maximum number of rows in the table of numbers under a figure."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A table's cell: a line, and a smaller one below it."""
+    """A table's cell: a line, and a line in smaller type below it."""
 
     text: str
     below: str = ""
@@ -24,7 +24,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table; columns named in `right` hold numbers."""
+    """A table; the columns in `right` contain numbers."""
 
     caption: str
     head: Sequence[str]
@@ -34,19 +34,19 @@ class Grid:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure, what it shows in words, and its numbers."""
+    """A figure, its description as text, and its numbers."""
 
-    name: str  # unique in the run
+    name: str  # unique within the run
     title: str
     figure: go.Figure
     caption: str
     numbers: Grid
-    least_width: int = 0  # pixels; on narrower screens it scrolls sideways
+    least_width: int = 0  # pixels; on narrower screens it scrolls horizontally
 
 
 @dataclass(frozen=True)
 class Section:
-    """`missing` stands instead of an empty figure or table."""
+    """A section of the report; the text `missing` replaces an empty figure or table."""
 
     name: str
     title: str
@@ -58,12 +58,12 @@ class Section:
 
 
 def number(value: Any) -> str:
-    """Four digits, "–" for nothing."""
+    """Return a number with four digits, or "–" for None."""
     return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def share(value: Any) -> str:
-    """A share in percent with one decimal: "93.8"."""
+    """Return a share in percent with one decimal: "93.8"."""
     return "–" if value is None else f"{100 * value:.1f}"
 
 
@@ -71,7 +71,7 @@ Shown = Callable[[Any], str]
 
 
 def numbers_of(table: pa.Table, columns: Mapping[str, tuple[str, Shown]]) -> Grid:
-    """The table's first `MOST_ROWS` rows; `columns` gives each column's heading and format."""
+    """Return the table's first `MOST_ROWS` rows; `columns` has each column's heading and format."""
     rows = table.slice(0, MOST_ROWS).to_pylist()
     caption = f"{min(len(table), MOST_ROWS):,} of {len(table):,} rows" if len(table) > MOST_ROWS else ""
     cells = [[Cell(show(row[name])) for name, (_, show) in columns.items()] for row in rows]
@@ -80,7 +80,7 @@ def numbers_of(table: pa.Table, columns: Mapping[str, tuple[str, Shown]]) -> Gri
 
 
 def words(value: Any) -> str:
-    """One short visible line."""
+    """Return the value as one short visible line."""
     return "–" if value is None else short(str(value), 110)
 
 

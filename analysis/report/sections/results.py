@@ -1,4 +1,4 @@
-"""What the sweep found: the trade-off, Figures 3 to 5, JSR(k)."""
+"""Sections on the results of the sweep: the trade-off, Figures 3 to 5, JSR(k)."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,7 +23,7 @@ SPREAD = (
 
 
 def tradeoff(view: View) -> Section:
-    """The planes of RSR and JSR against utility."""
+    """Return the section with the plots of RSR and JSR against utility."""
     drawings = []
     for metric in ("rsr", "jsr"):
         front = front_ids(view.frame, "utility", metric)
@@ -54,7 +54,7 @@ def tradeoff(view: View) -> Section:
 
 
 def lengths(view: View) -> Section:
-    """Figure 4."""
+    """Return the section with Figure 4."""
     title = "Preview length (Figure 4)"
     single = curves.preview_lengths(view.frame)
     if len(set(single["length_tokens"].to_pylist()) - {0}) < 2:
@@ -79,7 +79,7 @@ def lengths(view: View) -> Section:
 
 
 def prefix(view: View) -> Section:
-    """Figure 5."""
+    """Return the section with Figure 5."""
     single = curves.prefixes(view.frame)
     if not len(single):
         return Section("prefixes", "Prefixes (Figure 5)", missing="No virtual preview was measured.")
@@ -102,7 +102,7 @@ def prefix(view: View) -> Section:
 
 
 def kl(view: View) -> Section:
-    """Figure 3."""
+    """Return the section with Figure 3."""
     title = "Distance to the seed model by answer position (Figure 3)"
     first = [view.advice.trial_id] if view.advice.trial_id else []
     ids = curves.kl_trials(view.frame, [*first, *view.order], MOST_LINES)
@@ -134,7 +134,7 @@ def kl(view: View) -> Section:
 
 
 def jsr(view: View) -> Section:
-    """JSR(k)."""
+    """Return the section with JSR(k)."""
     title = "Safety by length of the attack, JSR(k)"
     table = _jsr(view)
     if not len(table):

@@ -1,4 +1,4 @@
-"""How the search went: cost, parallel coordinates, importance, history."""
+"""Sections on the search: cost, parallel coordinates, importance, history."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,7 +22,7 @@ MOST_DOTS = 1000
 
 
 def flops(view: View) -> Section:
-    """Utility against training FLOPs."""
+    """Return the section with utility against training FLOPs."""
     title = "Utility against training FLOPs"
     points, note = view.points([])
     points = points.filter(
@@ -46,7 +46,7 @@ def flops(view: View) -> Section:
 
 
 def coordinates(view: View) -> Section:
-    """Parallel coordinates."""
+    """Return the section with parallel coordinates."""
     title = "The search in parallel coordinates"
     axes, lines = data_coordinates(view.frame, MOST_STRANDS)
     if len(lines) < 2 or len(axes) < 2:
@@ -74,7 +74,7 @@ def coordinates(view: View) -> Section:
 
 
 def importance(view: View) -> Section:
-    """Parameter importance."""
+    """Return the section with parameter importance."""
     title = "Which dimension matters"
     table = importances(view.frame)
     if not len(table):
@@ -101,7 +101,7 @@ def importance(view: View) -> Section:
 
 
 def history(view: View) -> Section:
-    """The objective and the hypervolume, trial by trial."""
+    """Return the section with the objective and the hypervolume by trial."""
     drawings = []
     objective, note = _thinned(objective_history(view.frame))
     if len(objective):
@@ -140,7 +140,7 @@ def history(view: View) -> Section:
 
 
 def _thinned(history: pa.Table) -> tuple[pa.Table, str]:
-    """Every n-th row and the last, and a note that says so; all rows of a short table."""
+    """Return every n-th row and the last, with a note on it; all rows of a short table."""
     step = -(-len(history) // MOST_DOTS)
     if step <= 1:
         return history, ""

@@ -1,4 +1,4 @@
-"""The report's head: what to train and why, and what the run is."""
+"""The report's head: the recommendation with its reasons, and a description of the run."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from analysis.report.text import short, visible
 
 @dataclass(frozen=True)
 class Summary:
-    """All plain text. `notes` are warnings: that the sweep still runs, what was left out.
+    """The report's head as plain text. `notes` are warnings: that the sweep still runs, what was left out.
 
     `chosen`: whether a configuration is recommended.
     """
@@ -24,7 +24,7 @@ class Summary:
 
 
 def summary(view: View) -> Summary:
-    """The recommendation in a sentence."""
+    """Return the head, with the recommendation in a sentence."""
     advice, source = view.advice, view.source
     heading = "No configuration is recommended"
     if advice.trial_id:

@@ -1,4 +1,4 @@
-"""Tables 1 and 2, the trials that failed, and where everything comes from."""
+"""Sections with Tables 1 and 2, failed trials, and provenance."""
 
 import shlex
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ LONGEST_ERROR = 2000
 
 
 def table_1(view: View) -> Section:
-    """Rates with intervals, and differences to vanilla."""
+    """Return the section with rates, intervals, and differences to vanilla."""
     title = "Table 1: safety and utility"
     rows = tables.table_1(view.frame, view.shown, view.advice.comparisons).to_pylist()
     if not rows:
@@ -40,7 +40,7 @@ def table_1(view: View) -> Section:
 
 
 def table_2(view: View) -> Section:
-    """The cost of training."""
+    """Return the section with the cost of training."""
     title = "Table 2: cost"
     rows = tables.table_2(view.frame, view.shown).to_pylist()
     if not rows:
@@ -78,7 +78,7 @@ def table_2(view: View) -> Section:
 
 
 def failed(view: View) -> Section:
-    """Trials that failed or were stopped, with their errors."""
+    """Return the section with trials that failed or were stopped, with their errors."""
     table = tables.failures(view.frame)
     if not len(table):
         return Section("failed", "Failed trials", missing="No trial failed and none was stopped.")
@@ -102,7 +102,7 @@ def failed(view: View) -> Section:
 
 
 def origin(view: View) -> Section:
-    """Versions, hashes, and the command that reproduces the run."""
+    """Return the section with versions, hashes, and the command that reproduces the run."""
     identity = view.source.identity
     made = again(identity, view.frame)
     report = shlex.join(["python", "-m", "analysis", "report", view.source.run, "--out", "report.html"])

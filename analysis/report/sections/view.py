@@ -1,4 +1,4 @@
-"""What all sections of one run are made from."""
+"""Data from which all sections of one run are built."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ MOST_POINTS = 1000
 
 @dataclass(frozen=True)
 class View:
-    """A run, its trials and what is recommended. `shown` are the trials that stand in tables one by one."""
+    """A run, its trials and the recommendation. `shown` are the trials with a row of their own in tables."""
 
     source: Source
     frame: pa.Table
@@ -26,11 +26,11 @@ class View:
 
     @property
     def completed(self) -> int:
-        """How many trials were completed."""
+        """Return the number of completed trials."""
         return len(self.order)
 
     def some(self) -> str:
-        """Which trials are shown, if not all are."""
+        """Return a sentence on the trials that are shown; empty if all are."""
         if len(self.shown) >= self.completed:
             return ""
         return (
@@ -39,7 +39,7 @@ class View:
         )
 
     def points(self, keep: list[str]) -> tuple[pa.Table, str]:
-        """Completed trials for a plane: all, or `keep`, the shown ones and a random sample; and a note."""
+        """Return completed trials to plot (all, or shown ones, `keep` and a random sample), and a note."""
         every = completed(self.frame)
         if every.num_rows <= MOST_POINTS:
             return every, ""
@@ -52,7 +52,7 @@ class View:
 
 
 def view_of(source: Source) -> View:
-    """Everything that sections need of a run."""
+    """Return the data of a run that the sections need."""
     frame = framed(source.read("trials"))
     advice = advise(source, frame)
     first = [advice.trial_id] if advice.trial_id else []
