@@ -26,7 +26,7 @@ class OpenRun:
     files: Files
     identity: SweepIdentity
     commits: tuple[Commit, ...]
-    running: bool | None  # as `is_running`
+    running: bool | None  # result of `is_running`
 
 
 def open_run(run: str, name: str) -> OpenRun:
@@ -52,7 +52,7 @@ def run_names(runs: Sequence[str]) -> tuple[str, ...]:
 
 
 def is_running(files: Files) -> bool | None:
-    """Whether a driver holds the run's lock; None where that can't be told. Writes nothing."""
+    """Return whether a driver holds the run's lock; None if that is unknown. Writes nothing."""
     if not files.local:
         return None
     try:
@@ -66,5 +66,5 @@ def is_running(files: Files) -> bool | None:
     except OSError:
         return None
     finally:
-        os.close(descriptor)  # lets go of it, too
+        os.close(descriptor)  # also releases the lock
     return False

@@ -11,7 +11,7 @@ METRICS = ("rsr", "jsr", "utility")
 
 
 def lengths(configured: pa.Table) -> list[dict[str, Any]]:
-    """Return the rows of `configured` for Figure 4's curve, in order. Raises `FigureError` if there are none."""
+    """Return the rows of `configured` for Figure 4's curve, in order; raise `FigureError` without any."""
     shown = configured.filter(pc.is_in(configured["kind"], pa.array(["vanilla", "none", "true"])))
     rows = [{**row, "length_tokens": row["length_tokens"] or 0} for row in shown.to_pylist()]
     series = _series(rows, "length_tokens")
@@ -26,7 +26,7 @@ def lengths(configured: pa.Table) -> list[dict[str, Any]]:
 
 
 def prefixes(configured: pa.Table) -> list[dict[str, Any]]:
-    """Return the rows of `configured` for Figure 5's bars, in order. Raises `FigureError` if there are none."""
+    """Return the rows of `configured` for Figure 5's bars, in order; raise `FigureError` without any."""
     rows = configured.filter(pc.is_in(configured["kind"], pa.array(["vanilla", "virtual"]))).to_pylist()
     series = _series(rows, "prefix")
     got = sorted({row["prefix"] for row in rows if row["prefix"] is not None})
@@ -60,7 +60,7 @@ def figure_5(configured: pa.Table, measured: pa.Table) -> pa.Table:
 
 
 def _series(rows: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
-    """Return one row per value of `key` with equal other settings, vanilla first among those without preview."""
+    """Return one row per value of `key`, with equal other settings; without preview, vanilla is preferred."""
     groups: dict[tuple[str, str], dict[Any, dict[str, Any]]] = {}
     for row in sorted(rows, key=lambda row: row["kind"] != "vanilla"):
         groups.setdefault((row["model"], row["rest"]), {}).setdefault(row[key], row)

@@ -132,7 +132,7 @@ class ClassifierJudge(JudgeBase):
     """Directory with safetensors weights, or a hub name."""
 
     revision: str | None = None
-    """Hub revision (branch, tag or commit); only for hub names."""
+    """Hub revision (branch, tag or commit), only for hub names; null uses the hub's default."""
 
     labels: dict[str, Literal["safe", "unsafe"]] = Field(min_length=1)
     """Meaning of each label in the model's configuration; every label must be listed."""

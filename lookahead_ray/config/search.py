@@ -126,6 +126,7 @@ class SearchConfig(Config):
     `confirm`."""
 
     sampler: SamplerConfig = TpeSampler()
+    """Algorithm that suggests trials."""
 
     seed: int = Field(0, ge=0)
     """Random seed of the sampler."""

@@ -142,10 +142,13 @@ def lock_run(run: str, resume: bool) -> Iterator[None]:
 
 
 def open_sink(sweep: Sweep, run: str, hashes: dict[str, str]) -> "Sink":
-    """The run's store as a sink; it is held meanwhile. `StoreError` naming what changed since it began.
+    """Return the run's store as a sink. The run must be locked.
 
     Args:
-        hashes: of what the sweep's configuration points to, as the preflight found it.
+        hashes: hashes from the preflight of the data and models that the sweep's configuration names.
+
+    Raises:
+        StoreError: the run cannot be continued; the message names what has changed since it began.
     """
     from lookahead_ray import store
     from lookahead_ray.sweep.interfaces import Sink

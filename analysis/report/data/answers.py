@@ -37,7 +37,7 @@ def sample(
 
 
 def pick(words: pa.Table, most: int, rng: np.random.Generator) -> list[int]:
-    """Return sorted indices of `most` rows or fewer, drawn in turns from all strata (equal in all columns)."""
+    """Return sorted indices of at most `most` rows, drawn in turns from all strata (sets of equal rows)."""
     n = words.num_rows
     if n <= most:
         return list(range(n))

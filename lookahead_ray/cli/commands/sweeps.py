@@ -54,7 +54,7 @@ def validate(
         from lookahead_ray.config.load import load_sweep
 
         loaded = load_sweep(space_lookup.find(space), overrides or [])
-        from lookahead_ray.sweep.preflight import check  # heavy: a bad file is refused before
+        from lookahead_ray.sweep.preflight import check  # slow import, after an invalid file is refused
 
         tell(f"{loaded.source}: looking for its data and models …")
         found = check(loaded, strict=False)
