@@ -60,3 +60,23 @@ def test_a_sweep_starts_on_a_cluster_without_workers(monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("RAY_ADDRESS")
     with pytest.raises(ConfigError, match="one trial needs"):
         cluster.concurrency(config, None)
+
+
+@pytest.mark.parametrize(
+    ("variable", "address", "cores"),
+    [(None, "local", 3), ("", "local", 3), ("auto", "auto", None), ("10.0.0.1:6379", "10.0.0.1:6379", None)],
+)
+def test_a_cluster_is_joined_only_where_the_variable_names_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str | None, address: str, cores: int | None
+) -> None:
+    """Not the one that a file of Ray's names, which may be another user's."""
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr("ray.init", lambda **options: seen.update(options))
+    monkeypatch.setattr("ray.shutdown", lambda: None)
+    monkeypatch.setattr(cluster, "usable_cores", lambda: 3)
+    if variable is None:
+        monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    else:
+        monkeypatch.setenv("RAY_ADDRESS", variable)
+    with cluster.cluster(tmp_path / "log"):
+        assert (seen["address"], seen["num_cpus"]) == (address, cores)
