@@ -66,7 +66,7 @@ def with_retries(
             waits = expected or name in _answered
             if not waits or _is_final(error) or time.monotonic() + pause > until:
                 raise
-            logging.getLogger(__name__).warning("storage: %s; asked again in %g s", error, pause)
+            logging.getLogger(__name__).warning("storage: %s; retrying in %g s", error, pause)
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
         else:

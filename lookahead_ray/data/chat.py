@@ -83,7 +83,9 @@ def end_token_id(tokenizer: Tokenizer) -> int:
     if ids and ids[0] in tokenizer.all_special_ids:
         return int(ids[0])
     if tokenizer.eos_token_id is None:
-        raise ModelError(f"model.path: {tokenizer.name_or_path} has no end token, so answers would not end")
+        raise ModelError(
+            f"model.path: {tokenizer.name_or_path} has no end token, so generation would never stop"
+        )
     return int(tokenizer.eos_token_id)
 
 
@@ -111,7 +113,9 @@ def _knows_system(tokenizer: Tokenizer) -> bool:
 
 def _apply(tokenizer: Tokenizer, turns: list[dict[str, str]], add_generation_prompt: bool) -> str:
     if not tokenizer.chat_template:
-        raise ModelError(f"model.path: {tokenizer.name_or_path} has no chat template, so it is no chat model")
+        raise ModelError(
+            f"model.path: {tokenizer.name_or_path} has no chat template; a chat model is required"
+        )
     text: str = tokenizer.apply_chat_template(
         turns, tokenize=False, add_generation_prompt=add_generation_prompt
     )

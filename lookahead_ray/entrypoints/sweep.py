@@ -184,9 +184,9 @@ def resume_command(space: str, run: str, overrides: Sequence[str]) -> str:
 def interrupted_line(progress: SweepProgress, run: str, again: str) -> str:
     """Return a line for Ctrl-C: how many trials are committed, and the command to resume."""
     if not progress.started:
-        return f"interrupted before the search began; go on with: {again}"
+        return f"interrupted before the search began; continue with: {again}"
     trials = "1 trial is" if progress.done == 1 else f"{progress.done} trials are"
-    return f"interrupted: {trials} committed in {run}; go on with: {again}"
+    return f"interrupted: {trials} committed in {run}; continue with: {again}"
 
 
 def read_earlier(sweep: Sweep, hashes: Mapping[str, str]) -> "WarmStart":

@@ -74,7 +74,7 @@ def load_tokenizer(config: ModelConfig, *, chat: bool = True) -> Any:
         AutoTokenizer, source, f"model.path: the tokenizer of {config.path}", **arguments
     )
     if chat and not tokenizer.chat_template:
-        raise ModelError(f"model.path: {config.path} has no chat template, so it is no chat model")
+        raise ModelError(f"model.path: {config.path} has no chat template; a chat model is required")
     if config.protocol == "paper":
         tokenizer.chat_template = published_template(tokenizer.chat_template, config.path)
     if tokenizer.pad_token_id is None:
@@ -91,8 +91,8 @@ def load_model(config: ModelConfig, dtype: Any) -> Any:
     """Load the causal language model in `dtype` (a torch.dtype), in evaluation mode on the CPU.
 
     Raises:
-        ModelError: as `check`, if the weights can't be loaded, or if it is no causal language model: it has
-            another model class, or later tokens change the logits of a token.
+        ModelError: as `check`, if the weights can't be loaded, or if it is not a causal language model: it
+            has another model class, or later tokens change the logits of a token.
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -133,11 +133,11 @@ def check_length(model: Any, tokens: int, what: str) -> None:
     """Raise if a sequence has more tokens than the model's context.
 
     Raises:
-        ModelError: "`what` 600 tokens, but the model's context ends at 512".
+        ModelError: "`what` 600 tokens, but the model's context length is 512".
     """
     limit = context_length(model)
     if limit is not None and tokens > limit:
-        raise ModelError(f"{what} {tokens} tokens, but the model's context ends at {limit}")
+        raise ModelError(f"{what} {tokens} tokens, but the model's context length is {limit}")
 
 
 def sees_positions_alone(model: Any) -> bool:
@@ -168,7 +168,9 @@ def _is_causal(model: Any) -> bool:
 
 def _not_causal(config: ModelConfig, architecture: Any) -> ModelError:
     kind = architecture.model_type
-    return ModelError(f"model.path: {config.path} is no causal language model (its architecture is {kind})")
+    return ModelError(
+        f"model.path: {config.path} is not a causal language model (its architecture is {kind})"
+    )
 
 
 def _contiguous(head: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:

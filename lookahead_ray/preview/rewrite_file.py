@@ -142,7 +142,7 @@ def _encode_array(rows: Iterable[Located]) -> Iterator[bytes]:
 
 def _check_target(source: Path, target: Path) -> None:
     if target.exists() and os.path.samefile(source, target):
-        raise DataError(f"{target}: OUT must be another file than IN, got the same")
+        raise DataError(f"{target}: OUT and IN must be different files")
     if target.exists() and not target.is_file():
         raise DataError(f"{target}: OUT must be a file, got {'a folder' if target.is_dir() else 'a device'}")
 

@@ -62,7 +62,9 @@ class Files:
             try:
                 return list(pool.map(self.read, names))
             except FileNotFoundError as error:
-                raise StoreError(f"{self.run}: a file is gone since the run was listed: {error}") from error
+                raise StoreError(
+                    f"{self.run}: a file was removed after the run was listed: {error}"
+                ) from error
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Return name -> bytes of all files below `folder`, including hidden ones; empty without a folder."""
@@ -115,7 +117,7 @@ def _reason(error: Exception) -> str:
     told = error.strerror if isinstance(error, OSError) else None
     reason = told or " ".join(str(error).split()) or type(error).__name__
     full = isinstance(error, OSError) and error.errno in FULL
-    return f"{reason}; free some space, then go on with --resume" if full else reason
+    return f"{reason}; free some space, then continue with --resume" if full else reason
 
 
 def _sizes_local(folder: str) -> Iterator[tuple[str, int]]:

@@ -48,7 +48,8 @@ def refusal(run: str, told: list[str]) -> str:
     """Return the one-line message why a sweep can't resume in `run`."""
     more = [f"and {len(told) - MOST_NAMED} more"] if len(told) > MOST_NAMED else []
     return (
-        f"{run}: can't go on: these changed since the sweep began: {'; '.join(told[:MOST_NAMED] + more)}; "
+        f"{run}: can't resume: these settings changed since the sweep began: "
+        f"{'; '.join(told[:MOST_NAMED] + more)}; "
         "use another --run, or undo the change"
     )
 

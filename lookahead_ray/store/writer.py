@@ -79,7 +79,7 @@ def create(run: str, identity: SweepIdentity) -> Store:
     if found is None:
         if committed_ids(files):
             raise StoreError(
-                f"{run}: sweep.json is missing beside committed trials; restore it or choose another --run"
+                f"{run}: committed trials exist but sweep.json is missing; restore it or choose another --run"
             )
         write_identity(files, identity)
         found = identity

@@ -52,7 +52,7 @@ def cluster(log: Path) -> Iterator[None]:
             configure_logging=False,
         )
         session = getattr(context, "address_info", {}).get("session_dir", "")
-        logging.getLogger(__name__).info("what workers print is in %s", Path(session, "logs"))
+        logging.getLogger(__name__).info("worker output is in %s", Path(session, "logs"))
         try:
             yield
         finally:

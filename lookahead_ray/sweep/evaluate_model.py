@@ -60,7 +60,7 @@ def resolve_for_evaluation(config: TrialConfig, node: Node) -> tuple[TrialConfig
     else:
         ranks = {"workers": choose_placement(config, Capacity.of_node(node)).workers}
     training = config.training
-    reason = "as the configuration asks for"
+    reason = "as set in the configuration"
     if training.precision == "auto":
         precision, reason = choose_precision([node], gpus > 0)
         training = training.model_copy(update={"precision": precision})

@@ -85,7 +85,7 @@ def look_at_hardware(sweep: Sweep, cluster_file: str | None = None) -> Fitted:
         raise ConfigError(f"--cluster: must be a YAML file for `ray up`, got {cluster_file}")
     machines = worker_types(described)
     if not machines or not all(machines):
-        line = f"runs on {cluster_file}, whose machines' resources only its cloud knows: not checked"
+        line = f"runs on {cluster_file}, not checked, because it does not list its machines' resources"
         return Fitted(sweep, (line,))
     total = max_cluster_resources({}, described)
     most = {name: max(each.get(name, 0.0) for each in machines) for name in ("CPU", "GPU")}
@@ -110,21 +110,22 @@ def _fit(
     lines: list[str] = []
     precision: Precision
     if asked != "auto":
-        precision, reason = asked, "as the configuration asks for"
+        precision, reason = asked, "as set in the configuration"
         cost = describe_cost(nodes, on_gpu) if asked == "bf16" and nodes else None
         lines += [cost] if cost else []
     elif began_with is not None:
-        precision, reason = cast(Precision, began_with), "as the run began"
+        precision, reason = cast(Precision, began_with), "as in this run's earlier trials"
     elif nodes:
         precision, reason = choose_precision(nodes, on_gpu)
     else:
         values = HardwareValues("fp32", placement.workers, placement.gpus_per_worker)
-        line = f"runs on {placement} of {capacity.where}; precision is measured there when the sweep starts"
+        when = "precision is chosen on those machines when the sweep starts"
+        line = f"runs on {placement} of {capacity.where}; {when}"
         return Fitted(replace(sweep, hardware=values), (line,))
     if began_with is not None and precision != began_with and not _is_searched(sweep):
+        rule = f"must stay {began_with}, the precision of this run's earlier trials, got {precision}"
         raise ConfigError(
-            f"{sweep.source}: training.precision: must stay {began_with}, with which this run began, got "
-            f"{precision}; use another --run, or leave it out"
+            f"{sweep.source}: training.precision: {rule}; use another --run, or omit training.precision"
         )
     values = HardwareValues(precision, placement.workers, placement.gpus_per_worker)
     line = f"runs on {placement} of {capacity.where}, {precision}: {reason}"
@@ -161,7 +162,7 @@ def _probe_cluster(placement: Placement, say: Say, wait: bool) -> list[Node]:
         for node in fitting
     ]
     if not tasks and wait:
-        say("waiting for a machine of the cluster, to measure which precision suits it")
+        say("waiting for a cluster machine, to choose the precision")
         tasks = [
             measure.options(num_cpus=placement.cpus_per_worker, num_gpus=placement.gpus_per_worker).remote()
         ]

@@ -185,22 +185,22 @@ def describe_sweep(sweep: Sweep) -> Iterator[str]:
     for name, ask in sweep.asks.items():
         yield (
             f"{name}: up to {ask.model_openings} openings of the seed model's answers to {ask.prompts} "
-            f"training prompts, {ask.tokens} tokens each; it is asked before the search begins"
+            f"training prompts, {ask.tokens} tokens each; generated before the search begins"
         )
 
 
 def _search_text(sweep: Sweep) -> Iterator[str]:
     search = sweep.search
     grid = f" over {len(grid_points(sweep))} points" if isinstance(search.sampler, GridSampler) else ""
-    yield f"{search.sampler.name} sampler{grid} with seed {search.seed}"
+    yield f"{search.sampler.name} sampler{grid} with random seed {search.seed}"
     yield f"ends after {_end_text(search)}"
     if search.warm_start:
         yield f"learns from {', '.join(search.warm_start)}"
     if stopping := search.stopping:
         share = f"the best {1 / stopping.reduction:.0%} go on"
-        yield f"stops the hopeless from epoch {stopping.grace_epochs} on, {share}"
+        yield f"stops weak trials early from epoch {stopping.grace_epochs} on, {share}"
     if confirm := search.confirm:
-        yield f"runs the best {confirm.candidates} again, with {confirm.seeds} more seeds in the end"
+        yield f"repeats the best {confirm.candidates}, with up to {confirm.seeds} more random seeds"
 
 
 def _end_text(search: SearchConfig) -> str:

@@ -50,10 +50,10 @@ class CheckpointManager:
             found, self._place.sizes(found), self._config_hash, dist.get_world_size(), self._elastic
         )
         if reason := next(filter(None, gather_everywhere(reason)), None):
-            self._say(f"not from the checkpoint that is there: {reason}")
+            self._say(f"existing checkpoint not used: {reason}")
             return None
         self._place.load(engine, found, self._elastic)
-        self._say(f"going on after epoch {found.epoch}")
+        self._say(f"resuming after epoch {found.epoch}")
         return found
 
     def save(self, engine: Any, steps: Sequence[Step], state: dict[str, Any]) -> None:

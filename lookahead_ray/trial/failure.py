@@ -20,7 +20,7 @@ def failure(error: BaseException | None) -> TrialError:
 
     kind = ProcessDiedError if process_died(error) else TrialError
     if error is None:
-        return kind("its processes ended without a word")
+        return kind("its processes ended without an error message")
     if isinstance(error, WorkerGroupError) and error.worker_failures:
         failures = error.worker_failures
         rank = min(failures, key=lambda rank: (not _rank_died(failures[rank]), rank))

@@ -202,7 +202,9 @@ def test_ctrl_c_before_the_search(fake: Callable[..., None], space: Path) -> Non
     assert invoke("validate", str(space)).exit_code == 130
     result = invoke("sweep", str(space))
     assert result.exit_code == 130
-    assert result.stderr.startswith("interrupted before the search began; go on with: lookahead-ray sweep ")
+    assert result.stderr.startswith(
+        "interrupted before the search began; continue with: lookahead-ray sweep "
+    )
 
 
 def drive(interrupt: str) -> Callable[..., SweepResult]:
@@ -228,7 +230,7 @@ def test_ctrl_c_says_what_is_committed(fake: Callable[..., None], space: Path, i
     result = invoke("sweep", "tiny.yaml", "--set", "training.epochs=2")
     assert result.exit_code == 130
     assert result.stderr == (
-        "interrupted: 2 trials are committed in runs/tiny; go on with: "
+        "interrupted: 2 trials are committed in runs/tiny; continue with: "
         "lookahead-ray sweep tiny.yaml --run runs/tiny --resume --set training.epochs=2\n"
     )
 

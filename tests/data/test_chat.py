@@ -123,5 +123,5 @@ def test_bos_comes_once_where_the_template_writes_it() -> None:
 
 @pytest.mark.parametrize("template", [None, ""])
 def test_without_a_template_it_is_no_chat_model(template: str | None) -> None:
-    with pytest.raises(ModelError, match=r"model\.path: .*has no chat template, so it is no chat model"):
+    with pytest.raises(ModelError, match=r"model\.path: .*has no chat template; a chat model is required"):
         prompt_ids(toy_tokenizer(template), "x", None)

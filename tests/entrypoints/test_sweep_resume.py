@@ -74,7 +74,7 @@ def test_what_has_no_effect_may_change(space: Path) -> None:
 
 def test_the_space_the_data_and_the_evaluation_are_named_when_they_changed(space: Path) -> None:
     sweep()
-    start = "error: runs/mine: can't go on: these changed since the sweep began: "
+    start = "error: runs/mine: can't resume: these settings changed since the sweep began: "
     end = "; use another --run, or undo the change\n"
     for setting, named in (
         ("preview.length_tokens={int: [1, 6]}", "preview.length_tokens.int ([1, 6], was [1, 4])"),
@@ -99,7 +99,7 @@ def test_changed_contents_are_named_and_moved_ones_are_no_change(space: Path) ->
     assert sweep(*data, f"task.path={Path('moved.jsonl').absolute()}", "--resume").exit_code == 0
     Path("rows.jsonl").write_text("".join(rows[::-1]))
     message = refusal(*data, "task.path=rows.jsonl", "--resume")
-    assert "these changed since the sweep began: task (contents of rows.jsonl); " in message
+    assert "these settings changed since the sweep began: task (contents of rows.jsonl); " in message
 
 
 def test_old_runs_are_still_read(space: Path) -> None:

@@ -135,5 +135,5 @@ class TestContext:
         with pytest.raises(ModelError) as caught:
             answers(model, prompt, new_tokens=4)
         assert str(caught.value) == (
-            "253 tokens of prompt and 4 new ones are 257 tokens, but the model's context ends at 256"
+            "253 tokens of prompt and 4 new ones are 257 tokens, but the model's context length is 256"
         )

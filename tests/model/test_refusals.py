@@ -48,7 +48,7 @@ NOT_CAUSAL: dict[str, Any] = {
 def test_what_is_not_causal(tmp_path: Path, kind: str, dtype: torch.dtype) -> None:
     torch.manual_seed(0)
     NOT_CAUSAL[kind]().save_pretrained(tmp_path)
-    rule = rf"is no causal language model \(its architecture is {kind.split()[0]}\)"
+    rule = rf"is not a causal language model \(its architecture is {kind.split()[0]}\)"
     with pytest.raises(ModelError, match=rf"^model\.path: .* {rule}$"):
         load_model(ModelConfig(path=str(tmp_path)), dtype)
 
@@ -70,7 +70,7 @@ def test_a_model_that_looks_ahead_without_saying_so(tmp_path: Path, monkeypatch:
         return output
 
     monkeypatch.setattr(LlamaForCausalLM, "forward", averaging)
-    with pytest.raises(ModelError, match=r"is no causal language model \(its architecture is llama\)$"):
+    with pytest.raises(ModelError, match=r"is not a causal language model \(its architecture is llama\)$"):
         load_model(config, torch.float32)
 
 
@@ -81,7 +81,7 @@ class TestTokenizers:
         return load_tokenizer(ModelConfig(path=str(folder)))
 
     def test_without_a_chat_template(self, tmp_path: Path) -> None:
-        with pytest.raises(ModelError, match=r"path: .* has no chat template, so it is no chat model$"):
+        with pytest.raises(ModelError, match=r"path: .* has no chat template; a chat model is required$"):
             self.loaded(toy_tokenizer(None), tmp_path)
 
     def test_without_a_padding_token_another_one_pads(self, tmp_path: Path) -> None:

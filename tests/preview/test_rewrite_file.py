@@ -162,7 +162,7 @@ def test_a_target_that_can_not_be_is_refused(source: Path) -> None:
     link = source.with_name("link.jsonl")
     os.link(source, link)
     for same in (source, link, source.parent / "." / source.name):
-        refused(same, "OUT must be another file than IN, got the same")
+        refused(same, "OUT and IN must be different files")
     folder = source.with_name("folder.jsonl")
     folder.mkdir()
     refused(folder, "OUT must be a file, got a folder")

@@ -118,7 +118,8 @@ class StoreContract:
         with pytest.raises(StoreError) as refused:
             store.create(run, changed)
         assert str(refused.value) == (
-            f"{run}: can't go on: these changed since the sweep began: trials (4, was 3); task (contents); "
+            f"{run}: can't resume: these settings changed since the sweep began: "
+            f"trials (4, was 3); task (contents); "
             "use another --run, or undo the change"
         )
         assert [record.trial_id for record in store.open(run).records()] == ["trial-1"]
@@ -184,7 +185,7 @@ class StoreContract:
     def test_commits_without_an_identity_are_not_taken_over(self, run: str) -> None:
         store.create(run, IDENTITY).commit(make_record(1))
         damage(run, "sweep.json", None)
-        with pytest.raises(StoreError, match="is missing beside committed"):
+        with pytest.raises(StoreError, match="committed trials exist but sweep"):
             store.create(run, IDENTITY)
 
     def test_no_run(self, run: str) -> None:

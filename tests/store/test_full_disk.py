@@ -41,7 +41,7 @@ def test_commits_until_it_is_full(disk: Disk) -> None:
     assert message.startswith(f"trial trial-{done} is not committed: {run}/")
     assert f"/trial-{done}." in message
     assert message.endswith(
-        ": cannot write: No space left on device; free some space, then go on with --resume"
+        ": cannot write: No space left on device; free some space, then continue with --resume"
     )
     assert done > 2
     assert store.open(str(run)).records() == [make_record(number) for number in range(done)]

@@ -96,7 +96,9 @@ def test_contents_that_come_or_go_are_told() -> None:
 @pytest.mark.parametrize(("count", "end"), [(6, "f5 (1, was 0)"), (9, "f5 (1, was 0); and 3 more")])
 def test_one_line_says_it_all_or_how_much_more(count: int, end: str) -> None:
     line = refusal("runs/x", [f"f{index} (1, was 0)" for index in range(count)])
-    assert line.startswith("runs/x: can't go on: these changed since the sweep began: f0 (1, was 0); f1 ")
+    assert line.startswith(
+        "runs/x: can't resume: these settings changed since the sweep began: f0 (1, was 0); f1 "
+    )
     assert line.endswith(f"{end}; use another --run, or undo the change")
 
 

@@ -17,7 +17,7 @@ def lines(folder: Path, *overrides: str) -> list[str]:
 
 def test_defaults(tmp_path: Path) -> None:
     assert lines(tmp_path) == [
-        "search: tpe sampler with seed 0; ends after 10 trials",
+        "search: tpe sampler with random seed 0; ends after 10 trials",
         "objective: 0.5 · safety + 0.5 · utility; safety is the mean of rsr, jsr",
     ]
 
@@ -28,19 +28,19 @@ def test_everything(tmp_path: Path) -> None:
         "budget: {hours: 8, accelerator_hours: 30.5, plateau: {}}, confirm: {}}"
     )
     assert lines(tmp_path, search)[0].split("; ") == [
-        "search: gp sampler with seed 3",
+        "search: gp sampler with random seed 3",
         "ends after 40 trials or 8 h or 30.5 accelerator hours or 10 trials with less than 1 % more "
         "hypervolume, whichever comes first",
         "learns from runs/a, runs/b",
-        "stops the hopeless from epoch 3 on, the best 80% go on",
-        "runs the best 4 again, with 2 more seeds in the end",
+        "stops weak trials early from epoch 3 on, the best 80% go on",
+        "repeats the best 4, with up to 2 more random seeds",
     ]
 
 
 def test_a_grid_has_a_size(tmp_path: Path) -> None:
     grid = "search.sampler={name: grid}"
     assert lines(tmp_path, grid)[0] == (
-        "search: grid sampler over 4 points with seed 0; ends after 10 trials"
+        "search: grid sampler over 4 points with random seed 0; ends after 10 trials"
     )
     rates = "training.learning_rate={uniform: [0.001, 0.002]}"
     points = "search.sampler={name: grid, points: {training.learning_rate: 3000}}"
@@ -77,5 +77,5 @@ def test_what_the_seed_model_is_asked_for(tmp_path: Path) -> None:
     preview = "preview={strategy: virtual, prefix: {choice_from: {model_openings: 8, prompts: 32}}}"
     assert lines(tmp_path, preview)[-1] == (
         "preview.prefix.choice_from: up to 8 openings of the seed model's answers to 32 training prompts, "
-        "12 tokens each; it is asked before the search begins"
+        "12 tokens each; generated before the search begins"
     )

@@ -57,8 +57,12 @@ def test_a_run_keeps_the_precision_that_it_began_with(
 ) -> None:
     found = fit(monkeypatch, tmp_path, here=node(cpu=SLOW_CPU), began_with="bf16")
     assert found.sweep.reference().training.precision == "bf16"
-    assert found.lines == ("runs on 2 ranks × 1 CPU core of this machine, bf16: as the run began",)
-    with pytest.raises(ConfigError, match=r"training\.precision: must stay bf16, with which .* got fp32"):
+    assert found.lines == (
+        "runs on 2 ranks × 1 CPU core of this machine, bf16: as in this run's earlier trials",
+    )
+    with pytest.raises(
+        ConfigError, match=r"training\.precision: must stay bf16, the precision of .* got fp32"
+    ):
         fit(monkeypatch, tmp_path, began_with="bf16", overrides=["training.precision=fp32"])
 
 
@@ -117,7 +121,7 @@ def test_a_clusters_file_says_what_it_can_grow_to(tmp_path: Path) -> None:
     sweep = load_sweep(space)
     path.write_text(yaml.safe_dump(described(CPU=8, GPU=4)))
     (line,) = look_at_hardware(sweep, str(path)).lines
-    assert line.startswith(f"runs on 4 ranks × 1 GPU of {path}; precision is measured there")
+    assert line.startswith(f"runs on 4 ranks × 1 GPU of {path}; precision is chosen on those machines")
     with pytest.raises(ConfigError, match=r"16 × gpus_per_worker 1 must fit into .*'s 8 GPUs"):
         look_at_hardware(load_sweep(space, ["workers=16"]), str(path))
     path.write_text(yaml.safe_dump(described(CPU=8)))
@@ -125,7 +129,7 @@ def test_a_clusters_file_says_what_it_can_grow_to(tmp_path: Path) -> None:
         look_at_hardware(load_sweep(space, ["gpus_per_worker=1"]), str(path))
     path.write_text(yaml.safe_dump(described()))
     (line,) = look_at_hardware(sweep, str(path)).lines
-    assert line.endswith("only its cloud knows: not checked")
+    assert line.endswith("does not list its machines' resources")
 
 
 @pytest.mark.parametrize("content", [None, "[project]\nname = 1\n", "- a\n", ""])

@@ -54,7 +54,7 @@ def test_what_was_found_is_said(tmp_path: Path, model: Path) -> None:
         tmp_path, model, task, "safety: {harmful_prompts: 10, benign_prompts: 20}\nworkers: 2\n"
     ) == [
         "space: 10 trials after seed and vanilla",
-        "search: tpe sampler with seed 0; ends after 10 trials",
+        "search: tpe sampler with random seed 0; ends after 10 trials",
         "objective: 0.5 · safety + 0.5 · utility; safety is the mean of rsr, jsr",
         "dimension preview.length_tokens: int from 1 to 4",
         f"model {model} (model.safetensors)",

@@ -78,6 +78,6 @@ def test_rows_longer_than_the_models_context_are_refused(tmp_path: Path) -> None
     config = trial({"strategy": "virtual", "prefix": "x" * 250}, "vanilla", max_length=2048)
     with pytest.raises(
         ModelError,
-        match=r"training\.max_length: 2048 lets rows be of 575 tokens, but the model's context ends at 512",
+        match=r"training\.max_length: 2048 lets rows be of 575 tokens, but the model's context length is 512",
     ):
         rows(tmp_path, config)

@@ -36,7 +36,7 @@ class RowFormat(StrEnum):
 @app.command()
 def preview(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Training data, .json or .jsonl.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="Where it goes with previews in it.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="Output file, with previews.")],
     strategy: Annotated[
         Strategy, typer.Option("--strategy", help="Show the answer's first tokens, or a fixed phrase.")
     ],
@@ -66,10 +66,10 @@ def preview(
         typer.Option("--protocol", help="As published, or without showing parts of numbers (true)."),
     ] = Fidelity.fixed,
     input_format: Annotated[
-        RowFormat | None, typer.Option("--input-format", help="Of IN, whatever its suffix.")
+        RowFormat | None, typer.Option("--input-format", help="Format of IN; overrides its suffix.")
     ] = None,
     output_format: Annotated[
-        RowFormat | None, typer.Option("--output-format", help="Of OUT, whatever its suffix.")
+        RowFormat | None, typer.Option("--output-format", help="Format of OUT; overrides its suffix.")
     ] = None,
 ) -> None:
     """Add LookAhead previews to training data; nothing is trained."""

@@ -16,7 +16,7 @@ Cluster = Annotated[
 ]
 Address = Annotated[
     str | None,
-    typer.Option("--address", metavar="URL", help="Of a job server. [$RAY_API_SERVER_ADDRESS]"),
+    typer.Option("--address", metavar="URL", help="Address of the job server. [$RAY_API_SERVER_ADDRESS]"),
 ]
 JobOrRun = Annotated[
     str, typer.Argument(metavar="JOB|RUN", help="Submission id, or the run of a submitted job.")
@@ -30,13 +30,19 @@ def submit(
     address: Address = None,
     run: Annotated[
         str | None,
-        typer.Option("--run", metavar="URL", help="Where the tables go: a URL, or a path that all share."),
+        typer.Option(
+            "--run", metavar="URL", help="Destination of the tables: a URL, or a path shared by all machines."
+        ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run's committed trials.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Resume the run; committed trials are kept.")
+    ] = False,
     overrides: Overrides = None,
     env: Annotated[
         list[str] | None,
-        typer.Option("--env", metavar="NAME", help="Hand over an environment variable; may be repeated."),
+        typer.Option(
+            "--env", metavar="NAME", help="Pass an environment variable to the job; may be repeated."
+        ),
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Don't follow the job.")] = False,
     python: Annotated[str, typer.Option("--python", help="The interpreter on the head.")] = "python",
@@ -71,7 +77,9 @@ def logs(
     target: JobOrRun,
     cluster: Cluster = None,
     address: Address = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the job ends.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Follow the output until the job ends.")
+    ] = False,
 ) -> None:
     """Print the output of a submitted job, or, without a cluster, the log in the run's directory."""
     with errors.guarded():

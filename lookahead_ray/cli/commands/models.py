@@ -45,7 +45,7 @@ def evaluate(
     space: Annotated[
         str | None,
         typer.Option(
-            "--space", metavar="SPACE", help="Tuning space that says what is measured. [quickstart]"
+            "--space", metavar="SPACE", help="Tuning space that configures the measurement. [quickstart]"
         ),
     ] = None,
     suite: Annotated[

@@ -24,7 +24,9 @@ class Format(StrEnum):
 def sweep(
     space: Space,
     run: RunDirectory = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run's committed trials.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Resume the run; committed trials are kept.")
+    ] = False,
     overrides: Overrides = None,
 ) -> None:
     """Search a tuning space and recommend a configuration."""

@@ -124,7 +124,9 @@ class Jobs:
                 failures += 1
                 if failures > RETRIES:
                     reason = first_line(str(error)) or type(error).__name__
-                    raise ConfigError(f"{job}: goes on, but can't be followed any more: {reason}") from error
+                    raise ConfigError(
+                        f"{job}: is still running, but its output can no longer be followed: {reason}"
+                    ) from error
             time.sleep(self._retry_s)
 
     def stop(self, job: str, timeout_s: float) -> str:

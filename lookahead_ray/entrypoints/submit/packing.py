@@ -53,7 +53,7 @@ def pack(root: Path, named: Iterable[Path], target: Path) -> Packed:
     named = list(named)
     for path in named:
         if not ((root / path).is_dir() and not NEVER & {*path.parts}) and not _goes(root, real, path):
-            raise ConfigError(f"{path}: never goes to a cluster; move it, or rename it")
+            raise ConfigError(f"{path}: is never uploaded to a cluster; move it, or rename it")
     chosen = dict.fromkeys([*tracked(root), *(file for path in named for file in _files(root, path))])
     sizes = {path: (root / path).stat().st_size for path in chosen if _goes(root, real, path)}
     if (total := sum(sizes.values())) > MOST_BYTES:

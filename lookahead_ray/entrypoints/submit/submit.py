@@ -104,7 +104,7 @@ def follow(jobs: Jobs, job: str, where: Where) -> str:
 def end(job: str, status: str, again: str, jobs: Jobs) -> None:
     """Print how a followed job ended; exit with the same codes as `sweep`."""
     if status == "STOPPED":
-        errors.say(f"stopped: committed trials are kept; go on with: {again}")
+        errors.say(f"stopped: committed trials are kept; continue with: {again}")
         raise typer.Exit(errors.EXIT_INTERRUPTED)
     if status != "SUCCEEDED":
         errors.say(f"error: {job}: {status.lower()}: {jobs.why(job)}")

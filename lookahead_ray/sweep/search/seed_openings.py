@@ -56,7 +56,7 @@ def _answers(config: TrialConfig, examples: Sequence[Example], tokens: int, say:
     cache, key = Cache(cache_dir() / "openings"), content_hash(["openings", FORMAT, seed, prompts, tokens])
     kept = cache.get(key)
     if kept is None:
-        say(f"asking the seed model how it opens its answers to {len(prompts)} prompts")
+        say(f"generating the seed model's openings for {len(prompts)} prompts")
         model = load_model(config.model, torch_dtype(config.training.precision))
         generated = runner.generate(model, prompts, tokens)
         kept = [[tokenizer.decode(ids, skip_special_tokens=True), len(ids) < tokens] for ids in generated]

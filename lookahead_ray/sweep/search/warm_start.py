@@ -140,19 +140,19 @@ def _difference(
     def take(dimension: Dimension) -> Value:
         value: Value = left.pop(dimension.name)
         if not _holds(dimension, value):
-            raise ValueError(f"{dimension.name} outside of this space ({value!r})")
+            raise ValueError(f"{dimension.name} outside this space ({value!r})")
         return value
 
     try:
         here, there = sweep.trial(take), TrialConfig.model_validate(record.config)
     except ValidationError:
-        return "a configuration that is refused here"
+        return "a configuration that is invalid here"
     except KeyError as error:
         return f"no value of {error.args[0]}"
     except ValueError as error:
         return str(error)
     if left:
-        return f"the dimension {next(iter(left))}, which this space has not"
+        return f"the dimension {next(iter(left))}, which this space does not have"
     return _differing(here, there)
 
 

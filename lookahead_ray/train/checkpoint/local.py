@@ -105,11 +105,11 @@ def unfit(
         elastic: whether the checkpoint can also be loaded by fewer ranks.
     """
     if checkpoint.config_hash != config_hash:
-        return "it is another configuration's"
+        return "it belongs to another configuration"
     if world_size != checkpoint.world_size and not (elastic and world_size < checkpoint.world_size):
         return f"it has {checkpoint.world_size} ranks, not {world_size}"
     if checkpoint.files != files:
-        return "its files are not whole"
+        return "its files are incomplete"
     return None
 
 

@@ -72,7 +72,7 @@ def test_without_git_the_named_files_go(root: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("name", ["runs/model", ".env"])
 def test_a_named_file_that_never_goes_is_refused(root: Path, name: str) -> None:
     checkout(root, {"a.py": "", name: ""})
-    with pytest.raises(ConfigError, match=f"^{name}: never goes"):
+    with pytest.raises(ConfigError, match=f"^{name}: is never uploaded"):
         packed(root, name)
 
 

@@ -142,14 +142,20 @@ def test_a_lost_connection_is_taken_up_where_it_was_lost() -> None:
 def test_a_connection_that_stays_lost_says_that_the_job_goes_on() -> None:
     client = FakeClient([RuntimeError("lost")] * 9)
     client.jobs["j"] = Job("j")
-    with pytest.raises(ConfigError, match=r"^j: goes on, but can't be followed any more: lost$"):
+    with pytest.raises(
+        ConfigError, match=r"^j: is still running, but its output can no longer be followed: lost$"
+    ):
         Jobs(client, retry_s=0).follow("j", str)
 
 
 @pytest.mark.parametrize(
     ("ends", "code", "line"),
     [
-        ("STOPPED", 130, "stopped: committed trials are kept; go on with: lookahead-ray submit mine.yaml "),
+        (
+            "STOPPED",
+            130,
+            "stopped: committed trials are kept; continue with: lookahead-ray submit mine.yaml ",
+        ),
         ("FAILED", 1, ": failed: out of memory\n"),
     ],
 )

@@ -95,7 +95,7 @@ def test_prompts_are_those_of_training_each_once(
 @pytest.mark.slow
 def test_the_embedded_model_opens_word_problems_with_whole_words() -> None:
     task = "task={name: word_problems, train_examples: 16, test_examples: 1}"
-    config = validate_tree(TrialConfig, [task])
+    config = validate_tree(TrialConfig, [task, "training.precision=fp32"])
     ask = PhraseSource(model_openings=3, prompts=16, tokens=10)
     found = seed_openings(config, ask, lambda line: None)
     assert 1 <= len(found) <= 3

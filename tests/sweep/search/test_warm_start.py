@@ -68,7 +68,7 @@ class TestFitting:
         assert 0 < len(lengths) < 20
         assert max(lengths) <= 4
         assert f": {len(lengths)} of 20 trials; left out: " in found.lines[0]
-        assert "with preview.true.length_tokens outside of this space (" in found.lines[0]
+        assert "with preview.true.length_tokens outside this space (" in found.lines[0]
 
     def test_only_completed_search_trials_count(self, tmp_path: Path) -> None:
         sweep = load(tmp_path)

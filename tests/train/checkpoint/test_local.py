@@ -114,14 +114,15 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     found = read(tmp_path / "trial")
     assert found
     assert (
-        unfit(found, sizes(tmp_path / "trial" / found.folder), "other", 1) == "it is another configuration's"
+        unfit(found, sizes(tmp_path / "trial" / found.folder), "other", 1)
+        == "it belongs to another configuration"
     )
     assert unfit(found, sizes(tmp_path / "trial" / found.folder), "h", 2) == "it has 1 ranks, not 2"
     victim = next((tmp_path / "trial" / "epoch-1").iterdir())
     victim.write_bytes(victim.read_bytes()[:-1])
-    assert unfit(found, sizes(tmp_path / "trial" / found.folder), "h", 1) == "its files are not whole"
+    assert unfit(found, sizes(tmp_path / "trial" / found.folder), "h", 1) == "its files are incomplete"
     shutil.rmtree(tmp_path / "trial" / "epoch-1")
-    assert unfit(found, sizes(tmp_path / "trial" / found.folder), "h", 1) == "its files are not whole"
+    assert unfit(found, sizes(tmp_path / "trial" / found.folder), "h", 1) == "its files are incomplete"
 
 
 def test_a_writer_that_dies_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

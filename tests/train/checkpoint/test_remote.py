@@ -84,7 +84,7 @@ def test_nothing_there_is_none_and_half_of_one_is_told(url: str) -> None:
     found = found_in(place)
     victim = next(iter(MEMORY.find(f"{url}/{found.folder}")))
     MEMORY.rm(victim)
-    assert unfit(found, place.sizes(found), "h", 1) == "its files are not whole"
+    assert unfit(found, place.sizes(found), "h", 1) == "its files are incomplete"
 
 
 @pytest.mark.parametrize("refused", ["put_file", "pipe_file"])
