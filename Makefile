@@ -15,6 +15,8 @@ help:
 	@echo "make cluster-test run sweeps on a cluster of hosts that is made on this machine (root)"
 	@echo "make faults       kill what such a sweep consists of, and write docs/faults.md (root)"
 	@echo "make bench        measure against TRL, Transformers and plain generation"
+	@echo "make clean        remove .venv and build directories"
+	@echo "Each target sets up .venv first if needed; add PYTHON=python3.12 to choose Python 3.11, 3.12 or 3.13."
 
 GOALS := $(or $(MAKECMDGOALS),quickstart)
 AGAIN := make $(GOALS)$(if $(filter file,$(origin PYTHON)),, PYTHON=$(PYTHON))

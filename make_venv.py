@@ -55,7 +55,7 @@ class SetupError(Exception):
 
 
 class Steps:
-    """Numbered commands. Each has one line with its title and duration, and its whole output in the log."""
+    """Numbered commands. Each has one line with its title and duration; its whole output goes to the log."""
 
     def __init__(self, log: IO[str], count: int) -> None:
         self.log = log
@@ -125,8 +125,10 @@ class Steps:
 
     def _end(self, header: str, result: str) -> None:
         """Write the final form of the step's line."""
-        dots = "." * (TITLE_COLUMNS - len(header))
-        print(f"\r\033[K{header}{dots} {result}" if self.on_terminal else f"{dots} {result}", flush=True)
+        rest = "." * (TITLE_COLUMNS - len(header)) + f" {result}"
+        print(f"\r\033[K{header}{rest}" if self.on_terminal else rest, flush=True)
+        self.log.write(f"{header}{rest}\n")
+        self.log.flush()
 
 
 def main(again: str = "make quickstart") -> int:

@@ -125,7 +125,9 @@ def test_the_steps_and_their_times(project: Project) -> None:
     assert torch
     installs = [call for call in project.calls.read_text().splitlines() if "pip install" in call]
     assert [call.split()[-1] for call in installs[1:]] == [torch[0], "--editable=."], "PyTorch by its pin"
-    assert "Progress" not in (project.root / ".venv/setup.log").read_text()
+    log = (project.root / ".venv/setup.log").read_text()
+    assert [line for line in log.splitlines() if line.startswith("[")] == steps
+    assert "Progress" not in log
 
 
 def test_nothing_happens_when_nothing_changed(project: Project) -> None:
@@ -153,13 +155,13 @@ def test_a_failed_step_says_what_to_do(project: Project) -> None:
 def test_interrupted_and_continued(project: Project) -> None:
     environment = project.environment | {"HANG": "1"}
     running = project.start(env=environment, stdout=subprocess.PIPE, process_group=0)
-    while "torch==" not in (project.calls.read_text() if project.calls.exists() else ""):
+    while running.poll() is None and not (project.calls.exists() and "torch==" in project.calls.read_text()):
         time.sleep(0.02)
     began = time.monotonic()
     os.killpg(running.pid, signal.SIGINT)
     output = running.communicate(timeout=20)[0].decode()
     assert running.returncode != 0
-    assert time.monotonic() - began < 5, "pip was interrupted too"
+    assert time.monotonic() - began < 8, "pip was interrupted too"
     assert "Set-up was interrupted; `make" in output
     assert project.make().returncode == 0
 
@@ -181,12 +183,12 @@ def test_an_unusable_environment_is_made_again(project: Project, left: str) -> N
     if left == "no pip":
         python.unlink()
         python.symlink_to("/bin/false")
-    made = project.make(**({"VENV_VERSION": "3.12"} if left == "another python" else {}))
+    made = project.make(**({"VENV_VERSION": "3.9"} if left == "another python" else {}))
     assert made.returncode == 0, made.stdout
     assert not (project.root / ".venv" / "old").exists()
     assert (project.root / ".venv/setup.log").exists()
     if left == "another python":
-        assert "The .venv that is here is replaced: its Python is 3.12." in made.stdout
+        assert "The .venv that is here is replaced: its Python is 3.9." in made.stdout
 
 
 def test_the_environments_own_python_is_the_default(project: Project) -> None:
