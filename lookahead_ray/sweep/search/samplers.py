@@ -7,13 +7,22 @@ In a conditional space TPE models each group of dimensions that occur together. 
 dimensions common to all trials, and draw at random those that exist only in some trials.
 """
 
+from typing import assert_never
+
 import optuna
 from numpy.random import SeedSequence
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseGASampler, BaseSampler
 
 from lookahead_ray.config.dimension import Choice, Dimension, Value
-from lookahead_ray.config.search import GpSampler, Nsga2Sampler, SamplerConfig, TpeSampler
+from lookahead_ray.config.search import (
+    GpSampler,
+    GridSampler,
+    Nsga2Sampler,
+    RandomSampler,
+    SamplerConfig,
+    TpeSampler,
+)
 
 
 def make_sampler(config: SamplerConfig, seed: int, number: int, attempt: int) -> BaseSampler:
@@ -30,8 +39,10 @@ def make_sampler(config: SamplerConfig, seed: int, number: int, attempt: int) ->
             )
         case Nsga2Sampler(population_size=size):
             return optuna.samplers.NSGAIISampler(seed=state, population_size=size)
-        case _:
+        case RandomSampler() | GridSampler():
             return optuna.samplers.RandomSampler(seed=state)
+        case _:
+            assert_never(config)
 
 
 def note_generation(study: optuna.Study, config: SamplerConfig) -> None:
