@@ -23,6 +23,7 @@ def main(
     phase: str = "both",
 ) -> None:
     """Train the toy model on the test's rows; rank 0 and the others write what they saw."""
+    from lookahead_ray.method.reporting import quiet
     from lookahead_ray.train.engine import build_engine, prepare_environment
 
     os.environ.update({"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world_size)})
@@ -60,7 +61,7 @@ def main(
             model = model.to(torch.bfloat16)
         torch.manual_seed(0)
         model = prepare_model(model, config)
-        context = method_context(trial, model, toy_tokenizer(), tell=lambda detail: None)
+        context = method_context(trial, model, toy_tokenizer(), quiet)
         context.__dict__["seed_hash"] = f"toy-{config.precision}"  # in place of hashing weight files
         row_loss = METHODS[name].row_loss(rows, trial.method, context)
         engine = build_engine(
