@@ -23,7 +23,7 @@ from optuna.trial import FrozenTrial, TrialState
 from lookahead_ray.errors import StoreError
 from lookahead_ray.sweep.search.study import ROLE, TRIAL_ID, Outcome, StudyLog
 
-STALE_LOCK_S = 3.0
+STALE_LOCK_S = 1.0
 """A lock unchanged for this time is taken over. Optuna holds one for milliseconds, to write a line."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.001, 0.1  # between two checks of a lock; doubled each time
 
