@@ -23,6 +23,13 @@ class Resources(NamedTuple):
     cpus_per_worker: float
     gpus_per_worker: float
 
+    def __str__(self) -> str:
+        ranks = "1 rank" if self.workers == 1 else f"{self.workers} ranks"
+        if self.gpus_per_worker:
+            gpus = "GPU" if self.gpus_per_worker == 1 else "GPUs"
+            return f"{ranks} × {self.gpus_per_worker:g} {gpus}"
+        return f"{ranks} × {self.cpus_per_worker:g} CPU core{'s' * (self.cpus_per_worker != 1)}"
+
 
 class TrialConfig(Config):
     """Configuration of a trial, without search dimensions."""

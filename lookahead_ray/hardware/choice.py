@@ -1,9 +1,9 @@
 """From `auto` in a configuration to numbers: precision, ranks, and GPUs of each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.config.trial import Resources, TrialConfig
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.hardware.node import Node
 from lookahead_ray.hardware.precision import Precision
@@ -32,24 +32,16 @@ class Capacity:
         """Return what this machine alone offers."""
         return cls("this machine", node.cores, node.gpus, node.cores, node.gpus)
 
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Ranks of one trial, and what each reserves."""
-
-    workers: int
-    cpus_per_worker: float
-    gpus_per_worker: float
-
-    def __str__(self) -> str:
-        ranks = "1 rank" if self.workers == 1 else f"{self.workers} ranks"
-        if self.gpus_per_worker:
-            gpus = "GPU" if self.gpus_per_worker == 1 else "GPUs"
-            return f"{ranks} × {self.gpus_per_worker:g} {gpus}"
-        return f"{ranks} × {self.cpus_per_worker:g} CPU core{'s' * (self.cpus_per_worker != 1)}"
+    @classmethod
+    def of_machines(
+        cls, where: str, total: Mapping[str, float], machines: Sequence[Mapping[str, float]]
+    ) -> "Capacity":
+        """Return what a cluster offers: Ray's resources in `total`, and those of each of its machines."""
+        most = {name: max((each.get(name, 0.0) for each in machines), default=0.0) for name in ("CPU", "GPU")}
+        return cls(where, total.get("CPU", 0.0), total.get("GPU", 0.0), most["CPU"], most["GPU"])
 
 
-def choose_placement(config: TrialConfig, capacity: Capacity, source: str = "") -> Placement:
+def choose_placement(config: TrialConfig, capacity: Capacity, source: str = "") -> Resources:
     """Choose ranks and GPUs of a trial where its configuration says `auto`, and check what it says.
 
     With GPUs each rank gets one, without it gets cores. There is one rank for each micro-batch of
@@ -84,7 +76,7 @@ def choose_placement(config: TrialConfig, capacity: Capacity, source: str = "") 
                 f"{prefix}workers: {workers} × {field} {each:g} must fit into {capacity.where}'s {most:g} "
                 f"{noun}, got {workers * each:g}"
             )
-    return Placement(workers, cpus, gpus)
+    return Resources(workers, cpus, gpus)
 
 
 def choose_precision(nodes: Sequence[Node], on_gpu: bool) -> tuple[Precision, str]:

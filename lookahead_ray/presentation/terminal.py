@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from lookahead_ray.config.trial import Resources
 from lookahead_ray.config.yaml_io import write
 from lookahead_ray.evaluate.rates import headline
-from lookahead_ray.hardware.choice import Placement
 from lookahead_ray.objective.base import standing
 from lookahead_ray.presentation.format import decimal, duration, first_line, p_value, percent, shorten
 from lookahead_ray.sanitize import clean
@@ -291,7 +291,7 @@ def hardware_of(records: Sequence[TrialRecord]) -> list[str]:
         if record.workers is not None
     )
     return [
-        f"{Placement(workers, cpus, gpus)} in {precision}" + (f" ({trials} trials)" if len(kinds) > 1 else "")
+        f"{Resources(workers, cpus, gpus)} in {precision}" + (f" ({trials} trials)" if len(kinds) > 1 else "")
         for (workers, gpus, cpus, precision), trials in kinds.items()
         if isinstance(gpus, int | float) and isinstance(cpus, int | float)
     ]

@@ -73,9 +73,8 @@ def cluster_capacity() -> Capacity:
     total = max_cluster_resources(now, described)
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     machines = [*alive, *worker_types(described)]
-    most = {name: max((each.get(name, 0.0) for each in machines), default=0.0) for name in ("CPU", "GPU")}
     where = "the cluster" if cluster_address() else "this machine"
-    return Capacity(where, total.get("CPU", 0.0), total.get("GPU", 0.0), most["CPU"], most["GPU"])
+    return Capacity.of_machines(where, total, machines)
 
 
 def concurrency(config: TrialConfig, limit: int | None) -> int:

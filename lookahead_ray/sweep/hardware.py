@@ -12,11 +12,10 @@ import yaml
 from lookahead_ray.config.auto import HardwareValues
 from lookahead_ray.config.dimension import Choice, corners
 from lookahead_ray.config.load import Sweep
-from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.config.trial import Resources, TrialConfig
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.hardware.choice import (
     Capacity,
-    Placement,
     choose_placement,
     choose_precision,
     describe_cost,
@@ -87,16 +86,14 @@ def look_at_hardware(sweep: Sweep, cluster_file: str | None = None) -> Fitted:
     if not machines or not all(machines):
         line = f"runs on {cluster_file}, not checked, because it does not list its machines' resources"
         return Fitted(sweep, (line,))
-    total = max_cluster_resources({}, described)
-    most = {name: max(each.get(name, 0.0) for each in machines) for name in ("CPU", "GPU")}
-    capacity = Capacity(cluster_file, total.get("CPU", 0.0), total.get("GPU", 0.0), most["CPU"], most["GPU"])
+    capacity = Capacity.of_machines(cluster_file, max_cluster_resources({}, described), machines)
     return _fit(sweep, capacity, lambda placement: (), None)
 
 
 def _fit(
     sweep: Sweep,
     capacity: Capacity,
-    probe: Callable[[Placement], Sequence[Node]],
+    probe: Callable[[Resources], Sequence[Node]],
     began_with: str | None,
 ) -> Fitted:
     for tree in corners(sweep.template):
@@ -140,7 +137,7 @@ def _is_searched(sweep: Sweep) -> bool:
     )
 
 
-def _probe_cluster(placement: Placement, say: Say, wait: bool) -> list[Node]:
+def _probe_cluster(placement: Resources, say: Say, wait: bool) -> list[Node]:
     """Measure each machine of the cluster that can hold a rank; if none can, wait for the first."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy

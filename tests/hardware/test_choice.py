@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from lookahead_ray.config.auto import HardwareValues
-from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.config.trial import Resources, TrialConfig
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.hardware.choice import (
     Capacity,
-    Placement,
     choose_placement,
     choose_precision,
     describe_cost,
@@ -114,10 +113,10 @@ def test_nodes_travel_as_json() -> None:
 @pytest.mark.parametrize(
     ("placement", "words"),
     [
-        (Placement(1, 1.0, 0.0), "1 rank × 1 CPU core"),
-        (Placement(2, 1.5, 0.0), "2 ranks × 1.5 CPU cores"),
-        (Placement(4, 1.0, 1.0), "4 ranks × 1 GPU"),
+        (Resources(1, 1.0, 0.0), "1 rank × 1 CPU core"),
+        (Resources(2, 1.5, 0.0), "2 ranks × 1.5 CPU cores"),
+        (Resources(4, 1.0, 1.0), "4 ranks × 1 GPU"),
     ],
 )
-def test_a_placement_in_words(placement: Placement, words: str) -> None:
+def test_a_placement_in_words(placement: Resources, words: str) -> None:
     assert str(placement) == words

@@ -10,8 +10,8 @@ from lookahead_ray.config.load import load_sweep
 from lookahead_ray.config.method import ConstrainedSftMethod
 from lookahead_ray.config.preview import TruePreview, VirtualPreview
 from lookahead_ray.config.task import Gsm8kTask, SamsumTask
-from lookahead_ray.config.trial import TrialConfig
-from lookahead_ray.hardware.choice import Capacity, Placement, choose_placement
+from lookahead_ray.config.trial import Resources, TrialConfig
+from lookahead_ray.hardware.choice import Capacity, choose_placement
 from lookahead_ray.sweep.search.jobs import reference_jobs
 from lookahead_ray.sweep.search.search import Search
 from lookahead_ray.train.batches import accumulation_steps
@@ -49,7 +49,7 @@ def test_full_size_is_the_papers(name: str) -> None:
     training = config.training
     assert (config.model.protocol, training.protocol) == ("paper", "paper")
     eight_gpus = Capacity.of_node(node(cores=96, gpus=8))
-    assert choose_placement(config, eight_gpus) == Placement(4, 1.0, 1.0)
+    assert choose_placement(config, eight_gpus) == Resources(4, 1.0, 1.0)
     assert training.zero_stage == 2
     assert (training.epochs, training.batch_size, training.micro_batch_size) == (3, 64, 16)
     assert (training.betas, training.weight_decay, training.warmup_steps) == ((0.5, 0.999), 0, 0)
