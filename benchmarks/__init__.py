@@ -1,1 +1,1 @@
-"""Measurements against peers, side by side in one run: `python -m benchmarks`. Numbers, not verdicts."""
+"""Speed measurements of lookahead-ray and its peers in one run: `python -m benchmarks`. No pass or fail."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--only NAME] [--precision FORMAT] [--quick] [--repetitions N] [--out DIR]`."""
+"""Run `python -m benchmarks [--only NAME] [--precision FORMAT] [--quick] [--repetitions N] [--out DIR]`."""
 
 import signal
 import sys
@@ -14,14 +14,14 @@ from rich.console import Console
 
 from benchmarks import commit, driver, generation, limits, machine, preview, training, trial_cost
 from benchmarks.common import Benchmark, BenchmarkError, Raw, print_benchmark, to_json, write_json
-from benchmarks.limits import Asked, Limits
+from benchmarks.limits import Limits, RequestedPrecision
 
 DEFAULT_OUT = Path("benchmarks/results")
-PLAIN_WIDTH = 110  # columns where there is no terminal to ask
+PLAIN_WIDTH = 110  # columns when the output is not a terminal
 
 
 class Name(StrEnum):
-    """The benchmarks."""
+    """The names of the benchmarks."""
 
     TRAINING = "training"
     GENERATION = "generation"
@@ -33,7 +33,7 @@ class Name(StrEnum):
 
 
 class Device(StrEnum):
-    """What trains and generates."""
+    """The device that trains and generates."""
 
     CPU = "cpu"
     CUDA = "cuda"
@@ -41,24 +41,27 @@ class Device(StrEnum):
 
 def main(
     out: Annotated[Path, typer.Option(help="Directory for the JSON file and the logs.")] = DEFAULT_OUT,
-    only: Annotated[Name | None, typer.Option(help="Run this one alone.")] = None,
+    only: Annotated[Name | None, typer.Option(help="Run only this benchmark.")] = None,
     repetitions: Annotated[
-        int | None, typer.Option(min=1, help="Of each variant; 3, or 1 with --quick.")
+        int | None, typer.Option(min=1, help="Repetitions of each variant; default 3, with --quick 1.")
     ] = None,
-    preview_rows: Annotated[int, typer.Option(min=1, help="Of the benchmark preview.")] = 50_000,
-    trials: Annotated[int, typer.Option(min=1, help="Of the benchmark driver.")] = 1000,
+    preview_rows: Annotated[int, typer.Option(min=1, help="Rows of the benchmark preview.")] = 50_000,
+    trials: Annotated[int, typer.Option(min=1, help="Trials of the benchmark driver.")] = 1000,
     device: Annotated[
-        Device, typer.Option(help="Of training and generation; on cuda these two alone run.")
+        Device, typer.Option(help="Device of training and generation; with cuda only these two run.")
     ] = Device.CPU,
     precision: Annotated[
-        Asked,
+        RequestedPrecision,
         typer.Option(
-            help="Of ours and of the peers. auto: the faster one, as `training.precision: auto` takes it; "
-            "both: training and generation in each, each variant compared in its own faster one."
+            help="Precision of all variants. auto: the faster one, as `training.precision: auto` selects; "
+            "both: training and generation in each, every variant compared in its faster one."
         ),
-    ] = Asked.AUTO,
+    ] = RequestedPrecision.AUTO,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Tiny sizes, to see that it runs: its figures mean nothing.")
+        bool,
+        typer.Option(
+            "--quick", help="Use tiny sizes, to test that everything runs; the figures are meaningless."
+        ),
     ] = False,
 ) -> None:
     """Measure lookahead-ray and its peers side by side, print ratios, write JSON."""
@@ -71,7 +74,7 @@ def main(
     started = datetime.now(UTC)
     stamp = started.strftime("%Y-%m-%dT%H-%M-%SZ")
     logs, path = out / stamp, out / f"{stamp}.json"
-    here = machine.machine()  # before anything runs: how busy the machine was
+    here = machine.machine()  # before anything runs, so that the load is that of other processes
     try:
         found = limits.measure_limits(limits.ON_GPU if device is Device.CUDA else limits.ON_CPU, logs)
     except BenchmarkError as error:
@@ -80,7 +83,7 @@ def main(
     for line in limits.describe(here, found, precision):
         console.print(line, markup=False, soft_wrap=True)
     setup = Setup(quick, preview_rows, trials, device, limits.resolve(precision, found))
-    runs, settings = chosen(only, setup, times, found, logs, say)
+    runs, settings = select_benchmarks(only, setup, times, found, logs, say)
     facts: Raw = {
         "date": started.isoformat(timespec="seconds"),
         "machine": {**here, "limits": asdict(found)},
@@ -97,7 +100,8 @@ def main(
             except BenchmarkError as error:
                 errors[name] = str(error)
                 print(f"error: {error}", file=sys.stderr)
-            write_json(path, to_json(done, errors, **facts))  # after each: Ctrl-C keeps what there is
+            # after each benchmark, so that Ctrl-C keeps the finished ones
+            write_json(path, to_json(done, errors, **facts))
     finally:
         for benchmark in done:
             print_benchmark(console, benchmark)
@@ -109,7 +113,7 @@ def main(
 
 @dataclass(frozen=True)
 class Setup:
-    """What decides the benchmarks' settings; `precision` is `bf16`, `fp32` or `both`."""
+    """The settings from which those of each benchmark follow; `precision` is `bf16`, `fp32` or `both`."""
 
     quick: bool
     preview_rows: int
@@ -118,10 +122,10 @@ class Setup:
     precision: str
 
 
-def chosen(
+def select_benchmarks(
     only: Name | None, setup: Setup, times: int, found: Limits, logs: Path, say: Callable[[str], None]
 ) -> tuple[dict[Name, Callable[[], Benchmark]], Raw]:
-    """Return what to run, and its settings as JSON values."""
+    """Return the benchmarks to run, and their settings as JSON values."""
     quick, device = setup.quick, setup.device
     train = training.QUICK if quick else training.TrainingSettings()
     if device is Device.CUDA and not quick:
@@ -132,7 +136,7 @@ def chosen(
     generate, to_the_end = (
         replace(each, device=device.value, precision=setup.precision) for each in (generate, to_the_end)
     )
-    # it compares no precisions: with `both` it runs in the one that `auto` takes
+    # this benchmark compares no precisions: with `both` it runs in the one that `auto` selects
     of_trials = found.precision if setup.precision == limits.BOTH else setup.precision
     trial = replace(trial_cost.QUICK if quick else trial_cost.TrialSettings(), precision=of_trials)
     files = preview.QUICK if quick else preview.PreviewSettings(rows=setup.preview_rows)
@@ -163,5 +167,5 @@ def chosen(
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that measuring processes are ended too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that measuring processes are terminated too
     typer.run(main)

@@ -1,4 +1,4 @@
-"""Inside a measurement, started by `processes`: `python -m benchmarks.child WORKER REQUEST ANSWER`."""
+"""The measuring process, started by `processes`: `python -m benchmarks.child WORKER REQUEST ANSWER`."""
 
 import importlib
 import json
@@ -20,10 +20,10 @@ WORKERS = {
 
 
 def main(worker: str, request: str, answer: str) -> None:
-    """Measure what the file `request` asks for; rank 0 writes the file `answer`."""
+    """Run the measurement that the file `request` describes; rank 0 writes the file `answer`."""
     module = importlib.import_module(WORKERS[worker])
-    asked = json.loads(Path(request).read_text(encoding="utf-8"))
-    raw = module.measure(asked["variant"], asked["settings"])
+    wanted = json.loads(Path(request).read_text(encoding="utf-8"))
+    raw = module.measure(wanted["variant"], wanted["settings"])
     if os.environ.get("RANK", "0") == "0":
         Path(answer).write_text(json.dumps(raw), encoding="utf-8")
 

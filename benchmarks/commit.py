@@ -1,4 +1,4 @@
-"""How long committing a finished trial takes, with as many answers as a whole evaluation gives."""
+"""Duration of the commit of a finished trial with as many answers as a whole evaluation gives."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -12,17 +12,17 @@ COMMIT = Variant("commit", "a trial with its generations, until it is on the dis
 
 @dataclass(frozen=True)
 class CommitSettings:
-    """Trials of the kind that `analysis_scale` makes up, committed one after another into one run."""
+    """The number and size of the synthetic trials, which are committed one after another into one run."""
 
     generations: int = 5000
-    trials: int = 20  # a repetition
+    trials: int = 20  # per repetition
 
 
 QUICK = CommitSettings(generations=100, trials=3)
 
 
 def run(settings: CommitSettings, repetitions: int, logs: Path, say: Callable[[str], None]) -> Benchmark:
-    """Commit `settings.trials` trials a repetition; every commit is a measurement."""
+    """Commit `settings.trials` trials per repetition; every commit is one measurement."""
     request = asdict(settings) | {"trials": settings.trials * repetitions}
     raw = measure("commit", COMMIT.name, request, logs / "commit.log", threads=None)
     series = make_series(COMMIT, raw["commits"], "milliseconds")

@@ -1,8 +1,7 @@
-"""Trials committed one after another, each timed."""
+"""Commits of trials one after another, each timed."""
 
 import tempfile
 import time
-from dataclasses import replace
 from typing import Any
 
 from benchmarks.analysis_scale.synthesis import SPACE
@@ -14,7 +13,7 @@ from lookahead_ray.evaluate.results import Generation
 
 
 def measure(variant: str, settings: dict[str, Any]) -> Raw:
-    """Milliseconds of each commit; the first one, which imports and makes folders, left out."""
+    """Return milliseconds of each commit but the first, which imports modules and creates directories."""
     sweep = load_sweep(SPACE)
     identity = store.SweepIdentity.new("commit", sweep.hash, sweep.resolved)
     maker = Trials(sweep, identity.sweep_id, settings["generations"], seed=0)
@@ -24,7 +23,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
         for number in range(settings["trials"] + 1):
             record, table = maker.make(number, "search")
             rows = table.drop_columns(["sweep_id", "trial_id"]).to_pylist()
-            whole = replace(record, generations=tuple(Generation(**row) for row in rows))
+            whole = record.with_measured(generations=tuple(Generation(**row) for row in rows))
             start = time.perf_counter()
             opened.commit(whole)
             commits.append({"milliseconds": 1000 * (time.perf_counter() - start)})

@@ -1,4 +1,4 @@
-"""What a benchmark leaves behind: raw repetitions, their spread, ratios, as JSON and as tables. No torch.
+"""Results of a benchmark: raw repetitions, their spread and ratios, as JSON and as tables. No torch.
 
 One benchmark in the JSON file, shortened:
 
@@ -23,19 +23,19 @@ from rich.console import Console
 from rich.table import Column, Table
 
 SCHEMA_VERSION = 2
-"""Raised by every change that an older reader of the JSON files would misread."""
+"""Version of the JSON files; raised by every change that an older reader would misread."""
 
 Raw = dict[str, Any]
-"""What one measurement gave, as JSON values; holds the benchmark's figure under the name of its `figure`."""
+"""The result of one measurement as JSON values, with the benchmark's figure under the name `figure`."""
 
 
 class BenchmarkError(Exception):
-    """A measurement failed; the message says which and ends in its output's last lines."""
+    """A measurement failed; the message names it and ends with the last lines of its output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One of the contenders of a benchmark; `precision` is None where nothing is computed in floats."""
+    """One implementation or configuration that a benchmark measures; `precision` is None without floats."""
 
     name: str
     label: str
@@ -43,7 +43,7 @@ class Variant:
 
     @property
     def title(self) -> str:
-        """The label with the precision."""
+        """The label and the precision."""
         return _title(self.label, self.precision)
 
 
@@ -59,7 +59,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """All repetitions of one variant, in their order."""
+    """All repetitions of one variant, in order."""
 
     variant: str
     label: str
@@ -70,13 +70,13 @@ class Series:
 
     @property
     def title(self) -> str:
-        """The label with the precision."""
+        """The label and the precision."""
         return _title(self.label, self.precision)
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Ours divided by the peer, repetition by repetition: what drifts on the machine meets both alike."""
+    """Our figure divided by the peer's, per repetition, so that slow drift of the machine cancels."""
 
     ours: str
     peer: str
@@ -86,7 +86,7 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """One benchmark's whole outcome. `extra`: figures that are not one number a repetition."""
+    """The complete result of one benchmark. `extra`: results that are not one number per repetition."""
 
     name: str
     unit: str
@@ -97,20 +97,20 @@ class Benchmark:
 
 
 def summarise(values: Sequence[float]) -> Summary:
-    """Median, extremes and relative spread of at least one value."""
+    """Return median, extremes and relative spread of at least one value."""
     middle = median(values)
     low, high = min(values), max(values)
     return Summary(middle, low, high, (high - low) / middle if middle else 0.0)
 
 
 def make_series(variant: Variant, raw: Sequence[Raw], figure: str) -> Series:
-    """The series of a variant whose figure is `raw[…][figure]`."""
+    """Return the series of a variant whose figure is `raw[…][figure]`."""
     values = tuple(float(row[figure]) for row in raw)
     return Series(variant.name, variant.label, variant.precision, values, summarise(values), tuple(raw))
 
 
 def make_ratios(series: Sequence[Series], pairs: Sequence[tuple[str, str]]) -> tuple[Ratio, ...]:
-    """Ratios of the (ours, peer) `pairs` of variant names."""
+    """Return the ratios of the (ours, peer) `pairs` of variant names."""
     by_name = {each.variant: each.values for each in series}
     ratios = []
     for ours, peer in pairs:
@@ -120,14 +120,14 @@ def make_ratios(series: Sequence[Series], pairs: Sequence[tuple[str, str]]) -> t
 
 
 def in_turn(variants: Sequence[Variant], repetition: int) -> list[Variant]:
-    """The order of a repetition (from 0): to and fro, so that no variant always comes first."""
+    """Return the order of a repetition (from 0); it alternates, so that no variant always comes first."""
     return list(variants) if repetition % 2 == 0 else list(reversed(variants))
 
 
 def repeat(
     variants: Sequence[Variant], repetitions: int, measure: Callable[[Variant, int], Raw]
 ) -> dict[Variant, list[Raw]]:
-    """Measure each variant `repetitions` times; a result notes its repetition (from 0) and place in it."""
+    """Measure each variant `repetitions` times; results hold their repetition (from 0) and position in it."""
     raw: dict[Variant, list[Raw]] = {variant: [] for variant in variants}
     for repetition in range(repetitions):
         for place, variant in enumerate(in_turn(variants, repetition)):
@@ -146,7 +146,7 @@ def to_json(
     git: Raw,
     settings: Raw,
 ) -> Raw:
-    """The whole results file as JSON values. `errors`: what went wrong, by benchmark."""
+    """Return the whole results file as JSON values. `errors`: messages by benchmark."""
     return {
         "schema_version": SCHEMA_VERSION,
         "date": date,
@@ -160,7 +160,7 @@ def to_json(
 
 
 def write_json(path: Path, content: Raw) -> None:
-    """Write `content`, readable for people; infinities and NaN are refused."""
+    """Write `content` as indented JSON; infinities and NaN are refused."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
         json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
@@ -168,7 +168,7 @@ def write_json(path: Path, content: Raw) -> None:
 
 
 def print_benchmark(console: Console, benchmark: Benchmark) -> None:
-    """Figures of all variants, then the ratios."""
+    """Print the figures of all variants, then the ratios."""
     direction = "more is better" if benchmark.higher_is_better else "less is better"
     figures = Table(
         *_columns(benchmark.name, f"median {benchmark.unit}", "min", "max", "spread", "n"),
@@ -193,7 +193,7 @@ def print_benchmark(console: Console, benchmark: Benchmark) -> None:
 
 
 def ratio_table(benchmark: Benchmark) -> Table:
-    """One row a ratio, with its median and extremes over the repetitions."""
+    """Return one row per ratio, with its median and extremes over the repetitions."""
     titles = {each.variant: each.title for each in benchmark.series}
     table = Table(*_columns("ours", "ratio", "min", "max"), title="ours ÷ peer", title_justify="left")
     table.add_column("peer")

@@ -1,5 +1,4 @@
-"""What the driver costs, all of it (Tune, searcher, trial log, tables, journal), over trials that do
-nothing."""
+"""Overhead of the whole driver (Tune, searcher, trial log, tables, journal) with trials that do nothing."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -11,12 +10,12 @@ from benchmarks.common import Benchmark, BenchmarkError, Raw, Variant, make_seri
 from benchmarks.processes import measure
 
 DRIVER = Variant("driver", "seconds from one trial's end to the next one's")
-WARM = 100  # trials after which memory is compared with that at the end
+WARM = 100  # number of trials after which the baseline of the memory growth is taken
 
 
 @dataclass(frozen=True)
 class DriverSettings:
-    """One sweep; a trial's made-up measurement is as large as one of the quickstart's."""
+    """One sweep; a trial's synthetic measurement is as large as one of the quickstart's."""
 
     trials: int = 1000
 
@@ -25,17 +24,17 @@ QUICK = DriverSettings(trials=20)
 
 
 def run(settings: DriverSettings, logs: Path, say: Callable[[str], None]) -> Benchmark:
-    """One sweep of so many search trials after the two references.
+    """Run one sweep of `settings.trials` search trials after the two references.
 
     Raises:
-        BenchmarkError: a trial was lost, doubled or mixed up with another.
+        BenchmarkError: a trial was lost, committed twice or mixed up with another.
     """
     request = asdict(settings) | {"run": str((logs / "driver").resolve())}
     return summarise_driver(measure("driver", "sweep", request, logs / "driver.log", threads=None), say)
 
 
 def summarise_driver(raw: Raw, say: Callable[[str], None] = print) -> Benchmark:
-    """From what `driver_worker` gave. Raises BenchmarkError as `run`."""
+    """Return the benchmark from the result of `driver_worker`. Raises BenchmarkError as `run`."""
     for fault in ("lost", "doubled", "mixed_up"):
         if raw[fault]:
             names = ", ".join(raw[fault][:5])
@@ -47,7 +46,7 @@ def summarise_driver(raw: Raw, say: Callable[[str], None] = print) -> Benchmark:
         {"trial": index, "seconds": after - before}
         for index, (before, after) in enumerate(itertools.pairwise(ends), start=2)
     ]
-    # Private memory: shared pages are those of Ray's object store and of libraries.
+    # private memory only: shared pages belong to Ray's object store and to libraries
     private = [resident - shared for resident, shared in memory]
     warm = min(WARM, len(private)) - 1
     extra: dict[str, Any] = {
@@ -60,11 +59,11 @@ def summarise_driver(raw: Raw, say: Callable[[str], None] = print) -> Benchmark:
         "memory_measured_from_trial": warm + 1,
         "memory_mib": private[:: max(1, len(private) // 20)],
     }
-    say(f"driver: {raw['trials']} trials, none lost, none doubled; {extra['memory_growth_mib']:.0f} MiB more")
+    say(f"driver: {raw['trials']} trials, none lost, none twice; {extra['memory_growth_mib']:.0f} MiB more")
     return Benchmark("driver", "s", False, (make_series(DRIVER, rows, "seconds"),), extra=extra)
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The smallest of at least one value that so large a share of them does not exceed."""
+    """Return the smallest value that at least `share` of the values do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

@@ -1,4 +1,4 @@
-"""Trials that train nothing: Tune starts them as real ones, and they report a made-up measurement at once."""
+"""Trials that train nothing: Tune starts them like real ones, and they report a synthetic measurement."""
 
 import os
 import random
@@ -28,22 +28,22 @@ RATES: dict[Metric, tuple[int, str, str, Verdict, Verdict]] = {
 
 
 RAN = "LOOKAHEAD_RAY_BENCH_RAN"
-"""Environment variable with the path of a file in which each trial that runs leaves its id, a line each."""
+"""Environment variable with the path of a file to which each trial appends its id, one per line."""
 
 
 class NoOpTrial(FunctionTrainable):
-    """Runs `config["job"]` in no time."""
+    """Runs `config["job"]` without any work."""
 
     def _trainable_func(self, config: dict[str, Any]) -> None:
         job: Job = config["job"]
         with Path(os.environ[RAN]).open("a", encoding="utf-8") as file:
-            file.write(f"{job.trial_id}\n")  # one write, so that lines of two trials don't mix
+            file.write(f"{job.trial_id}\n")  # a single write, so that lines of two trials do not interleave
         tune.report({MEASUREMENT: measurement(job)})
         tune.report({tune.result.RESULT_DUPLICATE: True})
 
 
 def measurement(job: Job) -> Measurement:
-    """As large as a real one, the same for the same trial."""
+    """Return a measurement as large as a real one, the same for the same trial."""
     rng = random.Random(job.trial_id)
     return Measurement(
         workers=1,
@@ -70,7 +70,7 @@ def measurement(job: Job) -> Measurement:
 
 def _answers(metric: Metric, job: Job, rng: random.Random) -> list[Generation]:
     prompts, suite, attack, counted, other = RATES[metric]
-    # so that there is something to find: what is trained longer is better at the task and less safe
+    # gives the search something to find: longer training improves the task and lowers safety
     epochs, rate = job.config["training"]["epochs"], job.config["training"]["learning_rate"]
     trained = min(1.0, epochs * rate * 2000) if job.trains else 0.0
     share = trained if metric in ("utility", "over_refusal") else 1 - trained / 2

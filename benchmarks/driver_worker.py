@@ -1,4 +1,4 @@
-"""Runs the sweep of `driver`: the whole driver over trials that do nothing, watched from inside."""
+"""The sweep of `driver`: the whole driver over trials that do nothing, observed from inside the process."""
 
 import os
 import time
@@ -25,7 +25,7 @@ MIB = 2**20
 
 
 def measure(variant: str, settings: dict[str, Any]) -> Raw:
-    """Run the sweep, then hold its tables against what ran."""
+    """Run the sweep, then compare its tables with the trials that ran."""
     run = settings["run"]
     ran = Path(run).with_suffix(".ran")
     ran.parent.mkdir(parents=True, exist_ok=True)
@@ -51,12 +51,12 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
         "finished_at_s": [each - start for each in watching.finished_at],
         "memory_mib": watching.memory_mib,
         "commit_s": commits,
-        **against_tables(run, ran.read_text(encoding="utf-8").split()),
+        **compare_with_tables(run, ran.read_text(encoding="utf-8").split()),
     }
 
 
-def against_tables(run: str, ran: Sequence[str]) -> Raw:
-    """Trials that ran and are in no table, that are there twice, whose rows are not what they measured."""
+def compare_with_tables(run: str, ran: Sequence[str]) -> Raw:
+    """Return the trials that are missing in the tables, those stored twice, and those with wrong rows."""
     from lookahead_ray import store
 
     stored: Counter[str] = Counter()
@@ -80,11 +80,11 @@ def _is_its_own(record: TrialRecord) -> bool:
 
 
 class Watching:
-    """An observer that notes when trials end, and how much memory the driver holds then."""
+    """An observer that records when trials end, and the driver's memory at these times."""
 
     def __init__(self) -> None:
         self.finished_at: list[float] = []
-        self.memory_mib: list[tuple[float, float]] = []  # resident, and how much of that is shared
+        self.memory_mib: list[tuple[float, float]] = []  # resident, and the shared part of it
         self._process = psutil.Process()
 
     def sweep_started(

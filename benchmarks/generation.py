@@ -1,5 +1,4 @@
-"""Generation tokens/s of `lookahead_ray.evaluate.generation.generate` against a plain loop over
-`model.generate`."""
+"""Generation tokens/s of `evaluate.generation.generate` against a plain loop over `model.generate`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -27,7 +26,7 @@ IDENTITY = "identity"
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """Prompts and lengths, the same for all. The defaults are a trial's evaluation of a model that refuses.
+    """Prompts and lengths, equal for all variants. The defaults are a trial's evaluation of an aligned model.
 
     `precision` is `bf16`, `fp32`, or `both` to measure every variant in each; `auto` must be resolved first.
     """
@@ -36,7 +35,7 @@ class GenerationSettings:
     model: str = EMBEDDED
     harmful_prompts: int = 64
     task_prompts: int = 32
-    max_new_tokens: int = 192  # a third of the problems' answers, and few of the others, get so long
+    max_new_tokens: int = 192  # a third of the solutions and few other answers reach this length
     identity_prompts: int = 16  # compared token by token in fp32, at batch 16
     threads: int = 2
     device: str = "cpu"
@@ -46,12 +45,12 @@ class GenerationSettings:
 
 FULL_LENGTH = GenerationSettings(
     name="generation_full_length", model=EMBEDDED_UNALIGNED, max_new_tokens=64
-)  # hardly an answer ends before: what is gained by leaving out rows that have ended is not in it
+)  # hardly an answer ends earlier, so skipping ended rows gains nothing here
 QUICK = GenerationSettings(harmful_prompts=12, task_prompts=6, max_new_tokens=8, identity_prompts=4)
 
 
 def run(settings: GenerationSettings, repetitions: int, logs: Path, say: Callable[[str], None]) -> Benchmark:
-    """Measure every variant `repetitions` times and compare each in the faster precision that it has.
+    """Measure every variant `repetitions` times and compare each one in its faster precision.
 
     Then compare tokens in fp32, once.
     """
@@ -83,10 +82,10 @@ def run(settings: GenerationSettings, repetitions: int, logs: Path, say: Callabl
 
 
 def counted_tokens(answer: Sequence[int], max_new_tokens: int) -> int:
-    """Generated tokens up to the end token, itself included where there is one."""
+    """Return the number of generated tokens, the end token included if there is one."""
     return min(len(answer) + 1, max_new_tokens)
 
 
 def until_end(row: Sequence[int], end_ids: frozenset[int]) -> list[int]:
-    """The tokens before the first end token."""
+    """Return the tokens before the first end token."""
     return list(row[: next((i for i, token in enumerate(row) if token in end_ids), len(row))])

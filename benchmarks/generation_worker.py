@@ -1,4 +1,4 @@
-"""One measurement of generation: our function or the plain loop; or the tokens of both in fp32, compared."""
+"""One measurement of generation with our function or the plain loop, or a comparison of their tokens."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -25,11 +25,11 @@ WARM_UP_TOKENS = 4
 Prompt = tuple[int, ...]
 Generate = Callable[
     [Sequence[Prompt], int], list[list[int]]
-]  # (prompts, max_new_tokens) -> without end token
+]  # (prompts, max_new_tokens) -> token ids without end token
 
 
 def measure(variant: str, settings: dict[str, Any]) -> Raw:
-    """`variant` is `ours_<batch size>`, `plain_<batch size>` or `IDENTITY`."""
+    """Measure `ours_<batch size>` or `plain_<batch size>`, or compare the two for `IDENTITY`."""
     chosen = GenerationSettings(**settings)
     torch.set_num_threads(chosen.threads)
     if variant == IDENTITY:
@@ -70,7 +70,7 @@ def _prepare(side: str, batch_size: int, settings: GenerationSettings) -> tuple[
     config = ModelConfig(path=settings.model)
     dtype = torch_dtype(settings.precision)
     tokenizer = load_tokenizer(config)
-    # The plain loop gets the model as transformers loads it, without what `load_model` adds.
+    # The plain loop gets the model as Transformers loads it, without what `load_model` adds.
     model = load_model(config, dtype) if side == "ours" else _plain_model(config, dtype)
     model.to(settings.device)
     end_ids = end_token_ids(model, end_token_id(tokenizer))
@@ -114,7 +114,7 @@ def _plain(
     prompts: Sequence[Prompt],
     max_new_tokens: int,
 ) -> list[list[int]]:
-    """Static batches in the prompts' own order, padded on the left, each run until its last row has ended."""
+    """Generate in static batches in the order of the prompts, left-padded, until the last row has ended."""
     answers = []
     for start in range(0, len(prompts), batch_size):
         batch = prompts[start : start + batch_size]

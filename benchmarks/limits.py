@@ -1,4 +1,4 @@
-"""The machine's own limits, measured first, and the number format that benchmarks run in. No torch."""
+"""The machine's peak speeds, measured first, and the precision that benchmarks run in. No torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,8 +13,8 @@ from lookahead_ray.hardware.precision import Precision
 BOTH = "both"
 
 
-class Asked(StrEnum):
-    """The number format that the command line asks for."""
+class RequestedPrecision(StrEnum):
+    """The precision that the command line requests."""
 
     AUTO = "auto"
     BF16 = "bf16"
@@ -24,13 +24,13 @@ class Asked(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LimitSettings:
-    """How the limits are measured."""
+    """Settings of the peak measurement."""
 
     threads: int = 2
     device: str = "cpu"
     edge: int = 2048  # of the square matrices
     copied_bytes: int = 2**28
-    seconds: float = 1.0  # at least, for each figure
+    seconds: float = 1.0  # minimum per figure
 
 
 ON_CPU = LimitSettings()
@@ -40,7 +40,7 @@ TINY = LimitSettings(edge=128, copied_bytes=2**20, seconds=0.01)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one device reaches, as torch uses it.
+    """Peak speeds of one device, as torch reaches them.
 
     Attributes:
         device: `cpu` or `cuda`.
@@ -50,8 +50,8 @@ class Limits:
         bf16_flops_per_second: of products of square matrices.
         fp32_flops_per_second: of products of square matrices.
         copied_bytes_per_second: read and written by a copy.
-        precision: the format that `training.precision: auto` takes here.
-        precision_reason: why, in words.
+        precision: the format that `training.precision: auto` selects here.
+        precision_reason: the reason as a sentence.
     """
 
     device: str
@@ -71,7 +71,7 @@ class Limits:
 
 
 def measure_limits(settings: LimitSettings, logs: Path) -> Limits:
-    """Measure the limits in a fresh process.
+    """Measure the limits in a new process.
 
     Raises:
         BenchmarkError: the process failed.
@@ -81,21 +81,21 @@ def measure_limits(settings: LimitSettings, logs: Path) -> Limits:
     return Limits(**raw)
 
 
-def resolve(asked: Asked, limits: Limits) -> str:
+def resolve(requested: RequestedPrecision, limits: Limits) -> str:
     """Return `bf16`, `fp32` or `both`: the precision that benchmarks run in."""
-    return limits.precision if asked is Asked.AUTO else asked.value
+    return limits.precision if requested is RequestedPrecision.AUTO else requested.value
 
 
-def describe(machine: Mapping[str, Any], limits: Limits, asked: Asked) -> list[str]:
-    """Return lines for a person: the machine, its peaks, the precision and the reason for it."""
+def describe(machine: Mapping[str, Any], limits: Limits, requested: RequestedPrecision) -> list[str]:
+    """Return printable lines: the machine, its peaks, the precision and the reason for it."""
     units = "".join(f", {unit}" for unit in machine["bf16_units"])
     load = f"load average {machine['load_average_1min']:.1f}"
     peaks = ", ".join(f"{name} {_flops(peak)}" for name, peak in limits.peaks.items())
     where = limits.gpu_name or f"{limits.threads} threads"
     decision = {
-        Asked.AUTO: f"{limits.precision} chosen",
-        Asked.BOTH: f"both are measured (auto: {limits.precision})",
-    }.get(asked, f"{asked.value} as --precision says (auto: {limits.precision})")
+        RequestedPrecision.AUTO: f"{limits.precision} chosen",
+        RequestedPrecision.BOTH: f"both are measured (auto: {limits.precision})",
+    }.get(requested, f"{requested.value} as --precision says (auto: {limits.precision})")
     return [
         f"machine  {machine['cpu_model']}, {machine['cores']} cores{units}; {load}",
         f"peak     {peaks} ({where}, {limits.edge}³): {decision}",
@@ -107,7 +107,7 @@ def in_precisions(variants: Sequence[Variant], precision: str) -> list[Variant]:
     """Return the variants in `precision`; for `both` each one twice.
 
     Raises:
-        ValueError: `precision` is none of these, such as an `auto` that was not resolved.
+        ValueError: `precision` is none of these, such as an unresolved `auto`.
     """
     formats: tuple[str, ...] = get_args(Precision)
     if precision not in (*formats, BOTH):
@@ -117,7 +117,7 @@ def in_precisions(variants: Sequence[Variant], precision: str) -> list[Variant]:
 
 
 def split_by_speed(series: Sequence[Series]) -> tuple[list[Series], list[Series]]:
-    """Return each variant's series in its faster precision (higher median), and those in its slower one."""
+    """Return each variant's series in its faster precision (higher median), and the slower series."""
     faster: dict[str, Series] = {}
     for each in series:
         if each.variant not in faster or each.summary.median > faster[each.variant].summary.median:
@@ -127,7 +127,7 @@ def split_by_speed(series: Sequence[Series]) -> tuple[list[Series], list[Series]
 
 
 def describe_choice(faster: Sequence[Series], slower: Sequence[Series]) -> list[str]:
-    """Return one line for each variant that was measured in both precisions: which one it is compared in."""
+    """Return a line for each variant measured in both precisions: the one in which it is compared."""
     others = {each.variant: each for each in slower}
     return [
         f"{each.label}: compared in {each.precision} ({each.summary.median:.1f}; "
@@ -138,7 +138,7 @@ def describe_choice(faster: Sequence[Series], slower: Sequence[Series]) -> list[
 
 
 def _flops(per_second: float) -> str:
-    """Return such as `84 GFLOP/s`, with three digits where there are fewer."""
+    """Return FLOP/s with a unit, such as `84 GFLOP/s`, with three significant digits."""
     if per_second >= 1e12:
         return f"{per_second / 1e12:.3g} TFLOP/s"
     return f"{per_second / 1e9:.3g} GFLOP/s"

@@ -1,4 +1,4 @@
-"""Measures the machine's own limits: matrix multiplication and memory bandwidth, as torch reaches them."""
+"""Measurement of the machine's limits: matrix products and memory bandwidth, as torch reaches them."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from lookahead_ray.hardware.precision import Device, measure_matmul, torch_dtype
 
 
 def measure(variant: str, settings: dict[str, Any]) -> Raw:
-    """Measure FLOP/s of square products and bytes/s of a copy; choose the precision as `auto` does."""
+    """Measure FLOP/s of square products and bytes/s of a copy; select the precision as `auto` does."""
     chosen = LimitSettings(**settings)
     device: Device = "cuda" if chosen.device == "cuda" else "cpu"
     torch.set_num_threads(chosen.threads)
@@ -43,9 +43,9 @@ def _peak(precision: str, settings: LimitSettings) -> float:
 
 
 def _seconds(work: Callable[[torch.Tensor], Any], what: torch.Tensor, at_least: float) -> float:
-    """Return the time of the fastest of the calls that fit into `at_least` seconds, of one call at least.
+    """Return the time of the fastest call, in seconds; calls are repeated for `at_least` seconds.
 
-    The fastest, because whatever else the machine does only makes calls slower.
+    The fastest call counts, because other load on the machine only makes calls slower.
     """
     times = [_time(work, what)]
     while sum(times) < at_least:

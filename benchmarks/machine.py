@@ -1,4 +1,4 @@
-"""Where and with what a run was measured."""
+"""The machine, the package versions and the commit of a measurement."""
 
 import os
 import platform
@@ -29,7 +29,7 @@ CHECKOUT = Path(__file__).parent.parent
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, memory, system, and how busy the machine was just now."""
+    """Return processor, cores, memory, system, and the current load."""
     info = _cpuinfo()
     flags = set(info.get("flags", "").split())
     return {
@@ -45,7 +45,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str | None]:
-    """Of Python and the packages measured; None where one is not installed."""
+    """Return the versions of Python and the measured packages; None for a package that is not installed."""
     found: dict[str, str | None] = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -56,7 +56,7 @@ def versions() -> dict[str, str | None]:
 
 
 def git() -> dict[str, Any]:
-    """Commit of the checkout and whether it had changes; None outside of one."""
+    """Return the commit of the checkout and whether it has changes; None outside a checkout."""
     status = _git("status", "--porcelain")
     return {"commit": _git("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
 

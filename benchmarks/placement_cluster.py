@@ -1,4 +1,4 @@
-"""A cluster of Ray's fake nodes: raylets on this machine that claim GPUs, started and ended on demand."""
+"""A cluster of Ray's fake nodes: raylets on this machine that claim GPUs, started and stopped on demand."""
 
 import os
 import shutil
@@ -17,14 +17,14 @@ from ray.util import get_node_ip_address
 from benchmarks.common import BenchmarkError
 
 HEAD_ID = "f" * 51 + "00000"
-HEAD = "ray.head.default"  # the one name that the provider knows
-GPUS = 8  # of a node
-CPUS = 2  # few, as Ray starts a process for each when a node comes
+HEAD = "ray.head.default"  # the only name that the provider knows
+GPUS = 8  # per node
+CPUS = 2  # few, because Ray starts one process for each on a new node
 START_TIMEOUT_S = 120
 
 
-def described(nodes: int, idle_minutes: float) -> dict[str, Any]:
-    """A cluster of 0 to `nodes` workers, as `cluster.yaml` describes one."""
+def cluster_description(nodes: int, idle_minutes: float) -> dict[str, Any]:
+    """Return the description of a cluster of 0 to `nodes` workers, in the format of `cluster.yaml`."""
     store = {"object_store_memory": 80_000_000}
     worker = {"resources": {"CPU": CPUS, "GPU": GPUS, **store}, "node_config": {}, "min_workers": 0}
     empty = (
@@ -59,15 +59,15 @@ def described(nodes: int, idle_minutes: float) -> dict[str, Any]:
 
 
 @contextmanager
-def started(
+def running_head(
     home: Path, description: Mapping[str, Any], variables: Mapping[str, str]
 ) -> Iterator[dict[str, str]]:
-    """The environment of a driver on the cluster's head, for as long as that lasts; the head has `variables`.
+    """Start the cluster's head with `variables` and yield the environment for a driver on it.
 
     Raises:
-        BenchmarkError: it does not start; with what it said.
+        BenchmarkError: the head does not start; with its output.
     """
-    file = home / "ray_bootstrap_config.yaml"  # where `ray up` leaves it
+    file = home / "ray_bootstrap_config.yaml"  # where `ray up` writes it
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     address = f"{get_node_ip_address()}:{port}"  # type: ignore[no-untyped-call]
@@ -91,25 +91,25 @@ def started(
         f"--autoscaling-config={file}", "--object-store-memory=100000000",
         f"--temp-dir={home / 'r'}", "--disable-usage-stats",
     ]  # fmt: skip
-    with output.open("w") as told:
+    with output.open("w") as stream:
         head = psutil.Popen(
             [str(Path(sys.executable).with_name("ray")), *words],
-            env=env, stdout=told, stderr=told, start_new_session=True,
+            env=env, stdout=stream, stderr=stream, start_new_session=True,
         )  # fmt: skip
     try:
         until = time.monotonic() + START_TIMEOUT_S
         while "Ray runtime started" not in output.read_text():
             if head.poll() is not None or time.monotonic() > until:
-                raise BenchmarkError(f"no head:\n{output.read_text()}")
+                raise BenchmarkError(f"the head did not start:\n{output.read_text()}")
             time.sleep(0.2)
-        del env["RAY_OVERRIDE_NODE_ID_FOR_TESTING"]  # it is the head's alone
+        del env["RAY_OVERRIDE_NODE_ID_FOR_TESTING"]  # only the head may have it
         yield env | {"RAY_ADDRESS": address}
     finally:
         _end(head, home)
 
 
 def _end(head: psutil.Popen, home: Path) -> None:
-    """End the head and the nodes that its autoscaler started."""
+    """Terminate the head and the nodes that its autoscaler started."""
     mark = str(home)
     ours = [
         process

@@ -1,4 +1,4 @@
-"""Runs a sweep of trials that hold GPUs and do nothing with them; run on a head by `placement`."""
+"""A sweep of trials that hold GPUs without using them; `placement` runs it on a head."""
 
 import json
 import os
@@ -22,33 +22,34 @@ from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.worker_group import MEASUREMENT
 
 HELD = "LOOKAHEAD_RAY_BENCH_HELD"
-"""Environment variable with the path of a file in which each trial leaves when it asked for GPUs, had them
-and gave them back, and on how many nodes they were."""
+"""Environment variable with the path of a file to which each trial appends when it requested, received and
+returned its GPUs, and the number of its nodes.
+"""
 SECONDS = "LOOKAHEAD_RAY_BENCH_SECONDS"
-"""Environment variable with the mean time for which a trial holds them."""
+"""Environment variable with the mean time for which a trial holds its GPUs, in seconds."""
 SETTINGS = ("workers=4", "gpus_per_worker=1", "cpus_per_worker=0.25", "training.precision=bf16")
 SAMPLE_S = 0.25
-IDLE_LIMIT_S = 180.0  # for the nodes to go at the end
+IDLE_LIMIT_S = 180.0  # time limit for the nodes to disappear at the end
 
 
 class HoldingTrial(FunctionTrainable):
-    """Asks for what the ranks of `config["job"]` need, as its worker group would, and holds that a while."""
+    """Reserves what the ranks of `config["job"]` need, as its worker group would, for some time."""
 
     def _trainable_func(self, config: dict[str, Any]) -> None:
         from ray.util.placement_group import placement_group, placement_group_table, remove_placement_group
 
         job: Job = config["job"]
         trial = TrialConfig.model_validate(job.config)
-        asked = time.time()
+        requested = time.time()
         workers, cpus, gpus = trial.resources
         group = placement_group([{"CPU": cpus, "GPU": gpus}] * workers, strategy="PACK")
         while not group.wait(timeout_seconds=60):
             continue
-        had = time.time()
+        received = time.time()
         time.sleep(float(os.environ[SECONDS]) * random.Random(job.trial_id).uniform(0.5, 1.5))
         nodes = len(set(placement_group_table(group)["bundles_to_node_id"].values()))
         remove_placement_group(group)
-        line = json.dumps([job.trial_id, asked, had, time.time(), workers, nodes])
+        line = json.dumps([job.trial_id, requested, received, time.time(), workers, nodes])
         with Path(os.environ[HELD]).open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
         tune.report({MEASUREMENT: measurement(job)})
@@ -56,7 +57,7 @@ class HoldingTrial(FunctionTrainable):
 
 
 def main(run: str, trials: int, out: Path) -> None:
-    """Run the sweep, then wait until all nodes are gone; write how many there were when to `out`."""
+    """Run the sweep, then wait until all nodes are gone; write the node counts over time to `out`."""
     import ray
 
     sweep = load_sweep(SPACE, [*SETTINGS, f"search.trials={trials}"])

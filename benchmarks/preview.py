@@ -1,4 +1,4 @@
-"""Rows/s of previewing a file: tokenised in batches against one row at a time, as published."""
+"""Rows/s of `lookahead-ray preview`: tokenised in batches against one row at a time, as published."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -8,16 +8,16 @@ from benchmarks.common import Benchmark, BenchmarkError, Raw, Variant, make_rati
 from benchmarks.processes import measure
 
 BATCHED = Variant("batched", "lookahead-ray preview, in batches")
-ROW_BY_ROW = Variant("row_by_row", "the same, each answer tokenised by itself")
+ROW_BY_ROW = Variant("row_by_row", "the same, one answer tokenised at a time")
 VARIANTS = (BATCHED, ROW_BY_ROW)
 PAIRS = ((BATCHED.name, ROW_BY_ROW.name),)
 
 
 @dataclass(frozen=True)
 class PreviewSettings:
-    """A JSONL file of generated word problems; the first `distinct` come again and again.
+    """A JSONL file of generated word problems; the first `distinct` rows are repeated.
 
-    An answer is the solutions of `solutions` problems: with 3 it is as long as GSM8K's are.
+    An answer consists of `solutions` solutions: with 3 it is as long as GSM8K's answers.
     """
 
     rows: int = 50_000
@@ -32,10 +32,10 @@ QUICK = PreviewSettings(rows=500, distinct=100)
 
 
 def run(settings: PreviewSettings, repetitions: int, logs: Path, say: Callable[[str], None]) -> Benchmark:
-    """Measure both `repetitions` times; tokenizers use as many threads as there are cores.
+    """Measure both variants `repetitions` times; tokenizers use one thread per core.
 
     Raises:
-        BenchmarkError: a measurement failed, or the two wrote different files.
+        BenchmarkError: a measurement failed, or the two variants wrote different files.
     """
 
     def once(variant: Variant, repetition: int) -> Raw:

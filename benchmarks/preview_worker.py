@@ -1,4 +1,4 @@
-"""One measurement of `lookahead-ray preview` on a file made for it."""
+"""One measurement of `lookahead-ray preview` on a generated file."""
 
 import hashlib
 import json
@@ -21,11 +21,11 @@ from lookahead_ray.preview import apply
 from lookahead_ray.preview.rewrite_file import BATCH_ROWS, rewrite
 from lookahead_ray.preview.true_preview import shown_text
 
-os.environ["TOKENIZERS_PARALLELISM"] = "true"  # as where nothing is set, and as outside of benchmarks
+os.environ["TOKENIZERS_PARALLELISM"] = "true"  # the default outside benchmarks
 
 
 def measure(variant: str, settings: dict[str, Any]) -> Raw:
-    """`variant` is of `preview.VARIANTS`; reading and writing the file are in both."""
+    """Measure one of `preview.VARIANTS`; the time includes reading and writing the file."""
     chosen = PreviewSettings(**settings)
     preview = TruePreview.model_validate(
         {"strategy": "true", "length_tokens": chosen.length_tokens, "protocol": chosen.protocol}
@@ -55,7 +55,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
         "seconds": seconds,
         "cpu_seconds": cpu_seconds,
         "bytes_read": size,
-        "memory_growth_mib": _memory_mib() - early[0],  # of the peak, after the first tenth
+        "memory_growth_mib": _memory_mib() - early[0],  # of the peak, after the first tenth of the rows
         "peak_memory_mib": _memory_mib(),
         "sha256": digest,
     }
@@ -78,5 +78,5 @@ def _write(path: Path, settings: PreviewSettings) -> None:
 
 
 def _memory_mib() -> float:
-    """The process's peak so far."""
+    """Return the peak memory of the process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,4 +1,4 @@
-"""Every measurement runs in fresh processes: no warm caches, threads or patches of another variant."""
+"""New processes for every measurement, without warm caches, threads or patches of another variant."""
 
 import json
 import os
@@ -41,13 +41,13 @@ def measure(
     threads: int | None,
     device: str = "cpu",
 ) -> Raw:
-    """Run `benchmarks.child` for `variant` and return its answer (that of rank 0).
+    """Run `benchmarks.child` for `variant` and return the answer of rank 0.
 
     Args:
         worker: a key of `child.WORKERS`.
-        ranks: processes with the variables of torch.distributed set; 0 is one process without them.
+        ranks: number of processes with the variables of torch.distributed; 0 is one process without them.
         threads: OMP_NUM_THREADS of each process; None leaves it unset.
-        log: file for what the processes write.
+        log: file for the output of the processes.
         device: `cpu` hides GPUs; `cuda` doesn't.
 
     Raises:
@@ -77,7 +77,7 @@ def measure(
 
 
 def environments(ranks: int, threads: int | None, device: str = "cpu") -> list[dict[str, str]]:
-    """Environment variables of each process to start."""
+    """Return the environment variables of each process to start."""
     base = {name: value for name, value in os.environ.items() if name not in RANK_VARIABLES}
     base |= OFFLINE | (CPU_ONLY if device == "cpu" else {})
     base.pop("OMP_NUM_THREADS", None)
@@ -95,7 +95,7 @@ def environments(ranks: int, threads: int | None, device: str = "cpu") -> list[d
 
 
 def _wait(started: Sequence["subprocess.Popen[bytes]"]) -> str | None:
-    """None once all have ended well, else what went wrong first."""
+    """Wait for all processes; return None if all succeeded, else the first problem."""
     deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
         codes = [process.poll() for process in started]

@@ -1,4 +1,4 @@
-"""Training tokens/s of a trial's worker loop against TRL's SFTTrainer and a plain transformers Trainer."""
+"""Training tokens/s of a trial's worker loop against TRL's SFTTrainer and a plain Transformers Trainer."""
 
 import importlib.util
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ RANKS = {TWO_RANKS.name: 2, ONE_RANK.name: 1}
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """The same work for all; the first of `steps` optimiser updates warms up and is not counted.
+    """The work, equal for all variants; the first of `steps` optimiser updates warms up and is not timed.
 
     `precision` is `bf16`, `fp32`, or `both` to measure every variant in each; `auto` must be resolved first.
     """
@@ -43,14 +43,14 @@ class TrainingSettings:
     steps: int = 9
     learning_rate: float = 1e-4
     max_length: int = 512
-    threads: int = 2  # over all ranks
+    threads: int = 2  # of all ranks together
     device: str = "cpu"
     precision: str = "auto"
     seed: int = 0
 
     @property
     def examples(self) -> int:
-        """Exactly one pass."""
+        """Number of training examples: one pass over them takes `steps` updates."""
         return self.batch_size * self.steps
 
 
@@ -61,7 +61,7 @@ QUICK = TrainingSettings(batch_size=8, micro_batch_size=4, steps=3)
 def run(
     settings: TrainingSettings, limits: Limits, repetitions: int, logs: Path, say: Callable[[str], None]
 ) -> Benchmark:
-    """Measure every variant `repetitions` times, and compare each in the faster precision that it has.
+    """Measure every variant `repetitions` times, and compare each one in its faster precision.
 
     Raises:
         BenchmarkError: a measurement failed, or TRL is not installed.
@@ -103,7 +103,7 @@ def run(
 
 
 def shares_of_peak(series: Sequence[Series], limits: Limits) -> Raw:
-    """Return our FLOPs a second over the machine's peak, each in the precision that it was measured in."""
+    """Return our FLOP/s over the machine's peak in the same precision."""
     return {
         f"{each.variant}_share_of_{each.precision}_peak": median(row["flops_per_second"] for row in each.raw)
         / limits.peaks[each.precision]

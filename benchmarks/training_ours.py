@@ -1,4 +1,4 @@
-"""One rank of our side, as `trial.worker` trains: DeepSpeed ZeRO-2, full weights."""
+"""One rank of our training, as in `trial.worker`: DeepSpeed ZeRO-2, full weights."""
 
 from statistics import fmean
 from typing import Any, cast
@@ -10,7 +10,7 @@ from lookahead_ray.hardware.precision import Precision, torch_dtype
 
 
 def measure(variant: str, settings: dict[str, Any]) -> Raw:
-    """Train on this rank; the environment says which one it is."""
+    """Train on this rank; environment variables give its number."""
     import torch
     import torch.distributed as dist
 

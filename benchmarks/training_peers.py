@@ -1,8 +1,8 @@
-"""The peers' side: TRL's SFTTrainer and the Trainer of transformers, one process, on the same token ids.
+"""Training by the peers, TRL's SFTTrainer and Transformers' Trainer: one process, the same token ids.
 
-Set besides their defaults: what makes the work the same (batch, updates, learning rate), the device, the
-precision, and no saving. Attention, optimiser, padding, logging and gradient checkpointing (TRL's is on) are
-their own.
+Their defaults are changed only where the work would differ (batch, updates, learning rate), for device and
+precision, and to disable saving. Attention, optimiser, padding, logging and gradient checkpointing (on in
+TRL) are their own.
 """
 
 import importlib
@@ -23,8 +23,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     TRL_PACKED.name: KEPT | {"packing": True, "packing_strategy": "wrapped", "max_length": 1024},
     TRAINER.name: {},
 }
-"""Beside what makes the work the same."""
-PACKED = 8  # rows of a micro-batch, less than what fits, that a packed row stands for
+"""Options of each variant in addition to the shared work."""
+PACKED = 8  # rows of a micro-batch that one packed row replaces; a conservative estimate
 
 
 def measure(variant: str, settings: dict[str, Any]) -> Raw:
@@ -78,7 +78,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
 
 
 def training_arguments(variant: str, settings: TrainingSettings, folder: str) -> dict[str, Any]:
-    """Return the arguments of the library's configuration: the shared work, and what the variant sets."""
+    """Return the arguments of the library's configuration: the shared work and the variant's options."""
     arguments: dict[str, Any] = {
         "output_dir": folder,
         "per_device_train_batch_size": settings.micro_batch_size,
@@ -86,7 +86,7 @@ def training_arguments(variant: str, settings: TrainingSettings, folder: str) ->
         "num_train_epochs": 1,
         "learning_rate": settings.learning_rate,
         "seed": settings.seed,
-        "bf16": settings.precision == "bf16",  # TRL would take it by default
+        "bf16": settings.precision == "bf16",  # TRL's default is true
         "use_cpu": settings.device == "cpu",
         "save_strategy": "no",
         "report_to": "none",
@@ -123,7 +123,7 @@ def _trainer(
 
 
 class _Counting:
-    """A collator that counts what passes through it; loaders ask for batches ahead of time but in order."""
+    """A collator that counts tokens; loaders request batches ahead of time but in order."""
 
     def __init__(self, collate: Callable[[Sequence[Any]], Any]) -> None:
         self._collate = collate
@@ -140,6 +140,6 @@ class _Counting:
         return batch
 
     def by_step(self, name: str, accumulation: int) -> list[int]:
-        """Sums over the micro-batches of each optimiser step."""
+        """Return the sums over the micro-batches of each optimiser step."""
         counts = [batch[name] for batch in self._batches]
         return [sum(counts[start : start + accumulation]) for start in range(0, len(counts), accumulation)]

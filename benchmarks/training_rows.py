@@ -1,4 +1,4 @@
-"""The training rows that all variants share, and how their time is taken."""
+"""The training rows that all variants share, and the timing of steps."""
 
 import resource
 import time
@@ -15,22 +15,22 @@ MODEL = ModelConfig(path=EMBEDDED_UNALIGNED)
 
 
 def training_rows(tokenizer: Any, settings: TrainingSettings) -> list[Rendered]:
-    """Word problems in our chat rendering."""
+    """Return word problems in our chat rendering."""
     return render_all(tokenizer, generate("train", settings.examples, settings.seed), settings.max_length)
 
 
 class Clock:
-    """Takes the time at the end of each optimiser step; the first one is the start of what counts."""
+    """A stopwatch for optimiser steps; timing starts at the end of the first one."""
 
     def __init__(self) -> None:
         self._ends: list[float] = []
 
     def step_ended(self) -> None:
-        """Call after an optimiser step."""
+        """Record the end of an optimiser step."""
         self._ends.append(time.perf_counter())
 
     def raw(self, tokens: Sequence[int], answer_tokens: Sequence[int], mean_loss: float) -> Raw:
-        """The measurement. Token counts are by optimiser step, padding not included."""
+        """Return the measurement. Token counts are per optimiser step, without padding."""
         if len(tokens) != len(self._ends):
             raise ValueError(f"must count tokens for each of {len(self._ends)} steps, got {len(tokens)}")
         seconds = self._ends[-1] - self._ends[0]

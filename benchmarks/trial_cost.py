@@ -1,4 +1,4 @@
-"""The fixed cost of a trial: its wall time without training and evaluation, from a real sweep's table."""
+"""The fixed cost of a trial, its time without training and evaluation, from the table of a real sweep."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ NESTED = Variant("nested_trials", "the same, each with a worker group of its own
 
 @dataclass(frozen=True)
 class TrialSettings:
-    """A sweep of two references and one search trial a repetition, on very little work."""
+    """A sweep of two references and one search trial per repetition, with very little work."""
 
     workers: int = 2
     train_examples: int = 16
@@ -24,7 +24,7 @@ class TrialSettings:
     safety_prompts: int = 10  # harmful ones, and as many benign ones
     new_tokens: int = 4
     batch_size: int = 8
-    precision: str = "auto"  # to be resolved first
+    precision: str = "auto"  # must be resolved first
     seed: int = 0
 
 
@@ -32,9 +32,9 @@ QUICK = TrialSettings(train_examples=8, test_examples=2, safety_prompts=2, new_t
 
 
 def run(settings: TrialSettings, repetitions: int, logs: Path, say: Callable[[str], None]) -> Benchmark:
-    """One sweep with `repetitions` search trials, and one whose trials share no worker group.
+    """Run one sweep with `repetitions` search trials, and one whose trials share no worker group.
 
-    The first trial stands apart, for it finds nothing warm.
+    The first trial is reported separately, because it starts without warm caches.
     """
 
     def once(variant: str) -> Raw:
@@ -45,7 +45,7 @@ def run(settings: TrialSettings, repetitions: int, logs: Path, say: Callable[[st
 
 
 def summarise_trials(sweep: Raw, nested: Raw, say: Callable[[str], None] = print) -> Benchmark:
-    """From `seconds_sweep` of both sweeps, and rows of their tables `trials`, in the order of their commits.
+    """Return the benchmark from `seconds_sweep` of both sweeps and their `trials` rows in commit order.
 
     Raises:
         BenchmarkError: a trial failed.
@@ -63,7 +63,7 @@ def summarise_trials(sweep: Raw, nested: Raw, say: Callable[[str], None] = print
         make_series(LATER, rows[1:], "seconds_fixed"),
         make_series(NESTED, apart[1:], "seconds_fixed"),
     )
-    # One trial at a time, so what is left is starting and ending Ray, and the time between trials.
+    # trials run one at a time, so the rest is starting and stopping Ray and the time between trials
     outside = sweep["seconds_sweep"] - sum(row["seconds_total"] for row in rows)
     same = [a["result_sha256"] == b["result_sha256"] for a, b in zip(rows, apart, strict=True)]
     extra = {
@@ -77,7 +77,7 @@ def summarise_trials(sweep: Raw, nested: Raw, say: Callable[[str], None] = print
 
 
 def fixed_cost(trial: Mapping[str, Any]) -> Raw:
-    """A trial's row with `seconds_fixed`. Raises BenchmarkError if the trial failed."""
+    """Return a trial's row with `seconds_fixed`. Raises BenchmarkError if the trial failed."""
     if trial["status"] != "completed":
         raise BenchmarkError(f"trial {trial['trial_id']} {trial['status']}: {trial['error']}")
     names = ("trial_id", "role", "strategy", "workers", "zero_stage", "result_sha256")
@@ -87,5 +87,5 @@ def fixed_cost(trial: Mapping[str, Any]) -> Raw:
 
 
 def per_hour(rows: Sequence[Mapping[str, Any]]) -> float:
-    """Search trials an hour, at the median of their time."""
+    """Return search trials per hour, at the median of their time."""
     return 3600 / float(median(row["seconds_total"] for row in rows if row["role"] == "search"))

@@ -1,4 +1,4 @@
-"""Trials as a TorchTrainer nested in a Tune trial runs them: each starts processes of its own."""
+"""Trials run as a TorchTrainer nested in a Tune trial: each one starts its own processes."""
 
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.trainable import TuneTrial
@@ -6,7 +6,7 @@ from lookahead_ray.trial.worker_group import WorkerGroup
 
 
 class NestedTrial(TuneTrial):
-    """The product's trainable, but for the worker group that it would use again."""
+    """The product's trainable without reuse of the worker group."""
 
     def _fitting(self, job: Job) -> WorkerGroup:
         if self._group:

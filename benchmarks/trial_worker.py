@@ -1,4 +1,4 @@
-"""Runs the tiny sweep of `trial_cost` and reads its table."""
+"""The tiny sweep of `trial_cost`."""
 
 import time
 from collections.abc import Sequence
@@ -30,9 +30,9 @@ COLUMNS = (
 
 
 def measure(variant: str, settings: dict[str, Any]) -> Raw:
-    """Run the sweep as `lookahead-ray sweep` does, without its live view.
+    """Run the sweep as `lookahead-ray sweep` does, without its live view, and return its table.
 
-    `variant` is `sweep`, or `nested`, where each trial starts a worker group of its own.
+    `variant` is `sweep`, or `nested`, where each trial starts its own worker group.
     """
     from benchmarks.trial_nested import NestedTrial
     from lookahead_ray import store
@@ -54,13 +54,13 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
 
 
 def result_hash(record: TrialRecord) -> str:
-    """Of all that a trial computed, to the last bit: losses, answers and verdicts, KL."""
+    """Return all computed results of a trial, exactly: losses, answers and verdicts, KL."""
     losses = [step.loss for step in record.steps]
     return content_hash([losses, *map(asdict, record.generations), *map(asdict, record.token_kl)])
 
 
 def tiny_sweep(settings: dict[str, Any]) -> Sweep:
-    """The space file with the settings in their places."""
+    """Return the space file with the settings filled in."""
     values = {
         "model.path": MODEL.path,
         "workers": settings["workers"],
@@ -79,7 +79,7 @@ def tiny_sweep(settings: dict[str, Any]) -> Sweep:
 
 
 class _Printing:
-    """An observer that prints where the sweep is, for the log of a measurement that fails."""
+    """An observer that prints the progress of the sweep, for the log of a failed measurement."""
 
     def sweep_started(
         self, sweep_id: str, run: str, trials: int, committed: Sequence[TrialRecord], log: str

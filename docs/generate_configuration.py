@@ -122,8 +122,8 @@ def _type(annotation: Any, metadata: Sequence[Any] = (), several: bool = False) 
         words = "mappings" if several else "mapping"
         return f"{words} or `null`" if NoneType in arguments else words
     if origin in (Union, UnionType):
-        words = [_type(each, metadata) for each in arguments if each is not NoneType]
-        return " or ".join(words + ["`null`"] * (NoneType in arguments))
+        variants = [_type(each, metadata) for each in arguments if each is not NoneType]
+        return " or ".join([*variants, "`null`"] if NoneType in arguments else variants)
     if origin is Literal:
         *first, last = (f"`{_value(each)}`" for each in arguments)
         return f"{', '.join(first)} or {last}" if first else last

@@ -1,1 +1,1 @@
-"""What `python -m analysis` takes, in time, memory and bytes, on runs made up at any size."""
+"""Time, memory and output of `python -m analysis` on synthetic runs of any size."""

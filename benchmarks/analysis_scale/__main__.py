@@ -1,4 +1,4 @@
-"""`python -m benchmarks.analysis_scale [--trials N] [--rows N] [--keep DIR]`."""
+"""Run `python -m benchmarks.analysis_scale [--trials N] [--rows N] [--keep DIR]`."""
 
 import sys
 import tempfile
@@ -11,25 +11,25 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from benchmarks import machine
-from benchmarks.analysis_scale.commands import measured
+from benchmarks.analysis_scale.commands import measure_commands
 from benchmarks.analysis_scale.synthesis import synthesise
 from benchmarks.common import SCHEMA_VERSION, BenchmarkError, Raw, write_json
 
 DEFAULT_OUT = Path("benchmarks/results")
-PLAIN_WIDTH = 110  # columns where there is no terminal to ask
-SMALLER = 50  # the run to compare with has so much less trials
+PLAIN_WIDTH = 110  # columns when the output is not a terminal
+SMALLER = 50  # the second run for `compare` has fewer trials by this factor
 
 
 def main(
-    trials: Annotated[int, typer.Option(min=12, help="Of the made-up search.")] = 10_000,
+    trials: Annotated[int, typer.Option(min=12, help="Trials of the synthetic search.")] = 10_000,
     rows: Annotated[int, typer.Option(min=1, help="Generations of all trials together.")] = 10_000_000,
     out: Annotated[Path, typer.Option(help="Directory for the JSON file.")] = DEFAULT_OUT,
     keep: Annotated[
         Path | None,
-        typer.Option(help="Keep the runs and all output here; runs that are there are not made again."),
+        typer.Option(help="Keep the runs and all output here; existing runs are used again."),
     ] = None,
 ) -> None:
-    """How long report, paper, compare and query take on a made-up run, and how much memory."""
+    """Measure time and memory of report, paper, compare and query on a synthetic run."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     started = datetime.now(UTC)
     facts: Raw = {
@@ -50,10 +50,10 @@ def main(
         each = max(rows // trials, 4)
         for path, number, seed in ((run, trials, 0), (other, max(trials // SMALLER, 12), 1)):
             if not path.exists():
-                say(f"{path}: making up {number:,} trials with {each:,} generations each")
+                say(f"{path}: generating {number:,} trials with {each:,} generations each")
                 synthesise(path, number, each, seed)
         try:
-            found = measured(run, other, folder, say)
+            found = measure_commands(run, other, folder, say)
         except BenchmarkError as error:
             print(f"error: {error}", file=sys.stderr)
             raise typer.Exit(1) from error
@@ -64,13 +64,13 @@ def main(
 
 
 def table(found: list[Raw], trials: int, rows: int) -> Table:
-    """One line a command; a limit stands behind the figure that it is for."""
+    """Return a table with one row per command; limits follow the figures that they apply to."""
     names = {"seconds": "seconds", "peak_rss_mib": "peak MiB", "output_mb": "output MB"}
     made = Table(
         Column("command"),
         *(Column(name, justify="right") for name in (*names.values(), "CPU s")),
         Column("limits"),
-        title=f"analysis of {trials:,} trials with {rows:,} generations each, in processes of their own",
+        title=f"analysis of {trials:,} trials with {rows:,} generations each, one process per command",
         title_justify="left",
     )
     for row in found:

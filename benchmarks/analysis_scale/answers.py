@@ -1,4 +1,4 @@
-"""Made-up answers to made-up prompts, as rows of `generations`, and the rates that follow from them."""
+"""Synthetic answers to synthetic prompts, as rows of `generations`, and the rates computed from them."""
 
 import random
 from typing import Any
@@ -13,25 +13,25 @@ from lookahead_ray.store.schemas import SCHEMAS
 OTHER: dict[Metric, str] = {"rsr": "unsafe", "jsr": "unsafe", "over_refusal": "complied", "utility": "wrong"}
 METRICS = tuple(OTHER)
 UNPARSED = 0.03  # share of answers
-TEXTS, WORDS = 4000, 30  # distinct answers, and how long they are
+TEXTS, WORDS = 4000, 30  # number of distinct answers, and words per answer
 CATEGORIES = ("fraud", "weapons", "privacy", "drugs")
 VOCABULARY = [f"{first}{last}" for first in "bdfglmnprst" for last in ("arn", "eel", "ight", "ost", "umble")]
 
 
 class Answers:
-    """Rows for trial after trial: all are asked the same, a quarter of the rows for each metric."""
+    """A source of rows for each trial: all trials have the same prompts, a quarter of the rows per metric."""
 
     def __init__(self, sweep_id: str, rows: int) -> None:
         rng = random.Random(0)
         self.sweep_id, self.rows = sweep_id, rows
         self.texts = pa.array([_text(rng, WORDS) for _ in range(TEXTS)])
         self.kinds = np.arange(rows) % len(METRICS)
-        self.asked = self._asked(rng)
+        self.prompts = self._prompt_columns(rng)
 
     def of(self, trial_id: str, rng: np.random.Generator) -> tuple[pa.Table, dict[Metric, Rate]]:
-        """A trial's rows of `generations`, and its rates."""
+        """Return a trial's rows of `generations`, and its rates."""
         verdicts, rates = self._judged(rng)
-        columns = self.asked | {
+        columns = self.prompts | {
             "sweep_id": pa.array([self.sweep_id] * self.rows),
             "trial_id": pa.array([trial_id] * self.rows),
             "answer": self.texts.take(pa.array(rng.integers(0, TEXTS, self.rows))),
@@ -53,8 +53,8 @@ class Answers:
             rates[metric] = Rate(count / n, *wilson(count, n), n, n - int(parsed.sum()))
         return pa.array(words, pa.string()), rates
 
-    def _asked(self, rng: random.Random) -> dict[str, Any]:
-        """The columns that all trials share, one prompt a row."""
+    def _prompt_columns(self, rng: random.Random) -> dict[str, Any]:
+        """Return the columns that all trials share, one prompt per row."""
         metrics = [METRICS[kind] for kind in self.kinds]
         places = [row // len(METRICS) for row in range(self.rows)]
         ids = [f"{metric.replace('jsr', 'rsr')}-{n}" for metric, n in zip(metrics, places, strict=True)]

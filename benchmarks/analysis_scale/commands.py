@@ -1,4 +1,4 @@
-"""Which commands are measured, against which limits."""
+"""The measured commands and their limits."""
 
 import json
 import sys
@@ -11,28 +11,31 @@ from benchmarks.common import Raw
 LIMITS: dict[str, dict[str, float]] = {
     "report": {"seconds": 60, "peak_rss_mib": 4e9 / 2**20, "output_mb": 20},
     "query": {"seconds": 2},
-    "query itself": {"seconds": 2},
+    "query only": {"seconds": 2},
 }
-"""What was asked for, at 10,000 trials and 10,000,000 generations."""
+"""Upper limits for 10,000 trials and 10,000,000 generations."""
 SQL = (
     "SELECT trial_id, count(*) AS unsafe FROM generations "
     "WHERE metric = 'jsr' AND verdict = 'unsafe' GROUP BY trial_id ORDER BY unsafe DESC LIMIT 20"
 )
 
 
-def measured(run: Path, other: Path, folder: Path, say: Callable[[str], None]) -> list[Raw]:
-    """One row a command: name, seconds, cpu_seconds, peak_rss_mib, output_mb, limits, whether all are met.
+def measure_commands(run: Path, other: Path, folder: Path, say: Callable[[str], None]) -> list[Raw]:
+    """Return one row per command: name, seconds, cpu_seconds, peak_rss_mib, output_mb, limits, met.
 
-    What the commands write goes to `folder`. Raises BenchmarkError if one fails.
+    `met` is true if all limits are met. The commands write their output to `folder`.
+
+    Raises:
+        BenchmarkError: a command failed.
     """
     rows = []
     for name, (words, output) in _commands(run, other, folder).items():
         log = folder / f"{name.replace(' ', '-')}.txt"
         row = watch([sys.executable, "-m", *words], log)
         row["output_mb"] = (output or log).stat().st_size / 1e6
-        if name == "query itself":
-            told = json.loads(log.read_text(encoding="utf-8"))
-            row |= {"seconds": told["query_s"], "open_s": told["open_s"], "cpu_seconds": None}
+        if name == "query only":
+            times = json.loads(log.read_text(encoding="utf-8"))
+            row |= {"seconds": times["query_s"], "open_s": times["open_s"], "cpu_seconds": None}
         limits = LIMITS.get(name, {})
         rows.append(
             {"name": name, **row, "limits": limits, "met": all(row[k] < v for k, v in limits.items())}
@@ -42,7 +45,7 @@ def measured(run: Path, other: Path, folder: Path, say: Callable[[str], None]) -
 
 
 def _commands(run: Path, other: Path, folder: Path) -> dict[str, tuple[list[str], Path | None]]:
-    """Name -> words after `python -m`, and the file that is written; None: stdout."""
+    """Return, by name, the arguments after `python -m` and the file that is written (None: stdout)."""
     html = folder / "report.html"
     files = {name: folder / name for name in ("table.md", "kl.png", "length.png")}
     paper = ["analysis", "paper", str(run)]
@@ -56,5 +59,5 @@ def _commands(run: Path, other: Path, folder: Path) -> dict[str, tuple[list[str]
         **{name: ([*words, "--out", str(file)], file) for name, (words, file) in drawn.items()},
         "compare": (["analysis", "compare", str(run), str(other)], None),
         "query": (["analysis", "query", SQL, str(run)], None),
-        "query itself": (["benchmarks.analysis_scale.query", SQL, str(run)], None),
+        "query only": (["benchmarks.analysis_scale.query", SQL, str(run)], None),
     }

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.analysis_scale.query SQL RUN`: how long opening a run takes, and the query itself."""
+"""Time opening a run and a query: `python -m benchmarks.analysis_scale.query SQL RUN`."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Runs of any size on disk, in the store's own schema: nothing is trained, and the numbers mean nothing."""
+"""Synthetic runs of any size on disk, in the store's own schema; nothing is trained."""
 
 import json
 from dataclasses import asdict, replace
@@ -21,10 +21,9 @@ SPACE = Path(__file__).parents[1] / "search" / "grid.yaml"
 
 
 def synthesise(run: Path, trials: int, rows: int, seed: int = 0) -> None:
-    """Write a run of two references and `trials` of a search, each with `rows` generations, into `run`.
+    """Write a run of two references and `trials` search trials with `rows` generations each to `run`.
 
-    The same trials with another `seed` are repeats of them. Files are what the store writes, but nobody waits
-    for the disk.
+    Another `seed` gives repeats of the same trials. The files are those that the store writes, without fsync.
     """
     sweep = load_sweep(SPACE)
     identity = SweepIdentity.new(f"synthetic-{seed}", sweep.hash, sweep.resolved)

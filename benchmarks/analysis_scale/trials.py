@@ -1,4 +1,4 @@
-"""Made-up trials of a search."""
+"""Synthetic search trials."""
 
 import math
 import random
@@ -17,13 +17,13 @@ from lookahead_ray.trial.record import Role, TrialRecord
 
 STEPS, EPOCHS, KL_PROMPTS, POSITIONS = 16, 3, 16, 8
 PHRASES = ("Let's solve this problem. ", "Let's think step by step. ", "dadjalsasdfghkjzmnb ")
-MOST_TOKENS = 8  # previewed
+MOST_TOKENS = 8  # tokens of the longest preview
 HARDWARE = HardwareValues("bf16", 1, 0.0)
 PREVIEWS = MOST_TOKENS + len(PHRASES)
 
 
 class Trials:
-    """Makes trials one by one, the same for the same arguments."""
+    """A deterministic factory of trials."""
 
     def __init__(self, sweep: Sweep, sweep_id: str, rows: int, seed: int) -> None:
         self.sweep_id, self.seed = sweep_id, seed
@@ -31,7 +31,7 @@ class Trials:
         self.answers = Answers(sweep_id, rows)
 
     def make(self, number: int, role: Role) -> tuple[TrialRecord, pa.Table]:
-        """A completed trial without answers, and its `generations`; references have numbers below 0."""
+        """Return a completed trial without answers and its `generations`; references have numbers below 0."""
         rng = np.random.default_rng([number + 2, self.seed])
         trial_id = f"trial-{number}" if role == "search" else role
         config, params = self._settings(number)
@@ -56,9 +56,9 @@ class Trials:
         return record, generations
 
     def _settings(self, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The configuration, and what of it was sampled.
+        """Return the configuration, and the sampled parameters.
 
-        The first trials differ from vanilla in the preview alone; others have a learning rate of their own.
+        The first trials differ from vanilla in the preview only, later ones also in the learning rate.
         """
         own = {**self.base, "seed": self.seed}
         if number < 0:

@@ -1,4 +1,4 @@
-"""A command, watched from outside: seconds, processor time, the peak memory of its whole family."""
+"""Time, processor time and peak memory of a command and its child processes."""
 
 import os
 import resource
@@ -18,13 +18,14 @@ TIMEOUT_S = 1800.0
 
 
 def watch(command: Sequence[str], log: Path) -> Raw:
-    """Run `command` in the checkout; `log` gets its stdout, `<log>.errors` its stderr.
+    """Run `command` in the checkout; write its stdout to `log` and its stderr to `<log>.errors`.
 
-    seconds, cpu_seconds, peak_rss_mib: the most that the process and its children held at a time, in samples
-    every 50 ms; pages that they share count for each.
+    Returns:
+        seconds, cpu_seconds and peak_rss_mib: the largest resident memory of the process and its children
+        together, sampled every 50 ms; shared pages count once per process.
 
     Raises:
-        BenchmarkError: it failed or took longer than `TIMEOUT_S`; with the end of its stderr.
+        BenchmarkError: the command failed or took longer than `TIMEOUT_S`; with the end of its stderr.
     """
     errors = log.with_name(f"{log.name}.errors")
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
@@ -63,6 +64,6 @@ def _held(pid: int) -> int:
         family = psutil.Process(pid)
         for one in (family, *family.children(recursive=True)):
             total += one.memory_info().rss
-    except psutil.Error:  # ended meanwhile
+    except psutil.Error:  # the process has ended
         pass
     return total

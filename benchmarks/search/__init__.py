@@ -1,1 +1,1 @@
-"""Searchers replayed against a recorded grid: what each finds for how many training tokens."""
+"""Searchers replayed on a recorded grid: quality of the best trials against training tokens spent."""

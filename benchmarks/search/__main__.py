@@ -1,4 +1,4 @@
-"""`python -m benchmarks.search [replay | signals]`: no training, on the recorded grid beside this file."""
+"""Run `python -m benchmarks.search [replay | signals]` on the recorded grid, without training."""
 
 import sys
 from dataclasses import asdict
@@ -17,9 +17,9 @@ from lookahead_ray.config.load import load_sweep
 from lookahead_ray.config.search import StoppingConfig
 
 DEFAULT_OUT = Path("benchmarks/results")
-PLAIN_WIDTH = 110  # columns where there is no terminal to ask
+PLAIN_WIDTH = 110  # columns when the output is not a terminal
 FileOption = Annotated[Path, typer.Option("--grid", help="The recorded grid.")]
-SpaceOption = Annotated[Path, typer.Option("--space", help="The space that it is of.")]
+SpaceOption = Annotated[Path, typer.Option("--space", help="The space file of the grid.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Directory for the JSON file and the picture.")]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -27,7 +27,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.callback(invoke_without_command=True)
 def main(context: typer.Context) -> None:
-    """Searchers and early stopping on a recorded grid; without a command, `replay`."""
+    """Compare searchers and early stopping on a recorded grid; without a command, `replay`."""
     if context.invoked_subcommand is None:
         replay(GRID, SPACE, DEFAULT_OUT, 50)
 
@@ -37,9 +37,9 @@ def replay(
     file: FileOption = GRID,
     space: SpaceOption = SPACE,
     out: OutOption = DEFAULT_OUT,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds of each searcher.")] = 50,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of random seeds per searcher.")] = 50,
 ) -> None:
-    """What ours, Ray's OptunaSearch, random and grid search find for how many training tokens."""
+    """Compare our search, Ray's OptunaSearch, random and grid search by training tokens."""
     from benchmarks.search import replay as replaying
     from benchmarks.search import tables
     from benchmarks.search.draw import draw
@@ -65,9 +65,9 @@ def signals(
     file: FileOption = GRID,
     space: SpaceOption = SPACE,
     out: OutOption = DEFAULT_OUT,
-    orders: Annotated[int, typer.Option(min=1, help="Drawn orders of the grid's trials.")] = 200,
+    orders: Annotated[int, typer.Option(min=1, help="Number of random orders of the grid's trials.")] = 200,
 ) -> None:
-    """How well cheap signals rank trials, and how often early stopping discards the best one."""
+    """Measure how well early signals rank trials, and how often early stopping discards the best one."""
     from benchmarks.search import signals as judging
     from benchmarks.search import tables
 

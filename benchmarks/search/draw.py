@@ -1,4 +1,4 @@
-"""What searchers found for how many training tokens, as a picture."""
+"""A picture of search quality against training tokens."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,19 +7,19 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchmarks.search.figures import SHARE, at
+from benchmarks.search.figures import SHARE, Curve, at
 from benchmarks.search.visits import Trace
 
 COLOURS = ("#1b6ca8", "#7fb2d9", "#d1495b", "#6b6b6b", "#b8b8b8")
-STEPS = 400  # budgets along the axis
-PANELS = (
+STEPS = 400  # number of budgets along the axis
+PANELS: tuple[tuple[Curve, str], ...] = (
     ("share", "share of the grid's hypervolume"),
     ("regret", "regret of the weighted objective"),
 )
 
 
 def draw(path: Path, traces: Mapping[str, Sequence[Trace]], labels: Mapping[str, str], whole: int) -> None:
-    """Write the picture: medians over seeds with a band between the quartiles; `whole`: the grid's tokens."""
+    """Draw medians over seeds with bands between the quartiles; `whole`: tokens of the whole grid."""
     figure = Figure(figsize=(11, 4.4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(PANELS))

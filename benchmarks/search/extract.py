@@ -1,4 +1,4 @@
-"""`python -m benchmarks.search.extract RUN [--out FILE]`: from a grid's run to one small Parquet file."""
+"""Convert a grid's run to one small Parquet file: `python -m benchmarks.search.extract RUN [--out FILE]`."""
 
 import json
 import sys
@@ -25,12 +25,12 @@ KEPT_ROLES = ("seed", "vanilla", "search")
 
 
 def extract(run: str, out: Path, space: Path, note: str = "") -> int:
-    """Write the grid of `run`, a finished sweep over `space`; how many points it has.
+    """Write the grid of `run`, a finished sweep over `space`; return the number of points.
 
-    `note` says what a reader should know of how it was recorded.
+    `note` describes how the grid was recorded.
 
     Raises:
-        BenchmarkError: a point of the space is missing or failed, or was stopped early.
+        BenchmarkError: a point of the space is missing, failed, or was stopped early.
         StoreError: there is no run.
     """
     sweep = load_sweep(space)
@@ -55,7 +55,7 @@ def extract(run: str, out: Path, space: Path, note: str = "") -> int:
 
 
 def placed(record: TrialRecord, points: Mapping[str, Point]) -> TrialRecord:
-    """The record with the params of the point that its configuration is; vanilla was not sampled."""
+    """Return the record with the parameters of the point that has its configuration; vanilla has none."""
     if record.role == "seed":
         return record
     point = points.get(record.config_hash)
@@ -65,10 +65,12 @@ def placed(record: TrialRecord, points: Mapping[str, Point]) -> TrialRecord:
 
 
 def scored(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """The records with safety and utility as their objectives, whatever the sweep had."""
+    """Return the records with safety and utility as their objectives, whatever the sweep's objective."""
     seed, vanilla = (next((r for r in records if r.role == role), None) for role in KEPT_ROLES[:2])
     if seed is None or vanilla is None:
-        raise BenchmarkError("a grid needs the seed model and vanilla, completed")
+        raise BenchmarkError(
+            f"a grid must have a completed seed model and vanilla, got {sorted({r.role for r in records})}"
+        )
     both = ParetoObjective(name="pareto")
     scores = [score(record, ReferenceTrials(seed, vanilla), both) for record in records]
     return [
@@ -81,9 +83,9 @@ def main(
     run: Annotated[str, typer.Argument(help="Directory of the sweep's run.")],
     out: Annotated[Path, typer.Option(help="The Parquet file to write.")] = GRID,
     space: Annotated[Path, typer.Option(help="The space that was swept.")] = SPACE,
-    note: Annotated[str, typer.Option(help="What to know of how it was recorded.")] = "",
+    note: Annotated[str, typer.Option(help="A note on how the grid was recorded.")] = "",
 ) -> None:
-    """Put a sweep over every point of a space into one file for the replay of searchers."""
+    """Convert a sweep over every point of a space to one file for the replay of searchers."""
     try:
         count = extract(run, out, space, note)
     except (BenchmarkError, LookaheadRayError) as error:

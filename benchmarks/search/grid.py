@@ -1,8 +1,8 @@
-"""A recorded grid: every point of a space, trained and evaluated once, as one Parquet file.
+"""A recorded grid: every point of a space, trained and evaluated once, in one Parquet file.
 
-One row a trial: the columns of the store's table `trials` that a replay needs, and the trial's rows of
-`signals` as a list of structs. The seed model and vanilla are rows like the others, told apart by `role`. The
-schema's metadata tell the command, the versions, the dates and the space that the rows were recorded with.
+Each row is a trial: the columns of the store's table `trials` that a replay needs, and the trial's rows of
+`signals` as a list of structs. The column `role` marks the seed model and vanilla. The schema's metadata hold
+the command, versions, dates and space of the recording.
 """
 
 import json
@@ -23,7 +23,7 @@ from lookahead_ray.store.schemas import RATES
 from lookahead_ray.trial.record import TrialRecord
 
 SCHEMA_VERSION = "1"
-"""Of the file; raised by every change that an older reader would misread."""
+"""Version of the file; raised by every change that an older reader would misread."""
 
 PARTS = tuple(field.name for field in fields(Rate))[1:]
 PLAIN = ("trial_id", "role", "status", "started_at", "config_hash", "params", "objectives", "safety")
@@ -35,44 +35,44 @@ SCHEMA = pa.schema(
     metadata={"grid_schema_version": SCHEMA_VERSION},
 )
 ABOUT = ("command", "versions", "recorded", "space")
-"""Keys of the schema's metadata that tell where the rows come from."""
+"""Keys of the schema's metadata that describe the recording."""
 
 
 def key(params: Mapping[str, Any]) -> str:
-    """What tells a point from others: its dimensions' values, in an order that is always the same."""
+    """Return the identity of a point: the values of its dimensions in a fixed order."""
     return json.dumps(params, sort_keys=True)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What every point of a space gave; records are trimmed to what the file keeps."""
+    """The results of every point of a space; records have only the columns of the file."""
 
     sweep: Sweep
     seed: TrialRecord
     vanilla: TrialRecord
-    points: Mapping[str, TrialRecord]  # by `key`; vanilla among them where it is a point of the space
+    points: Mapping[str, TrialRecord]  # by `key`; includes vanilla if it is a point of the space
     about: Mapping[str, str]  # command, versions, recorded, space
 
     @property
     def references(self) -> ReferenceTrials:
-        """What safety and utility are relative to."""
+        """The trials to which safety and utility are relative."""
         return ReferenceTrials(self.seed, self.vanilla)
 
     @property
     def train_tokens(self) -> int:
-        """Of vanilla and all points together; vanilla's once, where it is a point."""
+        """Training tokens of vanilla and all points together; vanilla counts once if it is a point."""
         return sum(map(tokens, {**self.points, key(self.vanilla.params): self.vanilla}.values()))
 
 
 def tokens(record: TrialRecord) -> int:
-    """Training tokens of a whole trial; BenchmarkError if they were not recorded."""
+    """Return the training tokens of a whole trial; BenchmarkError if they were not recorded."""
     if record.train_tokens is None:
         raise BenchmarkError(f"trial {record.trial_id}: must have train_tokens, got none")
     return record.train_tokens
 
 
 def make_grid(sweep: Sweep, records: Sequence[TrialRecord], about: Mapping[str, str]) -> Grid:
-    """Put records in their places. BenchmarkError if a trial is missing, not completed or there twice."""
+    """Sort records into a grid. BenchmarkError if a trial is missing, not completed or duplicated."""
     for record in records:
         if record.status != "completed" or len(record.objectives) < 2:
             got = f"{record.status}, {len(record.objectives)} objectives"
@@ -83,16 +83,14 @@ def make_grid(sweep: Sweep, records: Sequence[TrialRecord], about: Mapping[str, 
     points: dict[str, TrialRecord] = {}
     for record in records:
         if record.role == "search" and points.setdefault(key(record.params), record) is not record:
-            raise BenchmarkError(
-                f"{record.trial_id}: each point must be there once, got {record.params} twice"
-            )
+            raise BenchmarkError(f"{record.trial_id}: each point must occur once, got {record.params} twice")
     if vanilla.params:
         points.setdefault(key(vanilla.params), vanilla)
     return Grid(sweep, seed, vanilla, points, dict(about))
 
 
 def to_table(records: Sequence[TrialRecord], about: Mapping[str, str]) -> pa.Table:
-    """The file's rows, sorted by role and point, with `about` in the metadata."""
+    """Return the rows of the file, sorted by role and point, with `about` in the metadata."""
     ordered = sorted(records, key=lambda record: (record.role, key(record.params)))
     rows = [_row(record) for record in ordered]
     return pa.Table.from_pylist(rows, SCHEMA.with_metadata({**SCHEMA.metadata, **about}))
@@ -105,7 +103,7 @@ def write_grid(path: Path, records: Sequence[TrialRecord], about: Mapping[str, s
 
 
 def read_grid(path: Path, sweep: Sweep) -> Grid:
-    """Read what `write_grid` wrote of `sweep`'s space. BenchmarkError as `make_grid`, or if it isn't one."""
+    """Read a file of `write_grid` for `sweep`'s space. BenchmarkError as `make_grid`, or if it is no grid."""
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
@@ -138,12 +136,15 @@ def _row(record: TrialRecord) -> dict[str, Any]:
 
 
 def _record(row: Mapping[str, Any]) -> TrialRecord:
-    rates = {
-        name: Rate(row[name], *(row[f"{name}_{part}"] for part in PARTS))
-        for name in RATES
-        if row[name] is not None
+    fields_of_record = {name: row[name] for name in (*PLAIN, *COSTS)}
+    for name in RATES:
+        parts = [row[f"{name}_{part}"] for part in PARTS]
+        fields_of_record[name] = None if row[name] is None else Rate(row[name], *parts)
+    fields_of_record |= {
+        "sweep_id": "grid",
+        "config": {},
+        "params": json.loads(row["params"]),
+        "objectives": tuple(row["objectives"]),
+        "signals": tuple(Signal(**signal) for signal in row["signals"]),
     }
-    plain = {name: row[name] for name in (*PLAIN, *COSTS)}
-    plain |= {"params": json.loads(row["params"]), "objectives": tuple(row["objectives"])}
-    signals = tuple(Signal(**signal) for signal in row["signals"])
-    return TrialRecord(sweep_id="grid", config={}, signals=signals, **plain, **rates)
+    return TrialRecord(**fields_of_record)

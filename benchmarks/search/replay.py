@@ -1,4 +1,4 @@
-"""Every searcher against the recorded grid, seed by seed, in two processes."""
+"""The replay of every searcher on the recorded grid with several random seeds, in two processes."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -27,7 +27,7 @@ LABELS: Mapping[str, str] = {
 
 
 def replay(grid: Grid, names: Sequence[str], seeds: int) -> dict[str, list[Trace]]:
-    """The traces of each searcher, one a seed from 0."""
+    """Return the traces of each searcher, one per random seed from 0."""
     tasks = [(grid, name, seed) for name in names for seed in range(seeds)]
     with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
         traces = list(pool.map(_one, *zip(*tasks, strict=True), chunksize=5))

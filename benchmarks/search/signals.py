@@ -1,7 +1,7 @@
-"""How well the cheap signals of a recorded grid tell what its trials end with, and what stopping costs.
+"""How well the early signals of a recorded grid predict the results of its trials; the cost of stopping.
 
-Stopping is judged on the trials of the grid in drawn orders, each through the product's own rule as if a
-sweep had run them one after another. It discards a configuration that was best if it stops it early.
+Early stopping is evaluated on the trials of the grid in random orders, with the product's own rule and as if
+a sweep had run them one after another. It discards the best configuration if it stops that one early.
 """
 
 import random
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy.stats import binomtest, pearsonr, rankdata
+from scipy.stats import binomtest, pearsonr, rankdata  # type: ignore[import-untyped]
 
 from benchmarks.search.grid import Grid
 from benchmarks.search.visits import pair
@@ -25,14 +25,14 @@ ORDERS = 200
 WEIGHTS = (0.25, 0.5, 0.75)
 FLOORS = (0.8, 0.9)
 Name = Literal["kl", "answer_loss"]
-"""KL is held against the final safety, the answer loss against the final utility."""
+"""KL is compared with the final safety, the answer loss with the final utility."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """Spearman's rho of a signal after an epoch with what the trials ended with, and Fisher's 95 % interval.
+    """Spearman's rho of a signal after an epoch and the final result, with Fisher's 95 % interval.
 
-    As less of either signal is better, −1 is perfect.
+    Lower signals are better, so −1 is perfect.
     """
 
     signal: Name
@@ -45,9 +45,9 @@ class Rank:
 
 @dataclass(frozen=True, slots=True)
 class Discards:
-    """In how many of `orders` the best configuration of an objective was stopped, with Wilson's interval.
+    """Number of `orders` in which an objective's best configuration was stopped, with Wilson's interval.
 
-    Of `pareto` any member of the front counts. `saved` is the share of training tokens that stopping spared.
+    For `pareto` any member of the front counts. `saved` is the share of training tokens that stopping saved.
     """
 
     objective: str
@@ -59,19 +59,19 @@ class Discards:
 
 
 def ranks(grid: Grid) -> list[Rank]:
-    """Both signals after every epoch."""
+    """Return the rank correlations of both signals after every epoch."""
     records = list(grid.points.values())
     epochs = min(len(record.signals) for record in records)
     return [_rank(records, name, epoch) for name in ("kl", "answer_loss") for epoch in range(1, epochs + 1)]
 
 
 def discards(grid: Grid, stopping: StoppingConfig, orders: int = ORDERS) -> list[Discards]:
-    """What stopping costs under each objective: weighted, floor and pareto."""
+    """Return the cost of stopping under each objective: weighted, floor and pareto."""
     return [_discards(grid, name, objective, stopping, orders) for name, objective in objectives().items()]
 
 
 def objectives() -> Mapping[str, Objective]:
-    """The objectives under which stopping is judged, by what they are called in tables."""
+    """Return the objectives under which stopping is evaluated, by their names in tables."""
     found: dict[str, Objective] = {
         f"weighted, w = {weight:g}": WeightedObjective(safety_weight=weight) for weight in WEIGHTS
     }
@@ -80,7 +80,7 @@ def objectives() -> Mapping[str, Objective]:
 
 
 def best(grid: Grid, objective: Objective) -> set[str]:
-    """The points that must not be stopped: the best one, or all of the front."""
+    """Return the points that must not be stopped: the best one, or the whole front."""
     scores = {point: score(record, grid.references, objective) for point, record in grid.points.items()}
     if isinstance(objective, ParetoObjective):
         members = front(pair(record) for record in grid.points.values())
@@ -90,7 +90,7 @@ def best(grid: Grid, objective: Objective) -> set[str]:
 
 
 def stopped(grid: Grid, objective: Objective, config: StoppingConfig, seed: int) -> tuple[set[str], int]:
-    """The points that are stopped in one order, and the training tokens spent."""
+    """Return the points that are stopped in one random order, and the training tokens spent."""
     search = grid.sweep.search.model_copy(update={"stopping": config})
     rule = Stopping(replace(grid.sweep, search=search, objective=objective), (), None)
     rule.learn([grid.vanilla], grid.references)

@@ -1,4 +1,4 @@
-"""The results of the replay and of the signals, as tables and as JSON values."""
+"""Results of the replay and of the signals, as tables and as JSON values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,23 +12,23 @@ from benchmarks.search.signals import Discards, Rank
 from benchmarks.search.visits import Trace
 
 TARGETS: Mapping[str, float] = {"random": 0.5, "optunasearch": 0.75}
-"""Ours must reach `SHARE` of the hypervolume for at most so much of what the peer needs; medians."""
-BUDGET = 0.25  # share of the grid's tokens at which regrets are told
+"""Largest allowed ratio of our median training tokens to `SHARE` to the peer's."""
+BUDGET = 0.25  # share of the grid's tokens at which regrets are compared
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One searcher over all seeds."""
+    """Statistics of one searcher over all random seeds."""
 
     prices: Prices
-    regret: Spread  # of the weighted objective, once `BUDGET` of the grid's tokens are spent
+    regret: Spread  # of the weighted objective, when `BUDGET` of the grid's tokens are spent
     trials: float  # median
     stopped: float  # median
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whether ours is as much cheaper than a peer as was asked for."""
+    """The comparison with one peer, and the largest ratio that meets the target."""
 
     peer: str
     most: float
@@ -36,12 +36,12 @@ class Target:
 
     @property
     def met(self) -> bool:
-        """Decided by the ratio itself; its interval says how sure that is."""
+        """Whether the ratio itself meets the target; its interval shows the uncertainty."""
         return self.ratio.value <= self.most
 
 
 def standing(traces: Sequence[Trace], whole: int) -> Standing:
-    """Figures of one searcher; `whole`: the grid's training tokens."""
+    """Return the statistics of one searcher; `whole`: training tokens of the whole grid."""
     regrets = [
         trace.regret[max(i for i, t in enumerate(trace.tokens) if i == 0 or t <= BUDGET * whole)]
         for trace in traces
@@ -55,7 +55,7 @@ def standing(traces: Sequence[Trace], whole: int) -> Standing:
 
 
 def targets(standings: Mapping[str, Standing]) -> list[Target]:
-    """Of the peers that were replayed."""
+    """Return the comparisons with the peers that were replayed."""
     ours = standings["ours"].prices.values
     return [
         Target(peer, most, ratio(ours, standings[peer].prices.values))
@@ -65,7 +65,7 @@ def targets(standings: Mapping[str, Standing]) -> list[Target]:
 
 
 def standing_table(standings: Mapping[str, Standing], labels: Mapping[str, str], whole: int) -> Table:
-    """One row a searcher."""
+    """Return a table with one row per searcher."""
     table = Table(
         *_columns(
             "searcher", f"tokens to {SHARE:.0%}", "% of grid", "quartiles", "never", "regret", "trials"
@@ -88,19 +88,19 @@ def standing_table(standings: Mapping[str, Standing], labels: Mapping[str, str],
 
 
 def target_line(target: Target, labels: Mapping[str, str]) -> str:
-    """Met or not, in words."""
+    """Return a sentence that says whether the target is met."""
     found = target.ratio
     said = "met" if target.met else "NOT met"
     return (
         f"{said}: ours needs {found.value:.2f} [{found.low:.2f}, {found.high:.2f}] of what "
-        f"{labels[target.peer]} needs; asked for at most {target.most:g}"
+        f"{labels[target.peer]} needs; the target is at most {target.most:g}"
     )
 
 
 def rank_table(ranks: Sequence[Rank]) -> Table:
-    """Spearman's rho by signal and epoch."""
+    """Return a table of Spearman's rho by signal and epoch."""
     columns = _columns("signal", "after epoch", "rho", "95 % interval", "trials")
-    table = Table(*columns, title="rank correlation with what trials end with", title_justify="left")
+    table = Table(*columns, title="rank correlation with the final results", title_justify="left")
     against = {"kl": "KL with safety", "answer_loss": "answer loss with utility"}
     for each in ranks:
         interval = f"[{each.low:+.2f}, {each.high:+.2f}]"
@@ -109,9 +109,9 @@ def rank_table(ranks: Sequence[Rank]) -> Table:
 
 
 def discard_table(discards: Sequence[Discards]) -> Table:
-    """How often stopping discards the best, by objective."""
+    """Return a table of how often stopping discards the best configuration, by objective."""
     table = Table(
-        *_columns("objective", "discarded", "rate", "95 % interval", "tokens spared"),
+        *_columns("objective", "discarded", "rate", "95 % interval", "tokens saved"),
         title="orders in which stopping discards the best configuration (pareto: any of the front)",
         title_justify="left",
     )
@@ -127,7 +127,7 @@ def discard_table(discards: Sequence[Discards]) -> Table:
 
 
 def standing_json(standings: Mapping[str, Standing], found: Sequence[Target]) -> Raw:
-    """What the JSON file holds of the replay."""
+    """Return the replay's part of the JSON file."""
     return {
         "searchers": {name: asdict(each) for name, each in standings.items()},
         "targets": [{**asdict(target), "met": target.met} for target in found],

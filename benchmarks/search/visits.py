@@ -1,4 +1,4 @@
-"""What a searcher does on a grid, visit by visit, and what it has found for which training tokens."""
+"""The visits of a searcher on a grid, and the quality reached over training tokens."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -8,52 +8,52 @@ from lookahead_ray.objective.pareto import NOTHING_KEPT, Pair, hypervolume
 from lookahead_ray.trial.record import TrialRecord
 
 SAFETY_WEIGHT = 0.5
-"""w of the weighted objective whose regret is followed."""
+"""w of the weighted objective whose regret is computed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One trial of a searcher: what it spent, and whether it came to its end and was evaluated."""
+    """One trial of a searcher: its cost, and whether it was trained to the end and evaluated."""
 
-    point: str  # key
+    point: str  # its key
     tokens: int
     completed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What was known when, one value a change, vanilla first.
+    """The state of a search after each trial, vanilla first.
 
-    `share` is the hypervolume of what was evaluated over that of the whole grid, `regret` how much the best
-    weighted objective of it falls short of the grid's.
+    `share` is the hypervolume of the evaluated trials divided by that of the whole grid; `regret` is the
+    grid's best weighted objective minus theirs.
     """
 
     tokens: tuple[int, ...]
     share: tuple[float, ...]
     regret: tuple[float, ...]
-    stopped: int  # trials that were ended early
+    stopped: int  # trials that were stopped early
     trials: int
 
     def tokens_to(self, share: float) -> int | None:
-        """Training tokens spent when `share` was reached; None if it never was."""
+        """Return the training tokens spent when `share` was reached; None if it was not reached."""
         return next((t for t, s in zip(self.tokens, self.share, strict=True) if s >= share), None)
 
 
 def pair(record: TrialRecord) -> Pair:
-    """S and U of a completed trial."""
+    """Return S and U of a completed trial."""
     return record.objectives[0], record.objectives[1]
 
 
 def weighted(point: Pair) -> float:
-    """The weighted objective of S and U."""
+    """Return the weighted objective of S and U."""
     return SAFETY_WEIGHT * point[0] + (1 - SAFETY_WEIGHT) * point[1]
 
 
 def trace(grid: Grid, visits: Iterable[Visit], reference: Pair = NOTHING_KEPT) -> Trace:
-    """Follow a searcher until it ends or has found all that dominates anything.
+    """Run a searcher until it ends or has found the whole Pareto front.
 
-    Everyone pays for vanilla first, and knows it then. A point that was run before costs nobody anything
-    again: its result is known.
+    Every searcher pays for vanilla first and knows its result. A point that was run before costs nothing,
+    because its result is known.
     """
     everything = [pair(record) for record in (grid.vanilla, *grid.points.values())]
     whole, best = hypervolume(everything, reference), max(map(weighted, everything))
@@ -75,7 +75,7 @@ def trace(grid: Grid, visits: Iterable[Visit], reference: Pair = NOTHING_KEPT) -
 
 
 def paid_once(grid: Grid, visits: Iterable[Visit]) -> Iterator[Visit]:
-    """The visits of points that were not run before."""
+    """Yield the visits of points that were not run before."""
     seen = {key(grid.vanilla.params)}
     for visit in visits:
         if visit.point not in seen:

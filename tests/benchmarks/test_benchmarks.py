@@ -33,7 +33,7 @@ from benchmarks.common import (
     to_json,
     write_json,
 )
-from benchmarks.limits import Asked, Limits
+from benchmarks.limits import Limits, RequestedPrecision
 from benchmarks.training_peers import _Counting, training_arguments
 from benchmarks.training_rows import Clock
 from benchmarks.trial_worker import tiny_sweep
@@ -327,7 +327,7 @@ GPU = {
 
 
 @pytest.mark.parametrize(
-    ("changes", "asked", "line"),
+    ("changes", "requested", "line"),
     [
         ({}, "auto", "bf16 84.2 GFLOP/s, fp32 160 GFLOP/s (2 threads, 2048³): fp32 chosen"),
         ({}, "bf16", "(2 threads, 2048³): bf16 as --precision says (auto: fp32)"),
@@ -335,9 +335,11 @@ GPU = {
         (GPU, "auto", "bf16 712 TFLOP/s, fp32 50.7 TFLOP/s (NVIDIA H200, 8192³): bf16 chosen"),
     ],
 )
-def test_peaks_and_the_chosen_precision_as_lines(changes: dict[str, Any], asked: str, line: str) -> None:
+def test_peaks_and_the_chosen_precision_as_lines(changes: dict[str, Any], requested: str, line: str) -> None:
     here = {"cpu_model": "A CPU", "cores": 2, "bf16_units": ["avx512_bf16"], "load_average_1min": 0.25}
-    machine_line, peak, reason = limits.describe(here, machine_limits(**changes), Asked(asked))
+    machine_line, peak, reason = limits.describe(
+        here, machine_limits(**changes), RequestedPrecision(requested)
+    )
     assert machine_line == "machine  A CPU, 2 cores, avx512_bf16; load average 0.2"
     assert peak.startswith("peak     bf16 ")
     assert peak.endswith(line)
