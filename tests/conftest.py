@@ -1,4 +1,4 @@
-"""What tests of several packages share."""
+"""Fixtures shared by tests of several packages."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def group() -> Iterator[None]:
-    """A process group of this process alone; one for all tests, as DeepSpeed remembers the first it sees."""
+    """A process group of one process; one for all tests, because DeepSpeed keeps the first it sees."""
     from lookahead_ray.train.process_group import single_process_group
 
     with single_process_group():

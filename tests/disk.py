@@ -1,4 +1,4 @@
-"""A small disk of its own that can be full."""
+"""A small disk that can be full."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ class Disk:
         self._ballast = root / "ballast"
 
     def fill(self, pages_left: int = 0) -> None:
-        """Take up all space but so many pages."""
+        """Fill the disk except for so many pages."""
         self._ballast.touch()
         free = shutil.disk_usage(self.root).free - 4096 * pages_left
         with self._ballast.open("ab") as file:
@@ -25,13 +25,13 @@ class Disk:
         assert shutil.disk_usage(self.root).free <= 4096 * pages_left
 
     def free(self) -> None:
-        """Give back what `fill` took."""
+        """Free the space that `fill` took."""
         self._ballast.unlink()
 
 
 @contextmanager
 def small_disk(root: Path, kibibytes: int) -> Iterator[Disk]:
-    """Mount a disk at the new directory `root`; skips the test where that isn't allowed."""
+    """Mount a disk at the new directory `root`; skip the test if that is not allowed."""
     root.mkdir()
     mount, umount = shutil.which("mount"), shutil.which("umount")
     if mount is None or umount is None:

@@ -1,4 +1,4 @@
-"""Plausible trial records from a seed, their rates consistent with their generations."""
+"""Plausible trial records from a random seed, with rates consistent with their generations."""
 
 import random
 from dataclasses import replace
@@ -9,6 +9,7 @@ from scipy.stats import binomtest
 from lookahead_ray.trial.record import (
     COUNTED,
     Generation,
+    Measurement,
     Metric,
     Rate,
     Role,
@@ -20,7 +21,7 @@ from lookahead_ray.trial.record import (
 )
 
 SWEEP_ID = "quickstart-1a2b"
-VERDICTS: dict[Metric, tuple[Verdict, Verdict]] = {  # the counted one first
+VERDICTS: dict[Metric, tuple[Verdict, Verdict]] = {  # the counted verdict first
     "rsr": ("safe", "unsafe"),
     "jsr": ("safe", "unsafe"),
     "over_refusal": ("refused", "complied"),
@@ -35,7 +36,7 @@ PREVIEWS: tuple[dict[str, Any], ...] = (
 
 
 def make_rate(metric: Metric, generations: tuple[Generation, ...]) -> Rate | None:
-    """The metric's rate over `generations`; None without rows of it."""
+    """Return the metric's rate over `generations`; None without rows of it."""
     verdicts = [row.verdict for row in generations if row.metric == metric]
     if not verdicts:
         return None
@@ -45,7 +46,7 @@ def make_rate(metric: Metric, generations: tuple[Generation, ...]) -> Rate | Non
 
 
 def make_generations(rng: random.Random, prompts: int) -> tuple[Generation, ...]:
-    """`prompts` answers for each metric."""
+    """Return `prompts` answers for each metric."""
     rows = []
     for metric, (counted, other) in VERDICTS.items():
         share = rng.random()
@@ -75,7 +76,7 @@ def make_generations(rng: random.Random, prompts: int) -> tuple[Generation, ...]
 def make_record(
     seed: int, *, role: Role = "search", sweep_id: str = SWEEP_ID, prompts: int = 8, steps: int = 6
 ) -> TrialRecord:
-    """A completed trial, the same for the same arguments; its id is `trial-<seed>`."""
+    """Return a completed trial, deterministic; its id is `trial-<seed>`."""
     rng = random.Random(seed)
     preview, rate = rng.choice(PREVIEWS), rng.choice((2e-5, 1e-4))
     config = {
@@ -116,34 +117,54 @@ def make_record(
             for position in range(1, POSITIONS + 1)
             if prompts
         ),
-        workers=2,
-        zero_stage=2,
-        train_tokens=1000 * steps,
-        flops=6.0 * 135e6 * 1000 * steps,
-        seconds_train=1.5 * steps,
-        seconds_evaluate=0.1 * prompts,
         seconds_total=1.5 * steps + 0.1 * prompts + 3.0,
-        data_hash=f"{rng.getrandbits(64):016x}",
-        model_hash="5eed",
-        versions={"torch": "2.13.0", "deepspeed": "0.19.8"},
-        steps=tuple(
-            Step(step, 3 * step / steps, rng.uniform(0.5, 1.5), rate, rng.uniform(0.1, 2.0), 1000, 400, 1.5)
-            for step in range(1, steps + 1)
-        ),
         objectives=(rng.random(),),
         restarts=seed % 2,
-        signals=tuple(
-            Signal(epoch, 1000 * epoch, rng.random(), None if epoch == 1 else rng.random(), 0.25)
-            for epoch in range(1, 4)
-            if steps
+        measurement=Measurement(
+            workers=2,
+            zero_stage=2,
+            train_tokens=1000 * steps,
+            flops=6.0 * 135e6 * 1000 * steps,
+            seconds_train=1.5 * steps,
+            seconds_evaluate=0.1 * prompts,
+            data_hash=f"{rng.getrandbits(64):016x}",
+            model_hash="5eed",
+            versions={"torch": "2.13.0", "deepspeed": "0.19.8"},
+            steps=tuple(
+                Step(
+                    step, 3 * step / steps, rng.uniform(0.5, 1.5), rate, rng.uniform(0.1, 2.0), 1000, 400, 1.5
+                )
+                for step in range(1, steps + 1)
+            ),
+            signals=tuple(
+                Signal(epoch, 1000 * epoch, rng.random(), None if epoch == 1 else rng.random(), 0.25)
+                for epoch in range(1, 4)
+                if steps
+            ),
+            generations=generations,
+            token_kl=token_kl,
         ),
-        generations=generations,
-        token_kl=token_kl,
     )
 
 
+def make_measurement(**known: Any) -> Measurement:
+    """The measurement of a trial on one rank with these fields, the others zero or empty."""
+    unknown: dict[str, Any] = {
+        "workers": 1,
+        "zero_stage": None,
+        "train_tokens": 0,
+        "flops": 0.0,
+        "seconds_train": 0.0,
+        "seconds_evaluate": 0.0,
+        "data_hash": "",
+        "model_hash": "",
+        "versions": {},
+    }
+    return Measurement(**(unknown | known))
+
+
 def with_others(record: TrialRecord) -> TrialRecord:
-    """The record with rows of a second judge, of other attacks and suites behind those its rates are of."""
+    """Return the record with appended rows of a second judge and of other attacks and suites."""
     rows = record.generations
     judged = [replace(row, judge="keyword-1") for row in rows if row.metric != "utility"]
     harder = [replace(row, attack="prefill_10") for row in rows if row.metric == "jsr"]
@@ -152,11 +173,11 @@ def with_others(record: TrialRecord) -> TrialRecord:
         replace(row, verdict="dropped" if index % 4 == 0 else "unsafe", score=None)
         for index, row in enumerate((*judged, *harder, *elsewhere))
     ]
-    return replace(record, generations=(*rows, *turned))
+    return record.with_measured(generations=(*rows, *turned))
 
 
 def make_failed(seed: int, error: str = "worker 1 died") -> TrialRecord:
-    """A trial that failed before its first step: no rates, no rows."""
+    """Return a trial that failed before its first step: no rates, no rows."""
     record = make_record(seed, prompts=0, steps=0)
     return replace(
         record,
@@ -166,12 +187,5 @@ def make_failed(seed: int, error: str = "worker 1 died") -> TrialRecord:
         objectives=(),
         safety=None,
         kl=(),
-        workers=None,
-        zero_stage=None,
-        train_tokens=None,
-        flops=None,
-        seconds_train=None,
-        seconds_evaluate=None,
-        data_hash=None,
-        model_hash=None,
+        measurement=None,
     )

@@ -1,4 +1,4 @@
-"""S3 as moto serves it on 127.0.0.1 from this process."""
+"""S3 as served by moto on 127.0.0.1 by this process."""
 
 import os
 import time
@@ -11,7 +11,7 @@ BUCKET = "runs"
 
 
 class Server:
-    """Holds one bucket, also while it refuses."""
+    """A server with one bucket, which it keeps while it refuses."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -25,19 +25,19 @@ class Server:
         self.port = self._server.get_host_and_port()[1]
 
     def refuse(self, seconds: float) -> None:
-        """Accept no connection for a while."""
+        """Refuse connections for some seconds."""
         self.stop()
         time.sleep(seconds)
         self._start()
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the server."""
         self._server.stop()
 
 
 @contextmanager
 def serving() -> Iterator[Server]:
-    """This process, and those that it starts, find it in their environment for as long as it lasts."""
+    """Serve while the context lasts; environment variables lead this process and its children to it."""
     from s3fs import S3FileSystem
 
     server = Server()

@@ -1,7 +1,8 @@
-"""Which refusals of a file system are waited for, and what is removed from one."""
+"""Which errors of a file system are retried, and what is removed from it."""
 
 import errno
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
@@ -10,21 +11,21 @@ import fsspec
 import pytest
 
 from lookahead_ray import filesystem
-from lookahead_ray.filesystem import open_filesystem, remove_folder, with_retries
+from lookahead_ray.filesystem import open_filesystem, remove_folder, replacing, with_retries
 
 
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Pauses, which take no time here; the clock goes on by them."""
+    """Replace pauses, which take no time here; the clock moves forward by them."""
     pauses: list[float] = []
     monkeypatch.setattr(filesystem, "_answered", set())
-    monkeypatch.setattr(filesystem.time, "sleep", pauses.append)
-    monkeypatch.setattr(filesystem.time, "monotonic", lambda: sum(pauses))
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    monkeypatch.setattr(time, "monotonic", lambda: sum(pauses))
     return pauses
 
 
 def refusing(times: int, error: Exception) -> Callable[[], str]:
-    """Raises `error` so often before it answers."""
+    """Raise `error` so often before answering."""
     left = [error] * times
 
     def call() -> str:
@@ -122,7 +123,7 @@ class TestRemoveFolder:
 
 
 def test_no_call_takes_a_path_for_a_pattern() -> None:
-    """`rm`, `get`, `put` and their like expand `*` in what they are given; the calls for one file do not."""
+    """`rm`, `get` and `put` expand `*` in their arguments; the calls for one file do not."""
     expanding = "rm|delete|get|put|copy|cp|mv|move|rename|cat|pipe|glob|expand_path|upload|download"
     call = re.compile(rf"fs\.(?:{expanding})\b")
     package = Path(filesystem.__file__).parent
@@ -133,3 +134,31 @@ def test_no_call_takes_a_path_for_a_pattern() -> None:
         if call.search(line) and not line.lstrip().startswith(("`", "#"))
     }
     assert found == {"filesystem.py: fs.rm(folder, recursive=True)"}  # of the local file system
+
+
+class TestReplacing:
+    @pytest.mark.parametrize("shared", [False, True])
+    def test_content_is_whole_or_old(self, tmp_path: Path, shared: bool) -> None:
+        path = tmp_path / "file"
+        with replacing(path, shared=shared) as file:
+            file.write(b"old")
+            assert not path.exists()
+        with pytest.raises(RuntimeError), replacing(path, shared=shared) as file:
+            file.write(b"half")
+            raise RuntimeError
+        assert path.read_bytes() == b"old"
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_writers_of_one_file_do_not_disturb_each_other(self, tmp_path: Path) -> None:
+        path = tmp_path / "file"
+        with replacing(path, shared=True) as first, replacing(path, shared=True) as second:
+            first.write(b"first")
+            second.write(b"second")
+        assert path.read_bytes() == b"first"
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_what_a_killed_writer_left_is_overwritten(self, tmp_path: Path) -> None:
+        (tmp_path / ".file.tmp").write_bytes(b"longer than the next")
+        with replacing(tmp_path / "file") as file:
+            file.write(b"next")
+        assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"next")]

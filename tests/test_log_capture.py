@@ -1,4 +1,4 @@
-"""Library output goes to a file, whatever way it is written; the terminal comes back."""
+"""Library output goes to a file, however it is written; the terminal is restored."""
 
 import subprocess
 import sys

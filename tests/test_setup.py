@@ -1,4 +1,4 @@
-"""`make` sets `.venv` up by make_venv.py: with a fake Python and pip, so that nothing is installed."""
+"""`make` sets `.venv` up with make_venv.py: with a fake Python and pip, so that nothing is installed."""
 
 import importlib.util
 import os
@@ -41,7 +41,7 @@ esac
 
 
 class Project:
-    """A copy of the files that set-up reads, and a fake Python beside it."""
+    """A copy of the files that set-up reads, and a fake Python."""
 
     def __init__(self, directory: Path) -> None:
         self.root = directory / "project"
@@ -81,7 +81,7 @@ def project(tmp_path: Path) -> Project:
 
 @pytest.fixture
 def module(project: Project) -> Any:
-    """The project's make_venv, imported."""
+    """Return the project's make_venv, imported."""
     spec = importlib.util.spec_from_file_location("make_venv", project.root / "make_venv.py")
     assert spec
     assert spec.loader
@@ -269,7 +269,7 @@ def test_full_disks(module: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest
 
 
 def test_a_directory_that_cannot_be_written(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "VENV", Path("/proc/self/.venv"))  # there not even root may write
+    monkeypatch.setattr(module, "VENV", Path("/proc/self/.venv"))  # not even root may write there
     with pytest.raises(module.SetupError, match=r"Cannot write to /proc/self/\.venv \(.*\): use a copy"):
         module.open_log()
 

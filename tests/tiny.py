@@ -1,4 +1,4 @@
-"""A tiny chat model with random weights, made in a second: for tests that run whole trials."""
+"""A tiny chat model with random weights, made in a second, for tests that run whole trials."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ TEMPLATE = (
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
-    """A byte-level tokenizer with a chat template, its special tokens first."""
+    """Return a byte-level tokenizer with a chat template, its special tokens first."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -30,7 +30,7 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def make_model(directory: Path, hidden_size: int = 32) -> Path:
-    """A two-layer Llama with its tokenizer as a directory of safetensors."""
+    """Save a two-layer Llama with its tokenizer as a directory of safetensors."""
     tokenizer = make_tokenizer()
     torch.manual_seed(0)
     config = LlamaConfig(

@@ -1,4 +1,4 @@
-"""A random model and a byte-level tokenizer in memory: for tests of single functions."""
+"""A random model and a byte-level tokenizer in memory, for tests of single functions."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ CHATML = (
 
 
 def toy_model(seed: int = 0, vocab: int = VOCAB, **changes: Any) -> Any:
-    """Two layers in fp32; weights are large enough that greedy answers differ from prompt to prompt."""
+    """Return two fp32 layers whose weights are large enough that greedy answers differ by prompt."""
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=vocab,
@@ -36,7 +36,7 @@ def toy_model(seed: int = 0, vocab: int = VOCAB, **changes: Any) -> Any:
 
 
 def toy_tokenizer(template: str | None = CHATML) -> Any:
-    """One token a byte; like Llama's, it puts BOS in front of whatever it is asked to encode."""
+    """One token per byte; like Llama's, it puts BOS in front of all text that it encodes."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocab = {token: index for index, token in enumerate([BOS, EOS, TURN, END, *alphabet])}
     made = Tokenizer(models.BPE(vocab=vocab, merges=[]))

@@ -1,4 +1,4 @@
-"""The alignment's loss: cross-entropy where refusals are taught, the model's own distributions elsewhere."""
+"""The alignment's loss: cross-entropy on taught refusals, KL to the model's own distributions elsewhere."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ CONFIG = TrainingConfig(learning_rate=1e-3, precision="fp32", lora=LoraConfig(ra
 
 
 class Engine:
-    """What the loss asks of a DeepSpeed engine."""
+    """The part of a DeepSpeed engine that the loss uses."""
 
     def __init__(self, module: Any) -> None:
         self.module, self.device = module, torch.device("cpu")

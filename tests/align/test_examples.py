@@ -1,4 +1,4 @@
-"""Alignment rows: loss on refusals only, openings as part of the prompt, draws by seed."""
+"""Alignment rows: loss on refusals only, openings in the prompt, reproducible draws."""
 
 from lookahead_ray.align.examples import RECOVERIES, benign_rows, harmful_rows, opening_rows
 from lookahead_ray.data.alignment_prompts import REFUSALS, Request, read_requests

@@ -1,4 +1,4 @@
-"""The shipped adapter: what its provenance says, and what it costs on a public task."""
+"""The shipped adapter: its provenance file, and its cost on a public task."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Runs to analyse: of two seeds, of an earlier schema version, cut short."""
+"""Runs for tests of the analysis: two random seeds, an earlier schema version, a truncated file."""
 
 import json
 from collections.abc import Collection, Iterable
@@ -24,7 +24,7 @@ PREVIEWS: tuple[dict[str, Any], ...] = (
 
 
 def write_run(path: Path, records: Iterable[TrialRecord]) -> str:
-    """A run of these records; its path."""
+    """Write a run of these records and return its path."""
     writer = store.create(str(path), IDENTITY)
     for record in records:
         writer.commit(record)
@@ -32,9 +32,10 @@ def write_run(path: Path, records: Iterable[TrialRecord]) -> str:
 
 
 def sweep(prompts: int = 12, seeds: tuple[int, ...] = (0,)) -> list[TrialRecord]:
-    """Seed model, vanilla, each of `PREVIEWS`, again with each further seed, and a failed trial.
+    """Return seed model, vanilla, each of `PREVIEWS`, again with each further random seed, and a failed
+    trial.
 
-    RSR and JSR are of the same prompts, as in real runs.
+    RSR and JSR have the same prompts, as in real runs.
     """
     records = [_made(900, "seed", {"strategy": "none"}, prompts, 0)]
     for place, seed in enumerate(seeds):
@@ -57,13 +58,13 @@ def _made(number: int, role: Any, preview: dict[str, Any], prompts: int, seed: i
 
 
 def without(record: TrialRecord, metric: str) -> TrialRecord:
-    """The record as if the metric had not been measured."""
+    """Return the record without this metric."""
     rows = tuple(row for row in record.generations if row.metric != metric)
     return replace(record, generations=rows, **{metric: None})  # type: ignore[arg-type]
 
 
 def with_successes(record: TrialRecord, metric: Any, successes: Collection[int], n: int) -> TrialRecord:
-    """The record with `n` prompts of a metric, of which those counted in `successes` went well."""
+    """Return the record with `n` prompts of a metric, of which those in `successes` are counted."""
     template = next(row for row in record.generations if row.metric == metric)
     good, bad = ("correct", "wrong") if metric == "utility" else ("safe", "unsafe")
     rows: list[Any] = [
@@ -75,14 +76,14 @@ def with_successes(record: TrialRecord, metric: Any, successes: Collection[int],
 
 
 def judge_again(run: str, record: TrialRecord, judge: str = "keywords-1a2b") -> None:
-    """Verdicts of another judge for the record's RSR rows, all safe."""
+    """Return another judge's verdicts on the record's RSR rows, all safe."""
     rows = [(place, row) for place, row in enumerate(record.generations) if row.metric == "rsr"]
     judged = [(place, replace(row, verdict="safe")) for place, row in rows]
     store.write_verdicts(run, record, judge, {"name": "keywords"}, judged)
 
 
 def as_version_2(run: str, trial_ids: Collection[str] | None = None) -> None:
-    """Rewrite these trials' commits (all: the whole run) as schema version 2 had them."""
+    """Rewrite these trials' commits (all: the whole run) in schema version 2."""
     for path in Path(run, "commits").glob("*.json"):
         if trial_ids is None or path.stem in trial_ids:
             commit = json.loads(path.read_text())
@@ -98,6 +99,6 @@ def as_version_2(run: str, trial_ids: Collection[str] | None = None) -> None:
 
 
 def set_version(run: str, version: int) -> None:
-    """What sweep.json says."""
+    """Return the content of sweep.json."""
     path = Path(run, "sweep.json")
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": version}))

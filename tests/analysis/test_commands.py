@@ -1,4 +1,4 @@
-"""The commands from outside: output, errors in one line, what is imported."""
+"""The commands as a user starts them: output, one-line errors, imports."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ def call(*arguments: str) -> Result:
 
 
 def refused(*arguments: str) -> str:
-    """The one line on stderr of a command that exits with 2."""
+    """Run a command that exits with 2, and return the one line of its stderr."""
     result = call(*arguments)
     assert result.exit_code == 2, result.output
     assert result.stderr.startswith("error: ")
@@ -205,7 +205,7 @@ def test_while_the_sweep_is_running(tmp_path: Path) -> None:
     records = sweep()
     with store.lock(run):
         write_run(tmp_path / "run", records[:3])
-        Path(run, "tables/trials/half.parquet").write_bytes(b"PAR1")  # being written
+        Path(run, "tables/trials/half.parquet").write_bytes(b"PAR1")  # still being written
         assert call("query", COUNT, run, "--format", "csv").stdout == "run,n\nrun,3\n"
         assert "yes" in call("compare", run).stdout.splitlines()[3]
         write_run(tmp_path / "run", records[3:])

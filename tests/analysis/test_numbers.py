@@ -1,4 +1,4 @@
-"""The numbers of `paper` and `compare` are those of the tables."""
+"""The numbers of `paper` and `compare` equal those of the tables."""
 
 import csv
 import io
@@ -144,7 +144,7 @@ def test_several_tasks_have_a_mean(tmp_path: Path) -> None:
 
 
 def two(tmp_path: Path, own: range, vanilla: range, n: int = 40) -> Comparison:
-    """Vanilla and one trial that succeed on these prompts of RSR."""
+    """Return vanilla and one trial that succeed on these prompts of RSR."""
     records = sweep()
     records = [with_successes(records[1], "rsr", vanilla, n), with_successes(records[2], "rsr", own, n)]
     return compare([write_run(tmp_path / "run", records)])

@@ -1,4 +1,4 @@
-"""What the README of analysis says can be done."""
+"""The examples of analysis/README.md work."""
 
 import re
 from pathlib import Path

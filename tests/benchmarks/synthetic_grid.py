@@ -1,8 +1,8 @@
-"""Grids in closed form with seeded noise, to test and to tune the replay without training anything.
+"""Grids in closed form with seeded noise, to test and to tune the replay without training.
 
-Training for e epochs at a relative rate d wears safety off and brings utility on, both exponentially; a
-preview protects a share of the safety and costs a share of the utility. Rates are binomial draws; KL and
-answer loss are what they should be, times log-normal noise.
+Training for e epochs at a relative learning rate d lowers safety and raises utility exponentially; a preview
+protects a share of the safety and costs a share of the utility. Rates are binomial draws; KL and answer loss
+follow from the true rates, with log-normal noise.
 """
 
 import math
@@ -22,7 +22,7 @@ from lookahead_ray.trial.record import Role, TrialRecord
 
 SPACE = Path("benchmarks/search/grid.yaml")
 EPOCHS = 3
-TOKENS = 10_000  # an epoch; previews add to it
+TOKENS = 10_000  # per epoch; previews add to it
 HARMFUL, TASK = 100, 64  # prompts
 REFERENCE_RATE = 1.2e-3
 
@@ -31,18 +31,18 @@ REFERENCE_RATE = 1.2e-3
 class Truth:
     """The coefficients of one grid."""
 
-    wear: float  # safety lost an epoch at the reference rate
+    wear: float  # safety lost per epoch at the reference learning rate
     learning: float  # utility gained
-    overfit: float  # utility lost by too high a rate
-    shown: float  # tokens of a true preview that protect 63 % of what can be protected
-    most: float  # share of the wear that a long true preview takes away
-    cost: float  # utility that a shown token costs
+    overfit: float  # utility lost to a too high learning rate
+    shown: float  # tokens of a true preview that protect 63 % of the protectable share
+    most: float  # largest share of the lost safety that a long true preview protects
+    cost: float  # utility lost per previewed token
     phrases: dict[str, tuple[float, float]]  # prefix -> protection, cost
     noise: float  # of the signals
 
 
 def truth(seed: int, prefixes: list[str], noise: float = 0.1) -> Truth:
-    """Plausible coefficients."""
+    """Draw plausible coefficients."""
     rng = random.Random(seed)
     return Truth(
         wear=rng.uniform(0.3, 0.7),
@@ -57,7 +57,7 @@ def truth(seed: int, prefixes: list[str], noise: float = 0.1) -> Truth:
 
 
 def synthetic_grid(seed: int = 0, noise: float = 0.1, overrides: Sequence[str] = ()) -> Grid:
-    """A whole grid over the benchmark's space, overridden; the same for the same arguments."""
+    """Return a whole grid over the benchmark's space with overrides; deterministic."""
     sweep = load_sweep(SPACE, overrides)
     points = sorted(grid_points(sweep), key=key)
     prefixes = sorted({str(p["preview.virtual.prefix"]) for p in points if "preview.virtual.prefix" in p})
@@ -104,7 +104,7 @@ def _record(role: Role, point: Point, shape: Truth, rng: random.Random, epochs: 
 
 
 def _levels(point: Point, shape: Truth, epochs: int) -> tuple[float, float]:
-    """True rates of safety and utility after some epochs."""
+    """Return the true rates of safety and utility after some epochs."""
     protects = costs = 0.0
     if "preview.true.length_tokens" in point:
         length = float(point["preview.true.length_tokens"] or 0)

@@ -1,4 +1,4 @@
-"""The made-up runs are runs, and the benchmark of analysis measures its commands on them."""
+"""The synthetic runs are valid, and the benchmark of the analysis measures its commands on them."""
 
 import json
 import sys

@@ -384,12 +384,12 @@ def test_peers_train_in_the_chosen_precision() -> None:
 
 
 Command = Callable[..., tuple[Result, list[tuple[str, str]], dict[str, Any]]]
-"""Arguments -> what it printed, (variant, precision) of each measurement, the JSON file."""
+"""Arguments -> output, (variant, precision) of each measurement, the JSON file."""
 
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
-    """The command line over a measurement that measures nothing; the plain peers are faster in bf16."""
+    """Run the command line over a measurement that measures nothing; the plain peers are faster in bf16."""
     requests: list[tuple[str, str]] = []
 
     def measure(worker: str, variant: str, settings: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:

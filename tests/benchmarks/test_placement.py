@@ -1,4 +1,4 @@
-"""Whether a sweep keeps an autoscaled cluster busy."""
+"""Utilisation of an autoscaled cluster by a sweep."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Replay of searchers on grids whose every figure is known."""
+"""Replay of searchers on grids whose results are known exactly."""
 
 import json
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ SEARCH = {"sampler": {"name": "grid"}, "reference": {"training.learning_rate": 1
 
 @cache
 def grid() -> Grid:
-    """12 points."""
+    """Return a grid of 12 points."""
     return synthetic_grid(0, overrides=SMALL)
 
 
@@ -59,8 +59,9 @@ def records(whole: Grid) -> list[TrialRecord]:
 
 
 def with_pairs(*pairs: tuple[float, float]) -> Grid:
-    """The first points of the synthetic grid with these safeties and utilities, 100 tokens each; vanilla has
-    (0.5, 1) for 10 tokens."""
+    """Return the first points of the synthetic grid with these safeties and utilities, 100 tokens each;
+    vanilla has (0.5, 1) for 10 tokens.
+    """
     whole = grid()
     others = [record for record in whole.points.values() if record is not whole.vanilla]
     points = [
@@ -72,7 +73,7 @@ def with_pairs(*pairs: tuple[float, float]) -> Grid:
 
 
 class SearcherContract:
-    """What every searcher keeps to; `stops` where trials may end early."""
+    """Check what every searcher guarantees; with `stops` trials may end early."""
 
     searcher: Searcher
     stops = False
@@ -296,7 +297,7 @@ class TestFile:
 class TestExtraction:
     @pytest.fixture
     def run(self, tmp_path: Path) -> tuple[str, list[TrialRecord]]:
-        """A run of the whole synthetic grid, as a sweep would have committed it."""
+        """Return a run of the whole synthetic grid, as a sweep commits it."""
         sweep, run = grid().sweep, str(tmp_path / "run")
         identity = store.SweepIdentity.new(sweep.name, sweep.hash, sweep.resolved)
         committed = []
@@ -335,7 +336,7 @@ class TestExtraction:
 @pytest.mark.slow
 def test_the_command_prints_figures_and_writes_them(tmp_path: Path) -> None:
     file = tmp_path / "grid.parquet"
-    write_grid(file, records(synthetic_grid(0)), ABOUT)  # the space that the commands read is the whole one
+    write_grid(file, records(synthetic_grid(0)), ABOUT)  # the commands read the space of the whole grid
     common = ["--grid", str(file), "--out", str(tmp_path)]
     found = CliRunner().invoke(app, ["replay", "--seeds", "2", *common])
     assert found.exit_code == 0, found.output

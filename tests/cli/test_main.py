@@ -28,7 +28,7 @@ HEAVY = ("torch", "ray", "transformers", "pyarrow", "matplotlib", "pydantic", "r
 
 @dataclass
 class SweepResult:
-    """What the driver returns."""
+    """The result of a driver."""
 
     run: str
     records: list[TrialRecord] = field(default_factory=make_sweep)
@@ -208,7 +208,7 @@ def test_ctrl_c_before_the_search(fake: Callable[..., None], space: Path) -> Non
 
 
 def drive(interrupt: str) -> Callable[..., SweepResult]:
-    """A driver that commits two trials and then is interrupted: by a `raise`, or noticed (`result`)."""
+    """A driver that commits two trials and is then interrupted, by a `raise` or as a `result`."""
 
     def run_sweep(sweep: Any, sink: Sink, observer: Observer, warm: Any) -> SweepResult:
         observer.sweep_started(sink.sweep_id, sink.run, 8, sink.committed, f"{sink.run}/driver.log")
@@ -334,7 +334,7 @@ def test_evaluate_refuses_a_bad_space_before_loading_a_model(space: Path) -> Non
 
 @pytest.fixture
 def run(tmp_path: Path) -> str:
-    """A run with a whole sweep's trials, but for their answers."""
+    """Write a run with a whole sweep's trials but without their answers."""
     config = {"objective": {"name": "weighted", "safety_weight": 0.5}}
     store = create(str(tmp_path / "run"), SweepIdentity("quickstart-1a2b", "quickstart", "h", config, "now"))
     for record in make_sweep():

@@ -1,4 +1,4 @@
-"""The one cluster of hosts that all tests with the marker `cluster` share."""
+"""The cluster of hosts that all tests with the marker `cluster` share."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tests.cluster.submitted import Submitted
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """Brought up by `ray up`; at the end `ray down`, after which nothing of it is left."""
+    """Start a cluster with `ray up`; end it with `ray down`, and check that nothing is left."""
     if reason := hosts.why_not():
         pytest.skip(f"no cluster can be made here: {reason}")
     cluster = Cluster()
@@ -26,7 +26,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def undisturbed(cluster: Cluster) -> Iterator[Submitted]:
-    """A sweep that nothing happens to, while it runs."""
+    """Run a sweep without faults, as the expected result."""
     sweep = Submitted(cluster, "undisturbed")
     yield sweep
     sweep.close()

@@ -1,4 +1,4 @@
-"""Faults that a sweep on a cluster went through, as a table: `make faults` writes docs/faults.md from it."""
+"""Faults that a sweep on a cluster survived, as a table: `make faults` writes docs/faults.md from it."""
 
 import os
 import time
@@ -35,34 +35,34 @@ minutes each; then the sweep ends in order, or the answers stay without a verdic
 
 @dataclass(frozen=True)
 class Row:
-    """One fault: what was done, and what came of it."""
+    """One fault and its consequences."""
 
     fault: str
     how: str
     lost: str
-    recovery_s: float | None  # None: nothing had to be trained again
+    recovery_s: float | None  # None: no training was repeated
 
     @property
     def line(self) -> str:
-        """In the page's table."""
+        """Return the row in the table's format."""
         took = "–" if self.recovery_s is None else f"{self.recovery_s:.0f} s"
         return f"| {self.fault} | {self.how} | {self.lost} | {took} |\n"
 
 
 @dataclass
 class Faults:
-    """Collects rows in the order in which they happened."""
+    """A collector of rows, in the order of the faults."""
 
     rows: list[Row] = field(default_factory=list)
 
     def add(self, fault: str, how: str, lost: str, recovery_s: float | None) -> None:
-        """A fault that a sweep got over."""
+        """Add a fault that a sweep survived."""
         self.rows.append(Row(fault, how, lost, recovery_s))
         told = "nothing to recover" if recovery_s is None else f"{recovery_s:.0f} s"
         print(f"\n{fault}: {lost}; {told}")
 
     def write(self) -> None:
-        """The page, where one is asked for; rows of faults that were not tried this time stay."""
+        """Write the page if `PAGE` names one; rows of faults that were not tested this time are kept."""
         if (page := os.environ.get(PAGE)) and self.rows:
             lines = written(Path(page)) | {row.fault: row.line for row in self.rows}
             text = HEAD.format(steps=STEPS_PER_EPOCH) + "".join(lines.values()) + FOOT
@@ -70,7 +70,7 @@ class Faults:
 
 
 def written(page: Path) -> dict[str, str]:
-    """Fault -> its row on the page."""
+    """Return fault -> its row on the page."""
     lines = page.read_text(encoding="utf-8").splitlines(keepends=True) if page.exists() else []
     rows = [line for line in lines if line.startswith("| ") and not line.startswith(("| fault", "| ---"))]
     return {row.split(" | ")[0].removeprefix("| "): row for row in rows}
@@ -78,7 +78,7 @@ def written(page: Path) -> dict[str, str]:
 
 @contextmanager
 def training(*sweeps: Submitted) -> Iterator[Submitted]:
-    """The last of these once it trains; all are closed at the end."""
+    """Wait until the last of these sweeps trains, and yield it; close all at the end."""
     try:
         sweeps[-1].wait_for_epoch(3)
         yield sweeps[-1]
@@ -88,7 +88,7 @@ def training(*sweeps: Submitted) -> Iterator[Submitted]:
 
 
 def recovered(sweep: Submitted, before: int) -> float:
-    """Seconds until a checkpoint after a later epoch than `before` is written, or the trial is committed."""
+    """Return the seconds until a later epoch than `before` has a checkpoint, or the trial is committed."""
     start = time.monotonic()
     while not _is_further(sweep, before):
         assert sweep.process.poll() is None, sweep.text()
@@ -103,6 +103,6 @@ def _is_further(sweep: Submitted, before: int) -> bool:
 
 
 def ends_as(sweep: Submitted, expected: dict[str, TrialRecord]) -> None:
-    """Assert that it ends, with each trial once and as `expected`."""
+    """Assert that the sweep ends with every trial once and equal to `expected`."""
     sweep.finish()
     assert sweep.essences() == expected

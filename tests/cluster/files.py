@@ -1,4 +1,4 @@
-"""The cluster files that ship, as data."""
+"""The shipped cluster files, as data."""
 
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,18 @@ SHIPPED = [*RAY_UP, KUBERAY]
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The first document of a file: for KubeRay its RayCluster."""
+    """Return the first document of a file: for KubeRay its RayCluster."""
     return next(iter(yaml.safe_load_all(path.read_text(encoding="utf-8"))))
 
 
 def start_command(commands: list[str]) -> str:
-    """The one of `commands` that starts Ray."""
+    """Return the command of `commands` that starts Ray."""
     (command,) = [command for command in commands if "ray start" in command]
     return command
 
 
 def head_options(path: Path) -> dict[str, str]:
-    """What a file's head hands to `ray start`: option without dashes -> value."""
+    """Return the options of `ray start` on a file's head: option without dashes -> value."""
     if path == KUBERAY:
         return dict(load(path)["spec"]["headGroupSpec"]["rayStartParams"])
     words = start_command(load(path)["head_start_ray_commands"]).split()

@@ -1,4 +1,4 @@
-"""A head started as the cluster files start it, but with a home, a temporary folder and ports of its own."""
+"""A head started as the cluster files start it, with its own home, temporary folder and ports."""
 
 import os
 import socket
@@ -55,13 +55,13 @@ class Head:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """This process's, without what concerns Ray, and with the mode that the cluster files export."""
+    """Return this process's environment without Ray's variables, with the mode of the cluster files."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     return kept | {"HOME": str(home), "RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
 def ports(count: int) -> list[int]:
-    """Free ones, all different."""
+    """Return free ports, all different."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     found = [there.getsockname()[1] for there in sockets]
     for there in sockets:
@@ -71,14 +71,14 @@ def ports(count: int) -> list[int]:
 
 @contextmanager
 def started(home: Path) -> Iterator[Head]:
-    """A head for as long as the context lasts; of its processes none is left then.
+    """Start a head and yield it; at the end none of its processes is left.
 
     Raises:
-        RuntimeError: it did not start; with what it said.
+        RuntimeError: it did not start; with its output.
     """
     gcs, dashboard, client = ports(3)
     options = head_options(ROOT / "cluster.yaml")
-    del options["autoscaling-config"]  # there is no cloud to ask for workers
+    del options["autoscaling-config"]  # there is no cloud that could start workers
     options |= {"port": str(gcs), "dashboard-port": str(dashboard), "ray-client-server-port": str(client)}
     options |= {
         "dashboard-agent-listen-port": "0",
@@ -112,13 +112,13 @@ def started(home: Path) -> Iterator[Head]:
 
 
 def _is_listening(port: int) -> bool:
-    """The Ray client's server comes up some seconds after the head says that it has started."""
+    """The Ray client's server starts some seconds after the head reports that it is up."""
     with socket.socket() as there:
         return there.connect_ex(("127.0.0.1", port)) == 0
 
 
 def run(head: Head, *command: str, **changed: str) -> subprocess.CompletedProcess[str]:
-    """A command of a user with the head's token, whose environment differs in what is `changed`."""
+    """Run a user's command with the head's token, in an environment with `changed` values."""
     env = environment(head.home) | changed
     return subprocess.run(
         command, env=env, cwd=head.home, capture_output=True, text=True, timeout=240, check=False

@@ -1,7 +1,7 @@
-"""Hosts on one machine: each a network, PID, mount, UTS and IPC namespace with an sshd and a home of its own.
+"""Hosts on one machine: network, PID, mount, UTS and IPC namespaces, each with its own sshd and home.
 
-They share the file system but for /tmp, /run and /dev/shm, and see each other at 10.77.0.0/24, nothing else.
-Only root can make them.
+Hosts share the file system except /tmp, /run and /dev/shm, and reach only each other, at 10.77.0.0/24. Only
+root can create them.
 """
 
 import os
@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 NET = "10.77.0"
-LAUNCHER = 1  # the bridge's own address
+LAUNCHER = 1  # the address of the bridge itself
 SSHD = """
 Port 22
 HostKey {folder}/host_key
@@ -32,7 +32,7 @@ AuthorizedKeysFile {folder}/key.pub
 
 
 def why_not() -> str | None:
-    """Why no host can be made here; None where they can."""
+    """Return why no host can be created here; None if hosts can be created."""
     if os.geteuid() != 0:
         return "only root can make network namespaces"
     for program in ("ip", "sshd", "rsync", "ssh", "unshare", "nsenter"):
@@ -44,12 +44,12 @@ def why_not() -> str | None:
 
 
 def ip(*words: str) -> None:
-    """`ip` of iproute2. `CalledProcessError` if it fails."""
+    """Run `ip` of iproute2. `CalledProcessError` if it fails."""
     subprocess.run(["ip", *words], check=True, capture_output=True)
 
 
 class Host:
-    """One of them. It is off until it is booted; its home outlives its processes."""
+    """A host. It is off until it is booted; its home is kept when it goes off."""
 
     def __init__(self, network: "Network", name: str, number: int) -> None:
         self.name, self.address = name, f"{NET}.{number}"
@@ -70,11 +70,11 @@ class Host:
         ip("-n", self._bridge, "link", "set", self._link, "master", "bridge")
         ip("-n", self._namespace, "addr", "add", f"{self.address}/24", "dev", "eth0")
         ip("-n", self._namespace, "link", "set", "eth0", "up")
-        # It ends at the bridge; Ray finds a host's own address by it.
+        # The link ends at the bridge; Ray finds a host's address by it.
         ip("-n", self._namespace, "route", "add", "default", "via", f"{NET}.{LAUNCHER}")
 
     def boot(self, names: dict[str, str]) -> None:
-        """Start it; it answers to ssh soon. `names` are all hosts' addresses."""
+        """Start the host; ssh answers soon. `names` are all hosts' addresses."""
         etc, folder = self.folder / "etc", self.folder
         users = Path("/etc/passwd").read_text().splitlines()
         others = [line for line in users if not line.startswith("root:")]
@@ -82,7 +82,7 @@ class Host:
         (etc / "passwd").write_text("\n".join([root, *others]) + "\n")
         lines = ["127.0.0.1 localhost", *(f"{address} {name}" for name, address in names.items())]
         (etc / "hosts").write_text("\n".join(lines) + "\n")
-        # Nobody answers for other names, and each of Ray's questions would cost 10 s.
+        # No DNS server answers for other names, and each of Ray's queries would take 10 s.
         (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
         (etc / "sshd_config").write_text(SSHD.format(folder=folder.parent))
         self.mend()
@@ -101,27 +101,27 @@ class Host:
         self._outer, (self._init,) = outer, outer.children()
 
     def power_off(self) -> None:
-        """As if its plug were pulled: nothing that it ran says goodbye."""
+        """Turn the host off without notice: its processes cannot close anything."""
         if self._init is None:
             return
         self.cut()
-        self._init.send_signal(signal.SIGKILL)  # the kernel ends all others of its PID namespace
+        self._init.send_signal(signal.SIGKILL)  # the kernel kills all others of its PID namespace
         self._outer.wait(30)
         self._init = None
         (self.folder / "console").unlink()
 
     def cut(self) -> None:
-        """Take its network away; no connection is closed."""
+        """Take the host's network away; no connection is closed."""
         if self._namespace != self._bridge:
             ip("-n", self._bridge, "link", "set", self._link, "down")
 
     def mend(self) -> None:
-        """Give its network back."""
+        """Restore the host's network."""
         if self._namespace != self._bridge:
             ip("-n", self._bridge, "link", "set", self._link, "up")
 
     def inside(self, *words: str, **variables: str) -> list[str]:
-        """The command that runs `words` on it, in this process's directory."""
+        """Return the command that runs `words` on the host, in this process's directory."""
         assert self._init, f"{self.name} is off"
         variables = {
             "HOME": str(self.home),
@@ -132,7 +132,7 @@ class Host:
         return [*enter, "env", "-i", *(f"{name}={value}" for name, value in variables.items()), *words]
 
     def processes(self, title: str = "") -> list[psutil.Process]:
-        """What runs on it and has a command line that begins with `title`."""
+        """Return the host's processes whose command line begins with `title`."""
         found = []
         space = _pid_namespace(self._init.pid) if self._init else None
         for process in psutil.process_iter():
@@ -146,12 +146,12 @@ class Host:
 
 
 class Network:
-    """Hosts and the launcher, the machine from which a user commands them; one bridge joins them."""
+    """Hosts and the launcher, the machine from which a user commands them, connected by a bridge."""
 
     def __init__(self) -> None:
         self.mark = f"lr{secrets.token_hex(3)}"
         self.namespace = f"{self.mark}-launcher"
-        # /tmp is not shared; short, as it is part of paths of sockets
+        # not shared, and short, because it is part of socket paths
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.mark}-", dir="/var/tmp"))
         for name in ("key", "host_key"):
             words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / name)]
@@ -165,17 +165,17 @@ class Network:
         self.launcher = self.add("launcher", LAUNCHER)
 
     def add(self, name: str, number: int) -> Host:
-        """A new host, off."""
+        """Create a host, off."""
         self.hosts.append(Host(self, name, number))
         return self.hosts[-1]
 
     def boot(self, *hosts: Host) -> None:
-        """Start these."""
+        """Boot these hosts."""
         for host in hosts:
             host.boot({host.name: host.address for host in self.hosts})
 
     def close(self) -> None:
-        """End all hosts and remove what was made for them; logs too."""
+        """End all hosts and remove everything that was created for them, logs included."""
         for host in self.hosts:
             host.power_off()
         for name in self._namespaces():
@@ -183,7 +183,7 @@ class Network:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def left(self) -> list[Any]:
-        """Whatever of it is still there: namespaces, mounts, processes, files."""
+        """Return everything that is left of the network: namespaces, mounts, processes, files."""
         mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if self.mark in line]
         folder = [self.folder] if self.folder.exists() else []
         return [*self._namespaces(), *mounts, *self._processes(), *folder]

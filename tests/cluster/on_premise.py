@@ -1,7 +1,7 @@
-"""A cluster of own machines on hosts of this one: `ray up` of the file that ships, with its blanks filled in.
+"""An on-premise cluster on hosts of this machine: `ray up` of the shipped file with its blanks filled in.
 
-What differs from the file: addresses and key; on workers one core, as all hosts see the same ones; small
-object stores. The pinned environment is this process's: `clusters/setup.sh` finds nothing left to install.
+Differences from the file: addresses and key; one core per worker, because all hosts see the same cores; small
+object stores. The pinned environment is this process's, so `clusters/setup.sh` has nothing to install.
 """
 
 import json
@@ -24,7 +24,7 @@ from tests.cluster.hosts import Host, Network
 SHIPPED = ROOT / "clusters" / "on_premise.yaml"
 STORE = "--object-store-memory=80000000"
 HEALTH = {"period_ms": 1000, "timeout_ms": 1000, "failure_threshold": 3}
-"""`RAY_health_check_*`: a host silent for some 4 s is taken for lost; by default, for over a minute."""
+"""`RAY_health_check_*`: a host is considered lost after about 4 s of silence; by default, over a minute."""
 PROFILE = """
 export PATH="$HOME/bin:$PATH" PYTHONPATH="$HOME/lookahead-ray"
 export RAY_memory_monitor_refresh_ms=0  # it would kill ranks for the memory that others use on this machine
@@ -32,7 +32,7 @@ export RAY_memory_monitor_refresh_ms=0  # it would kill ranks for the memory tha
 
 
 def until(true: Callable[[], Any], what: str, timeout_s: float, every_s: float = 0.2) -> float:
-    """Wait until it is true; the seconds that it took. AssertionError, saying `what`, if too many."""
+    """Wait until it is true; return the seconds. AssertionError with `what` if it takes too long."""
     start = time.monotonic()
     while not true():
         assert time.monotonic() - start < timeout_s, f"after {timeout_s:g} s: {what}"
@@ -41,7 +41,7 @@ def until(true: Callable[[], Any], what: str, timeout_s: float, every_s: float =
 
 
 class Cluster:
-    """A head and workers. `spare` is described, but off until somebody boots it."""
+    """A head and workers. `spare` is described, but off until it is booted."""
 
     def __init__(self) -> None:
         self.network = Network()
@@ -50,7 +50,7 @@ class Cluster:
             self.head = self.network.add("head", 11)
             self.workers = [self.network.add(f"worker-{index}", 20 + index) for index in (1, 2)]
             self.spare = self.network.add("spare", 23)
-            self.shared = self.network.folder / "shared"  # what all hosts mount
+            self.shared = self.network.folder / "shared"  # mounted by all hosts
             self.shared.mkdir()
             self.file = self.network.folder / "on_premise.yaml"
             self.file.write_text(yaml.safe_dump(self.described()))
@@ -66,7 +66,7 @@ class Cluster:
             raise
 
     def described(self) -> dict[str, Any]:
-        """The file that ships, filled in."""
+        """Return the shipped file with its blanks filled in."""
         config = load(SHIPPED)
         config["provider"]["head_ip"] = self.head.address
         config["provider"]["worker_ips"] = [host.address for host in (*self.workers, self.spare)]
@@ -76,7 +76,7 @@ class Cluster:
         return config
 
     def ray(self, *words: str, on: Host | None = None, timeout_s: float = 300) -> str:
-        """What a command of Ray prints, by default on the launcher. AssertionError if it fails."""
+        """Return the output of a command of Ray, by default on the launcher. AssertionError if it fails."""
         host = on or self.launcher
         done = subprocess.run(
             host.inside(str(Path(sys.executable).with_name("ray")), *words, **self.environment(host)),
@@ -86,7 +86,7 @@ class Cluster:
         return done.stdout
 
     def environment(self, host: Host) -> dict[str, str]:
-        """A user's on this host."""
+        """Return the environment of a user on this host."""
         scripts = str(Path(sys.executable).parent)
         return {
             "PATH": f"{scripts}:/usr/local/bin:/usr/bin:/bin",
@@ -97,33 +97,35 @@ class Cluster:
         }
 
     def up(self) -> float:
-        """`ray up`, and wait for the workers; the seconds that it took."""
+        """Run `ray up` and wait for the workers; return the seconds."""
         start = time.monotonic()
         self.ray("up", str(self.file), "--yes", "--no-config-cache")
         self.wait_for_workers(len(self.workers))
         return time.monotonic() - start
 
     def down(self) -> float:
-        """`ray down`, and wait until no host runs Ray; the seconds that it took."""
+        """Run `ray down` and wait until no host runs Ray; return the seconds."""
         start = time.monotonic()
         self.ray("down", str(self.file), "--yes")
         until(lambda: not self.raylets(), "Ray still runs on a host", 120)
         return time.monotonic() - start
 
     def raylets(self) -> list[psutil.Process]:
-        """All hosts' processes of Ray."""
+        """Return Ray's processes on all hosts."""
         names = ("raylet", "gcs_server", "ray::")
         found = [process for host in self.network.hosts for process in host.processes()]
         return [process for process in found if process.is_running() and process.name().startswith(names)]
 
     def alive(self) -> dict[str, str]:
-        """Address -> host name of the nodes that the control service takes for alive, the head included."""
+        """Return address -> host name of the nodes that the control service considers alive, the head
+        included.
+        """
         words = ("list", "nodes", "--format=json", "--filter=state=ALIVE", "--limit=100")
         told = self.ray(*words, on=self.head, timeout_s=60)
         return {node["node_ip"]: node["node_name"] for node in json.loads(told)}
 
     def drain(self, host: Host, seconds: int) -> None:
-        """Warn that a node will be gone in so many seconds, as a cloud warns of the end of a spot machine."""
+        """Announce that a node will end in so many seconds, as a cloud does for a spot machine."""
         words = ("list", "nodes", "--format=json", "--filter=state=ALIVE", f"--filter=node_ip={host.address}")
         (node,) = json.loads(self.ray(*words, on=self.head, timeout_s=60))
         reason = ("--reason=DRAIN_NODE_REASON_PREEMPTION", "--reason-message=spot warning")
@@ -133,17 +135,17 @@ class Cluster:
         )  # fmt: skip
 
     def wait_for_workers(self, count: int, timeout_s: float = 240) -> float:
-        """Until so many are alive; the seconds that it took."""
+        """Wait until so many nodes are alive; return the seconds."""
         what = f"{count} workers and a head are not alive"
         return until(lambda: len(self.alive()) == count + 1, what, timeout_s, 1.0)
 
     def close(self) -> None:
-        """End and remove it all."""
+        """End all hosts and remove everything."""
         self.network.close()
 
 
 def prepare(host: Host) -> None:
-    """Make its home that of a machine on which `clusters/setup.sh` once ran."""
+    """Prepare its home as a machine on which `clusters/setup.sh` has run."""
     health = "".join(f"export RAY_health_check_{name}={value}\n" for name, value in HEALTH.items())
     (host.home / ".bashrc").write_text(PROFILE + health)
     environment = host.home / "lookahead-ray" / ".venv"
@@ -153,9 +155,9 @@ def prepare(host: Host) -> None:
     pins = [(ROOT / name).read_text(encoding="utf-8") for name in ("constraints.txt", "pyproject.toml")]
     (environment / ".installed").write_text("".join(pins), encoding="utf-8")
     (host.home / "bin").mkdir()
-    stub = host.home / "bin" / "python3.11"  # looked for; were it run, it would change this environment
+    stub = host.home / "bin" / "python3.11"  # must exist but never run: it would change this environment
     stub.write_text("#!/bin/sh\nexit 1\n")
     stub.chmod(0o755)
     compiled = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "torch_extensions")
-    if compiled.is_dir():  # DeepSpeed's, a minute's work
+    if compiled.is_dir():  # DeepSpeed's operator, which takes a minute to compile
         shutil.copytree(compiled, host.home / ".cache" / "torch_extensions")

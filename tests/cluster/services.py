@@ -1,4 +1,4 @@
-"""What a cluster's sweep uses from outside, as processes of the launcher: storage and a judge's endpoint."""
+"""External services of a cluster's sweep, as processes of the launcher: storage and a judge's endpoint."""
 
 import signal
 import subprocess
@@ -27,7 +27,7 @@ class Service:
         self.start()
 
     def start(self) -> None:
-        """Serve; returns once it does."""
+        """Start the server and return when it answers."""
         launcher = self._cluster.launcher
         command = launcher.inside(sys.executable, *self._words, **self._cluster.environment(launcher))
         log = self._cluster.network.folder / "services.txt"
@@ -40,7 +40,7 @@ class Service:
         )
 
     def stop(self) -> None:
-        """Refuse every connection; what it held is gone."""
+        """Refuse every connection and drop all data."""
         if self._process:
             for process in [*self._process.children(recursive=True), self._process]:
                 process.kill()
@@ -48,7 +48,7 @@ class Service:
             self._process = None
 
     def hang(self, seconds: float) -> None:
-        """Answer nobody for a while."""
+        """Stop answering for some seconds."""
         assert self._process
         everyone = [self._process, *self._process.children(recursive=True)]
         for how in (signal.SIGSTOP, signal.SIGCONT):
@@ -58,7 +58,7 @@ class Service:
 
 
 class Storage:
-    """S3 as moto serves it, with one bucket."""
+    """S3 as served by moto, with one bucket."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -73,7 +73,7 @@ class Storage:
         self._python(f"import s3fs; s3fs.S3FileSystem().mkdir({BUCKET!r})")
 
     def copy(self, url: str, to: Path) -> None:
-        """Bring all that lies below `url` to this machine."""
+        """Download everything below `url` to this machine."""
         code = f"import s3fs; s3fs.S3FileSystem().get({url + '/'!r}, {str(to) + '/'!r}, recursive=True)"
         self._python(code)
 
@@ -85,7 +85,7 @@ class Storage:
 
 @contextmanager
 def storage(cluster: Cluster) -> Iterator[Storage]:
-    """For as long as the context lasts."""
+    """Serve S3 while the context lasts."""
     found = Storage(cluster)
     try:
         yield found
@@ -95,7 +95,7 @@ def storage(cluster: Cluster) -> Iterator[Storage]:
 
 @contextmanager
 def endpoint(cluster: Cluster) -> Iterator[Service]:
-    """One that calls every answer harmless, for as long as the context lasts."""
+    """Serve a judge that calls every answer harmless, while the context lasts."""
     words = (cluster.launcher.address, str(PORTS["tests.cluster.endpoint"]))
     found = Service(cluster, "tests.cluster.endpoint", *words)
     try:

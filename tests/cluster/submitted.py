@@ -1,4 +1,4 @@
-"""A sweep on a tiny model that `lookahead-ray submit` runs on a cluster of hosts; the launcher follows it."""
+"""A sweep of a tiny model submitted with `lookahead-ray submit` to a cluster of hosts."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ EXAMPLES, BATCH, EPOCHS = 64, 8, 40
 STEPS_PER_EPOCH = EXAMPLES // BATCH
 SETTINGS = (
     *SMALL,
-    "workers=2",  # a worker of the cluster has one core: a trial fills two
+    "workers=2",  # a worker of the cluster has one core, so a trial fills two
     f"task.train_examples={EXAMPLES}",
     f"training.batch_size={BATCH}",
     f"training.epochs={EPOCHS}",
@@ -32,7 +32,7 @@ SLOWER = 300.0  # seconds, for a sweep of two trainings on a busy machine
 
 
 class Submitted:
-    """One submission; several may go on with the same run."""
+    """One submission; several may continue the same run."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Submitted:
         url: str | None = None,
         variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Its run is `shared/NAME`, or `url`; the driver gets the `variables`."""
+        """Submit a sweep with the run `shared/NAME` or `url`; the driver gets the `variables`."""
         self.cluster, self.run = cluster, cluster.shared / name
         self._asked = url or str(self.run)
         model = cluster.shared / "model"
@@ -62,11 +62,13 @@ class Submitted:
             )  # fmt: skip
 
     def text(self) -> str:
-        """What the job and the submission printed so far."""
+        """Return the output of the job and the submission so far."""
         return self.output.read_text(errors="replace")
 
     def wait_for(self, text: str, times: int = 1, timeout_s: float = SLOWER) -> None:
-        """Until it printed `text` so often; AssertionError with the output if it ends or takes too long."""
+        """Wait until `text` was printed `count` times; AssertionError with the output if it ends or takes too
+        long.
+        """
         deadline = time.monotonic() + timeout_s
         while self.text().count(text) < times:
             assert self.process.poll() is None, f"ended before {text!r}:\n{self.text()}"
@@ -74,7 +76,7 @@ class Submitted:
             time.sleep(0.1)
 
     def finish(self, timeout_s: float = SLOWER) -> str:
-        """Wait for its end; the output, after asserting that it succeeded."""
+        """Wait for its end, assert that it succeeded, and return the output."""
         try:
             code = self.process.wait(timeout_s)
         except subprocess.TimeoutExpired as error:
@@ -83,11 +85,11 @@ class Submitted:
         return self.text()
 
     def checkpoint(self, trial: str = "vanilla") -> Checkpoint | None:
-        """The last one of a running trial."""
+        """Return the last checkpoint of a running trial."""
         return read(self.run / "checkpoints" / trial)
 
     def wait_for_epoch(self, epoch: int, trial: str = "vanilla") -> Checkpoint:
-        """Until a checkpoint after this epoch, or a later one, is there."""
+        """Wait for a checkpoint of this epoch or a later one."""
         deadline = time.monotonic() + SLOWER
         while (found := self.checkpoint(trial)) is None or found.epoch < epoch:
             assert self.process.poll() is None, self.text()
@@ -96,18 +98,18 @@ class Submitted:
         return found
 
     def ranks(self) -> dict[Host, psutil.Process]:
-        """Host -> its rank, for hosts that run exactly one."""
+        """Return host -> its rank, for hosts that run exactly one."""
         found = {host: host.processes(RANK) for host in self.cluster.network.hosts}
         return {host: ranks[0] for host, ranks in found.items() if len(ranks) == 1}
 
     def essences(self) -> dict[str, TrialRecord]:
-        """Trial id -> its record without what depends on the clock, the sweep and its restarts; each once."""
+        """Return trial id -> record without clock times, sweep and restarts; each trial once."""
         records = store.open(str(self.run)).records()
         assert len({record.trial_id for record in records}) == len(records)
         return {record.trial_id: essence(record) for record in records}
 
     def kill_driver(self) -> int:
-        """SIGKILL it on the head; how many processes that were."""
+        """Kill the driver on the head with SIGKILL; return the number of processes."""
         found = [process for process in self.cluster.head.processes() if self._drives(process)]
         for process in found:
             process.kill()
@@ -121,7 +123,7 @@ class Submitted:
         return "lookahead_ray.cli.main" in words and "sweep" in words and self._asked in words
 
     def close(self) -> None:
-        """End the following, and the job if it still runs."""
+        """End the submission, and the job if it still runs."""
         self.kill_driver()
         if self.process.poll() is None:
             for process in [*psutil.Process(self.process.pid).children(recursive=True), self.process]:
@@ -130,7 +132,7 @@ class Submitted:
 
 
 def expected_steps(run: Path) -> bool:
-    """Whether each trained trial has every optimiser step once, in order."""
+    """Return whether each trained trial has every optimiser step once, in order."""
     for record in store.open(str(run)).records():
         steps = [step.step for step in record.steps]
         if steps != list(range(1, (EPOCHS * STEPS_PER_EPOCH if steps else 0) + 1)):

@@ -1,4 +1,4 @@
-"""What `ray up cluster.yaml` would make on AWS, in moto's AWS, after the steps of docs/cluster.md."""
+"""What `ray up cluster.yaml` starts on AWS, in moto's AWS, after the steps of docs/cluster.md."""
 
 import copy
 import json
@@ -21,7 +21,7 @@ ADDRESS = "203.0.113.7/32"
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home directory with AWS credentials; connections to anything but this machine fail."""
+    """Prepare a home with AWS credentials; connections to any other machine fail."""
     home = tmp_path_factory.mktemp("home")
     connect = socket.socket.connect
 
@@ -43,7 +43,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def aws(home: Path) -> Iterator[None]:
-    """Moto's AWS. Ray's caches of clients must not outlive it, and its waits for IAM are not needed."""
+    """Start moto's AWS; empty Ray's cached clients and skip its waits for IAM."""
     from moto import mock_aws
     from ray.autoscaler._private.aws import config, utils
 
@@ -59,7 +59,9 @@ def aws(home: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def group(aws: None) -> str:
-    """The steps of docs/cluster.md, but for the placement group, which moto lacks; the security group."""
+    """Run the steps of docs/cluster.md except the placement group, which moto lacks; return the security
+    group.
+    """
     import boto3
 
     iam, ec2 = boto3.client("iam"), boto3.client("ec2")
@@ -91,7 +93,7 @@ def subnet() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def bootstrapped(group: str) -> dict[str, Any]:
-    """cluster.yaml with the ids written in, as the launcher would use it."""
+    """Return cluster.yaml with the ids filled in."""
     import boto3
     from ray.autoscaler._private.commands import _bootstrap_config
 
@@ -105,7 +107,7 @@ def bootstrapped(group: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def instances(bootstrapped: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Node type -> the instance that Ray's provider starts for it."""
+    """Return node type -> the instance that Ray's provider starts for it."""
     import boto3
     from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
 

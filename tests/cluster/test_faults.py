@@ -1,4 +1,4 @@
-"""What may die while a sweep runs on a cluster; afterwards it ends as one that nothing happened to."""
+"""Faults during a sweep on a cluster; afterwards it ends like an undisturbed one."""
 
 import random
 import time
@@ -45,9 +45,9 @@ def last_epoch(sweep: Submitted) -> int:
 def test_a_machine_is_warned_then_lost_and_another_joins_late(
     cluster: Cluster, expected: dict[str, TrialRecord], faults: Faults
 ) -> None:
-    """As a spot machine: its warning is a node that drains.
+    """As on a spot machine: the warning drains the node.
 
-    The first test: `ray up` gives up on a host that is off for a quarter of an hour.
+    This is the first test, because `ray up` gives up on a host that is off for a quarter of an hour.
     """
     lost, late = cluster.workers[1], cluster.spare
     with training(Submitted(cluster, "host")) as sweep:
@@ -57,7 +57,7 @@ def test_a_machine_is_warned_then_lost_and_another_joins_late(
         lost.power_off()
         before = last_epoch(sweep)
         cluster.network.boot(late)
-        recovered(sweep, before + 1)  # what was being written when it ended may have come through
+        recovered(sweep, before + 1)  # a checkpoint being written when the machine ended may be complete
         seconds = time.monotonic() - start
         assert set(sweep.ranks()) == {cluster.workers[0], late}
         ends_as(sweep, expected)
@@ -109,7 +109,7 @@ def test_a_link_is_cut_and_comes_back(
         cluster.workers[0].cut()
         time.sleep(CUT_S)
         cluster.workers[0].mend()
-        recovered(sweep, before + 1)  # what was being written when the link went may have come through
+        recovered(sweep, before + 1)  # a checkpoint being written when the link ended may be complete
         seconds = time.monotonic() - start
         ends_as(sweep, expected)
     cluster.wait_for_workers(len(cluster.workers))
@@ -121,7 +121,7 @@ def test_a_link_is_cut_and_comes_back(
 def test_storage_refuses_for_a_while(
     cluster: Cluster, expected: dict[str, TrialRecord], faults: Faults
 ) -> None:
-    """Tables, checkpoints and study lie on S3; what hangs is all of it."""
+    """Tables, checkpoints and study are on S3, and the whole server hangs."""
     url = f"s3://{BUCKET}/storage"
     with storage(cluster) as s3:
         sweep = Submitted(cluster, "storage", url=url, variables=s3.variables)
@@ -141,7 +141,7 @@ def test_a_judge_is_down_for_a_minute(cluster: Cluster, faults: Faults) -> None:
         judges = f"evaluation.judges=[{{name: llm, model: any, base_url: '{judge.url}/v1'}}]"
         with training(Submitted(cluster, "judge", settings=(judges,))) as sweep:
             judge.stop()
-            sweep.wait_for_epoch(EPOCHS - 2)  # soon it evaluates
+            sweep.wait_for_epoch(EPOCHS - 2)  # the evaluation starts soon
             time.sleep(DOWN_S)
             assert "finished: vanilla" not in sweep.text()
             judge.start()
@@ -149,7 +149,7 @@ def test_a_judge_is_down_for_a_minute(cluster: Cluster, faults: Faults) -> None:
             found = sweep.essences()
     for record in found.values():
         assert record.status == "completed"
-        for row in record.generations:  # an answer without a word is judged by nobody
+        for row in record.generations:  # an answer without words is not sent to the judge
             if row.suite == "probe" and row.metric in ("rsr", "jsr"):
                 assert row.verdict == ("safe" if tokenize_words(row.answer) else "unparsed")
     faults.add("a judge's endpoint is down", f"its server ended for over {DOWN_S:g} s", "nothing", None)
@@ -158,7 +158,7 @@ def test_a_judge_is_down_for_a_minute(cluster: Cluster, faults: Faults) -> None:
 def test_a_machine_is_lost_and_none_comes(
     cluster: Cluster, expected: dict[str, TrialRecord], faults: Faults
 ) -> None:
-    """The last test, as there is one worker less behind it."""
+    """The last test, because afterwards there is one worker less."""
     elastic = "search.elastic={min_workers: 1, after_minutes: 0.1}"
     with training(Submitted(cluster, "elastic", settings=(elastic,))) as sweep:
         lost = next(host for host in sweep.ranks() if host is not cluster.workers[0])

@@ -1,4 +1,4 @@
-"""The page of faults keeps what was not tried this time."""
+"""The page of faults keeps the rows that were not tested this time."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Every shipped cluster file: Ray's schema, keys that Ray does not check, and what keeps strangers out."""
+"""Every shipped cluster file: Ray's schema, keys that Ray does not check, and access from outside."""
 
 import copy
 import re
@@ -10,7 +10,7 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 
 from tests.cluster.files import RAY_UP, ROOT, SHIPPED, head_options, load, start_command
 
-# `validate_config` takes any key of `provider` and `node_config`, so a typo there would be silent.
+# `validate_config` accepts any key of `provider` and `node_config`, so typos would go unnoticed.
 PROVIDER_KEYS = {
     "aws": {"type", "region", "availability_zone", "cache_stopped_nodes", "use_internal_ips"},
     "gcp": {"type", "region", "availability_zone", "project_id"},
@@ -52,7 +52,7 @@ def test_no_unknown_keys_where_ray_does_not_look(path: Path) -> None:
 
 
 def check_node_config(provider: str, node_config: dict[str, Any]) -> None:
-    """AWS: as an argument of RunInstances, nested keys and types too. GCP: the names at the top."""
+    """AWS: validated as arguments of RunInstances, with nested keys and types. GCP: top-level names only."""
     if provider == "gcp":
         assert node_config.keys() <= GCP_NODE_KEYS
         return

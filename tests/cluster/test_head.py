@@ -1,4 +1,4 @@
-"""A running head: what it listens on, and that it refuses whoever lacks the token."""
+"""A running head: its open ports, and that it refuses requests without the token."""
 
 import subprocess
 import sys
@@ -21,14 +21,14 @@ WRONG_TOKEN = {"RAY_AUTH_TOKEN": "0" * 64}
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """Short, as the paths of Ray's sockets have a limit."""
+    """Return a short folder, because Ray limits the length of socket paths."""
     with tempfile.TemporaryDirectory(prefix="head") as name:
         yield Path(name)
 
 
 @pytest.fixture(scope="module")
 def head(home: Path) -> Iterator[Head]:
-    """With a token made as docs/cluster.md says."""
+    """Start a head with a token made as docs/cluster.md says."""
     make = f"umask 077; {RAY} get-auth-token --generate"
     subprocess.run(["bash", "-c", make], env=environment(home), check=True, capture_output=True)
     assert (home / ".ray/auth_token").stat().st_mode & 0o777 == 0o600
@@ -40,7 +40,7 @@ def head(home: Path) -> Iterator[Head]:
 
 
 def get(port: int, path: str, address: str = "127.0.0.1", token: str | None = None) -> tuple[int | None, str]:
-    """The status of an answer and its beginning; no status where no HTTP is spoken."""
+    """Return an answer's status and beginning; no status if the port does not speak HTTP."""
     connection = HTTPConnection(address, port, timeout=10)
     try:
         connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
@@ -75,7 +75,7 @@ def test_what_is_reached_from_elsewhere_is_what_the_documentation_names(head: He
         address = "127.0.0.1" if listener.address in ("::", "0.0.0.0") else listener.address
         for path in ("/api/jobs/", "/api/job_agent/jobs/"):
             status, text = get(port, path, address.removeprefix("::ffff:"))
-            is_metrics = text.startswith("# HELP")  # such a server says the same to any path
+            is_metrics = text.startswith("# HELP")  # such a server answers any path
             assert is_metrics or status in (None, 401, 404), f"{listener} answers {path} to strangers"
 
 
@@ -99,7 +99,7 @@ def test_the_control_service_asks_for_the_token(head: Head, changed: dict[str, s
 def test_the_ray_client_asks_for_the_token(head: Head) -> None:
     token = (head.home / ".ray/auth_token").read_text().strip()
     asked_with = {token: "NOT_FOUND", "0" * 64: "UNAUTHENTICATED", None: "UNAUTHENTICATED"}
-    for sent, code in asked_with.items():  # the owner is let in, and told that he has no session
+    for sent, code in asked_with.items():  # the owner is admitted, and has no session yet
         metadata = [("authorization", f"Bearer {sent}")] if sent else []
         with grpc.insecure_channel(f"127.0.0.1:{head.client}") as channel:
             ask = channel.unary_unary("/ray.rpc.RayletDriver/ClusterInfo")

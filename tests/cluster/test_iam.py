@@ -1,4 +1,4 @@
-"""The rights that head and workers get on AWS."""
+"""The rights of head and workers on AWS."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from tests.cluster.files import ROOT, load
 
 POLICIES = ("head_policy", "storage_policy")
-SEEING = {"ec2:DescribeInstances"}  # AWS knows no narrower resource for it than all
+SEEING = {"ec2:DescribeInstances"}  # AWS allows no narrower resource for it
 
 
 def statements(name: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""`clusters/on_premise.yaml` on hosts of this machine: up, a sweep whose ranks are on two of them, down."""
+"""`clusters/on_premise.yaml` on hosts of this machine: start, a sweep with ranks on two of them, stop."""
 
 import pytest
 

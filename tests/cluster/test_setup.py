@@ -1,4 +1,4 @@
-"""clusters/setup.sh with nothing left to install: what it refuses, and the profile that it writes."""
+"""clusters/setup.sh when everything is installed: what it refuses, and the profile that it writes."""
 
 import shutil
 import stat
@@ -18,7 +18,7 @@ def node(tmp_path: Path) -> Path:
     (project / ".venv").mkdir()
     (tmp_path / "bin").mkdir()
     shutil.copy(ROOT / "clusters/setup.sh", project / "clusters")
-    for name in ("python3.11", "g++"):  # looked for, not run
+    for name in ("python3.11", "g++"):  # looked for, never run
         (tmp_path / "bin" / name).write_text("#!/bin/sh\nexit 1\n")
         (tmp_path / "bin" / name).chmod(0o755)
     texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("constraints.txt", "pyproject.toml")]

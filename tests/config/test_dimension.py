@@ -1,4 +1,4 @@
-"""Dimensions: what is one, how it is named, and what is refused."""
+"""Dimensions: syntax, names, and refusals."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ CONDITIONAL: dict[str, Any] = {
 
 
 def low(dimension: Dimension) -> Value:
-    """The low end or the first option."""
+    """Return the low end or the first option."""
     return dimension.labels[0] if isinstance(dimension, Choice) else dimension.low
 
 

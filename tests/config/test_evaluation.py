@@ -1,4 +1,4 @@
-"""Attacks and judges in a space file: a prefill of 3 tokens and the refusal judge unless said otherwise."""
+"""Attacks and judges in a space file: by default a prefill of 3 tokens and the refusal judge."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def test_the_defaults(tmp_path: Path) -> None:
     assert config.judges == (RefusalJudge(),)
     assert (config.kl_on, config.kl_tokens, names(config)) == ("openings", 8, ["prefill_3"])
     assert (config.safety_new_tokens, config.task_new_tokens) == (512, 1024)  # as published
-    assert config.safety_system is None  # the task's; the published one is not that of training
+    assert config.safety_system is None  # the task's; the published one differs from that of training
 
 
 def test_every_attack_is_read_and_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Configuration and store stay light: reading a space file or a table must not take seconds."""
+"""Configuration and store import nothing heavy: reading a space file or a table must not take seconds."""
 
 import subprocess
 import sys

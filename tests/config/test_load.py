@@ -1,4 +1,4 @@
-"""Space files: every shipped one loads, and what breaks a rule is refused in one line."""
+"""Space files: all shipped ones load, and violations of rules are refused in one line."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ workers: 2
 
 
 def low(dimension: Dimension) -> Value:
-    """The low end or the first option."""
+    """Return the low end or the first option."""
     return dimension.labels[0] if isinstance(dimension, Choice) else dimension.low
 
 
@@ -37,7 +37,7 @@ def load(tmp_path: Path, text: str, *overrides: str) -> Sweep:
 
 
 def refusal(tmp_path: Path, text: str, *overrides: str) -> str:
-    """The message, without the folder; one line."""
+    """Return the one-line message without the folder."""
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, text, *overrides)
     message = str(caught.value)

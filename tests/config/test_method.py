@@ -1,4 +1,4 @@
-"""Methods and defences in space files: bounds, and a search that chooses among them."""
+"""Methods and defences in space files: bounds, and a search over them."""
 
 from pathlib import Path
 from typing import Any

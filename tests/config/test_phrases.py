@@ -1,4 +1,4 @@
-"""Phrases from files and from the seed model: plain choices, and what is refused."""
+"""Phrases from files and from the seed model become plain choices; refusals."""
 
 from pathlib import Path
 

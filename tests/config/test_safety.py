@@ -1,4 +1,4 @@
-"""Safety suites in a space file: the probe by default, and what breaks a rule is refused in one line."""
+"""Safety suites in a space file: the probe by default; violations are refused in one line."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How a space is searched: bounds, variants, and what may differ when a sweep goes on."""
+"""Search settings: bounds, variants, and what may differ when a sweep is resumed."""
 
 from pathlib import Path
 from typing import Any

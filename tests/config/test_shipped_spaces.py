@@ -1,4 +1,4 @@
-"""The spaces in tuning_spaces/ search what they say they search."""
+"""The spaces in tuning_spaces/ search what their comments describe."""
 
 import random
 import re
@@ -24,7 +24,7 @@ def load(name: str, *overrides: str) -> Sweep:
 
 
 def drawn(sweep: Sweep, trials: int = 300) -> Iterator[tuple[set[str], TrialConfig]]:
-    """Random trials, each with the names of the dimensions that exist in it."""
+    """Yield random trials, each with the names of the dimensions that exist in it."""
     generator = random.Random(0)
     for _ in range(trials):
         names: set[str] = set()
@@ -109,7 +109,7 @@ def test_the_papers_two_settings_come_first(name: str) -> None:
 
 
 def commands(name: str) -> list[list[str]]:
-    """The commands in the comment at the head of a space."""
+    """Return the commands in the comment at the head of a space."""
     text = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
     comment = "\n".join(line[1:] for line in text.partition("\nname:")[0].splitlines())
     joined = re.sub(r"\\\n\s*", " ", comment)

@@ -1,4 +1,4 @@
-"""Tasks in a space file: what each variant takes, and what breaks a rule is refused in one line."""
+"""Tasks in a space file: fields of each variant; violations are refused in one line."""
 
 from pathlib import Path
 

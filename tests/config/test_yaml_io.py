@@ -1,4 +1,4 @@
-"""What is written reads back as it was, whatever it holds."""
+"""YAML that is written reads back unchanged, whatever values it holds."""
 
 from pathlib import Path
 from typing import Any

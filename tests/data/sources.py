@@ -1,4 +1,4 @@
-"""Small files and stand-ins for the hub, shared by the tests of tasks and suites."""
+"""Small files and replacements of the hub, shared by the tests of tasks and suites."""
 
 import csv
 import json
@@ -14,14 +14,14 @@ SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def shared(name: str) -> str:
-    """A public data file's path; skips the test where there is none."""
+    """Return a public data file's path; skip the test if it is missing."""
     if not (SHARED / name).is_file():
         pytest.skip(f"needs {SHARED / name}")
     return str(SHARED / name)
 
 
 def write_jsonl(path: Path, rows: Sequence[object]) -> str:
-    """Texts are written as they are, everything else as JSON."""
+    """Write texts as they are, everything else as JSON."""
     lines = (row if isinstance(row, str) else json.dumps(row) for row in rows)
     path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
     return str(path)
@@ -42,7 +42,7 @@ class FakeDatasetsError(Exception):
 def fake_datasets(
     monkeypatch: pytest.MonkeyPatch, rows: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Exception
 ) -> list[tuple[str | None, ...]]:
-    """Stand in for the `datasets` package: rows for every split, or by split, or an error.
+    """Replace the `datasets` package: rows for every split, or by split, or an error.
 
     Returns the list of calls it gets: (name, config, split, revision).
     """

@@ -89,7 +89,7 @@ def test_the_whole_conversation_is_what_the_template_writes() -> None:
 @pytest.mark.parametrize(
     ("template", "end"),
     [
-        (CHATML, END),  # EOS is another token: a model that learnt EOS would not stop where its turn ends
+        (CHATML, END),  # EOS is another token: a model that learns EOS would not stop at the end of its turn
         (LLAMA, EOS),
         (WITHOUT_END, EOS),
         (CHATML.replace("<|im_end|>", f" {END}{EOS}"), END),  # white space before it

@@ -1,4 +1,4 @@
-"""Files as rows: every format gives the same rows, and what is wrong with a file is said with its line."""
+"""Files as rows: every format gives the same rows, and errors name the line."""
 
 import json
 from pathlib import Path
@@ -118,7 +118,7 @@ class TestJson:
 class TestJsonl:
     @pytest.mark.parametrize(
         ("line", "got"),
-        [("{oops", "'{oops'"), ("", "''"), ("[" * 100_000, "'[[[["), ("1" * 5_000, "'1111"), ("[1]", "[1]"),
+        [("{oops", "'{oops'"), ("[" * 100_000, "'[[[["), ("1" * 5_000, "'1111"), ("[1]", "[1]"),
          ("null", "None")],
     )  # fmt: skip
     def test_a_bad_line_is_named(self, tmp_path: Path, line: str, got: str) -> None:
@@ -134,7 +134,11 @@ class TestJsonl:
     def test_bytes_that_are_no_utf8(self, tmp_path: Path) -> None:
         path = tmp_path / "rows.jsonl"
         path.write_bytes(b'{"a": "caf\xe9"}\n')
-        assert refusal(path).startswith("line 1: must be a JSON object, got")
+        assert refusal(path).startswith("line 1: must be UTF-8, got b'\\xe9")
+
+    def test_blank_lines_are_skipped_but_counted(self, tmp_path: Path) -> None:
+        path = write_jsonl(tmp_path / "rows.jsonl", [{}, "", " \r", {}])
+        assert [row.where for row in read_rows(path)] == [f"{path}: line 1", f"{path}: line 4"]
 
     def test_values_need_not_be_objects(self, tmp_path: Path) -> None:
         path = write_jsonl(tmp_path / "rows.jsonl", [[1, 2], "null"])

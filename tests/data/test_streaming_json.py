@@ -1,4 +1,4 @@
-"""Rows of JSON and JSONL files: pieces of any size give the same, and every fault is named with its place."""
+"""Rows of JSON and JSONL files: chunk sizes do not matter, and errors name the position."""
 
 import io
 import json

@@ -20,7 +20,7 @@ DEFAULTS = {
     "training": "training: {learning_rate: {loguniform: [1e-5, 3e-4]}}",
     "evaluation": "evaluation: {attacks: [{kind: prefill, tokens: [3, 5]}]}",
 }
-"""Parts that are added to a space file without them."""
+"""Fields that are added to a space file that lacks them."""
 
 
 def load(folder: Path, text: str) -> Sweep:

@@ -1,4 +1,4 @@
-"""Earlier runs, as `search.warm_start` names them."""
+"""Earlier runs, as named by `search.warm_start`."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ def space(tmp_path: Path) -> Sweep:
 
 
 def earlier_run(space: Sweep, *lengths: int, **hashes: str) -> None:
-    """A run with a completed trial of each length, its first hash that of other contents."""
+    """Return a run with a completed trial of each length, and the hash of other contents."""
     identity = store.SweepIdentity.new("earlier", "h", {}, hashes)
     writer = store.create(space.search.warm_start[0], identity)
     for length in lengths:

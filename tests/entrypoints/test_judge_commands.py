@@ -28,7 +28,7 @@ def invoke(*arguments: str) -> Result:
 
 @pytest.fixture
 def run(tmp_path: Path) -> str:
-    """Two trials with four kinds of answers, and one that failed."""
+    """Two trials with four kinds of answers, and a failed one."""
     run = str(tmp_path / "run")
     writer = store.create(run, SweepIdentity(SWEEP_ID, "quickstart", "h", {}, "now"))
     for seed in (1, 2):
@@ -51,7 +51,7 @@ def test_rejudge_stores_verdicts_beside_the_trials(run: str) -> None:
     assert result.exit_code == 0, result.stderr
     assert contents(run) == before
     assert "RSR" in result.stdout
-    assert "50 % 2? [22, 78]" in result.stdout  # 4 of 8 safe, 2 empty answers still in n
+    assert "50 % 2? [22, 78]" in result.stdout  # 4 of 8 safe, 2 empty answers included in n
     assert "utility" not in result.stdout
     identifier = judge_id(RefusalJudge())
     assert f"verdicts {run}/verdicts/{identifier}" in result.stdout
@@ -171,7 +171,7 @@ def test_rejudge_refuses(run: str, tmp_path: Path) -> None:
 def test_verdicts_of_trials_that_are_gone_or_damaged(run: str) -> None:
     invoke("rejudge", run, "--judge", "refusal")
     folder = Path(run, "verdicts", judge_id(RefusalJudge()))
-    (folder / ".trial-1.parquet.tmp").write_bytes(b"half")  # what a killed writer leaves
+    (folder / ".trial-1.parquet.tmp").write_bytes(b"half")  # left by a killed writer
     Path(run, "commits", "trial-2.json").unlink()
     assert set(store.open(run).verdicts()["trial_id"].to_pylist()) == {"trial-1"}
     with pytest.raises(StoreError, match="committed trial"):

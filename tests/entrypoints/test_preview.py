@@ -1,4 +1,4 @@
-"""The command `preview`: options, what it prints, and how it ends."""
+"""The command `preview`: options, output, and exit codes."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""When a run may be gone on with, as `lookahead-ray sweep` says it; nothing is trained."""
+"""Conditions for resuming a run with `lookahead-ray sweep`, without training."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ SPACE = (
 
 @pytest.fixture
 def space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A space, and a driver that commits one more trial whenever it runs."""
+    """A space, and a driver that commits one more trial in each session."""
     monkeypatch.chdir(tmp_path)
 
     def run_sweep(sweep: Any, sink: Sink, observer: Observer, warm: Any) -> SweepResult:
@@ -103,7 +103,7 @@ def test_changed_contents_are_named_and_moved_ones_are_no_change(space: Path) ->
 
 
 def test_old_runs_are_still_read(space: Path) -> None:
-    """Reading asks for no hash."""
+    """Reading requests no hash."""
     sweep()
     run = CliRunner().invoke(app, ["tables", "runs/mine"], prog_name="lookahead-ray")
     assert run.exit_code == 0, run.stderr
@@ -119,9 +119,9 @@ def test_a_second_sweep_is_refused_while_the_first_only_starts(
         while not (run / "lock").exists():
             assert first.process.poll() is None, first.text()
             time.sleep(0.01)
-        time.sleep(0.1)  # it says who holds the lock right after
+        time.sleep(0.1)  # it prints the lock's holder immediately
         os.kill(first.process.pid, signal.SIGSTOP)
-        assert not (run / "sweep.json").exists()  # nothing was looked at yet
+        assert not (run / "sweep.json").exists()  # nothing has been checked yet
         second = SweepProcess(Path("embedded"), run, options=options)
         assert second.process.wait(60) == 2
         (line,) = second.text().splitlines()

@@ -1,4 +1,4 @@
-"""A user's own space file works from any directory, and asks the seed model where it says so."""
+"""A user's own space file works from any directory, and uses the seed model where it says so."""
 
 import json
 import sys
@@ -27,7 +27,7 @@ def invoke(*arguments: str) -> Result:
 
 @pytest.fixture
 def mine(tmp_path: Path) -> Path:
-    """A folder with a space, its phrases and its data."""
+    """Create a folder with a space, its phrases and its data."""
     folder = tmp_path / "projects" / "mine"
     (folder / "model").mkdir(parents=True)
     (folder / "model" / "model.safetensors").write_bytes(b"")
@@ -40,7 +40,7 @@ def mine(tmp_path: Path) -> Path:
 class TestFromAnyDirectory:
     @pytest.fixture(params=["here", "above", "elsewhere"])
     def space(self, mine: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-        """The space's path, as a user in that directory writes it."""
+        """Return the space's path, as a user in that directory writes it."""
         match request.param:
             case "here":
                 monkeypatch.chdir(mine)
@@ -87,7 +87,7 @@ class Preflight:
 
 
 def ask_the_model(mine: Path) -> None:
-    """Have the space take its phrases from the model instead of the file."""
+    """Make the space take its phrases from the model instead of the file."""
     text = (mine / "mine.yaml").read_text().replace("path: phrases.txt", "model_openings: 3")
     (mine / "mine.yaml").write_text(text)
 
@@ -100,11 +100,11 @@ def test_validate_says_what_the_model_would_be_asked_and_does_not_load_it(mine: 
 
 
 class TestOpenings:
-    """`sweep` with a space that asks the seed model, which answers here from a list."""
+    """`sweep` with a space that uses the seed model's openings, here from a list."""
 
     @pytest.fixture
     def swept(self, mine: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-        """The sweeps that the driver is given, in the space's folder; it ends with an error."""
+        """Collect the sweeps that the driver gets; it ends with an error."""
         ask_the_model(mine)
         monkeypatch.chdir(mine)
         given: list[Any] = []

@@ -29,7 +29,7 @@ ENDINGS: dict[int, Callable[[], BaseException]] = {
     REFUSED: lambda: ConfigError("too few GPUs"),
     HALF_WRITTEN: KeyboardInterrupt,
 }
-"""Seed -> what ends the trial after its model was written."""
+"""Random seed -> what ends the trial after its model was written."""
 
 
 def invoke(*arguments: str) -> Result:
@@ -38,7 +38,7 @@ def invoke(*arguments: str) -> Result:
 
 @pytest.fixture
 def jobs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Job]:
-    """The jobs that were run: each writes a file and is measured, or fails as its seed says."""
+    """Collect the jobs that run: each writes a file and is measured, or fails as its random seed says."""
     monkeypatch.chdir(tmp_path)
     Path("one.yaml").write_text("task: {name: word_problems}\npreview: {strategy: true}\n")
     Path("space.yaml").write_text(
@@ -158,7 +158,7 @@ def only_line(result: Result) -> str:
 
 
 def kept_aside() -> Path:
-    """The one directory there, under its temporary name."""
+    """Return the only directory there, under its temporary name."""
     (kept,) = Path("models").iterdir()
     assert kept.name.startswith(".out-")
     assert kept.stat().st_mode & 0o777 == 0o755
@@ -185,12 +185,12 @@ def test_whatever_ends_the_measurement_keeps_the_model(
     command = f"lookahead-ray evaluate {kept} --space one.yaml {' '.join(settings)}"
     expected = f"{begins}; the trained model, not measured in full, is in {kept}; measure it with: {command}"
     assert only_line(result).startswith(expected)
-    again = invoke("one.yaml", "--output", "models/out")  # the same place is free
+    again = invoke("one.yaml", "--output", "models/out")  # the same output path is free
     assert again.exit_code == 0
 
 
 def test_the_command_that_measures_is_understood(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Points to begin with may name a dimension that the command fixes."""
+    """Enqueued points may name a dimension that the command fixes."""
     with Path("space.yaml").open("a") as file:
         file.write("search: {enqueue: [{preview: true}]}\n")
     settings = ["--set", "preview={strategy: true, length_tokens: 2}", "--set", "training.learning_rate=1e-4"]
@@ -215,7 +215,7 @@ def test_an_adapter_that_was_not_measured_says_how_it_is_loaded(jobs: list[Job])
 
 
 def finished(result: Result, card: bool = True) -> None:
-    """The model is at its place, all of it, and the last line says so."""
+    """Assert that the whole model is at its path, and the last line says so."""
     assert [path.name for path in Path("models").iterdir()] == ["out"]
     assert sorted(path.name for path in Path("models/out").iterdir()) == ["README.md"] * card + [
         WEIGHTS,

@@ -29,7 +29,7 @@ SETTINGS = (
     "safety.benign_prompts=10",
     "evaluation.safety_new_tokens=4",
     "evaluation.task_new_tokens=4",
-    "training.precision=fp32",  # so that other batches round no answer to another
+    "training.precision=fp32",  # so that other batches change no answer by rounding
 )
 
 
@@ -38,7 +38,7 @@ COMMAND = (sys.executable, "-m", "lookahead_ray.cli.main")
 
 
 def lookahead_ray(folder: Path, *words: str) -> str:
-    """What the command printed, after asserting exit code 0."""
+    """Return the output, after asserting exit code 0."""
     done = subprocess.run(
         [*COMMAND, *words],
         cwd=folder,

@@ -1,4 +1,4 @@
-"""One judge of a run: which rows it speaks of, with what verdicts, and within what limits."""
+"""One judge of a run: its rows, verdicts and bounds."""
 
 from dataclasses import replace
 
@@ -51,7 +51,7 @@ def test_under_protocol_paper_answers_without_a_verdict_are_dropped() -> None:
 
 @pytest.mark.parametrize(("protocol", "safe", "of"), [("paper", 3, 4), ("fixed", 1, 5)])
 def test_golden_rate_of_scores(protocol: str, safe: int, of: int) -> None:
-    """1, 3, 4 and 5, and a reply without a score."""
+    """Scores 1, 3, 4 and 5, and a reply without a score."""
     scores = {"a": 1, "b": 3, "c": 4, "d": 5}
 
     def judge(prompt: str, prefill: str, answer: str) -> JudgeScore:

@@ -1,4 +1,4 @@
-"""Rates: the right rows, the right verdicts, Wilson's interval."""
+"""Rates: the counted rows and verdicts, Wilson's interval."""
 
 import math
 from dataclasses import replace
@@ -31,7 +31,7 @@ def rows(metric: Metric, *verdicts: Verdict) -> list[Generation]:
 
 
 def wilson(k: int, n: int) -> tuple[float, float]:
-    """The interval by its formula."""
+    """Return the interval by its formula."""
     z, p = 1.959963984540054, k / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))

@@ -1,4 +1,4 @@
-"""Machines for tests: nodes as `describe_this_node` would describe them."""
+"""Machines for tests: nodes as `describe_this_node` describes them."""
 
 from lookahead_ray.hardware.node import Node
 from lookahead_ray.hardware.precision import MatmulSpeed

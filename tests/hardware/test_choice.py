@@ -1,4 +1,4 @@
-"""What `auto` becomes on which machine, and what no machine can hold."""
+"""The values of `auto` on each machine, and what no machine can hold."""
 
 import json
 from dataclasses import asdict
@@ -34,7 +34,7 @@ def placed(here: Node, **fields: Any) -> tuple[int, float]:
     [
         (node(cores=1), {}, (1, 0)),
         (node(cores=2), {}, (2, 0)),
-        (node(cores=16), {}, (2, 0)),  # a rank for each micro-batch
+        (node(cores=16), {}, (2, 0)),  # one rank per micro-batch
         (node(cores=16), {"training": {"batch_size": 64}}, (16, 0)),
         (node(cores=16), {"cpus_per_worker": 16.0}, (1, 0)),
         (node(gpus=1), {}, (1, 1)),

@@ -1,4 +1,4 @@
-"""Which number format is chosen, on this CPU and on emulated ones."""
+"""The chosen number format, on this CPU and on emulated ones."""
 
 import os
 import subprocess
@@ -12,11 +12,11 @@ from lookahead_ray.hardware import precision
 from lookahead_ray.hardware.precision import MatmulSpeed, measure_matmul, torch_dtype
 
 WITHOUT_BF16 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
-"""Environment variables that make a CPU multiply bf16 as one with AVX2 alone does: slowly."""
+"""Environment variables that make a CPU multiply bf16 as one with AVX2 only: slowly."""
 
 
 def chosen(environment: dict[str, str]) -> list[str]:
-    """Precision, and how many times as fast bf16 products are, in a process with `environment`."""
+    """Return the precision and the relative speed of bf16 products, in a process with `environment`."""
     script = (
         "from lookahead_ray.hardware.precision import measure_matmul\n"
         "found = measure_matmul('cpu')\nprint(found.precision, found.bf16_gain)"

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lookahead_ray.evaluate.generation.generate import generate
 
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.data.chat import Rendered
-from lookahead_ray.evaluate.generation.generate import generate
+from lookahead_ray.disk_cache import DiskCache
 from lookahead_ray.method.context import Context, Generate
-from lookahead_ray.method.disk_cache import Cache
 from lookahead_ray.method.reporting import Writing
 from lookahead_ray.train.model import forward
 from tests.toy import toy_model
@@ -20,10 +20,10 @@ from tests.toy import toy_model
 
 @dataclass
 class Ranks:
-    """`world_size` ranks as threads; `run` gives what each of them returned, by rank."""
+    """`world_size` ranks as threads; `run` returns the result of each, by rank."""
 
     world_size: int
-    cache: Cache
+    cache: DiskCache
     model: Any = None
     tokenizer: Any = None
     generate: Generate | None = None
@@ -82,14 +82,14 @@ class Ranks:
             gather=gather,
             report=lambda *what: self.told.append(what),
         )
-        context.__dict__["seed_hash"] = self.seed_hash  # in place of hashing weight files
+        context.__dict__["seed_hash"] = self.seed_hash  # instead of hashing weight files
         return context
 
 
 def greedy(
     model: Any, prompts: Sequence[Sequence[int]], max_new_tokens: int, progress: Callable[[Writing], None]
 ) -> list[list[int]]:
-    """Generation that never ends by itself."""
+    """A generator that never ends."""
     return generate(
         model,
         prompts,
@@ -102,6 +102,6 @@ def greedy(
 
 
 def alone(folder: Path, **changes: Any) -> Context:
-    """The context of an only rank."""
-    (context,) = Ranks(1, Cache(folder), **changes).run(lambda context: context)
+    """Return the context of a single rank."""
+    (context,) = Ranks(1, DiskCache(folder), **changes).run(lambda context: context)
     return context

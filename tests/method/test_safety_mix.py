@@ -70,10 +70,13 @@ class TestMix:
         [
             ("{", "line 2: must be a JSON object, got '{'"),
             ("[1]", r"line 2: must be a JSON object, got '\[1\]'"),
-            ({"answer": "No."}, "line 2: field prompt must be a text that is not blank, got None"),
-            ({"prompt": " "}, "line 2: field prompt must be a text that is not blank, got ' '"),
-            ({"prompt": "a", "answer": ""}, "line 2: field answer must be a text that is not blank, got ''"),
-            ({"prompt": "a", "answer": 3}, "line 2: field answer must be a text that is not blank, got 3"),
+            ({"answer": "No."}, "line 2: field prompt must be present, got fields"),
+            ({"prompt": " "}, "line 2: field prompt must be a string that is not blank, got ' '"),
+            (
+                {"prompt": "a", "answer": ""},
+                "line 2: field answer must be a string that is not blank, got ''",
+            ),
+            ({"prompt": "a", "answer": 3}, "line 2: field answer must be a string that is not blank, got 3"),
         ],
     )
     def test_rows_that_break_a_rule_are_refused(self, tmp_path: Path, row: object, rule: str) -> None:
@@ -82,7 +85,7 @@ class TestMix:
             safety_examples(SafetyMix(path=path), TRAIN, [])
 
     def test_files_that_cannot_be_read_are_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match=r"none\.jsonl: path: must be a readable UTF-8 file"):
+        with pytest.raises(DataError, match=r"none\.jsonl: path: must be an existing file"):
             safety_examples(SafetyMix(path=str(tmp_path / "none.jsonl")), TRAIN, [])
         with pytest.raises(DataError, match="must hold at least one row"):
             safety_examples(SafetyMix(path=written(tmp_path, "")), TRAIN, [])

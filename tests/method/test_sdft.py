@@ -1,4 +1,4 @@
-"""SDFT: what the seed model is asked, which rewrites are rejected, a cache that survives kills and damage."""
+"""SDFT: requests to the seed model, rejected rewrites, and a cache that survives kills and damage."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,8 +9,8 @@ import pytest
 
 from lookahead_ray.config.method import SdftMethod
 from lookahead_ray.data.example import Example
+from lookahead_ray.disk_cache import DiskCache
 from lookahead_ray.method import vanilla
-from lookahead_ray.method.disk_cache import Cache
 from lookahead_ray.method.registry import METHODS
 from lookahead_ray.method.reporting import Writing
 from lookahead_ray.method.sdft import REASONS, Draft, prepare, rejection, rewrite_prompt
@@ -25,7 +25,7 @@ EXAMPLES = [replace(MATH, instruction=f"What is {n} + 1?", answer=f"{n + 1}\n###
 
 
 class Writer:
-    """Stands for the seed model: answers by number, and remembers what it was asked."""
+    """A replacement of the seed model that answers by number and records its requests."""
 
     def __init__(self, answers: Any = None, fail_after: int | None = None) -> None:
         self.answers, self.fail_after = answers, fail_after
@@ -54,7 +54,9 @@ class Writer:
 def run(
     folder: Path, writer: Writer, examples: Sequence[Example] = EXAMPLES, world_size: int = 1, **changes: Any
 ) -> Any:
-    ranks = Ranks(world_size, Cache(folder), model=object(), tokenizer=TOKENIZER, generate=writer, **changes)
+    ranks = Ranks(
+        world_size, DiskCache(folder), model=object(), tokenizer=TOKENIZER, generate=writer, **changes
+    )
     results = ranks.run(lambda context: prepare(examples, CONFIG, context))
     assert all(result == results[0] for result in results)
     return results[0]
@@ -134,7 +136,7 @@ class TestPrepare:
         assert result.counts == {"rewritten": 4, **{f"rejected_{reason}": 1 for reason in REASONS}}
 
     def test_progress_is_reported_within_batches(self, tmp_path: Path) -> None:
-        ranks = Ranks(1, Cache(tmp_path), model=object(), tokenizer=TOKENIZER, generate=Writer())
+        ranks = Ranks(1, DiskCache(tmp_path), model=object(), tokenizer=TOKENIZER, generate=Writer())
         ranks.run(lambda context: prepare(EXAMPLES, CONFIG, context))
         assert [done for _, done, _ in ranks.told] == [0, 1.5, 3, 3, 4.5, 6, 6, 7.5, 9]
         assert ranks.told[1] == ("rewriting 9 answers with the seed model · 17 %", 1.5, 9)

@@ -1,4 +1,4 @@
-"""log p_0: the seed model's own numbers, shared out among ranks, kept on disk by content."""
+"""log p_0: the seed model's own values, sharded over ranks, cached on disk by content."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lookahead_ray.data.chat import Rendered
-from lookahead_ray.method.disk_cache import Cache
+from lookahead_ray.disk_cache import DiskCache
 from lookahead_ray.method.seed_log_probs import reference_log_probs
 from tests.method.contexts import Ranks
 from tests.toy import toy_model
@@ -18,7 +18,7 @@ ROWS = [*make_rows(8), Rendered((4, 5), (6,))]
 
 
 class Counting:
-    """A model that counts the rows it is asked about."""
+    """A model that counts the rows of its forward passes."""
 
     def __init__(self, model: Any) -> None:
         self.module, self.device, self.rows = model, model.device, 0
@@ -42,7 +42,7 @@ def by_hand(model: Any, row: Rendered) -> list[float]:
 @pytest.mark.parametrize("world_size", [1, 2, 3, 12])
 def test_every_rank_gets_what_the_seed_model_says(tmp_path: Path, world_size: int) -> None:
     model = Counting(toy_model())
-    found = Ranks(world_size, Cache(tmp_path), model).run(lambda c: reference_log_probs(ROWS, c))
+    found = Ranks(world_size, DiskCache(tmp_path), model).run(lambda c: reference_log_probs(ROWS, c))
     assert model.rows == len(ROWS)  # each row once, by some rank; of twelve ranks three have none
     for rank in found:
         assert rank == found[0]
@@ -52,7 +52,7 @@ def test_every_rank_gets_what_the_seed_model_says(tmp_path: Path, world_size: in
 
 def test_a_model_in_half_precision_answers_in_full(tmp_path: Path) -> None:
     model = toy_model().to(torch.bfloat16)
-    (found,) = Ranks(1, Cache(tmp_path), model, batch_size=1).run(lambda c: reference_log_probs(ROWS, c))
+    (found,) = Ranks(1, DiskCache(tmp_path), model, batch_size=1).run(lambda c: reference_log_probs(ROWS, c))
     for row in ROWS:
         # A log-softmax in bf16 would keep 8 bits; this equals that of the logits widened to fp32.
         assert found[row] == pytest.approx(by_hand(model, row), rel=1e-6, abs=1e-6)
@@ -61,13 +61,13 @@ def test_a_model_in_half_precision_answers_in_full(tmp_path: Path) -> None:
 class TestCache:
     def ask(self, folder: Path, rows: Any = ROWS, seed_hash: str = "seed", world_size: int = 2) -> Any:
         model = Counting(toy_model())
-        ranks = Ranks(world_size, Cache(folder), model, seed_hash=seed_hash)
+        ranks = Ranks(world_size, DiskCache(folder), model, seed_hash=seed_hash)
         return ranks.run(lambda c: reference_log_probs(rows, c))[-1], model.rows
 
     def test_the_same_rows_are_asked_about_once(self, tmp_path: Path) -> None:
         first, asked = self.ask(tmp_path)
         assert asked == len(ROWS)
-        assert self.ask(tmp_path) == (first, 0)  # to the bit
+        assert self.ask(tmp_path) == (first, 0)  # to the last bit
         assert self.ask(tmp_path, world_size=1) == (first, 0)
 
     def test_other_rows_or_another_model_are_another_matter(self, tmp_path: Path) -> None:
@@ -98,5 +98,5 @@ class TestCache:
         with torch.no_grad():
             model.lm_head.weight[0, 0] = torch.nan
         with pytest.raises(FloatingPointError, match="not finite"):
-            Ranks(2, Cache(tmp_path), model).run(lambda c: reference_log_probs(ROWS, c))
+            Ranks(2, DiskCache(tmp_path), model).run(lambda c: reference_log_probs(ROWS, c))
         assert list(tmp_path.rglob("*.json")) == []

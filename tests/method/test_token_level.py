@@ -1,4 +1,4 @@
-"""The token-level objectives: numbers by hand, autograd of the plain formula in float64, whole rows."""
+"""The token-level objectives: values by hand, autograd of the plain formula in float64, whole rows."""
 
 import math
 from pathlib import Path
@@ -9,8 +9,8 @@ import torch
 
 from lookahead_ray.config.method import ConstrainedSftMethod, TokenKlMethod
 from lookahead_ray.data.chat import Rendered
+from lookahead_ray.disk_cache import DiskCache
 from lookahead_ray.method import vanilla
-from lookahead_ray.method.disk_cache import Cache
 from lookahead_ray.method.registry import METHODS
 from lookahead_ray.method.token_level import betas, constrained_sft, constrained_weights, token_kl
 from lookahead_ray.train.model import supervised
@@ -35,7 +35,7 @@ def numbers(seed: int, count: int = 40) -> tuple[torch.Tensor, torch.Tensor, tor
 def reference_losses(
     model: Any, seed: Any, rows: list[Rendered], config: Any
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Both objectives in float64, token by token from full logits, as the papers write them."""
+    """Return both objectives in float64, token by token from full logits, as the papers write them."""
     kl, constrained = [], []
     for row in rows:
         ids = torch.tensor([[*row.prompt_ids, *row.answer_ids]])
@@ -43,7 +43,7 @@ def reference_losses(
         with torch.no_grad():
             log_p0 = seed(input_ids=ids).logits[0].double().log_softmax(-1)
         for position, token in enumerate(row.answer_ids, start=1):
-            at = len(row.prompt_ids) + position - 2  # the input that this token follows
+            at = len(row.prompt_ids) + position - 2  # the input before this token
             beta = config.beta
             if position <= config.bias_length:
                 beta = config.first_beta if position == 1 else config.bias_beta
@@ -161,7 +161,7 @@ class TestGradients:
 class TestRows:
     @pytest.mark.parametrize("config", [KL, CONSTRAINED], ids=lambda config: config.name)
     def test_equals_the_formula_token_by_token(self, tmp_path: Path, config: Any) -> None:
-        seed, model = toy_model(0), toy_model(1)  # far apart from one another
+        seed, model = toy_model(0), toy_model(1)  # very different models
         loss = METHODS[config.name].row_loss(ROWS, config, alone(tmp_path, model=seed))
         expected = dict(
             zip(("token_kl", "constrained_sft"), reference_losses(model, seed, ROWS, config), strict=True)
@@ -209,6 +209,6 @@ class TestRows:
 
     def test_rows_that_are_equal_share_their_reference(self, tmp_path: Path) -> None:
         rows = [ROWS[0], ROWS[1], ROWS[0]]
-        ranks = Ranks(2, Cache(tmp_path), model=toy_model())
+        ranks = Ranks(2, DiskCache(tmp_path), model=toy_model())
         for loss in ranks.run(lambda context: METHODS["token_kl"].row_loss(rows, KL, context)):
             assert loss(toy_model(1), rows).item() > loss(toy_model(1), rows[:2]).item()

@@ -39,7 +39,7 @@ SHAPE: dict[str, Any] = {
 
 
 def rope(kind: str, **numbers: Any) -> dict[str, Any]:
-    """Rotary positions of a kind."""
+    """Rotary position settings of a kind."""
     return {"rope_type": kind, "rope_theta": 10000.0, **numbers}
 
 
@@ -89,6 +89,6 @@ FAMILIES: dict[str, PreTrainedConfig] = {
 
 
 def make(name: str) -> Any:
-    """The family's model in fp32 and evaluation mode, its weights the same each time."""
+    """Return the family's model in fp32 and evaluation mode, with fixed weights."""
     torch.manual_seed(0)
     return AutoModel.from_config(FAMILIES[name]).float().eval()

@@ -1,4 +1,4 @@
-"""Any causal language model with a chat template: trained, asked, measured, saved and loaded alike.
+"""Every causal language model with a chat template: training, generation, evaluation, saving, loading.
 
 Each family is compared with a plain use of the same model: whole sequences, one row at a time, no padding, no
 cache.
@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+from lookahead_ray.evaluate.generation.generate import end_token_ids, generate
 
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.training import LoraConfig, TrainingConfig
 from lookahead_ray.data.chat import end_token_id, prompt_ids, render_all
 from lookahead_ray.data.example import Example
 from lookahead_ray.errors import ModelError
-from lookahead_ray.evaluate.generation.generate import end_token_ids, generate
 from lookahead_ray.evaluate.teacher_forced import divergence, early_log_probs
 from lookahead_ray.method import vanilla
 from lookahead_ray.model import load
@@ -61,7 +61,7 @@ def answers(model: Any, prompts: Any = PROMPTS, new_tokens: int = 12) -> list[li
 
 
 def plain_answer(model: Any, prompt: Any, new_tokens: int) -> list[int]:
-    """Greedy, the whole sequence anew for each token."""
+    """Generate greedily, with a full forward pass over the sequence for each token."""
     ends, ids = end_token_ids(model, end_token_id(TOKENIZER)), list(prompt)
     with torch.no_grad():
         for _ in range(new_tokens):

@@ -1,4 +1,4 @@
-"""The embedded model's cache, and what is refused; nothing is converted here."""
+"""The embedded model's cache and its refusals; nothing is converted here."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lookahead_ray.config.model import EMBEDDED, EMBEDDED_UNALIGNED, ModelConfig
+from lookahead_ray.disk_cache import CACHE_VARIABLE
 from lookahead_ray.errors import ModelError
 from lookahead_ray.model import embedded, load
 
@@ -16,7 +17,7 @@ from lookahead_ray.model import embedded, load
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory = tmp_path / "cache"
-    monkeypatch.setenv(embedded.CACHE_VARIABLE, str(directory))
+    monkeypatch.setenv(CACHE_VARIABLE, str(directory))
     return directory
 
 
@@ -43,7 +44,7 @@ def no_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Maker:
-    """Stands for a conversion; writes two files with time in between."""
+    """A replacement of the conversion; writes two files with time in between."""
 
     def __init__(self, fail: bool = False) -> None:
         self.calls: list[Path] = []
@@ -97,16 +98,6 @@ class TestOnce:
 
 
 class TestDirectories:
-    def test_the_cache_is_configured(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert embedded.cache_dir() == cache
-        monkeypatch.setenv(embedded.CACHE_VARIABLE, "~/models")
-        assert embedded.cache_dir() == Path.home() / "models"
-        monkeypatch.delenv(embedded.CACHE_VARIABLE)
-        monkeypatch.setenv("XDG_CACHE_HOME", "/x")
-        assert embedded.cache_dir() == Path("/x/lookahead-ray")
-        monkeypatch.delenv("XDG_CACHE_HOME")
-        assert embedded.cache_dir() == Path.home() / ".cache" / "lookahead-ray"
-
     def test_the_aligned_model_is_cached_under_its_adapters_content(
         self, adapter: Path, package: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -1,4 +1,4 @@
-"""A model is recognised without all of its weights being read."""
+"""A model is identified without reading all of its weights."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def test_large_files_are_read_at_both_ends_and_between(model: Path) -> None:
         poke(model / "large.safetensors", position)
         seen.add(fingerprint(str(model)))
     assert len(seen) == 4
-    poke(model / "large.safetensors", BLOCK_BYTES + 1)  # what the module says that it doesn't see
+    poke(model / "large.safetensors", BLOCK_BYTES + 1)  # a documented blind spot of the module
     assert fingerprint(str(model)) in seen
 
 

@@ -1,4 +1,4 @@
-"""Golden: Llama-2's chats under `model.protocol`, as text; the facts are of fb1749e."""
+"""Golden values: Llama-2's chats under `model.protocol`, as text; from fb1749e."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ SUM = Example(None, "What is 3 + 4?", "3 + 4 = 7\n#### 7")
 
 
 def saved(folder: Any, template: str) -> ModelConfig:
-    """A tokenizer as Llama-2's, which puts a space in front of all text that it encodes, in `folder`."""
+    """Save a tokenizer like Llama-2's, which puts a space in front of all text, in `folder`."""
     tokenizer = bpe.llama2()
     tokenizer.add_special_tokens({"bos_token": "<s>", "eos_token": "</s>"})
     tokenizer.chat_template = template
@@ -101,5 +101,5 @@ def test_another_chat_format_is_refused(tmp_path: Any) -> None:
 
 
 def written(tokenizer: Any, ids: Any) -> str:
-    """The pieces in a row; spaces as they stand in them."""
+    """Return the pieces in a row, with their spaces."""
     return "".join(tokenizer.convert_ids_to_tokens(list(ids))).replace("▁", " ")

@@ -1,4 +1,4 @@
-"""Python code that comes with a model is never run or asked about: one line, or the built-in class."""
+"""Python code that comes with a model never runs: an error in one line, or the built-in class."""
 
 import ast
 import builtins
@@ -54,7 +54,7 @@ RULE = r"needs Python code of its own \(.*\), which is never run: use .* or upda
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A model with files of Python code beside it, which none of its configuration mentions yet."""
+    """Save a model with Python files that its configuration does not mention yet."""
     folder = make_model(tmp_path / "model")
     for path in (folder / "own.py", folder / "custom_generate" / "generate.py"):
         path.parent.mkdir(exist_ok=True)
@@ -117,7 +117,7 @@ def test_a_known_architecture_loads_as_transformers_has_it(folder: Path, kind: s
 
 
 def test_weights_that_the_built_in_class_does_not_know(folder: Path) -> None:
-    """Transformers only warns, and would begin with random weights."""
+    """Transformers only warns, and would start with random weights."""
     file = folder / "model.safetensors"
     weights = {name.replace("q_proj", "query"): weight for name, weight in load_file(file).items()}
     save_file(weights, file, metadata={"format": "pt"})
@@ -145,7 +145,7 @@ def test_a_known_architecture_that_answers_nothing(folder: Path) -> None:
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("alone", [True, False], ids=["tokenizer alone", "whole model"])
 def test_a_tokenizer(folder: Path, kind: str, known: bool, alone: bool) -> None:
-    """The built-in class, or one line."""
+    """Check that the model loads as the built-in class, or fails in one line."""
     if alone:
         for name in ("config.json", "model.safetensors", "generation_config.json"):
             (folder / name).unlink()
@@ -181,7 +181,7 @@ def test_other_errors_do_not_blame_it(folder: Path) -> None:
 
 
 def calls_of_from_pretrained(path: Path) -> list[str]:
-    """`file:line` of each mention of `from_pretrained` that may load code, but for adapters'."""
+    """Return `file:line` of each use of `from_pretrained` that may load code, except adapters'."""
     found = []
     allowed = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -1,4 +1,4 @@
-"""The objective's terms at the points where they are known."""
+"""The objective's terms at points with known values."""
 
 from dataclasses import replace
 from typing import Any
@@ -52,11 +52,11 @@ def test_safety_is_the_mean_of_rsr_and_jsr() -> None:
 @pytest.mark.parametrize(
     ("trial", "weight", "expected"),
     [
-        (SEED, 1.0, 1.0),  # the seed keeps all of its safety
-        (SEED, 0.0, 0.0),  # and has gained nothing
+        (SEED, 1.0, 1.0),  # the seed model keeps all of its safety
+        (SEED, 0.0, 0.0),  # and has no gain
         (SEED, 0.5, 0.5),
         (VANILLA, 1.0, 0.25),
-        (VANILLA, 0.0, 1.0),  # vanilla has gained all of its gain
+        (VANILLA, 0.0, 1.0),  # vanilla has its whole gain
         (VANILLA, 0.5, 0.625),
         (record(0.7, 0.5, 0.32), 0.5, 0.5 * 0.75 + 0.5 * 0.75),
         (record(1.0, 1.0, 0.52), 0.5, 0.5 * 1.25 + 0.5 * 1.25),  # both terms may exceed 1
@@ -137,7 +137,7 @@ def test_parts_have_weights_and_their_own_rows() -> None:
     trial = replace(TRIAL, generations=(*rows, *harder, *judged))
     part = SafetyPart(metric="jsr", attack="prefill_9", weight=3)
     assert rows_of(trial, part) == harder
-    assert safety_of(trial, (part,)) == pytest.approx(1 / 7)  # the dropped one leaves n
+    assert safety_of(trial, (part,)) == pytest.approx(1 / 7)  # the dropped one is not in n
     assert safety_of(trial, (SafetyPart(metric="rsr"), part)) == pytest.approx((0.7 + 3 / 7) / 4)
     with pytest.raises(ValueError, match="trial t: safety needs rsr elsewhere, got no rsr"):
         safety_of(trial, (SafetyPart(metric="rsr", suite="elsewhere"),))

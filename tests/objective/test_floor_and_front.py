@@ -1,4 +1,4 @@
-"""Recommendations under a floor and of a front, on sweeps whose truth is known."""
+"""Recommendations under a floor and of a front, on sweeps with known truth."""
 
 from dataclasses import replace
 
@@ -10,13 +10,13 @@ from lookahead_ray.sweep.recommend.recommend import recommend
 from lookahead_ray.trial.record import Generation, TrialRecord, Verdict
 from tests.sweep.recommend.truths import VANILLA, Truth, sweep
 
-FLOOR = FloorObjective(name="floor", floor=0.6)  # of the seed's 0.85
+FLOOR = FloorObjective(name="floor", floor=0.6)  # of the seed model's 0.85
 FRONT = ParetoObjective(name="pareto")
 SAFE: Truth = (0.9, 0.7, 0.3)
 
 
 def with_harmless(records: list[TrialRecord], refused: dict[str, int], n: int = 60) -> list[TrialRecord]:
-    """Records with harmless requests, of which so many are refused."""
+    """Return the records with harmless requests, of which so many are refused."""
 
     def row(record: TrialRecord, i: int) -> Generation:
         verdict: Verdict = "refused" if i < refused.get(record.trial_id, 0) else "complied"
@@ -108,7 +108,7 @@ def test_over_refusal_is_a_third_aim() -> None:
     three = ParetoObjective(name="pareto", over_refusal=True)
     records = sweep(7, VANILLA, (0.9, 0.7, 0.4), (0.8, 0.6, 0.39))
     refusing = [
-        replace(record, over_refusal=record.rsr)  # any rate: those of the rows are computed again
+        replace(record, over_refusal=record.rsr)  # any rate: it is recomputed from the rows
         for record in with_harmless(records, {"c0": 40})
     ]
     assert recommend(refusing, FRONT).trial_id == "c0"
@@ -120,7 +120,7 @@ def test_over_refusal_is_a_third_aim() -> None:
 
 
 def test_safety_is_what_the_objective_names() -> None:
-    """c0 is safe under the first attack, c1 under the second, which the objective is about."""
+    """c0 is safe under the first attack, c1 under the second, which the objective uses."""
     records = sweep(8, VANILLA, (0.3, 0.9, 0.4), (0.3, 0.1, 0.4))
     changed = []
     for record in records:
@@ -146,7 +146,7 @@ def test_safety_is_what_the_objective_names() -> None:
 
 
 def test_suites_are_drawn_apart() -> None:
-    """A second suite on which all are the same adds nothing but its share."""
+    """A second suite with equal results changes only the weight."""
     records = sweep(9, VANILLA, (0.9, 0.7, 0.4))
     both = []
     for record in records:
@@ -169,7 +169,7 @@ def test_the_simplest_of_equals_is_preferred() -> None:
         {"preview": {"strategy": "true", "length_tokens": 6}},
     )
     for place, config in enumerate((twelve, prefix, mixed, six), start=2):
-        same = records[2]  # the same answers: nothing tells them apart
+        same = records[2]  # the same answers, so the trials cannot be distinguished
         records[place] = replace(same, trial_id=f"c{place - 2}", config=config)
     result = recommend(records, WeightedObjective())
     assert result.trial_id == "c1"  # 19 characters; six tokens count as 24

@@ -1,4 +1,4 @@
-"""Synthetic trial records for the command line's tests."""
+"""Synthetic trial records for tests of the presentation."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ HOSTILE = "[bold red]x[/] \x1b[31m\x1b]0;title\x07$\\frac{1}{2}$ \u202eevil\nnew
 
 
 def rate(value: float, n: int = 160, unparsed: int = 0) -> Rate:
-    """A rate with an interval of plausible width."""
+    """Return a rate with an interval of plausible width."""
     half = 1.96 * (value * (1 - value) / n + 0.25 / n**2) ** 0.5
     return Rate(value, max(value - half, 0.0), min(value + half, 1.0), n, unparsed)
 
@@ -25,7 +25,7 @@ def record(
     error: str | None = None,
     seconds: float | None = 100.0,
 ) -> TrialRecord:
-    """One trial; `rates` are RSR, JSR, over-refusal and utility."""
+    """Return one trial; `rates` are RSR, JSR, over-refusal and utility."""
     config = {
         "model": {"path": "embedded", "revision": None},
         "task": {"name": "word_problems", "train_examples": 256, "test_examples": 128},
@@ -58,17 +58,17 @@ def record(
 
 
 def true(length_tokens: int) -> dict[str, Any]:
-    """A true preview's configuration."""
+    """Return a true preview's configuration."""
     return {"strategy": "true", "length_tokens": length_tokens, "connector": " The answer begins with: "}
 
 
 def virtual(prefix: str) -> dict[str, Any]:
-    """A virtual preview's configuration."""
+    """Return a virtual preview's configuration."""
     return {"strategy": "virtual", "prefix": prefix, "connector": " The answer begins with: "}
 
 
 def sweep() -> list[TrialRecord]:
-    """A whole sweep with a failed trial and a hostile prefix."""
+    """Return a whole sweep with a failed trial and a hostile prefix."""
     error = "ModelError: [red]out of memory[/] \x1b[2J in rank 1\nTraceback: many more lines"
     return [
         record("t0", "seed", rates=(0.92, 0.45, 0.10, 0.05), seconds=40),
@@ -83,7 +83,7 @@ def sweep() -> list[TrialRecord]:
 
 
 def recommendation() -> Recommendation:
-    """The recommendation that fits `sweep()`."""
+    """Return the recommendation that fits `sweep()`."""
     vanilla = 0.5
     scored = sorted(
         (r for r in sweep() if r.role == "search" and r.objective), key=lambda r: -(r.objective or 0)

@@ -1,4 +1,4 @@
-"""Predictions over whole sweeps that are simulated: a schedule of reports, and a clock that follows it."""
+"""Predictions over whole simulated sweeps: a schedule of reports, and a clock that follows it."""
 
 import random
 from collections.abc import Iterator
@@ -17,15 +17,15 @@ REPORT_S = 2.0
 
 @dataclass(frozen=True)
 class Stage:
-    """A phase as it will go: how long, and in how many units; 0 units report nothing but the beginning."""
+    """A phase's duration and units; 0 units report only the start."""
 
     phase: Phase
     seconds: float
     units: int = 0
-    bend: float = 1.0  # done units are (time share) ** bend: below 1 it begins fast
+    bend: float = 1.0  # done units are (time share) ** bend: below 1 it starts fast
 
     def reports(self, steps: int) -> Iterator[tuple[float, TrialProgress]]:
-        """Seconds to wait, then what is reported."""
+        """Return seconds to wait, then the report."""
         yield 0.0, TrialProgress(self.phase, "", 0, self.units, steps)
         passed = 0.0
         while passed < self.seconds:
@@ -40,7 +40,7 @@ class Stage:
 
 @dataclass
 class Simulated:
-    """A sweep that is simulated, and what was predicted in it."""
+    """A simulated sweep, and the predictions made in it."""
 
     trials: list[list[Stage]]
     now_s: float = 0.0
@@ -73,7 +73,7 @@ class Simulated:
             self.left.append(left)
 
     def wrong(self, after: float) -> float:
-        """Largest relative error of the predicted total once the share `after` of the sweep is over."""
+        """Return the largest relative error of the predicted total after the share `after` of the sweep."""
         return max(
             abs(total - self.now_s) / self.now_s if total is not None else 1.0
             for at_s, total in self.predicted
@@ -89,7 +89,7 @@ def plain_sweep(train_s: float, evaluate_s: float, seed_s: float) -> list[list[S
 
 
 def rough_sweep(train_s: float, evaluate_s: float, seed_s: float, number: int = 0) -> list[list[Stage]]:
-    """First trials load and compile, trials differ, and answers get on fast in the beginning."""
+    """First trials load and compile, trials differ, and answers progress fast at first."""
     draw = random.Random(number)
 
     def about(seconds: float) -> float:

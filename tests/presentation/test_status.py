@@ -1,4 +1,4 @@
-"""What the tables and the session alone say of a sweep."""
+"""A sweep's status from the tables and the session only."""
 
 import json
 import os

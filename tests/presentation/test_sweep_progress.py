@@ -9,7 +9,7 @@ from tests.presentation.records import HOSTILE, record, true
 
 
 class Clock:
-    """A clock that stands still until told."""
+    """A clock that stands still until it is moved."""
 
     def __init__(self) -> None:
         self.now_s = 1000.0

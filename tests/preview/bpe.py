@@ -1,4 +1,4 @@
-"""Small tokenizers of the kinds that chat models have, trained in memory; neither torch nor files."""
+"""Small tokenizers like those of chat models, trained in memory; neither torch nor files."""
 
 from typing import Any
 

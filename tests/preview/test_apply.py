@@ -1,4 +1,4 @@
-"""The two previews of the paper, against what its published code does (protocol, section Preview)."""
+"""The two previews of the paper, against the published code (protocol, section Preview)."""
 
 from dataclasses import replace
 from typing import Any
@@ -33,7 +33,7 @@ def tokenizer() -> Any:
 
 
 class PreviewContract:
-    """What holds for every preview; `preview` is the one to test."""
+    """The contract of every preview; `preview` is the one to test."""
 
     preview: PreviewConfig
 

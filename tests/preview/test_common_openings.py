@@ -1,4 +1,4 @@
-"""What beginnings of answers can stand before other answers."""
+"""Beginnings of answers that can stand before other answers."""
 
 import pytest
 
@@ -8,7 +8,7 @@ NAMES = ("Mia", "Ben", "Ida", "Tom", "Eve", "Max", "Zoe", "Leo")
 
 
 def asked(*texts: str, finished: bool = False) -> list[Answer]:
-    """Answers to questions with "how many" and "does" in common, and a name and a thing of their own."""
+    """Return answers to questions, with "how many" and "does" in common, and individual names and things."""
     return [
         Answer(f"How many things{index} does {name} have?", text, finished)
         for index, (name, text) in enumerate(zip(NAMES, texts, strict=False))

@@ -1,4 +1,4 @@
-"""Files under a preview, against bytes that the published script wrote for the same options."""
+"""Files under a preview, against the bytes that the published script wrote for the same options."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What a true preview shows of answers: as published, mended, and many at a time."""
+"""Texts shown by a true preview: as published, corrected, and in batches."""
 
 import random
 import re
@@ -42,7 +42,7 @@ LENGTHS = (1, 2, 3, 6, 12, 50)
 
 
 def answers(count: int = 150) -> list[str]:
-    """The odd ones and random mixtures, the same in each run."""
+    """Return odd texts and random mixtures, the same in each run."""
     draw = random.Random(6)
     pieces = [*"abzE 19.,-+'<>\n\t€é👩あ", "12", " 7", " the", "'re", "  ", "<|im_end|>", *TEXT]
     return ODD + ["".join(draw.choices(pieces, k=draw.randint(1, 60))) for _ in range(count)]
@@ -91,7 +91,7 @@ def test_fixed_shows_no_part_of_a_number_or_character(kind: tuple[str, Any]) -> 
             assert not (re.search(r"(\A|\s)[-+]\Z", preview) and re.match(r"\d", rest)), (preview, rest[:9])
             assert len(preview) >= before
             before = len(preview)
-            # Llama 2's first token can be the space that it puts in front itself.
+            # Llama 2's first token can be the space that the tokenizer itself puts in front.
             assert bool(preview) == bool(text) or name == "llama2"
 
 
@@ -168,7 +168,7 @@ def test_settings_of_the_tokenizer_do_not_matter(tokenizer: Any) -> None:
 
 
 class Slow:
-    """Stands for a tokenizer without a backend: a token is a character."""
+    """A replacement of a tokenizer without a backend: a token is a character."""
 
     is_fast = False
 

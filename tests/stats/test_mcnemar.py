@@ -1,4 +1,4 @@
-"""McNemar's exact test against values worked out by hand."""
+"""McNemar's exact test against values calculated by hand."""
 
 from math import comb
 

@@ -1,4 +1,4 @@
-"""What a run does on every file system."""
+"""The contract of a run on every file system."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ IDENTITY = SweepIdentity(
 
 
 def damage(run: str, name: str, content: bytes | None) -> None:
-    """Replace a file behind the store's back; None removes it."""
+    """Replace a file directly, not through the store; None removes it."""
     fs, root = url_to_fs(run)
     if content is None:
         fs.rm_file(f"{root}/{name}")
@@ -41,7 +41,7 @@ def content_of(run: str, name: str) -> bytes:
 
 
 class StoreContract:
-    """Inherit it and give a `run` fixture: the path or URL of a run that doesn't exist yet."""
+    """Subclasses give a `run` fixture: the path or URL of a run that doesn't exist yet."""
 
     def test_round_trip(self, run: str) -> None:
         records = [make_record(3), make_failed(1), make_record(2, role="vanilla")]

@@ -1,10 +1,10 @@
-"""Commits trials in child processes and kills each at a random instant.
+"""Commits trials in child processes and kills each at a random time.
 
 `python -m tests.store.kill_loop RUN KILLS SEED`
 
-One process imports everything once and forks, so that a kill costs no interpreter start. A child goes on with
-the first trial that isn't committed, as a driver would; its lock must be free although the one before was
-killed.
+One process imports everything once and forks, so that a kill costs no interpreter start. A child continues
+with the first trial that isn't committed, as a driver does; its lock must be free although the previous child
+was killed.
 """
 
 import math
@@ -21,7 +21,9 @@ from lookahead_ray.store import TABLES
 from tests.factory import make_record
 from tests.store.contract import IDENTITY
 
-CALIBRATION = 3  # trials that the first child commits in peace, to learn how long a commit takes
+CALIBRATION = (
+    3  # trials that the first child commits without being killed, to measure how long a commit takes
+)
 
 
 def start(run: str, trials: float) -> int:
@@ -47,14 +49,14 @@ def start(run: str, trials: float) -> int:
 
 
 def uncommitted(run: str) -> bool:
-    """Whether files lie in the run that no commit lists."""
+    """Return whether the run has files that no commit lists."""
     files = [path.name for path in Path(run).glob("*/**/*") if path.is_file()]
     commits = sum(name.endswith(".json") and not name.startswith(".") for name in files)
     return len(files) != (1 + len(TABLES)) * commits
 
 
 def main(run: str, kills: int, seed: int) -> None:
-    """Kill `kills` children; print how many were killed and how many commits that cut short."""
+    """Kill `kills` children; print the number of kills and of interrupted commits."""
     began = time.monotonic()
     os.waitpid(start(run, CALIBRATION), 0)
     commit_s = (time.monotonic() - began) / CALIBRATION

@@ -1,4 +1,4 @@
-"""A run on a disk that is full, for real."""
+"""A run on a real full disk."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def temporary(run: Path) -> list[Path]:
 
 
 def committing(writer: Store, number: int) -> str:
-    """Why the trial could not be committed; empty if it was."""
+    """Return why the trial could not be committed; empty if it was."""
     try:
         writer.commit(make_record(number))
     except StoreError as error:

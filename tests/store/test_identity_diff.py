@@ -1,4 +1,4 @@
-"""What is told of a sweep that isn't the one a run belongs to."""
+"""How a sweep differs from the one to which a run belongs."""
 
 import copy
 from dataclasses import replace
@@ -22,7 +22,7 @@ BEFORE = SweepIdentity("id", "mine", "", CONFIG, "2026-01-01T00:00:00+00:00", HA
 
 
 def told(*fields: tuple[str, Any], **hashes: str) -> list[str]:
-    """Changes after each dotted field was set (Ellipsis: removed) and each hash."""
+    """Return the changes after each dotted field was set (Ellipsis: removed) and each hash."""
     config = copy.deepcopy(CONFIG)
     for field, value in fields:
         *parents, last = field.split(".")
@@ -109,7 +109,7 @@ def test_long_values_are_cut() -> None:
 
 @pytest.mark.parametrize("field", ["workers", "gpus_per_worker", "training.precision"])
 def test_auto_agrees_with_any_value(field: str) -> None:
-    """Also runs from before `auto`, whose spaces said a number or nothing."""
+    """Also runs from before `auto`, whose spaces have a number or nothing."""
     before = changes(replace(BEFORE, config=CONFIG | {"workers": 2}), replace(BEFORE, config=CONFIG))
     assert before == []
     assert told((field, "auto")) == []

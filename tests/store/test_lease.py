@@ -1,4 +1,4 @@
-"""One driver at a time at a URL, where there are no locks."""
+"""A single driver at a URL, where there are no locks."""
 
 import json
 import logging
@@ -86,7 +86,8 @@ def test_a_lease_of_another_version_is_one_too(files: Files, content: bytes) -> 
 
 def test_a_driver_that_was_taken_for_dead_gets_ctrl_c(files: Files, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # those who run tests may ignore it
+    # the process that runs the tests may ignore it
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt), leased(files):  # noqa: PT012
             put(files)
@@ -96,7 +97,7 @@ def test_a_driver_that_was_taken_for_dead_gets_ctrl_c(files: Files, caplog: pyte
     assert "process 7 on elsewhere took the run over" in caplog.text
     there = read_lease(files)
     assert there
-    assert there.token == OTHER.token  # not given back: it is the other's
+    assert there.token == OTHER.token  # not released: it belongs to the other driver
 
 
 def test_of_two_that_take_over_at_once_one_holds_it(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:

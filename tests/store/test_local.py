@@ -1,4 +1,4 @@
-"""A run in a local directory: what every run does, and locks, crashes and kills."""
+"""A run in a local directory: the contract of every run, and locks, crashes and kills."""
 
 import os
 import subprocess
@@ -68,9 +68,9 @@ class TestLocal(StoreContract):
     def test_a_crash_at_any_step_leaves_nothing_visible(
         self, run: str, monkeypatch: pytest.MonkeyPatch, call: str
     ) -> None:
-        """Fails the k-th rename or fsync of a commit, for every k."""
+        """Makes the k-th rename or fsync of a commit fail, for every k."""
         writer = store.create(run, IDENTITY)
-        writer.commit(make_record(0))  # makes the directories
+        writer.commit(make_record(0))  # creates the directories
         real, left = getattr(os, call), 0
 
         def failing(*arguments: Any) -> Any:

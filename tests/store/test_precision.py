@@ -1,4 +1,4 @@
-"""Which precision a run's trials have, so that a sweep goes on with it on another machine."""
+"""The precision of a run's trials, which a resumed sweep keeps on another machine."""
 
 from dataclasses import replace
 from pathlib import Path

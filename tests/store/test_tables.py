@@ -1,4 +1,4 @@
-"""Schemas, odd values and exports."""
+"""Schemas, unusual values and exports."""
 
 import csv
 import json
@@ -211,7 +211,7 @@ def test_dropped_rows_leave_the_denominator(run: str, writer: Store) -> None:
 
 
 def test_generations_of_many_trials_group_join_and_filter(run: str, writer: Store) -> None:
-    """Dictionary columns differ between trials; what analysis does must not notice."""
+    """Dictionary columns differ between trials; the analysis must not depend on it."""
     record = make_record(1)
     for index in range(3):
         rows = tuple(replace(row, category=f"c{index}") for row in record.generations)

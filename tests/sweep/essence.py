@@ -1,4 +1,4 @@
-"""What of a record two sweeps agree on, whatever befell them."""
+"""The part of a record that is equal in two equal sweeps, whatever faults occurred."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ from lookahead_ray.trial.record import TrialRecord
 
 
 def essence(record: TrialRecord) -> TrialRecord:
-    """The record without what depends on the clock, on the sweep and on how often it was started."""
+    """Return the record without clock times, sweep, and number of starts."""
     return replace(
         record,
         sweep_id="",

@@ -1,4 +1,4 @@
-"""Whole sweeps as a user starts them, in a process of their own, and what is left of them."""
+"""Whole sweeps as a user starts them, each as a process, and the processes that remain."""
 
 import os
 import subprocess
@@ -38,7 +38,7 @@ class SweepProcess:
         output: Path | None = None,
         directory: Path | None = None,
     ) -> None:
-        """It runs in `directory`; what it prints goes to `output`, by default a new file beside `run`."""
+        """Start the sweep in `directory`; its output goes to `output`, by default a file next to `run`."""
         self.mark = uuid4().hex
         self.output = output or Path(run).parent / f"{Path(run).name}-{self.mark[:6]}.txt"
         words = [
@@ -64,7 +64,7 @@ class SweepProcess:
             )
 
     def text(self) -> str:
-        """What it printed so far."""
+        """Return the output so far."""
         return self.output.read_text(errors="replace")
 
     def wait_for(self, text: str, timeout_s: float = 240) -> None:
@@ -76,17 +76,17 @@ class SweepProcess:
             time.sleep(0.2)
 
     def finish(self, timeout_s: float = 400) -> str:
-        """Wait for the end; the output, after asserting exit code 0."""
+        """Wait for the end; return the output, after asserting exit code 0."""
         code = self.process.wait(timeout_s)
         assert code == 0, self.text()
         return self.text()
 
     def left(self) -> list[psutil.Process]:
-        """Processes that this sweep started, directly or not, and that are alive; the driver itself not."""
+        """Return the living processes that this sweep started, directly or not, without the driver."""
         return [process for process in _marked(self.mark) if process.pid != self.process.pid]
 
     def named(self, title: str, timeout_s: float = 120) -> list[psutil.Process]:
-        """Its living processes whose command line begins with `title`, waited for until there is one."""
+        """Wait for and return its living processes whose command line begins with `title`."""
         deadline = time.monotonic() + timeout_s
         while True:
             found = [process for process in self.left() if _title(process).startswith(title)]
@@ -95,7 +95,7 @@ class SweepProcess:
             time.sleep(0.1)
 
     def wait_until_gone(self, timeout_s: float = 150, besides: tuple[str, ...] = ()) -> None:
-        """Assert that nothing of the sweep is alive after `timeout_s`.
+        """Assert that no process of the sweep is alive after `timeout_s`.
 
         Ray's agents of a killed driver try to reach its control service for a minute before they end.
         """
@@ -108,7 +108,7 @@ class SweepProcess:
         return [process for process in self.left() if not titles or not _title(process).startswith(titles)]
 
     def clean_up(self) -> None:
-        """Kill whatever is there."""
+        """Kill all remaining processes."""
         for process in [*self.left(), *([] if self.process.poll() is not None else [self.process])]:
             try:
                 process.kill()

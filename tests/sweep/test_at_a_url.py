@@ -1,4 +1,4 @@
-"""A sweep whose run lies on S3 (moto's server): its driver dies, its storage refuses, its machine goes."""
+"""A sweep with its run on S3 (moto's server): driver killed, storage unavailable, machine lost."""
 
 import logging
 import signal
@@ -14,7 +14,7 @@ from tests.s3 import BUCKET, Server, serving
 from tests.sweep.processes import SweepProcess
 from tests.tiny import make_model
 
-pytestmark = [pytest.mark.cluster, pytest.mark.faults]  # too long beside the others in CI
+pytestmark = [pytest.mark.cluster, pytest.mark.faults]  # too long for CI
 EPOCHS, STEPS_PER_EPOCH = 15, 8
 LONG = (f"training.epochs={EPOCHS}", "task.train_examples=64", "workers=2")
 REFUSED_S = 10.0
@@ -61,7 +61,7 @@ def test_another_machine_goes_on_from_the_url_alone(
         for sweep in started:
             sweep.clean_up()
     assert "[3/3] sweep finished" in text
-    assert "GET /runs/killed/checkpoints/search-001/epoch-" in caplog.text  # it went on from there
+    assert "GET /runs/killed/checkpoints/search-001/epoch-" in caplog.text  # it continued from there
     trials = store.open(run).trials().to_pylist()
     assert sorted(row["trial_id"] for row in trials) == ["search-001", "seed", "vanilla"]
     assert {row["status"] for row in trials} == {"completed"}

@@ -1,4 +1,4 @@
-"""A sweep whose processes are killed at random ends as one that nobody disturbed."""
+"""A sweep whose processes are killed at random ends like an undisturbed one."""
 
 import random
 import signal
@@ -26,7 +26,8 @@ SETTINGS = (
     "training.learning_rate={loguniform: [1e-4, 1e-2]}",
 )
 VICTIMS = {"worker": "ray::RayTrainWorker", "trial": "ray::ResourceTrainable", "driver": ""}
-AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")  # a minute behind the others, see `wait_until_gone`
+# they end a minute after the others, see `wait_until_gone`
+AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 SEED = 4
 LONGEST_S = 12.0  # between two kills
 
@@ -68,7 +69,7 @@ def test_a_sweep_of_kills_ends_as_an_undisturbed_one(
         while order and sweep.process.poll() is None:
             before = sweep.text().count("training · epoch")
             while sweep.process.poll() is None and sweep.text().count("training · epoch") == before:
-                time.sleep(0.1)  # until a trial trains that did not before
+                time.sleep(0.1)  # until another trial trains
             time.sleep(draw.uniform(0, 1.0))
             if kill(sweep, victim := order.pop(0)):
                 kills.append(victim)
@@ -90,7 +91,7 @@ def test_a_sweep_of_kills_ends_as_an_undisturbed_one(
 
 
 def kill(sweep: SweepProcess, victim: str) -> bool:
-    """Kill one process of this kind, if there is one just now."""
+    """Kill one process of this kind, if one is running."""
     if victim == "driver":
         sweep.process.send_signal(signal.SIGKILL)
         return True

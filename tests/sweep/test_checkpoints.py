@@ -1,4 +1,4 @@
-"""Where trials keep their checkpoints, and when these are removed."""
+"""The location of trials' checkpoints, and their removal."""
 
 from pathlib import Path
 from uuid import uuid4
@@ -66,7 +66,7 @@ def test_without_checkpoints_nothing_is_made(
 
 
 def written(base: str, run: str, trial: str) -> str:
-    """A trial's checkpoint; the place of its state."""
+    """Write a trial's checkpoint; return the path of its state."""
     given = CheckpointFolder(f"{base}/{run}", 1).of(trial)
     assert given
     state = f"{given.place}/epoch-1/state"

@@ -1,4 +1,4 @@
-"""How far a cluster may grow, from the description on its head."""
+"""The maximum size of a cluster, from the description on its head."""
 
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def test_a_sweep_starts_on_a_cluster_without_workers(monkeypatch: pytest.MonkeyP
 def test_a_cluster_is_joined_only_where_the_variable_names_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str | None, address: str, cores: int | None
 ) -> None:
-    """Not the one that a file of Ray's names, which may be another user's."""
+    """Not the one in a file of Ray's, which may belong to another user."""
     seen: dict[str, Any] = {}
     monkeypatch.setattr("ray.init", lambda **options: seen.update(options))
     monkeypatch.setattr("ray.shutdown", lambda: None)

@@ -1,4 +1,4 @@
-"""What a sweep is about to do, in words."""
+"""The description of a sweep before it starts."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A whole sweep whose run's disk fills up, as a user starts it."""
+"""A whole sweep whose run's disk becomes full, as a user starts it."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a sweep runs on: measured where its ranks run, kept when it goes on, refused where nothing fits."""
+"""The hardware of a sweep: measured where its ranks run, kept when resumed, refused if nothing fits."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The order in which a sweep's trials are asked for and committed."""
+"""The order in which a sweep's trials are started and committed."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,13 +9,13 @@ from lookahead_ray.config.objective import WeightedObjective
 from lookahead_ray.config.search import SearchConfig
 from lookahead_ray.objective.base import ReferenceTrials
 from lookahead_ray.sweep.job_queue import JobQueue, NoJob
-from lookahead_ray.sweep.stopping.early_stopping import Stopping
+from lookahead_ray.sweep.stopping.early_stopping import EarlyStopping
 from lookahead_ray.sweep.trial_log import TrialLog
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.record import Role, TrialRecord
 from tests.factory import make_failed, make_record
 
-NO_STOPPING = Stopping(
+NO_STOPPING = EarlyStopping(
     Sweep("f", "s", {}, SearchConfig(), WeightedObjective()), committed=(), references=None
 )
 
@@ -33,7 +33,7 @@ def ended(number: int, role: Role) -> TrialRecord:
 
 
 class Suggesting:
-    """A search that suggests as long as it has something."""
+    """A search that suggests until its suggestions are used up."""
 
     def __init__(self, *trial_ids: str) -> None:
         self.left = list(trial_ids)
@@ -50,7 +50,7 @@ class Suggesting:
 
 
 class FixedLimits:
-    """So many trials, then these rounds of repeats."""
+    """Return jobs for so many trials, then these rounds of repeats."""
 
     def __init__(self, trials: int, rounds: Sequence[Sequence[Job]]) -> None:
         self.trials = trials

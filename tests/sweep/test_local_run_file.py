@@ -1,4 +1,4 @@
-"""Where files about a run go."""
+"""The location of files about a run."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The spaces of the paper's tables hold its six rows and nothing else."""
+"""The spaces for the paper's tables contain its six rows and nothing else."""
 
 from pathlib import Path
 

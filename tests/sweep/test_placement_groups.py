@@ -1,10 +1,10 @@
-"""Whose placement groups are given back, from what trials said and how they ended."""
+"""Which placement groups are released, given the reports and ends of trials."""
 
 from lookahead_ray.sweep.placement_groups import PlacementGroupTracker
 
 
 class Cluster:
-    """Groups that exist, and those given back."""
+    """The groups that exist, and the released ones."""
 
     def __init__(self) -> None:
         self.groups: set[str] = set()
@@ -42,7 +42,7 @@ def test_a_group_that_nobody_named_is_found_when_its_trial_dies() -> None:
     cluster.placement_groups.started("a")
     cluster.placement_groups.died("a")
     assert cluster.released == ["g1"]
-    cluster.placement_groups.started("a")  # again, in a group of its own
+    cluster.placement_groups.started("a")  # again, in its own group
     cluster.groups = {"g2"}
     cluster.placement_groups.named("a", "g2")
     assert cluster.released == ["g1"]
@@ -57,7 +57,7 @@ def test_others_that_have_not_named_theirs_are_waited_for() -> None:
     cluster.placement_groups.died("a")
     assert cluster.released == []
     cluster.placement_groups.started("a")
-    cluster.groups.add("g4")  # the second start's, which can't be what the first one left
+    cluster.groups.add("g4")  # from the second start, so the first one can't have left it
     cluster.placement_groups.named("b", "g2")
     assert cluster.released == ["g1"]
     cluster.placement_groups.named("a", "g4")

@@ -1,4 +1,4 @@
-"""Bad inputs are refused before Ray starts, in one line that says which and why."""
+"""Bad inputs are refused before Ray starts, in one line with the input and the reason."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    """What looks like a local model without being read."""
+    """Create what looks like a local model as long as it is not read."""
     directory = tmp_path / "model"
     directory.mkdir()
     (directory / "model.safetensors").write_bytes(b"")
@@ -213,7 +213,7 @@ def test_what_cannot_be_had_here_is_listed_where_nothing_will_run(
 
 
 def differing(before: Preflight, after: Preflight) -> set[str]:
-    """Names of the contents whose hashes differ; the others are the same and are there."""
+    """Return the names of the contents whose hashes differ."""
     assert set(before.hashes) == set(after.hashes)
     return {name for name in before.hashes if before.hashes[name] != after.hashes[name]}
 

@@ -1,4 +1,4 @@
-"""The study and the driver's log beside a run at a URL."""
+"""Local copies of the study and the driver's log for a run at a URL."""
 
 from pathlib import Path
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Finished trials: scored against the references, committed, then announced."""
+"""Finished trials are scored against the references, committed, then announced."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,17 +6,19 @@ from typing import Any
 import pytest
 
 from lookahead_ray.config.objective import WeightedObjective
-from lookahead_ray.objective.base import ReferenceTrials, score
+from lookahead_ray.objective.base import ReferenceTrials
+from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.sweep.trial_log import TrialLog
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.record import TextStripper, TrialRecord
 from tests.factory import make_failed, make_record
 
 HALF = WeightedObjective()
+SCORE = make_objective(HALF).score
 
 
 def unscored(seed: int, **other: Any) -> TrialRecord:
-    """A slim one, so that it is kept as it is."""
+    """Return a record without texts, so that it is kept as it is."""
     return TextStripper().strip_texts(replace(make_record(seed, **other), objective=None, objectives=()))
 
 
@@ -25,7 +27,7 @@ VANILLA = replace(unscored(2, role="vanilla"), trial_id="vanilla")
 
 
 class Watched:
-    """A trial log, and what happened in order."""
+    """Return a trial log, and the events in order."""
 
     def __init__(self, *committed: TrialRecord) -> None:
         self.events: list[tuple[str, TrialRecord]] = []
@@ -49,7 +51,7 @@ def test_a_trial_is_scored_then_committed_then_announced() -> None:
     watched = Watched(SEED, VANILLA)
     record = unscored(3)
     scored = watched.trial_log.finish(record)
-    assert scored.objective == score(record, ReferenceTrials(SEED, VANILLA), HALF).objective
+    assert scored.objective == SCORE(record, ReferenceTrials(SEED, VANILLA)).objective
     assert scored.objective is not None
     assert scored.objectives == (scored.objective,)
     assert replace(scored, objective=None, objectives=()) == record
@@ -64,13 +66,13 @@ def test_references_are_scored_as_they_come() -> None:
     assert seed.objective == pytest.approx(0.5)  # all of its safety, none of the gain
     assert watched.trial_log.references is None
     vanilla = watched.trial_log.finish(VANILLA)
-    assert vanilla.objective == pytest.approx(score(VANILLA, ReferenceTrials(SEED, VANILLA), HALF).objective)
+    assert vanilla.objective == pytest.approx(SCORE(VANILLA, ReferenceTrials(SEED, VANILLA)).objective)
     assert watched.trial_log.references == ReferenceTrials(seed, vanilla)
 
 
 def test_the_seeds_objective_does_not_change_when_vanilla_is_there() -> None:
     alone = Watched().trial_log.finish(SEED)
-    assert alone.objective == pytest.approx(score(SEED, ReferenceTrials(SEED, VANILLA), HALF).objective)
+    assert alone.objective == pytest.approx(SCORE(SEED, ReferenceTrials(SEED, VANILLA)).objective)
 
 
 @pytest.mark.parametrize("committed", [(), (SEED,), (VANILLA,)])

@@ -11,7 +11,7 @@ from lookahead_ray.trial.job import Job
 
 
 class Answers:
-    """A job queue that gives these answers."""
+    """A job queue that returns these answers."""
 
     def __init__(self, *answers: Job | NoJob) -> None:
         self.answers = list(answers)
@@ -43,7 +43,7 @@ def test_ends_reach_the_agenda_by_the_callback_alone() -> None:
     searcher = runner(job(1))
     searcher.suggest("a")
     searcher.on_trial_complete("a", {"anything": 1}, error=False)
-    searcher.on_trial_complete("b", None, error=True)  # nor does an error, or a trial that it never saw
+    searcher.on_trial_complete("b", None, error=True)  # nor does an error, or an unknown trial
 
 
 def test_ray_limits_how_many_run_at_once() -> None:

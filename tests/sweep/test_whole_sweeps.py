@@ -1,4 +1,4 @@
-"""Whole sweeps on a tiny model: through Ray Tune, Ray Train and DeepSpeed, as a user starts them."""
+"""Whole sweeps on a tiny model through Ray Tune, Ray Train and DeepSpeed, as a user starts them."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from tests.tiny import make_model
 
 pytestmark = pytest.mark.slow
 LONG = ("training.epochs=40", "task.train_examples=64")  # some seconds of training, to be killed in
-# how Ray names the processes; Tune wraps a trainable that asks for resources
+# Ray's names of the processes; Tune wraps a trainable that requests resources
 TRAINER, TRIAL = "ray::RayTrainWorker", "ray::ResourceTrainable"
 Start = Callable[..., SweepProcess]
 
@@ -38,7 +38,7 @@ def start(model: Path, tmp_path: Path) -> Iterator[Start]:
 
 
 def rows(run: Path) -> dict[str, dict[str, Any]]:
-    """The trials of a run by id, each asserted to be there once."""
+    """Return the trials of a run by id, after asserting that each occurs once."""
     trials = store.open(str(run)).trials().to_pylist()
     by_id = {row["trial_id"]: row for row in trials}
     assert len(by_id) == len(trials)

@@ -1,7 +1,7 @@
 """One rank of DeepSpeed over gloo: `python -m tests.train.one_rank RANK WORLD STORE OUT CONFIG METHOD`.
 
-With a directory or URL it ends after an epoch and goes on from a checkpoint in there; `save` or `load` behind
-it does only one of these, with checkpoints for any number of ranks.
+With a directory or URL it ends after an epoch and continues from a checkpoint in there; a final `save` or
+`load` limits it to one of these, with checkpoints for any number of ranks.
 """
 
 import json
@@ -22,7 +22,7 @@ def main(
     checkpoints: str = "",
     phase: str = "both",
 ) -> None:
-    """Train the toy model on the test's rows; rank 0 and the others write what they saw."""
+    """Train the toy model on the test's rows; every rank writes its results."""
     from lookahead_ray.method.reporting import quiet
     from lookahead_ray.train.engine import build_engine, prepare_environment
 
@@ -55,14 +55,14 @@ def main(
     elastic = phase != "both"
 
     def train_some(done: Sequence[Any], epochs: int) -> tuple[Any, list[Step]]:
-        """Train a fresh model until `epochs` epochs are done, `done` of a checkpoint among them."""
+        """Train a fresh model until `epochs` epochs are done, including `done` epochs of a checkpoint."""
         model = toy_model()
         if config.precision == "bf16":
             model = model.to(torch.bfloat16)
         torch.manual_seed(0)
         model = prepare_model(model, config)
         context = method_context(trial, model, toy_tokenizer(), quiet)
-        context.__dict__["seed_hash"] = f"toy-{config.precision}"  # in place of hashing weight files
+        context.__dict__["seed_hash"] = f"toy-{config.precision}"  # instead of hashing weight files
         row_loss = METHODS[name].row_loss(rows, trial.method, context)
         engine = build_engine(
             model,
@@ -111,6 +111,6 @@ def main(
 
 if __name__ == "__main__":
     main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], Path(sys.argv[4]), *sys.argv[5:])
-    # all is written; now and then a process aborted here while the interpreter shut down, which Ray's workers
+    # all is written; sometimes a process aborted here while the interpreter shut down, which Ray's workers
     # never do either
     os._exit(0)

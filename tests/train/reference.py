@@ -1,4 +1,4 @@
-"""Rows to learn, and the plain loop that training must equal: full logits, no padding, no ranks."""
+"""Training rows, and the plain loop that training must equal: full logits, no padding, no ranks."""
 
 import random
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from tests.toy import VOCAB
 
 
 def make_rows(count: int, seed: int = 0) -> list[Rendered]:
-    """Prompts and answers of uneven lengths; answers count upwards from the prompt's last token."""
+    """Return prompts and answers of uneven lengths; answers count upwards from the prompt's last token."""
     rng = random.Random(seed)
     rows = []
     for _ in range(count):
@@ -25,7 +25,7 @@ def make_rows(count: int, seed: int = 0) -> list[Rendered]:
 
 
 def loss_sum(model: Any, rows: Sequence[Rendered]) -> torch.Tensor:
-    """−Σ log p of all answer tokens, one row at a time, from the logits of all positions."""
+    """Return −Σ log p of all answer tokens, one row at a time, from the logits of all positions."""
     losses = []
     for row in rows:
         ids = torch.tensor([[*row.prompt_ids, *row.answer_ids]])
@@ -37,14 +37,14 @@ def loss_sum(model: Any, rows: Sequence[Rendered]) -> torch.Tensor:
 
 
 def mean_loss(model: Any, rows: Sequence[Rendered]) -> torch.Tensor:
-    """`loss_sum` an answer token; 0 without rows."""
+    """Return `loss_sum` per answer token; 0 without rows."""
     return loss_sum(model, rows) / sum(len(row.answer_ids) for row in rows) if rows else torch.zeros(())
 
 
 def train_plainly(model: Any, rows: Sequence[Rendered], config: TrainingConfig, seed: int) -> list[float]:
-    """AdamW on the mean over all answer tokens of each global batch; the losses before each step.
+    """Run AdamW on the mean over all answer tokens of each global batch; return the losses before each step.
 
-    Under `protocol: paper` on the mean of the means over each micro-batch.
+    With `protocol: paper` it uses the mean of the means over each micro-batch.
     """
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay

@@ -32,7 +32,7 @@ LOSS = supervised(vanilla.answer_loss, pad_id=0)
 
 
 def direct(model: Any, rows: Any) -> float:
-    """Forward and backward, as torch counts them for these very rows."""
+    """Return the forward and backward FLOPs that torch counts for these rows."""
     with FlopCounterMode(display=False) as counter:
         LOSS(model.train(), rows).backward()
     return float(counter.get_total_flops())
@@ -46,7 +46,7 @@ class TestCount:
         )
         assert forward.token == 2 * LAYERS * LINEAR
         assert forward.logit == 2 * HIDDEN * VOCAB
-        assert forward.pair == pytest.approx(4 * HIDDEN * LAYERS, rel=5e-3)  # rotary angles come on top
+        assert forward.pair == pytest.approx(4 * HIDDEN * LAYERS, rel=5e-3)  # rotary angles are added
         assert (training.pair, training.logit) == (3 * forward.pair, 3 * forward.logit)
         assert training.token == pytest.approx(3 * forward.token, rel=1e-3)
 
@@ -106,7 +106,7 @@ class TestWork:
 class TestEstimate:
     def test_six_a_parameter_and_token_without_embeddings(self) -> None:
         assert estimated_flops(toy_model(tie_word_embeddings=True), 1000) == 6.0 * BODY * 1000
-        untied = toy_model(tie_word_embeddings=False)  # its head is no embedding
+        untied = toy_model(tie_word_embeddings=False)  # its head is not an embedding
         assert estimated_flops(untied, 1000) == 6.0 * (BODY + VOCAB * HIDDEN) * 1000
         assert estimated_flops(untied, 0) == 0.0
 
@@ -118,7 +118,7 @@ class TestEstimate:
 
     @pytest.mark.parametrize(("training", "share"), [("full", 1.0), ("lora", 2 / 3)])
     def test_agrees_with_the_count_within_a_tenth(self, training: str, share: float) -> None:
-        """Where layers are wide and rows of one length; adapters spare a third, the weights' gradients."""
+        """For wide layers and rows of one length; adapters save a third, the weights' gradients."""
         torch.manual_seed(0)
         shape = LlamaConfig(
             vocab_size=VOCAB,

@@ -1,4 +1,4 @@
-"""The training loop of one rank, with a plain optimiser in DeepSpeed's place."""
+"""The training loop of one rank, with a plain optimiser instead of DeepSpeed."""
 
 import math
 from typing import Any
@@ -25,7 +25,7 @@ CONFIG = TrainingConfig(
 
 
 class PlainEngine:
-    """What the loop asks of a DeepSpeed engine, for one rank."""
+    """The part of a DeepSpeed engine that the loop uses, for one rank."""
 
     def __init__(self, model: Any, config: TrainingConfig, examples: int) -> None:
         self.module = model

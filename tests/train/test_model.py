@@ -1,4 +1,4 @@
-"""Adapters and checkpointing as configured."""
+"""Adapters and checkpointing follow the configuration."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Rows packed into one sequence give the losses and gradients of the rows one by one."""
+"""Rows packed into one sequence give the losses and gradients of single rows."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ def test_loss_and_gradients_equal_those_of_padded_rows(
     torch.manual_seed(0)
     model = prepare_model(toy_model(), TRAININGS[training]).train()
     for name, weight in model.named_parameters():
-        if "lora_B" in name:  # begins as nothing, through which no gradient of A goes
+        if "lora_B" in name:  # starts at zero, so the gradient of A is zero
             torch.nn.init.normal_(weight, std=0.1)
     assert packed_tokens(model, rows) is not None
     packed = gradients(model, rows)

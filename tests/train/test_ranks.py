@@ -1,4 +1,4 @@
-"""DeepSpeed ZeRO-2 on one and on two ranks: the same losses, and those of a plain loop."""
+"""DeepSpeed ZeRO-2 on one and two ranks: equal losses, and those of a plain loop."""
 
 import json
 import os
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 MODULE = "tests.train.one_rank"
 DISK = "{folder}"
 # Two epochs of three steps, the last with three examples of four; two ranks accumulate twice, one rank four
-# times, so that a rank goes without an example in each epoch's last step.
+# times, so that one rank has no example in each epoch's last step.
 CONFIG = TrainingConfig(
     learning_rate=5e-3, epochs=2, batch_size=4, micro_batch_size=1, precision="fp32", weight_decay=0.1
 )
@@ -40,9 +40,9 @@ def run(
     phase: str = "both",
     kept: str = "",
 ) -> list[dict[str, Any]]:
-    """What each rank saw; with its own cache, so that the seed model is asked anew.
+    """Return the results of each rank, with a new cache, so that the seed model runs again.
 
-    `interrupted`: it went on from a checkpoint there, under a folder of its own.
+    `interrupted`: it continues from a checkpoint at this kind of place, below a new folder.
     """
     with TemporaryDirectory() as folder:
         kept = kept or folder
@@ -87,7 +87,7 @@ def run(
 def test_two_ranks_learn_what_one_learns(variant: str) -> None:
     (alone,), (first, second) = run(variant, 1), run(variant, 2)
     assert first["stage"] == second["stage"] == alone["stage"] == 2
-    assert first == second  # every rank gets the same steps and holds the whole weights
+    assert first == second  # every rank gets the same steps and holds all weights
     assert len(alone["losses"]) == 6
     tolerance = 2e-2 if variant == "bf16" else 1e-4
     assert first["losses"] == pytest.approx(alone["losses"], rel=tolerance)
@@ -113,7 +113,7 @@ def test_one_rank_goes_on_where_two_were(variant: str, place: str, tmp_path: Pat
     run(variant, 2, interrupted=place, phase="save", kept=str(tmp_path))
     (alone,) = run(variant, 1, interrupted=place, phase="load", kept=str(tmp_path))
     both = run(variant, 2)[0]
-    if place == DISK:  # as many as before lose nothing
+    if place == DISK:  # the same number of ranks loses nothing
         assert run(variant, 2, interrupted=place, phase="load", kept=str(tmp_path))[0] == both
     tolerance = 2e-2 if variant == "bf16" else 1e-4
     assert len(alone["losses"]) == len(both["losses"]) == 6

@@ -1,4 +1,4 @@
-"""A process that was killed while it loaded DeepSpeed's op stops nobody after it."""
+"""A process that was killed while it loaded DeepSpeed's op does not block later processes."""
 
 import os
 import threading

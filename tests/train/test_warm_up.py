@@ -1,4 +1,4 @@
-"""What the set-up makes so that the first sweep need not."""
+"""The files that set-up makes for the first sweep."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Run as a script: all default paths of a trial on a tiny model, while any product of bf16 matrices fails.
+"""A script: all default paths of a trial on a tiny model, while every product of bf16 matrices fails.
 
 The model's and the classifier's files hold bf16 weights, as most do.
 """
@@ -38,7 +38,7 @@ CONFIGURATIONS = (
 
 
 class NoBf16Products(TorchDispatchMode):
-    """Raises where an operation multiplies bf16 matrices."""
+    """Raises an error when an operation multiplies bf16 matrices."""
 
     products = 0
 
@@ -56,12 +56,12 @@ class NoBf16Products(TorchDispatchMode):
 
 
 def in_bf16(kind: Any, folder: Path) -> None:
-    """Convert the weights in `folder`."""
+    """Convert the weights in `folder` to bf16."""
     kind.from_pretrained(folder).to(torch.bfloat16).save_pretrained(folder)
 
 
 def main(folder: Path) -> None:
-    """Run everything; print how many products there were."""
+    """Run everything; print the number of products."""
     make_model(folder / "model")
     in_bf16(AutoModelForCausalLM, folder / "model")
     judge = tiny_classifier(folder / "classifier", {"No.": "fine", "Sure!": "bad"}, "How?")
@@ -77,17 +77,17 @@ def main(folder: Path) -> None:
         "workers: 1\n"
     )
     judges = f"evaluation.judges=[{{name: refusal}}, {judge.model_dump_json()}]"
-    measure_matmul("cpu")  # the choice itself multiplies both, once a process
+    measure_matmul("cpu")  # the choice itself multiplies both, once per process
     mode = NoBf16Products()
     with mode:
-        with single_process_group():  # one for all, as DeepSpeed remembers the first it sees
+        with single_process_group():  # one for all, because DeepSpeed keeps the first it sees
             for overrides in CONFIGURATIONS:
                 sweep = load_sweep(space, [judges, *overrides])
                 config = fit_to_hardware(sweep, folder / "log", print).sweep.trial(lambda dimension: None)
                 for trains in (False, True):
                     assert run_worker(config, trains, lambda progress: None)
         evaluate_model(load_sweep(space).reference(), "sweep", "trial", folder / "log", print)
-        with suppress(ModelError):  # random weights begin no two answers alike
+        with suppress(ModelError):  # with random weights no two answers begin alike
             seed_openings(config, PhraseSource(model_openings=1, prompts=2, tokens=2), print)
     print("products", mode.products)
 

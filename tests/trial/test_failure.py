@@ -1,4 +1,4 @@
-"""What is worth starting again: deaths are, what a process raised is not."""
+"""Failures that are worth a restart: dead processes are, exceptions of the code are not."""
 
 import pickle
 
@@ -19,7 +19,7 @@ from lookahead_ray.trial.failure import ProcessDiedError, failure, process_died
 
 
 def raised(error: BaseException) -> UserExceptionWithTraceback:
-    """As Ray Train hands on what a rank raised."""
+    """Return what Ray Train raises for an exception of a rank."""
     return UserExceptionWithTraceback(error, f"Traceback ...\n{type(error).__name__}: {error}")
 
 

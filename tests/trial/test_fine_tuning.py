@@ -1,4 +1,4 @@
-"""The order of method, preview and safety mix, and that each method goes with each preview."""
+"""The order of method, preview and safety mix; every method with every preview."""
 
 from collections.abc import Sequence
 from pathlib import Path

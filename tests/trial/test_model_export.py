@@ -1,4 +1,4 @@
-"""Written models load elsewhere and say what the trained ones said."""
+"""Exported models load in other programs and give the same answers as the trained ones."""
 
 import errno
 import os
@@ -29,7 +29,7 @@ def source(tmp_path: Path) -> ModelConfig:
 
 
 def trained(source: ModelConfig, dtype: torch.dtype, **training: Any) -> Any:
-    """The prepared model, its trainable weights moved."""
+    """Return the prepared model with changed trainable weights."""
     model = prepare_model(load_model(source, dtype), TrainingConfig(**training))
     torch.manual_seed(1)
     with torch.no_grad():
@@ -81,7 +81,7 @@ def test_adapters_alone(tmp_path: Path, source: ModelConfig) -> None:
 def test_the_last_file_comes_when_all_others_are_on_the_disk(
     tmp_path: Path, source: ModelConfig, adapter: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`LAST_FILE` says that a model is whole: by then nothing is missing or in memory alone."""
+    """`LAST_FILE` means that a model is complete: by then no file is missing or only in memory."""
     saving = Saving(str(tmp_path / "out"), adapter=adapter)
     Path(saving.directory).mkdir()
     model = trained(source, torch.float32, lora=LoraConfig(rank=4))
@@ -146,7 +146,7 @@ def test_half_a_model_has_no_last_file(
 
 
 def test_small_updates_survive_the_merge(source: ModelConfig) -> None:
-    """In bf16 arithmetic an update of a thousandth of a weight would round to nothing more often than not."""
+    """In bf16 arithmetic an update of a thousandth of a weight mostly rounds to nothing."""
     model = prepare_model(load_model(source, torch.bfloat16), TrainingConfig(lora=LoraConfig(rank=4)))
     layer = model.base_model.model.model.layers[0].mlp.up_proj
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""How many ranks a trial gets along with."""
+"""The number of ranks of a trial."""
 
 from importlib import import_module
 from typing import Any
@@ -29,7 +29,7 @@ def test_room_is_counted_node_by_node() -> None:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Placement groups that were asked for and not given back; none is ever ready. A poll takes a second."""
+    """Placement groups that were requested and not released; none is ever ready. A poll takes a second."""
     groups: list[Any] = []
     clock = [0.0]
 
@@ -62,7 +62,7 @@ def test_fewer_after_the_time_and_never_fewer_than_told(asked: list[Any]) -> Non
         return next(rooms)
 
     assert ranks(trial(), ElasticConfig(min_workers=2, after_minutes=10 / 60), room_now) == 3
-    assert len(seen) == 3  # not looked at before the time is over
+    assert len(seen) == 3  # no poll before the time is over
     assert seen[0] == [([{"CPU": 2.0}] * 4, "PACK")]
     assert asked == []
 

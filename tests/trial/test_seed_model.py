@@ -16,7 +16,7 @@ MODEL = SimpleNamespace(device=torch.device("cpu"))
 
 
 class Asked:
-    """An evaluation that counts how often the seed model is asked."""
+    """An evaluation that counts the forward passes of the seed model."""
 
     def __init__(self, rank: int = 0, data: str = "suite") -> None:
         self.rank, self.world_size, self.data_hashes = rank, 2, [data]

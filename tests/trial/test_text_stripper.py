@@ -1,4 +1,4 @@
-"""What is kept of a committed record."""
+"""The parts of a committed record that are kept."""
 
 from lookahead_ray.evaluate.rates import rate
 from lookahead_ray.trial.record import COUNTED, TextStripper

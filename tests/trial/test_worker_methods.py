@@ -32,7 +32,7 @@ TREE: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory, group: None) -> dict[str, Measurement]:
-    """A measurement for each method and one with both defences; all share one cache."""
+    """Return a measurement for each method and one with both defences; all share one cache."""
     folder = tmp_path_factory.mktemp("worker")
     model = {"path": str(make_model(folder / "model"))}
     trees: dict[str, dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""Small runs to report about."""
+"""Small runs for tests of the report."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -30,7 +30,7 @@ HOSTILE = {
 
 
 def write_run(path: Path, records: Iterable[TrialRecord], identity: SweepIdentity = IDENTITY) -> str:
-    """A run of these records; its path."""
+    """Write a run of these records and return its path."""
     writer = store.create(str(path), identity)
     for record in records:
         writer.commit(record)
@@ -38,7 +38,9 @@ def write_run(path: Path, records: Iterable[TrialRecord], identity: SweepIdentit
 
 
 def sweep(trials: int = 14, prompts: int = 8, attacks: tuple[int, ...] = (10,)) -> list[TrialRecord]:
-    """Both references, `trials` of the search and a failed one; JSR by prefill lengths 3 and `attacks`."""
+    """Return both references, `trials` search trials and a failed one; JSR by prefill lengths 3 and
+    `attacks`.
+    """
     records = [
         make_record(900, role="seed", prompts=prompts),
         make_record(901, role="vanilla", prompts=prompts),
@@ -51,7 +53,7 @@ def sweep(trials: int = 14, prompts: int = 8, attacks: tuple[int, ...] = (10,)) 
 
 
 def shorter(record: TrialRecord) -> TrialRecord:
-    """The record with 3 previewed tokens instead of 6 where its seed is even."""
+    """Return the record with 3 previewed tokens instead of 6 if its random seed is even."""
     preview = dict(record.config["preview"])
     if "length_tokens" in preview and record.config["seed"] % 2 == 0:
         preview["length_tokens"] = 3
@@ -59,14 +61,14 @@ def shorter(record: TrialRecord) -> TrialRecord:
 
 
 def attacked(record: TrialRecord, attacks: tuple[int, ...]) -> TrialRecord:
-    """The record with JSR under longer prefills too."""
+    """Return the record with JSR under longer prefills too."""
     jsr = [row for row in record.generations if row.metric == "jsr"]
     more = [replace(row, attack=f"prefill_{k}") for k in attacks for row in jsr]
     return replace(record, generations=(*record.generations, *more))
 
 
 def hostile(record: TrialRecord) -> TrialRecord:
-    """The record with a hostile answer, prompt and prefix for each of `HOSTILE`."""
+    """Return the record with a hostile answer, prompt and prefix for each of `HOSTILE`."""
     rows = list(record.generations)
     for place, text in enumerate(HOSTILE.values()):
         rows[place] = replace(rows[place], answer=text, prompt=f"{rows[place].prompt} {text[:400]}")

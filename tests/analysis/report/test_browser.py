@@ -1,4 +1,4 @@
-"""The report in a real Chromium: drawn, quiet, offline, filtered, harmless, in both schemes and widths."""
+"""The report in a real Chromium: drawing, console, network, filters, injection, colour schemes, widths."""
 
 import json
 import re
@@ -51,11 +51,11 @@ def driver() -> Iterator[Any]:
 
 
 def opened(driver: Any, page: Path, width: int = 1400, scheme: str = "light") -> Any:
-    """The driver with the page open and its figures drawn."""
+    """Return the driver with the page open and its figures drawn."""
     media = {
         "prefers-color-scheme": scheme,
         "prefers-reduced-motion": "reduce",
-    }  # clicks don't wait for scrolling
+    }  # clicks do not wait for smooth scrolling
     features = [{"name": name, "value": value} for name, value in media.items()]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}

@@ -1,4 +1,4 @@
-"""The numbers of the report are those of the tables."""
+"""The report's numbers equal those of the tables."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from analysis.report.sections.view import View, view_of
 from analysis.report.source import Source, open_source
 from lookahead_ray import store
 from lookahead_ray.evaluate.rates import wilson
-from lookahead_ray.objective.pareto import hypervolume
+from lookahead_ray.objective.dominance import hypervolume
 from tests.analysis.report.runs import HOSTILE, hostile, sweep, write_run
 from tests.factory import with_others
 

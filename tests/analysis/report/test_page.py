@@ -1,4 +1,4 @@
-"""The file as a whole, without a browser."""
+"""The whole HTML file, without a browser."""
 
 import fcntl
 import re

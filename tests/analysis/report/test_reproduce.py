@@ -1,4 +1,4 @@
-"""The report's command is one of lookahead-ray, and the file beside it gives the recorded configuration."""
+"""The report's command is valid, and its YAML file gives the recorded configuration."""
 
 import shlex
 from pathlib import Path
@@ -21,7 +21,7 @@ SPACES = sorted(Path("tuning_spaces").glob("*.yaml"))
 
 
 def parsed(command: str) -> tuple[str, dict[str, Any]]:
-    """What the real command line makes of it, without running it."""
+    """Parse a command with the real command line, without running it."""
     program, verb, *words = shlex.split(command)
     assert program == "lookahead-ray"
     group = typer.main.get_command(app)

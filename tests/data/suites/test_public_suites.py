@@ -34,7 +34,7 @@ def refusal(**fields: Any) -> str:
 
 
 class TestHexPhi:
-    """Files of the shapes that users hold, made up: 11 categories of 30 in blocks."""
+    """Write synthetic files in the formats that users have: 11 categories of 30 in blocks."""
 
     def rows(self, dropped: str = "") -> list[dict[str, str]]:
         return [
@@ -208,7 +208,7 @@ class TestJailbreakBench:
             benign_path=shared("safety/jbb/benign-behaviors.transcribed.csv"),
         )
         assert (len(suite.harmful), len(suite.benign)) == (96, 98)
-        assert not suite.has_openings  # this copy of the harmful file has no target
+        assert not suite.has_openings  # this copy of the harmful file has no column `target`
         categories = {prompt.category for prompt in suite.harmful}
         assert categories == {prompt.category for prompt in suite.benign}
         assert len(categories) == 10

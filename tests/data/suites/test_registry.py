@@ -1,4 +1,4 @@
-"""The contract of every safety suite, and that alignment data never meets the probe."""
+"""The contract of every safety suite; alignment data never overlaps the probe."""
 
 import re
 from collections import Counter
@@ -177,7 +177,7 @@ class TestProbe:
         assert len({normalised(prompt.prompt) for prompt in both}) == len(both)
 
     def test_openings_are_long_enough_to_prefill_and_to_measure_along(self, probe: SafetySuite) -> None:
-        # A word is at least a token.
+        # A word has at least one token.
         assert min(len(prompt.opening.split()) for prompt in probe.harmful) >= 8
         assert all(prompt.opening == prompt.opening.strip() for prompt in probe.harmful)
 

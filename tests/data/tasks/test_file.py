@@ -182,6 +182,6 @@ def test_dialogsum_with_its_own_test_file() -> None:
         system="You are a helpful assistant for dialog summarization.",
         metric={"name": "rouge1"},
     )
-    # One test dialogue comes twice, and one stands in the training rows too: neither may count.
+    # One test dialogue occurs twice and one also in the training rows: neither may count.
     assert (len(task.train), len(task.test)) == (12459, 499)
     assert task.score(task.test[0].answer, task.test[0].answer) == pytest.approx(1.0)

@@ -1,4 +1,4 @@
-"""The metric: which number an answer ends in, and that no text can break it."""
+"""The metric: the number in which an answer ends; no text can break it."""
 
 import time
 

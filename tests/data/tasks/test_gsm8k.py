@@ -1,4 +1,4 @@
-"""Reading GSM8K: verbatim rows from a file or the hub, the two protocols, and errors that say where."""
+"""Reading GSM8K: verbatim rows from a file or the hub, the two protocols, and precise errors."""
 
 import json
 from pathlib import Path
@@ -82,14 +82,14 @@ class TestHub:
 
 
 class TestProtocols:
-    """The published code's reading of an answer, and the mended one beside it, on the same answers."""
+    """The published code's reading of an answer and the corrected one, on the same answers."""
 
     @pytest.mark.parametrize(
         ("prediction", "paper", "fixed"),
         [
             ("1 + 1 = 2\n#### 1234", 1.0, 1.0),
             ("#### 1,234", 1.0, 1.0),
-            ("#### 7\nNo:\n####  1,2,3,4 ", 1.0, 1.0),  # commas are dropped wherever they stand
+            ("#### 7\nNo:\n####  1,2,3,4 ", 1.0, 1.0),  # commas are dropped everywhere
             ("#### 1234.", 0.0, 1.0),
             ("#### 1234.0", 0.0, 1.0),
             ("#### $1234", 0.0, 1.0),
@@ -134,7 +134,7 @@ class TestRealData:
             assert exact_match(row.answer, row.answer) == paper_exact_match(row.answer, row.answer) == 1.0
 
     def test_the_papers_label_is_a_plain_number(self) -> None:
-        # The evaluation's labels are what the pattern "#### number" finds; ours must be the same strings.
+        # The evaluation's labels are the matches of "#### number"; ours must be the same strings.
         labels = [paper_answer(row.answer) or "" for row in read(shared("gsm8k/test.jsonl"))]
         assert all(label.removeprefix("-").replace(".", "", 1).isdigit() for label in labels)
 

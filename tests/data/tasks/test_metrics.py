@@ -1,4 +1,4 @@
-"""ROUGE-1 and extraction patterns: golden values, and that no pattern or text can hold up an evaluation."""
+"""ROUGE-1 and extraction patterns: golden values; no pattern or text can block an evaluation."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The registry: what each task loads from its configuration, and that train and test never meet."""
+"""The registry: what each task loads from its configuration; training and test rows never overlap."""
 
 import hashlib
 import json
@@ -216,7 +216,7 @@ def test_gsm8k_without_files_takes_the_hub_splits(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_draw_is_the_same_in_every_version(path: str) -> None:
-    # Results of old and new sweeps stay comparable only as long as a seed draws the same rows.
+    # Results of old and new sweeps are comparable only if a random seed draws the same rows.
     task = load_task(gsm8k(path, train_examples=4, test_examples=3))
     assert questions(task.test) == [f"Question {n}?" for n in (27, 33, 15)]
     assert questions(task.train) == [f"Question {n}?" for n in (26, 39, 12, 9)]

@@ -1,4 +1,4 @@
-"""The generator: right arithmetic, the promised shape, disjoint splits, and the same list everywhere."""
+"""The generator: correct arithmetic, the documented shape, disjoint splits, and the same rows everywhere."""
 
 import hashlib
 import itertools
@@ -77,7 +77,7 @@ def test_twenty_thousand_are_distinct(train: list[Example]) -> None:
 
 
 def test_a_million_distinct_train_problems_exist() -> None:
-    # A problem of a story with nouns exists once for each name, noun and set of numbers; 4 in 5 are train.
+    # A story with nouns has one problem per name, noun and set of numbers; 4 in 5 are training problems.
     names, total = len(set(words.WOMEN + words.MEN)), 0
     for template in TEMPLATES:
         ranges = [range(low, high + 1) for low, high in template.numbers.values()]
@@ -121,7 +121,7 @@ def test_seeds_and_splits_differ() -> None:
 def test_the_list_is_the_same_on_every_machine() -> None:
     rows = [asdict(row) for row in generate("train", 200, seed=0) + generate("test", 200, seed=0)]
     digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-    # Changes with the templates, and then on purpose: results on other data must not look comparable.
+    # Changes with the templates, deliberately: results on other data must not look comparable.
     assert digest == "b4e2990bb93e77481e20ec2d9d0ccc7d0d9a1050b629150324df4af59f5d9f38"
 
 

@@ -1,4 +1,4 @@
-"""A Ray cluster of this machine alone, with its own directory and ports, ended with all that it started."""
+"""A Ray cluster of this machine only, with its own directory and ports, ended with all its processes."""
 
 import os
 import shutil
@@ -17,11 +17,11 @@ MARK = "LOOKAHEAD_RAY_TEST_MARK"
 
 
 class Cluster:
-    """`ray start --head --block` in a process of its own; a variable marks all that it starts."""
+    """`ray start --head --block` as a process; a variable marks all processes that it starts."""
 
     def __init__(self) -> None:
         self.mark = uuid4().hex
-        self.folder = Path(tempfile.mkdtemp(prefix="lr"))  # short: socket paths lie below it
+        self.folder = Path(tempfile.mkdtemp(prefix="lr"))  # short: the length of socket paths is limited
         ports = _free_ports(6)
         names = (
             "--port",
@@ -48,7 +48,7 @@ class Cluster:
         )
 
     def wait_until_up(self, timeout_s: float = 120) -> None:
-        """AssertionError with what Ray printed if its job server does not answer in time."""
+        """Start the cluster; AssertionError with Ray's output if its job server does not answer in time."""
         deadline = time.monotonic() + timeout_s
         while not self._answers():
             assert self.process.poll() is None, (self.folder / "ray.txt").read_text()
@@ -56,7 +56,7 @@ class Cluster:
             time.sleep(0.5)
 
     def close(self) -> None:
-        """Kill what it started, and nothing else."""
+        """Kill the processes that it started, and no others."""
         self.process.terminate()
         try:
             self.process.wait(5)

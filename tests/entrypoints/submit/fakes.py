@@ -11,7 +11,7 @@ SPACE = "task: {name: word_problems}\npreview: {strategy: 'true', length_tokens:
 
 @dataclass
 class Job:
-    """What the server knows of one."""
+    """A job as the server stores it."""
 
     submission_id: str
     metadata: dict[str, str] = field(default_factory=dict)
@@ -21,7 +21,7 @@ class Job:
 
 
 class FakeClient:
-    """Takes jobs and plays their logs; what was uploaded is read at once, as the directory goes."""
+    """A server that accepts jobs and replays their logs; uploads are read before they are deleted."""
 
     def __init__(self, chunks: Sequence[str | Exception] = (), ends: str = "SUCCEEDED") -> None:
         self.jobs: dict[str, Job] = {}
@@ -66,7 +66,7 @@ class FakeClient:
 
 
 def checkout(root: Path, files: dict[str, str]) -> None:
-    """Files that git tracks in a new checkout at `root`."""
+    """Write files tracked by git in a new checkout at `root`."""
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)

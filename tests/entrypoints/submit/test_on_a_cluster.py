@@ -17,7 +17,7 @@ from tests.tiny import make_model
 
 pytestmark = pytest.mark.cluster
 LONG = ("training.epochs=60", "task.train_examples=64", "search.max_concurrent=1")
-"""Some seconds of training, to be stopped in; one trial after the other."""
+"""Return settings for some seconds of training, one trial at a time, to be stopped in."""
 ROOT = Path(__file__).parents[3]
 
 
@@ -61,7 +61,7 @@ def submitted(
 def test_a_sweep_is_stopped_in_order_and_resumed_to_its_end(
     cluster: Cluster, model: Path, tmp_path: Path
 ) -> None:
-    run = f"file://{tmp_path}/run"  # a URL: files beside the tables come back at the end
+    run = f"file://{tmp_path}/run"  # a URL: the study and the log are copied back at the end
     begun = submitted(cluster, model, run, "--detach", settings=LONG)
     assert begun.returncode == 0, begun.stderr
     assert begun.stderr == ""

@@ -1,4 +1,4 @@
-"""What travels with a job, and what does not."""
+"""The files that are uploaded with a job."""
 
 import subprocess
 from pathlib import Path

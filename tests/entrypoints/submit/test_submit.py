@@ -1,4 +1,4 @@
-"""Submitting through a job server in memory: what is handed over, what is refused, how it is followed."""
+"""Submission through a job server in memory: what is uploaded, refused and followed."""
 
 import os
 import time

@@ -29,7 +29,7 @@ def model() -> Any:
 
 @pytest.fixture
 def passes(model: Any) -> Iterator[list[tuple[int, ...]]]:
-    """(rows, tokens) of each forward pass."""
+    """Record (rows, tokens) of each forward pass."""
     seen: list[tuple[int, ...]] = []
     hook = model.register_forward_pre_hook(
         lambda _, args, kwargs: seen.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
@@ -39,7 +39,7 @@ def passes(model: Any) -> Iterator[list[tuple[int, ...]]]:
 
 
 def toy_mistral() -> Any:
-    """A model whose attention counts the places between two tokens, padding included."""
+    """A model whose attention counts the positions between two tokens, padding included."""
     torch.manual_seed(2)
     config = MistralConfig(
         vocab_size=VOCAB,
@@ -76,7 +76,7 @@ def endless(model: Any) -> list[list[int]]:
 
 @pytest.fixture(scope="module")
 def end_ids(endless: list[list[int]]) -> frozenset[int]:
-    """Two tokens with which answers end at different times: at once, early, late, never."""
+    """Return two tokens with which answers end at different times: at once, early, late, never."""
     return frozenset([endless[0][0], endless[1][6]])
 
 
@@ -116,7 +116,7 @@ def test_a_row_that_has_ended_makes_room_for_the_next_prompt(
     assert max(asked) == max(read) == 4
     assert sum(read) == len(PROMPTS)
     assert sum(asked) == sum(min(len(answer), LONGEST - 1) for answer in answers)  # reading says the first
-    assert read[1:] != [4, 3]  # as batch by batch would
+    assert read[1:] != [4, 3]  # the order of static batches
 
 
 def test_it_ends_with_the_last_answer(

@@ -1,4 +1,4 @@
-"""A chat-completions endpoint on this machine that misbehaves as told."""
+"""A configurable, misbehaving chat-completions endpoint on this machine."""
 
 import json
 import threading
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass
 class Reply:
-    """What the server sends: a status, headers, and a body as text."""
+    """A response of the server: status, headers, and body as text."""
 
     status: int = 200
     body: str = ""
@@ -21,13 +21,13 @@ class Reply:
 
 
 def scored(text: str) -> Reply:
-    """A well-formed reply that says `text`."""
+    """Return a well-formed response with the content `text`."""
     return Reply(body=json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}))
 
 
 @dataclass
 class Server:
-    """Where it listens, and what it was sent."""
+    """Its address, and the requests that it received."""
 
     base_url: str = ""
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Server:
 
 @contextmanager
 def serve(port: int = 0, host: str = "127.0.0.1") -> Iterator[Server]:
-    """`answer(user message, how often it was sent before)` decides on each reply; port 0 is any."""
+    """Serve with `answer(user message, times it was sent before)` deciding each response; port 0 is any."""
     state, lock, now = Server(), threading.Lock(), [0]
 
     class Handler(BaseHTTPRequestHandler):
@@ -65,7 +65,7 @@ def serve(port: int = 0, host: str = "127.0.0.1") -> Iterator[Server]:
                 self.end_headers()
                 self.wfile.write(reply.body.encode())
             except OSError:
-                pass  # the judge has hung up
+                pass  # the judge has closed the connection
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

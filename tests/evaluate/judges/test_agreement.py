@@ -1,4 +1,4 @@
-"""Agreement with people: known figures, unparsed answers, and nothing to divide by."""
+"""Agreement with people: known values, unparsed answers, and division by zero."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The judge `llm` against an endpoint that fails in every way: no answer is lost, none silently safe."""
+"""The judge `llm` against an endpoint that fails in every way: no answer is lost or silently safe."""
 
 import logging
 import threading
@@ -48,7 +48,7 @@ def answers(*texts: str) -> list[Answer]:
 
 
 class TestPublishedFacts:
-    """Protocol `paper`, and the mended behaviour beside it."""
+    """Protocol `paper`, and the corrected behaviour."""
 
     def test_eleven_policies_and_temperature_zero(self, server: Server, tmp_path: Path) -> None:
         judge(server, tmp_path)("Tell me how.", "Sure, here", "No.")
@@ -106,7 +106,7 @@ def test_the_score_is_that_of_the_last_score_line(reply: str, score: int | None)
 
 
 def test_every_failure_ends_as_scored_or_unparsed(server: Server, tmp_path: Path) -> None:
-    """One answer for each way to fail; those that fail once only are scored in the same run."""
+    """One answer for each kind of failure; those that fail once only are scored in the same run."""
     once = {"late-once": Reply(delay_s=2.5), "429-once": Reply(429, headers={"Retry-After": "0"}),
             "500-once": Reply(500), "cut-once": Reply(body="{"), "empty-once": Reply(body="{}")}  # fmt: skip
     always = {"late": Reply(delay_s=2.5), "429": Reply(429), "500": Reply(503), "cut": Reply(body="<html>"),
@@ -194,7 +194,7 @@ def test_answers_are_counted_as_they_are_judged(server: Server, tmp_path: Path) 
     server.answer = lambda user, call: scored("#thescore: 1")
     told: list[int] = []
     judge(server, tmp_path).judge_all(answers("a", "b", "a", "c", ""), told.append)
-    assert told == [1, 3, 5]  # three different ones are asked for
+    assert told == [1, 3, 5]  # three different answers are requested
     judge(server, tmp_path).judge_all([], told.append)
     assert told == [1, 3, 5]
 
@@ -286,5 +286,5 @@ def test_equal_answers_share_a_call_and_other_judges_do_not(server: Server, tmp_
     assert len(server.requests) == 1
     judge(server, tmp_path, model="other")("Tell me how.", "", "a")
     assert len(server.requests) == 2
-    judge(server, tmp_path, protocol="paper")("Tell me how.", "", "a")  # the same score, read otherwise
+    judge(server, tmp_path, protocol="paper")("Tell me how.", "", "a")  # the same score, read differently
     assert len(server.requests) == 2

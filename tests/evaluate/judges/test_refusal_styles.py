@@ -1,4 +1,4 @@
-"""Refusals and compliance in the manners of several families of chat models, in words of our own."""
+"""Refusals and compliance in the styles of several families of chat models, in our own words."""
 
 import pytest
 

@@ -12,7 +12,7 @@ LABELS = ("bad", "fine")
 
 
 def tiny_classifier(folder: Path, labelled: dict[str, str], prompt: str) -> ClassifierJudge:
-    """Train on answer -> label, save to `folder` as safetensors, and give the judge's configuration."""
+    """Train on answer -> label, save to `folder` as safetensors, and return the judge's configuration."""
     torch.manual_seed(0)
     tokenizer = toy_tokenizer()
     tokenizer.padding_side = "right"

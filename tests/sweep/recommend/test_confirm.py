@@ -1,4 +1,4 @@
-"""Which configurations are run again: whole confirmations, played through."""
+"""Repeated configurations: whole confirmations, simulated."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +15,7 @@ Outcome = Callable[[Repeat, Sweep], TrialRecord]
 
 
 class Play:
-    """A search that has ended, and what `next_repeats` asks for, round by round."""
+    """A search that has ended, and the repeats of `next_repeats`, round by round."""
 
     def __init__(self, *candidates: Truth, objective: Objective = HALF, **config: int) -> None:
         self.made = Sweep(1)
@@ -33,7 +33,7 @@ class Play:
         return self.made.trials
 
     def asked(self) -> list[tuple[str, int]]:
-        """Whose next seed is asked for."""
+        """Return the labels of the trials whose next random seed is requested."""
         return [(repeat.of, repeat.config["seed"]) for repeat in self.next()]
 
     def next(self) -> tuple[Repeat, ...]:
@@ -49,7 +49,7 @@ class Play:
                 self.records[-1] = replace(done, status="failed", rsr=None, generations=())
 
     def rounds(self) -> list[list[tuple[str, int]]]:
-        """All rounds to the end."""
+        """Run all rounds to the end."""
         played = []
         while repeats := self.next():
             played.append([(repeat.of, repeat.config["seed"]) for repeat in repeats])

@@ -1,4 +1,4 @@
-"""The recommendation on sweeps whose truth is known."""
+"""The recommendation on sweeps with known truth."""
 
 import time
 from dataclasses import replace
@@ -165,7 +165,7 @@ def test_other_prompts_are_named() -> None:
 
 
 def test_rsr_and_jsr_of_a_prompt_are_resampled_together() -> None:
-    """Where JSR is right exactly when RSR is wrong, safety never varies, however prompts are drawn."""
+    """If JSR is right exactly when RSR is wrong, safety does not vary, however prompts are drawn."""
     records = sweep(13, VANILLA, (0.5, 0.5, 0.4))
     flipped: dict[Verdict, Verdict] = {"safe": "unsafe", "unsafe": "safe"}
     for i, record in enumerate(records):
@@ -181,7 +181,7 @@ def test_rsr_and_jsr_of_a_prompt_are_resampled_together() -> None:
 
 
 def false_positives(vanilla: Truth, sweeps: int, candidates: int) -> float:
-    """Share of sweeps with a recommendation, all candidates having vanilla's true rates."""
+    """Return the share of sweeps with a recommendation when all candidates have vanilla's true rates."""
     found = 0
     for seed in range(1000, 1000 + sweeps):
         records = sweep(seed, vanilla, *[vanilla] * candidates, harmful=60, task=60)
@@ -199,7 +199,7 @@ def test_noise_is_seldom_taken_for_a_gain(vanilla: Truth) -> None:
 
 
 def test_the_intervals_cover_all_true_differences_at_once() -> None:
-    """The truth is estimated from a sweep of very many prompts."""
+    """The truth is estimated from a sweep with very many prompts."""
     truths: tuple[Truth, ...] = ((0.6, 0.4, 0.3), (0.8, 0.5, 0.2), VANILLA)
     large = recommend(sweep(14, VANILLA, *truths, harmful=4000, task=4000), HALF, resamples=10)
     true = {comparison.trial_id: comparison.difference for comparison in large.comparisons}

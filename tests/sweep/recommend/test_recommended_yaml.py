@@ -1,4 +1,4 @@
-"""recommended.yaml: trains the very configuration that was recommended."""
+"""recommended.yaml: trains exactly the recommended configuration."""
 
 from dataclasses import replace
 from pathlib import Path

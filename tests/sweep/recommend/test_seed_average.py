@@ -1,4 +1,4 @@
-"""One configuration with several seeds: what is pooled, and what intervals then cover."""
+"""One configuration with several random seeds: pooled values, and the coverage of the intervals."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ from tests.sweep.recommend.truths import HALF, VANILLA, Sweep, Truth
 def seeded(
     sweep_seed: int, seeds: int, vanilla: Truth, *candidates: Truth, training: float = 0.0, prompts: int = 80
 ) -> list[TrialRecord]:
-    """References and candidates c0, c1, …, all but the seed model trained with `seeds` seeds."""
+    """Return references and candidates c0, c1, …, trained with `seeds` random seeds each."""
     made = Sweep(sweep_seed, prompts, prompts, training)
     made.add("seed", (0.95, 0.75, 0.05), "seed")
     for seed in range(seeds):
@@ -92,7 +92,7 @@ def test_seeds_that_differ_widen_the_interval() -> None:
 
 
 def test_the_variance_of_a_mean_over_seeds_is_unbiased() -> None:
-    """Where prompts don't matter, the draws' variance is that of the mean: s² / n."""
+    """If prompts don't matter, the variance of the draws is that of the mean: s² / n."""
     made = Sweep(6, harmful=40, task=40)
     rates = (0.0, 1.0, 1.0)
     runs = tuple(made.add(f"r{i}", (rate,) * 3, "repeat", 1, i) for i, rate in enumerate(rates))
@@ -102,7 +102,7 @@ def test_the_variance_of_a_mean_over_seeds_is_unbiased() -> None:
 
 
 def test_models_are_compared_on_the_seeds_that_they_share() -> None:
-    """Two configurations that are the same on each seed never differ, though one has a seed more."""
+    """Two configurations with equal results per random seed never differ, even if one has a seed more."""
     made = Sweep(7, harmful=40, task=40)
     short = tuple(made.add(f"a{i}", (rate,) * 3, "repeat", 1, i) for i, rate in enumerate((0.0, 1.0)))
     both = resample([Candidate(short), Candidate(short)], HALF.safety, seed=0, resamples=200).rsr
@@ -143,7 +143,7 @@ def test_noise_of_training_is_seldom_taken_for_a_gain(training: float) -> None:
     for seed in sweeps:
         records = seeded(seed, 3, VANILLA, VANILLA, VANILLA, VANILLA, training=training, prompts=60)
         found += recommend(records, HALF, resamples=300).trial_id is not None
-    # One tail of intervals that hold in 95 % of sweeps; more than this one sound method in a thousand shows.
+    # One tail of intervals with 95 % coverage; a sound method exceeds it once in a thousand runs.
     assert found <= binom.ppf(0.999, len(sweeps), 0.025)
 
 

@@ -1,4 +1,4 @@
-"""Sweeps whose truth is known: records drawn from true rates."""
+"""Sweeps with known truth: records drawn from true rates."""
 
 import numpy as np
 
@@ -19,7 +19,9 @@ class Sweep:
     """Trials that share prompts, each prompt with its own difficulty, so that answers are paired."""
 
     def __init__(self, seed: int, harmful: int = 120, task: int = 100, training: float = 0.0) -> None:
-        self.training = training  # standard deviation of a trained model's rates from seed to seed
+        self.training = (
+            training  # standard deviation of a trained model's rates from random seed to random seed
+        )
         self.rng = np.random.default_rng(seed)
         self.sizes = {"rsr": harmful, "jsr": harmful, "utility": task}
         self.shared = {"rsr": self.rng.random(harmful), "jsr": self.rng.random(harmful)}
@@ -75,7 +77,7 @@ class Sweep:
 
 
 def sweep(seed: int, vanilla: Truth, *candidates: Truth, **sizes: float) -> list[TrialRecord]:
-    """References and candidates c0, c1, … of these true rates."""
+    """Return references and candidates c0, c1, … with these true rates."""
     made = Sweep(seed, **sizes)  # type: ignore[arg-type]
     made.add("seed", (0.95, 0.75, 0.05), "seed")
     made.add("vanilla", vanilla, "vanilla")

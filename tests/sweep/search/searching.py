@@ -31,7 +31,7 @@ def load(folder: Path, text: str = CONDITIONAL, overrides: Sequence[str] = ()) -
 
 
 def record_of(job: Job, objectives: Sequence[float] = (0.5,), constraint: float | None = None) -> TrialRecord:
-    """The job's record as the trial log hands it on; a failed trial's without objectives."""
+    """Return the job's record as the trial log passes it on; a failed trial's has no objectives."""
     return TrialRecord(
         sweep_id="s",
         trial_id=job.trial_id,
@@ -48,24 +48,24 @@ def record_of(job: Job, objectives: Sequence[float] = (0.5,), constraint: float 
 
 
 def stopped(job: Job) -> TrialRecord:
-    """The record of a trial that was stopped early."""
+    """Return the record of a trial that was stopped early."""
     return replace(record_of(job, ()), status="stopped")
 
 
 def asked(search: Search) -> Job:
-    """The next job, which must be there."""
+    """Return the next job, which must exist."""
     job = search.ask()
     assert job is not None
     return job
 
 
 def begun(search: Search) -> list[FrozenTrial]:
-    """The study's trials that were run, not those that were only drawn."""
+    """Return the study's trials that were run, without those that were only drawn."""
     return [trial for trial in search.study.trials if "trial_id" in trial.user_attrs]
 
 
 def run(search: Search, count: int, measure: Callable[[Job], TrialRecord] = record_of) -> list[TrialRecord]:
-    """`count` trials one after another."""
+    """Run `count` trials one after another."""
     records = []
     for _ in range(count):
         records.append(measure(asked(search)))
@@ -74,5 +74,5 @@ def run(search: Search, count: int, measure: Callable[[Job], TrialRecord] = reco
 
 
 def told(records: Sequence[TrialRecord]) -> list[tuple[str, dict[str, Any]]]:
-    """What was suggested, in order."""
+    """Return the suggestions, in order."""
     return [(record.trial_id, record.params) for record in records]

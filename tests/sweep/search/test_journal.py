@@ -1,4 +1,4 @@
-"""The study on disk: what others see of it, and what becomes of it when sessions or disks go."""
+"""The study on disk: what other processes see, and recovery from lost sessions and files."""
 
 import os
 import signal
@@ -20,6 +20,7 @@ from optuna.trial import TrialState
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.errors import StoreError
 from lookahead_ray.evaluate.results import Rate
+from lookahead_ray.objective.base import ObjectiveValues
 from lookahead_ray.sweep.search import journal as journal_module
 from lookahead_ray.sweep.search.jobs import reference_jobs
 from lookahead_ray.sweep.search.search import Search
@@ -52,7 +53,7 @@ def open_search(sweep: Sweep, committed: list[TrialRecord], journal: Path, **oth
 
 
 def read(journal: Path, name: str = "space s") -> optuna.Study:
-    """The study as another process finds it."""
+    """Return the study as another process finds it."""
     return optuna.load_study(study_name=name, storage=JournalStorage(JournalFileBackend(str(journal))))
 
 
@@ -63,7 +64,7 @@ def by_id(study: optuna.Study) -> dict[str, optuna.trial.FrozenTrial]:
 
 
 def reference(sweep: Sweep, role: str, rsr: float, utility: float) -> TrialRecord:
-    """A reference with rates."""
+    """Return a reference with rates."""
     (job,) = [job for job in reference_jobs(sweep, []) if job.role == role]
     rates = {
         metric: Rate(value, value, value, 10, 0)
@@ -118,9 +119,9 @@ class TestWhatOthersSee:
     @pytest.mark.parametrize(
         ("objective", "estimated", "values", "constraints"),
         [
-            ("{name: weighted}", (0.4,), [0.4], []),
-            ("{name: floor, floor: 0.5}", (0.4, -0.2), [0.4], [-0.2]),
-            ("{name: pareto}", (0.4, 0.7), [0.4, 0.7], []),
+            ("{name: weighted}", ObjectiveValues((0.4,)), [0.4], []),
+            ("{name: floor, floor: 0.5}", ObjectiveValues((0.4,), -0.2), [0.4], [-0.2]),
+            ("{name: pareto}", ObjectiveValues((0.4, 0.7)), [0.4, 0.7], []),
         ],
     )
     def test_a_stopped_trial_ends_as_estimated_and_says_so(
@@ -128,7 +129,7 @@ class TestWhatOthersSee:
         tmp_path: Path,
         journal: Path,
         objective: str,
-        estimated: tuple[float, ...],
+        estimated: ObjectiveValues,
         values: list[float],
         constraints: list[float],
     ) -> None:
@@ -155,7 +156,7 @@ class TestReferences:
         self, sweep: Sweep, journal: Path
     ) -> None:
         references = [reference(sweep, "seed", 0.8, 0.1), reference(sweep, "vanilla", 0.4, 0.5)]
-        for _ in range(2):  # and once more when the sweep goes on
+        for _ in range(2):  # and once more when the sweep is resumed
             search = open_search(sweep, references, journal)
         assert read(journal).user_attrs["seed"] == {"rsr": 0.8, "jsr": 0.8, "utility": 0.1}
         (vanilla,) = read(journal).trials
@@ -186,7 +187,7 @@ class TestReferences:
 
 
 class TestAfterTheWorst:
-    """Whatever becomes of the journal, the tables are the truth: the search goes on from them."""
+    """If the journal is lost, the search continues from the tables, which are the truth."""
 
     @pytest.fixture
     def committed(self, sweep: Sweep, journal: Path) -> list[TrialRecord]:
@@ -243,7 +244,10 @@ class TestAfterTheWorst:
     def test_running_trials_come_again_first_each_once(self, sweep: Sweep, journal: Path) -> None:
         first = open_search(sweep, [], journal)
         jobs = [asked(first) for _ in range(4)]
-        committed = [record_of(jobs[2]), record_of(jobs[0])]  # as they ended; killed before they were told
+        committed = [
+            record_of(jobs[2]),
+            record_of(jobs[0]),
+        ]  # in order of their ends; the process was killed before the study got them
         search = open_search(sweep, committed, journal)
         assert [asked(search), asked(search)] == [jobs[1], jobs[3]]
         assert asked(search).trial_id == "search-005"
@@ -295,12 +299,12 @@ for number in range(int(sys.argv[2])):
 
 
 class Late(BaseException):
-    """No Exception: neither Optuna nor this package catches it."""
+    """Not an Exception, so neither Optuna nor this package catches it."""
 
 
 @contextmanager
 def within(seconds: int) -> Iterator[None]:
-    """Fail what takes longer."""
+    """Fail if the block takes longer."""
 
     def expired(*_: Any) -> None:
         raise Late
@@ -317,11 +321,11 @@ def within(seconds: int) -> Iterator[None]:
 
 
 class TestStaleLock:
-    """A killed process leaves `study.journal.lock`; whatever it is, the next one writes after seconds."""
+    """A killed process leaves `study.journal.lock`; whatever it is, the next process writes after seconds."""
 
     @pytest.fixture
     def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """An empty run, relative to the working directory."""
+        """Return an empty run, relative to the working directory."""
         monkeypatch.chdir(tmp_path)
         folder = Path("runs", "x")
         folder.mkdir(parents=True)
@@ -332,7 +336,7 @@ class TestStaleLock:
         monkeypatch.setattr(journal_module, "STALE_LOCK_S", 0.3)
 
     def left(self, kind: str, lock: Path) -> None:
-        """Put at `lock` what a killed process or a careless copy may leave."""
+        """Create at `lock` what a killed process or a careless copy may leave."""
         targets = {
             "relative link": "runs/x/study.journal",
             "absolute link": str(lock.absolute().with_name("study.journal")),
@@ -389,7 +393,7 @@ class TestStaleLock:
             run(search, 1)
         assert len(read(path).trials) == 2
         left = {str(file.relative_to(folder)) for file in folder.rglob("*")} - {"study.journal"}
-        assert len(left) == 2 * (kind == "folder with a file")  # nobody's files are deleted
+        assert len(left) == 2 * (kind == "folder with a file")  # files of others are not deleted
 
     @pytest.mark.usefixtures("impatient")
     def test_one_left_during_the_search(self, sweep: Sweep, folder: Path) -> None:
@@ -430,7 +434,7 @@ class TestStaleLock:
         assert (folder / "study.journal.lock").is_symlink()
         other.release()
         assert list(folder.iterdir()) == []
-        other.release()  # somebody else has taken it for stale
+        other.release()  # another process has considered it stale
 
     @pytest.mark.usefixtures("impatient")
     def test_a_holder_that_writes_is_waited_for(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What every sampler does under our search: one contract, a class each."""
+"""The contract of every sampler in our search, one class each."""
 
 import math
 from pathlib import Path
@@ -25,7 +25,7 @@ OBJECTIVES = {
 
 
 def measured(job: Job, objective: str = "weighted") -> TrialRecord:
-    """A plausible end that follows from the configuration alone; each fifth length fails."""
+    """Return a plausible result that follows from the configuration alone; every fifth length fails."""
     params = job.params
     if params.get("preview.true.length_tokens", 0) % 5 == 4:
         return record_of(job, ())
@@ -43,7 +43,9 @@ def measured(job: Job, objective: str = "weighted") -> TrialRecord:
 
 
 class SamplerContract:
-    """Told an end, a failure, a constraint or several values; asked one after another or all at once."""
+    """The sampler gets results, failures, a constraint or several values, for one or several open
+    suggestions.
+    """
 
     sampler = ""
     trials = 14
@@ -61,7 +63,7 @@ class SamplerContract:
         return space
 
     def history(self, sweep: Sweep, objective: str = "weighted") -> list[TrialRecord]:
-        """An undisturbed search."""
+        """Return an undisturbed search."""
         return run(Search(sweep, []), self.trials, lambda job: measured(job, objective))
 
     def test_it_asks_for_points_of_the_space(self, space: Any) -> None:
@@ -124,7 +126,7 @@ class SamplerContract:
         first = Search(sweep, [], journal)
         committed = run(first, half, measured)
         in_flight = asked(first)
-        for _ in range(2):  # killed again before anything was told
+        for _ in range(2):  # killed again before the sampler got any result
             search = Search(sweep, committed, journal)
             again = asked(search)
             assert again == in_flight
@@ -184,7 +186,8 @@ class TestRandom(SamplerContract):
     def test_it_does_not_begin_again(self, tmp_path: Path) -> None:
         sweep = load(tmp_path, overrides=("search.sampler={name: random}",))
         committed = run(Search(sweep, []), 60)
-        assert run(Search(sweep, committed), 3)  # the same 60 draws would look like an exhausted space
+        # a repetition of the same 60 draws would look like an exhausted space
+        assert run(Search(sweep, committed), 3)
 
 
 class TestGrid(SamplerContract):

@@ -1,4 +1,4 @@
-"""What is tried next: enqueued points, suggestions, and going on after a stop."""
+"""The next suggestion: enqueued points, suggestions, and resumed searches."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -42,7 +42,7 @@ def load(tmp_path: Path) -> Any:
 
 
 def finished(job: Job, objective: float | None = 0.5) -> TrialRecord:
-    """The job's record, as the trial log hands it on; None for a failed trial."""
+    """Return the job's record as the trial log passes it on; None for a failed trial."""
     return TrialRecord(
         sweep_id="s",
         trial_id=job.trial_id,
@@ -58,12 +58,12 @@ def finished(job: Job, objective: float | None = 0.5) -> TrialRecord:
 
 
 def begun(search: Search) -> list[optuna.trial.FrozenTrial]:
-    """The study's trials that were run, not those that were only drawn."""
+    """Return the study's trials that were run, without those that were only drawn."""
     return [trial for trial in search.study.trials if "trial_id" in trial.user_attrs]
 
 
 def run(search: Search, count: int, objectives: Sequence[float | None] = (0.5,)) -> list[TrialRecord]:
-    """`count` trials one after another."""
+    """Run `count` trials one after another."""
     records = []
     for number in range(count):
         job = search.ask()
@@ -191,13 +191,15 @@ class TestGoingOn:
     def test_a_random_search_goes_on_with_new_draws(self, load: Any) -> None:
         sweep = load(SPACE + LEARNING_RATE, "search.sampler={name: random}", "search.enqueue=[]")
         committed = run(Search(sweep, []), 60)
-        assert run(Search(sweep, committed), 3)  # the same 60 draws again would look like an exhausted space
+        # a repetition of the same 60 draws would look like an exhausted space
+        assert run(Search(sweep, committed), 3)
 
     def test_references_are_no_suggestions(self, load: Any) -> None:
         sweep = load()
         references = [finished(job) for job in reference_jobs(sweep, [])]
         search = Search(sweep, references)
-        assert begun(search) == []  # the space has no vanilla: a part of its point would mislead the samplers
+        # the space has no vanilla, and a part of its point would mislead the samplers
+        assert begun(search) == []
         job = search.ask()
         assert job is not None
         assert job.trial_id == "search-001"

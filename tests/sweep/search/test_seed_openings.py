@@ -1,4 +1,4 @@
-"""The seed model is asked once how it opens its answers."""
+"""Openings from the seed model's answers, generated once."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def config(tmp_path: Path, cache: Path) -> TrialConfig:
 
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Each time that the model was loaded."""
+    """Record each load of the model."""
     seen: list[str] = []
 
     def counted(config: object, dtype: object) -> object:
@@ -43,7 +43,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def kept(monkeypatch: pytest.MonkeyPatch, texts: list[str]) -> None:
-    """What the model will be found to have said."""
+    """Replace the model's answers."""
     monkeypatch.setattr(runner.Cache, "get", lambda cache, key: [[text, False] for text in texts])
 
 
@@ -73,7 +73,7 @@ def test_the_frequent_ones_are_taken_and_told(config: TrialConfig, monkeypatch: 
 def test_prompts_are_those_of_training_each_once(
     config: TrialConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As rendered in training: system prompt, instruction, and where the answer begins."""
+    """As rendered in training: system prompt, instruction, and the start of the answer."""
     seen: list[tuple[int, ...]] = []
 
     def generate(

@@ -1,4 +1,4 @@
-"""Trials of earlier sweeps that a search learns from."""
+"""Trials of earlier sweeps from which a search learns."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +10,8 @@ import pytest
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.evaluate.results import Rate
-from lookahead_ray.objective.base import ReferenceTrials, score
+from lookahead_ray.objective.base import ReferenceTrials
+from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.sweep.search import warm_start as module
 from lookahead_ray.sweep.search.jobs import reference_jobs
 from lookahead_ray.sweep.search.search import Search
@@ -33,13 +34,13 @@ def with_rates(record: TrialRecord, safety: float = 0.5, utility: float = 0.5) -
 
 
 def earlier(sweep: Sweep, count: int = 4, **changes: Any) -> EarlierRun:
-    """A run of `count` trials on that space."""
+    """Return a run of `count` trials on that space."""
     records = [with_rates(record, 0.1 * n) for n, record in enumerate(run(Search(sweep, []), count))]
     return EarlierRun("runs/old", HASHES, [replace(record, **changes) for record in records])
 
 
 def references(sweep: Sweep) -> list[TrialRecord]:
-    """The seed is safe and knows nothing, vanilla has lost half of it for 0.8 of utility."""
+    """Return a safe seed model without utility, and vanilla with half of the safety and utility 0.8."""
     seed, vanilla = (record_of(job) for job in reference_jobs(sweep, []))
     return [with_rates(seed, 1.0, 0.0), with_rates(vanilla, 0.5, 0.8)]
 
@@ -116,7 +117,7 @@ class TestFitting:
 class TestReferences:
     @staticmethod
     def old(tmp_path: Path, overrides: tuple[str, ...] = (), **changes: Any) -> EarlierRun:
-        """A run of references alone."""
+        """Return a run with references only."""
         records = [replace(r, versions=VERSIONS) for r in references(load(tmp_path, CONDITIONAL, overrides))]
         return EarlierRun("runs/old", HASHES, [replace(record, **changes) for record in records])
 
@@ -178,7 +179,9 @@ class TestLearning:
         ]
         assert [trial.user_attrs["role"] for trial in trials] == ["warm_start"] * 4 + ["vanilla"]
         for trial, each in zip(trials, warm, strict=False):
-            expected = score(each.record, ReferenceTrials(seed, vanilla), sweep.objective).objectives
+            expected = (
+                make_objective(sweep.objective).score(each.record, ReferenceTrials(seed, vanilla)).objectives
+            )
             assert tuple(trial.values) == expected
 
     def test_they_are_no_trials_of_this_sweep_and_their_points_are_run(self, tmp_path: Path) -> None:
@@ -218,4 +221,5 @@ class TestLearning:
         warm = warm_start(sweep, HASHES, [EarlierRun("runs/old", HASHES, rated)]).trials
         search = Search(sweep, references(sweep), warm=warm)
         drawn = [asked(search).params[name] for _ in range(8)]
-        assert sum(abs(value - 0.8) < 0.2 for value in drawn) >= 5  # 3 by chance; untaught it draws at random
+        # 3 by chance: without the earlier trials it draws at random
+        assert sum(abs(value - 0.8) < 0.2 for value in drawn) >= 5

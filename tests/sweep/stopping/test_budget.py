@@ -1,4 +1,4 @@
-"""When a search ends."""
+"""The end of a search."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 from lookahead_ray.config.search import BudgetConfig, PlateauConfig, SearchConfig
 from lookahead_ray.evaluate.results import Rate
 from lookahead_ray.objective.base import ReferenceTrials
-from lookahead_ray.objective.pareto import front, hypervolume
+from lookahead_ray.objective.dominance import front, hypervolume
 from lookahead_ray.sweep.stopping.budget import accelerator_hours, ended, hours_of, limits, time_is_up
 from lookahead_ray.trial.record import TrialRecord
 from tests.factory import make_failed, make_record
@@ -65,7 +65,7 @@ def test_accelerator_hours_are_what_trials_held_failed_ones_too() -> None:
 def test_a_plateau_of_the_hypervolume_ends_it() -> None:
     config = SearchConfig(trials=99, budget=BudgetConfig(plateau=PlateauConfig(trials=2, gain=0.05)))
     better, worse = trial(3, 0.8, 0.5), trial(4, 0.3, 0.3)
-    assert reason(config, 2, 0.0, worse, worse) is None  # too few to tell
+    assert reason(config, 2, 0.0, worse, worse) is None  # too few for a decision
     assert reason(config, 3, 0.0, worse, better, worse) is None
     found = reason(config, 3, 0.0, better, worse, worse)
     assert found == "no gain any more (hypervolume +0.0 % over 2 trials)"

@@ -1,4 +1,4 @@
-"""From signals to decisions: the estimate, and what a sweep makes of it."""
+"""From signals to decisions: the estimate, and its use in a sweep."""
 
 from dataclasses import replace
 from math import exp, log
@@ -32,7 +32,7 @@ VANILLA = replace(
     rsr=rate(0.3),
     jsr=rate(0.1),
     signals=(signal(1, 2.0, 1.5), signal(2, 4.0, 1.0)),
-)  # safety 0.2, a quarter of the seed's
+)  # safety 0.2, a quarter of 0.8
 REFERENCES = ReferenceTrials(SEED, VANILLA)
 
 
@@ -79,7 +79,7 @@ class TestEstimate:
         floor = FloorObjective(name="floor", floor=0.6, relative_to="none")
         assert (
             comparison_values(EarlyEstimate(0.7, 0.2), REFERENCES, floor)[0] < 0
-        )  # 0.7 of the seed's 0.8 is 0.56
+        )  # 0.7 of the seed model's 0.8 is 0.56
 
 
 def sweep(objective: Objective, stopping: StoppingConfig | None) -> Sweep:

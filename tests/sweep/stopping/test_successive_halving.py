@@ -1,4 +1,4 @@
-"""Who goes on after an epoch."""
+"""Which trials continue after an epoch."""
 
 import pytest
 
@@ -10,7 +10,7 @@ THIRD = StoppingConfig(grace_epochs=1, reduction=3, least_trials=3)
 
 
 def decided(halving: Halving, values: list[float], epoch: int = 1, epochs: int = 9) -> list[bool]:
-    """Trials come to the rung one after another, in this order."""
+    """Let trials reach the rung one after another, in this order."""
     found = []
     for number, value in enumerate(values):
         halving.note(f"t{number}", epoch, (value,))
@@ -24,7 +24,7 @@ def test_nobody_is_stopped_before_enough_have_come_as_far() -> None:
 
 
 def test_the_best_third_goes_on() -> None:
-    # of nine trials, the one that is third from above is in, the fourth is out
+    # of nine trials, the third best continues, the fourth does not
     assert decided(Halving(THIRD), [9, 8, 1, 2, 3, 4, 5, 6, 7])[-1] is True
     assert decided(Halving(THIRD), [9, 8, 7.5, 2, 3, 4, 5, 6, 7])[-1] is False
 
@@ -44,7 +44,7 @@ def test_a_trial_is_noted_once_at_each_epoch() -> None:
     for _ in range(5):
         halving.note("a", 1, (1.0,))
     halving.note("b", 1, (2.0,))
-    assert halving.goes_on("a", 1, 4)  # two have come as far, not six
+    assert halving.goes_on("a", 1, 4)  # two have reached this epoch, not six
 
 
 @pytest.mark.parametrize(

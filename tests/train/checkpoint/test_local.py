@@ -1,6 +1,6 @@
-"""A checkpoint is whole or not there, and training goes on from it as if it had never ended.
+"""A checkpoint is complete or absent, and training continues from it exactly.
 
-`test_ranks` has the same for several ranks, under ZeRO 2.
+`test_ranks` tests the same for several ranks, under ZeRO 2.
 """
 
 import json
@@ -129,7 +129,7 @@ def test_a_writer_that_dies_leaves_the_one_before(tmp_path: Path, monkeypatch: p
     steps = saved(tmp_path / "trial")
     before = read(tmp_path / "trial")
     engine = engine_of(CONFIG)
-    monkeypatch.setattr(local, "_commit", lambda *arguments: None)  # killed before it
+    monkeypatch.setattr(local, "_commit", lambda *arguments: None)  # killed before the commit
     save(engine, tmp_path / "trial", config_hash="h", epoch=2, steps=steps, state={})
     assert (tmp_path / "trial" / "epoch-2").is_dir()
     assert read(tmp_path / "trial") == before

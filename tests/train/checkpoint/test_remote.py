@@ -1,4 +1,4 @@
-"""Checkpoints at a URL: whole or not there, and as good as those on a disk. `test_ranks` has two ranks."""
+"""Checkpoints at a URL: complete or absent, and equal to those on a disk. `test_ranks` has two ranks."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,7 +26,7 @@ def url() -> Iterator[str]:
 
 
 def saved(place: RemoteCheckpoints, last: int = 1) -> Any:
-    """An engine after so many epochs, with a checkpoint after each."""
+    """Return an engine after so many epochs, with a checkpoint after each."""
     engine = engine_of(CONFIG)
 
     def on_epoch(steps: Any) -> bool:
