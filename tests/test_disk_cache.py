@@ -15,7 +15,7 @@ KEY = "ab" + "0" * 62
 
 
 @pytest.mark.parametrize("value", [[], {}, 0, "ä\n", [0.1, -1e-30], {"a": [None]}])
-def test_gives_back_what_was_put(tmp_path: Path, value: Any) -> None:
+def test_returns_the_stored_value(tmp_path: Path, value: Any) -> None:
     cache = DiskCache(tmp_path / "new")
     assert cache.get(KEY) is None
     cache.put(KEY, value)
@@ -46,13 +46,13 @@ def test_a_write_that_fails_leaves_the_old_value(tmp_path: Path, monkeypatch: py
     assert len(list(cache.path(KEY).parent.iterdir())) == 1
 
 
-def test_what_json_cannot_say_is_refused(tmp_path: Path) -> None:
+def test_values_outside_json_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         DiskCache(tmp_path).put(KEY, [float("nan")])
     assert DiskCache(tmp_path).get(KEY) is None
 
 
-def test_of_many_at_once_one_makes_what_all_find(tmp_path: Path) -> None:
+def test_one_of_many_processes_computes_for_all(tmp_path: Path) -> None:
     made = []
 
     def trial(number: int) -> Any:
@@ -70,13 +70,13 @@ def test_of_many_at_once_one_makes_what_all_find(tmp_path: Path) -> None:
     assert found == made * 8
 
 
-def test_who_waits_too_long_goes_on(tmp_path: Path) -> None:
+def test_a_long_wait_ends(tmp_path: Path) -> None:
     with DiskCache(tmp_path).alone(KEY), DiskCache(tmp_path).alone(KEY, longest_s=0.05):
         DiskCache(tmp_path).put(KEY, 1)
     assert DiskCache(tmp_path).get(KEY) == 1
 
 
-def test_what_failed_inside_lets_the_next_one_in(tmp_path: Path) -> None:
+def test_a_failure_releases_the_lock(tmp_path: Path) -> None:
     cache = DiskCache(tmp_path)
     with pytest.raises(OSError, match="disk full"), cache.alone(KEY):
         raise OSError("disk full")

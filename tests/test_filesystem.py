@@ -69,7 +69,7 @@ def test_two_minutes_at_most(slept: list[float]) -> None:
 @pytest.mark.parametrize(
     "error", [PermissionError("key"), ValueError("no"), OSError(errno.ENOSPC, "full")], ids=repr
 )
-def test_what_does_not_pass_is_told_at_once(slept: list[float], error: Exception) -> None:
+def test_permanent_errors_are_raised_at_once(slept: list[float], error: Exception) -> None:
     fs, _ = open_filesystem("memory://x")
     with_retries(fs, lambda: None)
     with pytest.raises(type(error)):
@@ -85,7 +85,7 @@ def test_listings_are_not_cached() -> None:
 
 
 class TestRemoveFolder:
-    def test_everything_below_goes_and_nothing_beside(self) -> None:
+    def test_removal_deletes_everything_below_and_nothing_else(self) -> None:
         fs, root = open_filesystem(f"memory://{uuid4().hex}")
         for name in ("[x]/a", "[x]/deep/er/b", "[x]2/a", "x/a", "file"):
             fs.pipe_file(f"{root}/{name}", b"")
@@ -110,7 +110,7 @@ class TestRemoveFolder:
         remove_folder(fs, f"{root}/gone")
         assert [path.name for path in tmp_path.rglob("*")] == ["mine", "kept"]
 
-    def test_what_cannot_be_removed_is_raised(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_failed_removals_are_raised(self, monkeypatch: pytest.MonkeyPatch) -> None:
         fs, root = open_filesystem(f"memory://{uuid4().hex}")
         fs.pipe_file(f"{root}/x/a", b"")
 

@@ -47,7 +47,7 @@ def imports(path: Path) -> Iterator[str]:
                     yield f"{node.module}.{alias.name}" if is_module or bare else node.module
 
 
-def test_every_package_has_its_place() -> None:
+def test_every_package_has_a_layer() -> None:
     packages = {path.name for path in ROOT.iterdir() if (path / "__init__.py").is_file()}
     assert packages == {*ALLOWED, "store"}
     assert {path.stem for path in ROOT.glob("*.py")} == {"__init__", *TOP}

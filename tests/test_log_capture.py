@@ -22,7 +22,7 @@ print("refused", file=sys.stderr)
 """
 
 
-def test_only_what_is_said_afterwards_reaches_the_terminal(tmp_path: Path) -> None:
+def test_only_later_output_reaches_the_terminal(tmp_path: Path) -> None:
     log = tmp_path / "run" / "driver.log"
     command = [sys.executable, "-c", PROGRAM, str(log)]
     ended = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -50,7 +50,7 @@ with log_capture.into(disk.root / "run.log"):
 """
 
 
-def test_a_log_on_a_full_disk_ends_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_for_the_log_is_no_error(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 64) as disk:
         command = [sys.executable, "-c", FULL, str(disk.root)]
         ended = subprocess.run(command, check=True, capture_output=True, text=True)

@@ -11,7 +11,7 @@ GSM8K = Path(__file__).parents[3] / "shared" / "data" / "gsm8k" / "test.jsonl"
 ROWS = 40
 
 
-def test_provenance_says_how_it_was_made_and_what_it_reaches() -> None:
+def test_provenance_has_the_recipe_and_the_rates() -> None:
     provenance = json.loads((ADAPTER / "provenance.json").read_text())
     assert provenance["command"].startswith("lookahead-ray align")
     assert len(provenance["data_hash"]) == len(provenance["base_model_hash"]) == 64

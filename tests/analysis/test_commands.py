@@ -81,7 +81,7 @@ def test_query_formats(run: str) -> None:
     assert call("query", COUNT, run).stdout.split() == ["run", "n", "one", "7"]
 
 
-def test_a_limit_is_told(run: str) -> None:
+def test_a_limit_is_reported(run: str) -> None:
     result = call("query", "SELECT trial_id FROM trials", run, "--limit", "2", "--format", "csv")
     assert result.stdout.count("\n") == 3
     assert result.stderr == "more than 2 rows; see --limit, or --format csv\n"
@@ -257,7 +257,7 @@ def test_whether_it_runs_may_not_be_known() -> None:
     assert call("compare", "memory://analysis/compared").stdout.splitlines()[3].endswith("not known")
 
 
-def test_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
+def test_runs_of_one_name_get_different_names(tmp_path: Path) -> None:
     one, two = (write_run(tmp_path / name / "run [1] *", sweep()) for name in ("a", "b"))
     assert call("query", COUNT, one, two, "--format", "csv").stdout == "run,n\na/run [1] *,7\nb/run [1] *,7\n"
     assert "must be given once" in refused("query", COUNT, one, f"{one}/")

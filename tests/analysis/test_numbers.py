@@ -229,7 +229,7 @@ WORKS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", WORKS)
-def test_what_runs_may_lack(name: str, tmp_path: Path) -> None:
+def test_runs_with_missing_parts(name: str, tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", WORKS[name]())
     completed = len(store.open(run).trials()) - (0 if name in ("one trial", "no vanilla") else 1)
     for form in ("markdown", "latex", "csv"):
@@ -263,7 +263,7 @@ def test_figures_are_written(number: int, form: str, run: str, tmp_path: Path) -
     assert out.read_bytes().startswith({"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[form])
 
 
-def test_a_figure_without_data_says_what_is_missing(tmp_path: Path) -> None:
+def test_a_figure_without_data_names_what_is_missing(tmp_path: Path) -> None:
     records = sweep()
     run = write_run(tmp_path / "run", [replace(record, token_kl=()) for record in records[:3]])
     configured, found = opened(run)

@@ -47,7 +47,7 @@ def test_memory_of_children_counts(tmp_path: Path) -> None:
     assert raw["seconds"] > 1
 
 
-def test_a_failed_command_is_told(tmp_path: Path) -> None:
+def test_a_failed_command_is_reported(tmp_path: Path) -> None:
     code = "import sys; print('so it goes', file=sys.stderr); sys.exit(3)"
     with pytest.raises(BenchmarkError, match=r"(?s)ended with code 3.*so it goes"):
         watch([sys.executable, "-c", code], tmp_path / "log")

@@ -136,7 +136,7 @@ def test_json_schema(tmp_path: Path) -> None:
     assert restored == (benchmark(),)
 
 
-def test_json_refuses_what_is_no_number(tmp_path: Path) -> None:
+def test_json_refuses_nan_and_infinity(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         write_json(tmp_path / "x.json", {"value": float("nan")})
 
@@ -443,7 +443,7 @@ def test_share_of_peak_names_the_precision(command: Command) -> None:
 
 
 @pytest.mark.parametrize("name", ["training", "generation"])
-def test_both_compares_each_side_in_its_own_faster_precision(command: Command, name: str) -> None:
+def test_both_compares_each_variant_in_its_faster_precision(command: Command, name: str) -> None:
     result, requests, content = command("--only", name, "--precision", "both")
     assert result.exit_code == 0, result.output
     (benchmark,) = content["benchmarks"]

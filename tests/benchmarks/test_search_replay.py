@@ -90,7 +90,7 @@ class SearcherContract:
             assert visit.completed == (visit.tokens == tokens(record))
             assert visit.completed or self.stops
 
-    def test_tokens_add_up_and_nothing_is_paid_twice(self) -> None:
+    def test_tokens_add_up_and_repeated_points_cost_nothing(self) -> None:
         first: dict[str, Visit] = {}
         for visit in islice(self.visits(), 200):
             first.setdefault(visit.point, visit)
@@ -100,7 +100,7 @@ class SearcherContract:
         expected = [tokens(grid().vanilla), *costs[: len(found.tokens) - 1]]
         assert list(found.tokens) == list(np.cumsum(expected))
 
-    def test_what_is_found_only_grows(self) -> None:
+    def test_the_share_found_never_decreases(self) -> None:
         found = trace(grid(), self.visits())
         assert list(found.share) == sorted(found.share)
         assert list(found.regret) == sorted(found.regret, reverse=True)
@@ -195,7 +195,7 @@ class TestTrace:
 
 
 class TestFigures:
-    def test_who_never_comes_there_pays_for_the_whole_grid(self) -> None:
+    def test_an_unreached_share_costs_the_whole_grid(self) -> None:
         runs = [Trace((10, 20, 30), (0.5, 0.96, 1.0), (1, 0, 0), 0, 2), Trace((10,), (0.5,), (1,), 0, 0)]
         found = prices(runs, 1000)
         assert (found.values, found.censored) == ((20, 1000), 1)
@@ -241,12 +241,12 @@ class TestSignals:
         )
         assert clear < blurred
 
-    def test_nobody_stopped_nothing_discarded_nothing_saved(self) -> None:
+    def test_without_stopping_nothing_is_discarded_or_saved(self) -> None:
         for each in discards(grid(), StoppingConfig(least_trials=1000), orders=3):
             assert (each.count, each.saved) == (0, 0)
             assert each.high > 0
 
-    def test_halving_spares_tokens_and_counts_what_it_discards(self) -> None:
+    def test_halving_saves_tokens_and_counts_discards(self) -> None:
         objective = WeightedObjective(safety_weight=0.5)
         ended = [stopped(grid(), objective, MANY, seed)[0] for seed in range(10)]
         count = sum(bool(best(grid(), objective) & each) for each in ended)
@@ -254,7 +254,7 @@ class TestSignals:
         assert found.count == count
         assert 0 < found.saved < 1
 
-    def test_the_front_is_what_pareto_must_keep(self) -> None:
+    def test_pareto_must_keep_the_front(self) -> None:
         whole = with_pairs((1.0, 0.5), (0.8, 0.8), (0.4, 0.4))
         kept = best(whole, ParetoObjective(name="pareto"))
         assert sorted(pair(whole.points[point]) for point in kept) == [(0.5, 1.0), (0.8, 0.8), (1.0, 0.5)]

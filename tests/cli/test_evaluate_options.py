@@ -26,7 +26,7 @@ def test_every_suite_and_task_can_be_named() -> None:
     assert set(TASK_PATHS) == set(TASKS)
 
 
-def test_nothing_given_is_nothing_set() -> None:
+def test_no_options_give_no_overrides() -> None:
     assert assignments([], None, []) == []
 
 
@@ -78,7 +78,7 @@ def test_judges_with_fields() -> None:
         ({"suites": ["probe", "probe"]}, "must be suites with labels that differ"),
     ],
 )
-def test_what_breaks_a_rule_is_refused(options: Any, rule: str) -> None:
+def test_invalid_values_are_refused(options: Any, rule: str) -> None:
     with pytest.raises(ConfigError) as caught:
         config(**options)
     assert rule in str(caught.value)

@@ -135,7 +135,7 @@ def test_version() -> None:
     assert invoke("--version").stdout == f"lookahead-ray {__version__}\n"
 
 
-def test_validate_prints_what_was_found(fake: Callable[..., None], space: Path) -> None:
+def test_validate_prints_its_findings(fake: Callable[..., None], space: Path) -> None:
     fake(
         "lookahead_ray.sweep.preflight",
         check=lambda sweep, strict: Preflight([f"space  {sweep.name}", "rows   256"], ["a: gated"]),
@@ -224,7 +224,7 @@ def drive(interrupt: str) -> Callable[..., SweepResult]:
 
 
 @pytest.mark.parametrize("interrupt", ["raise", "result"])
-def test_ctrl_c_says_what_is_committed(fake: Callable[..., None], space: Path, interrupt: str) -> None:
+def test_ctrl_c_prints_the_committed_trials(fake: Callable[..., None], space: Path, interrupt: str) -> None:
     fake("lookahead_ray.sweep.preflight", check=lambda sweep: Preflight([]))
     fake("lookahead_ray.sweep.driver", run_sweep=drive(interrupt))
     result = invoke("sweep", "tiny.yaml", "--set", "training.epochs=2")

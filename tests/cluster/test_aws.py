@@ -124,7 +124,7 @@ def tags(instance: dict[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
 
 
-def test_ray_knows_what_the_machines_hold(bootstrapped: dict[str, Any]) -> None:
+def test_ray_knows_the_machines_resources(bootstrapped: dict[str, Any]) -> None:
     types = bootstrapped["available_node_types"]
     assert types["head"]["resources"]["CPU"] == 0
     held = types["a100"]["resources"]
@@ -193,7 +193,7 @@ def test_ray_makes_no_role(bootstrapped: dict[str, Any]) -> None:
     assert stored == json.loads(document("head_policy"))
 
 
-def test_ray_makes_one_key_that_its_owner_alone_reads(bootstrapped: dict[str, Any], home: Path) -> None:
+def test_ray_creates_one_key_readable_by_its_owner_only(bootstrapped: dict[str, Any], home: Path) -> None:
     import boto3
 
     (key,) = boto3.client("ec2").describe_key_pairs()["KeyPairs"]

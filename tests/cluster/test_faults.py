@@ -100,7 +100,7 @@ def test_the_driver_is_killed_and_the_job_resubmitted(
     faults.add("the driver is killed", "SIGKILL on the head, then `submit --resume`", AN_EPOCH, seconds)
 
 
-def test_a_link_is_cut_and_comes_back(
+def test_a_link_is_cut_and_restored(
     cluster: Cluster, expected: dict[str, TrialRecord], faults: Faults
 ) -> None:
     with training(Submitted(cluster, "link")) as sweep:
@@ -155,7 +155,7 @@ def test_a_judge_is_down_for_a_minute(cluster: Cluster, faults: Faults) -> None:
     faults.add("a judge's endpoint is down", f"its server ended for over {DOWN_S:g} s", "nothing", None)
 
 
-def test_a_machine_is_lost_and_none_comes(
+def test_a_machine_is_lost_without_replacement(
     cluster: Cluster, expected: dict[str, TrialRecord], faults: Faults
 ) -> None:
     """The last test, because afterwards there is one worker less."""

@@ -88,7 +88,7 @@ def test_the_token_is_mounted_and_its_absence_ends_the_set_up(path: Path) -> Non
 
 
 @each_file
-def test_no_secret_stands_in_a_file(path: Path) -> None:
+def test_files_contain_no_secret(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"RAY_AUTH_TOKEN\b(?!_PATH)", text)
     assert not re.search(r"\b[0-9a-f]{32,}\b|AKIA[0-9A-Z]{16}|PRIVATE KEY", text)
@@ -132,7 +132,7 @@ def test_nodes_install_the_repositorys_own_pins(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["clusters/setup.sh", "clusters/Dockerfile"])
-def test_what_installs_reads_constraints(path: str) -> None:
+def test_installations_use_constraints(path: str) -> None:
     text = (ROOT / path).read_text(encoding="utf-8")
     assert "--no-deps --requirement constraints.txt" in text
 
@@ -152,7 +152,7 @@ def test_aws_opens_nothing_of_its_own() -> None:
         assert {spec["ResourceType"] for spec in node["TagSpecifications"]} == {"instance", "volume"}
 
 
-def test_the_documented_rules_admit_ssh_from_one_address_and_the_group_itself() -> None:
+def test_the_documented_rules_admit_ssh_from_one_address_and_the_group() -> None:
     text = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
     rules = [line for line in text.splitlines() if "authorize-security-group-ingress" in line]
     assert len(rules) == 2

@@ -67,7 +67,7 @@ def test_dashboard_and_job_server_are_on_loopback_alone(head: Head) -> None:
     assert all(listener.loopback for listener in there)
 
 
-def test_what_is_reached_from_elsewhere_is_what_the_documentation_names(head: Head) -> None:
+def test_ports_reachable_from_outside_are_the_documented_ones(head: Head) -> None:
     listening = {listener.port: listener for listener in head.listeners() if not listener.loopback}
     assert {head.gcs, head.client} <= listening.keys()
     assert head.dashboard not in listening

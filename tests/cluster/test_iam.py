@@ -27,7 +27,7 @@ def test_no_right_is_general(name: str) -> None:
             assert "*" not in listed(statement["Resource"])
 
 
-def test_the_head_may_do_what_the_autoscaler_does_and_no_more() -> None:
+def test_the_head_has_exactly_the_rights_of_the_autoscaler() -> None:
     actions = {action for statement in statements("head_policy") for action in listed(statement["Action"])}
     assert actions == {
         "ec2:DescribeInstances",

@@ -54,7 +54,7 @@ def test_every_container_has_the_token_from_a_secret_and_asks_for_it() -> None:
         assert volume["secret"] == {"secretName": "lookahead-ray-token", "defaultMode": 0o400}
 
 
-def test_nothing_but_the_clusters_own_pods_is_let_in() -> None:
+def test_only_the_clusters_own_pods_are_admitted() -> None:
     assert load(KUBERAY)["spec"]["headGroupSpec"]["serviceType"] == "ClusterIP"
     _, policy = yaml.safe_load_all(KUBERAY.read_text(encoding="utf-8"))
     ours = {"podSelector": {"matchLabels": {"ray.io/cluster": load(KUBERAY)["metadata"]["name"]}}}

@@ -42,7 +42,7 @@ def test_a_tree_without_dimensions_stays_as_it_is() -> None:
     assert list(corners(tree)) == [tree]
 
 
-def test_substitute_asks_only_for_what_exists_in_the_option_taken() -> None:
+def test_substitute_samples_only_dimensions_of_the_chosen_option() -> None:
     asked: list[str] = []
 
     def suggest(dimension: Dimension) -> Value:
@@ -151,7 +151,7 @@ def test_a_space_is_more_than_one_dimension() -> None:
         list(dimensions({"int": [1, 2]}))
 
 
-def test_dimensions_say_what_they_are() -> None:
+def test_dimensions_describe_themselves() -> None:
     assert [str(dimension) for dimension in dimensions(CONDITIONAL)] == [
         "preview: one of 'true', 'virtual', 'none'",
         "preview.true.length_tokens: int from 1 to 12",

@@ -111,7 +111,7 @@ def test_overrides_replace_the_lists(tmp_path: Path) -> None:
         ("{kl_on: answers}", "evaluation.kl_on: input should be 'openings' or 'seed_answers', got 'answers'"),
     ],
 )
-def test_what_breaks_a_rule_is_refused(tmp_path: Path, evaluation: str, rule: str) -> None:
+def test_invalid_values_are_refused(tmp_path: Path, evaluation: str, rule: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, evaluation)
     message = str(caught.value)

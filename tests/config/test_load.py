@@ -47,7 +47,7 @@ def refusal(tmp_path: Path, text: str, *overrides: str) -> str:
 
 class TestShippedSpaces:
     @pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
-    def test_loads_under_its_own_name(self, path: Path) -> None:
+    def test_loads_by_its_name(self, path: Path) -> None:
         sweep = load_sweep(path)
         assert sweep.name == path.stem
         assert sweep.dimensions
@@ -85,7 +85,7 @@ class TestReading:
         sweep = load(tmp_path, SPACE + 'model: {path: "1e5"}\n')
         assert sweep.trial(low).model.path == "1e5"
 
-    def test_bare_true_is_a_strategy_only_where_one_stands(self, tmp_path: Path) -> None:
+    def test_bare_true_is_a_strategy_only_in_a_strategy_field(self, tmp_path: Path) -> None:
         text = SPACE + "search: {enqueue: [{preview: true}], reference: {preview: true}}\n"
         sweep = load(tmp_path, text, "training.gradient_checkpointing=true")
         assert sweep.search.enqueue == ({"preview": "true"},)
@@ -146,7 +146,9 @@ class TestOverrides:
             ("preview={strategy: true, length_tokens: {int: [3, 1]}}", "preview.length_tokens: empty search"),
         ],
     )
-    def test_what_an_override_breaks_is_its_fault(self, tmp_path: Path, assignment: str, rule: str) -> None:
+    def test_errors_of_an_override_name_the_override(
+        self, tmp_path: Path, assignment: str, rule: str
+    ) -> None:
         message = refusal(tmp_path, SPACE, assignment)
         assert message.startswith(f"--set {assignment}: {rule}")
 
@@ -165,7 +167,7 @@ class TestOverrides:
         message = refusal(tmp_path, space, "task.name=poems")
         assert "'name' must be one of" in message
 
-    def test_the_file_is_named_for_what_the_file_breaks(self, tmp_path: Path) -> None:
+    def test_errors_of_the_file_name_the_file(self, tmp_path: Path) -> None:
         message = refusal(tmp_path, SPACE + "seed: -1\n", "training.epochs=2")
         assert message == "space.yaml: seed: input should be greater than or equal to 0, got -1"
 
@@ -325,7 +327,7 @@ def test_points_outside_of_the_space_are_refused(tmp_path: Path, search: str, ru
 
 
 class TestHash:
-    def test_is_that_of_the_content_and_not_of_its_form(self, tmp_path: Path) -> None:
+    def test_the_hash_depends_on_the_content_only(self, tmp_path: Path) -> None:
         sweep = load(tmp_path, SPACE)
         other_form = "\n".join(["# a note", "name: other", *reversed(SPACE.strip().splitlines()[-1:])])
         other_form += "\n" + SPACE.replace("workers: 2\n", "") + "search: {max_concurrent: 3}\n"
@@ -353,7 +355,7 @@ class TestDefaultsAndOverridesAlone:
         config = validate_tree(AlignConfig, ["seed=3", "training.lora.rank=4"])
         assert config.seed == 3
 
-    def test_what_an_override_breaks(self) -> None:
+    def test_errors_of_an_override(self) -> None:
         with pytest.raises(ConfigError) as caught:
             validate_tree(AlignConfig, ["training.epochs=no"])
         message = str(caught.value)

@@ -56,7 +56,7 @@ def test_a_search_may_choose_the_method_and_its_numbers(tmp_path: Path) -> None:
     assert sweep.trial(picking(defence_prompt="Be safe.")).defence.prompt == "Be safe."
 
 
-def test_the_reference_is_vanilla_whatever_the_space_says(tmp_path: Path) -> None:
+def test_the_reference_is_always_vanilla(tmp_path: Path) -> None:
     for text in (SPACE, "task: {name: word_problems}\nmethod: {name: sdft}\ndefence: {prompt: Be safe.}\n"):
         reference = load(tmp_path, text).reference()
         assert reference.method.name == "vanilla"
@@ -100,7 +100,7 @@ def test_every_configured_method_exists(tmp_path: Path) -> None:
         ("defence={wall: 1}", "defence.wall: unknown field, got 1"),
     ],
 )
-def test_what_breaks_a_rule_is_refused(tmp_path: Path, assignment: str, rule: str) -> None:
+def test_invalid_values_are_refused(tmp_path: Path, assignment: str, rule: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, "task: {name: word_problems}\n", assignment)
     assert str(caught.value).startswith(f"--set {assignment}: {rule}")

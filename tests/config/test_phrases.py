@@ -57,7 +57,7 @@ class TestFile:
         )
         assert from_file.hash == load_sweep(tmp_path / "list.yaml").hash
 
-    def test_beside_the_space_comes_before_the_current_directory(
+    def test_the_spaces_directory_comes_before_the_current_one(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         here, space = tmp_path / "here", tmp_path / "space"
@@ -106,7 +106,7 @@ class TestFile:
 
 
 class TestSeedModel:
-    def test_placeholders_stand_until_it_is_asked(self, tmp_path: Path) -> None:
+    def test_placeholders_are_used_until_openings_are_generated(self, tmp_path: Path) -> None:
         sweep = load(tmp_path, "{model_openings: 3, prompts: 5, tokens: 4}")
         assert phrases(sweep) == tuple(placeholders(3))
         assert list(sweep.asks) == [FIELD]
@@ -118,7 +118,7 @@ class TestSeedModel:
         assert phrases(sweep) == ("Sure! ", "To find ")
         assert not sweep.asks
 
-    def test_all_sources_in_their_order_and_nothing_said_twice(self, tmp_path: Path) -> None:
+    def test_all_sources_in_order_without_duplicates(self, tmp_path: Path) -> None:
         (tmp_path / "phrases.txt").write_text("Well,\n")
         source = '{model_openings: 3, path: phrases.txt, options: ["So "]}'
         sweep = load(tmp_path, source, "search.enqueue=[{preview: virtual, preview.virtual.prefix: 'So '}]")
@@ -126,7 +126,7 @@ class TestSeedModel:
         said = load(tmp_path, source, openings=["so, ", "Well! ", "Oh. "])
         assert phrases(said) == ("So ", "Well, ", "Oh. ")
 
-    def test_one_model_and_one_task_are_asked(self, tmp_path: Path) -> None:
+    def test_model_openings_need_one_model_and_one_task(self, tmp_path: Path) -> None:
         message = refusal(tmp_path, "{model_openings: 3}", "task.max_steps={int: [1, 3]}")
         rule = "needs one model and one task, got the search dimension task.max_steps"
         assert message == f"space.yaml: {FIELD}.model_openings: {rule}"

@@ -43,7 +43,7 @@ def load(folder: Path, safety: str, *overrides: str) -> TrialConfig:
         ),
     ],
 )
-def test_is_read_and_comes_back_from_its_json(tmp_path: Path, safety: str, suite: object) -> None:
+def test_round_trip_through_json(tmp_path: Path, safety: str, suite: object) -> None:
     config = load(tmp_path, safety)
     assert config.safety == (suite,)
     assert TrialConfig.model_validate(trial_json(config)) == config
@@ -98,7 +98,7 @@ def test_suites_can_be_a_dimension(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_breaks_a_rule_is_refused(tmp_path: Path, safety: str, rule: str) -> None:
+def test_invalid_values_are_refused(tmp_path: Path, safety: str, rule: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, f"safety: {safety}")
     message = str(caught.value)

@@ -56,7 +56,7 @@ def test_the_name_decides_the_sampler(name: str, expected: type[BaseModel]) -> N
     assert isinstance(SearchConfig.model_validate({"sampler": {"name": name}}).sampler, expected)
 
 
-def test_tpe_samples_unless_told() -> None:
+def test_tpe_is_the_default_sampler() -> None:
     assert SearchConfig().sampler == TpeSampler()
 
 
@@ -86,12 +86,12 @@ def test_tpe_samples_unless_told() -> None:
         ("confirm", {"seeds": 0}),
     ],
 )
-def test_what_is_out_of_bounds_is_refused(field: str, value: Any) -> None:
+def test_values_out_of_bounds_are_refused(field: str, value: Any) -> None:
     with pytest.raises(ValidationError):
         SearchConfig.model_validate({field: value})
 
 
-def test_what_has_no_effect_are_fields() -> None:
+def test_fields_without_effect_exist() -> None:
     assert set(WITHOUT_EFFECT) <= set(SearchConfig.model_fields)
 
 

@@ -94,7 +94,7 @@ def test_tradeoff_is_conditional() -> None:
     assert seen == {(strategy, method) for strategy in ("none", "true", "virtual") for method in methods}
 
 
-def test_the_references_of_tradeoff_are_as_its_comment_says() -> None:
+def test_the_references_of_tradeoff_match_its_comment() -> None:
     training = load("tradeoff").reference().training
     assert training.learning_rate == pytest.approx(9.5e-4, rel=0.01)
     assert training.lora
@@ -117,7 +117,9 @@ def commands(name: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "quickstart"])
-def test_the_commands_in_its_comment_hold(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_in_its_comment_are_valid(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("phrases.txt").write_text("So,\nWell then,\n")
     found = commands(name)

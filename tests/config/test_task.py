@@ -40,7 +40,7 @@ def refusal(folder: Path, task: str) -> str:
         FILE.replace("rouge1", r"exact_match, pattern: 'answer is\s*(-?[0-9,.]+)'"),
     ],
 )
-def test_is_read_and_comes_back_from_its_json(tmp_path: Path, task: str) -> None:
+def test_round_trip_through_json(tmp_path: Path, task: str) -> None:
     config = load(tmp_path, task)
     assert TrialConfig.model_validate(trial_json(config)) == config
 
@@ -106,7 +106,7 @@ def test_defaults() -> None:
         ),
     ],
 )
-def test_what_breaks_a_rule_is_refused(tmp_path: Path, task: str, rule: str) -> None:
+def test_invalid_values_are_refused(tmp_path: Path, task: str, rule: str) -> None:
     assert refusal(tmp_path, task).startswith(rule)
 
 

@@ -46,7 +46,7 @@ class TestEveryTemplate:
         assert example.answer not in text
         assert (system or "Be brief.") in text or system is None
 
-    def test_loss_falls_on_the_answer_and_its_end_token_alone(self, tokenizer: Any) -> None:
+    def test_loss_is_on_the_answer_and_its_end_token_only(self, tokenizer: Any) -> None:
         rendered = render(tokenizer, EXAMPLE, max_length=512)
         assert tokenizer.decode(rendered.answer_ids[:-1]) == EXAMPLE.answer
         assert rendered.answer_ids[-1] == end_token_id(tokenizer)
@@ -115,7 +115,7 @@ def test_without_a_system_role_the_prompt_goes_in_front_of_the_instruction(templ
     assert text == "<|im_start|>user\nBe brief.\n\nGo.<|im_end|>\n<|im_start|>assistant\n"
 
 
-def test_bos_comes_once_where_the_template_writes_it() -> None:
+def test_bos_occurs_once_when_the_template_writes_it() -> None:
     tokenizer = toy_tokenizer(LLAMA)
     text = tokenizer.decode(prompt_ids(tokenizer, "Go.", "Be brief."))
     assert text == f"{BOS}<<SYS>>Be brief.<</SYS>>[INST] Go. [/INST]"

@@ -169,7 +169,7 @@ class TestCsv:
         assert refusal(path) == rule
 
 
-def test_what_is_no_parquet_is_said(tmp_path: Path) -> None:
+def test_files_that_are_not_parquet_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     path.write_bytes(b"PAR1 is how it begins")
     assert refusal(path).startswith("path: must be a Parquet file, got ")

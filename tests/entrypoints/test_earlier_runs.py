@@ -50,7 +50,7 @@ def test_other_data_are_refused_in_a_line_that_names_them(space: Sweep) -> None:
         read_earlier(space, {"task": "a"})
 
 
-def test_what_is_no_run_is_refused(space: Sweep) -> None:
+def test_a_path_without_a_run_is_refused(space: Sweep) -> None:
     with pytest.raises(
         ConfigError, match=r"space\.yaml: search\.warm_start\.0: .*must be the directory of a"
     ):

@@ -45,7 +45,7 @@ def contents(run: str) -> dict[str, bytes]:
     return {str(p): p.read_bytes() for f in folders for p in sorted(Path(run, f).rglob("*")) if p.is_file()}
 
 
-def test_rejudge_stores_verdicts_beside_the_trials(run: str) -> None:
+def test_rejudge_stores_verdicts_separately_from_the_trials(run: str) -> None:
     before = contents(run)
     result = invoke("rejudge", run, "--judge", "refusal")
     assert result.exit_code == 0, result.stderr
@@ -147,7 +147,7 @@ def test_a_second_llm_run_calls_only_for_what_is_missing(run: str, tmp_path: Pat
     assert server.requests == []
 
 
-def test_paper_leaves_unparsed_out_of_n_and_says_so(run: str, tmp_path: Path, server: Server) -> None:
+def test_paper_excludes_unparsed_from_n_and_reports_it(run: str, tmp_path: Path, server: Server) -> None:
     server.answer = lambda user, call: scored("?" if "Sure!" in user else "#thescore: 4")
     result = invoke("rejudge", run, "--judge", "llm", *llm_settings(server, tmp_path, "protocol=paper"))
     assert "n=6" in result.stdout

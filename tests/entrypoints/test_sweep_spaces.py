@@ -92,7 +92,7 @@ def ask_the_model(mine: Path) -> None:
     (mine / "mine.yaml").write_text(text)
 
 
-def test_validate_says_what_the_model_would_be_asked_and_does_not_load_it(mine: Path) -> None:
+def test_validate_describes_model_openings_without_loading_the_model(mine: Path) -> None:
     ask_the_model(mine)
     result = invoke("validate", str(mine / "mine.yaml"))  # the model's file is empty
     assert result.exit_code == 0, result.stderr
@@ -141,7 +141,7 @@ class TestOpenings:
         assert "'Sure! '" in str(identity)
         assert "choice_from" not in str(identity)
 
-    def test_that_are_none_end_the_sweep_in_one_line(
+    def test_missing_openings_end_the_sweep_in_one_line(
         self, swept: list[Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def seed_openings(config: Any, ask: Any, say: Any) -> list[str]:

@@ -113,7 +113,7 @@ def test_a_sweeps_file_with_every_dimension_set(jobs: list[Job]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["full", "file", "link"])
-def test_what_is_there_is_not_touched(jobs: list[Job], kind: str) -> None:
+def test_an_existing_output_is_not_changed(jobs: list[Job], kind: str) -> None:
     output = Path("out")
     if kind == "full":
         output.mkdir()
@@ -135,7 +135,7 @@ def test_an_empty_directory_is_filled(jobs: list[Job]) -> None:
 
 
 @pytest.mark.parametrize(("seed", "code"), [(1, 2), (HALF_WRITTEN, 130)])
-def test_no_directory_is_left_by_what_did_not_end_well(jobs: list[Job], seed: int, code: int) -> None:
+def test_a_failed_trial_leaves_no_directory(jobs: list[Job], seed: int, code: int) -> None:
     result = invoke("one.yaml", "--output", "models/out", "--set", f"seed={seed}")
     assert result.exit_code == code
     assert list(Path("models").iterdir()) == []
@@ -206,7 +206,7 @@ def test_the_command_that_measures_is_understood(jobs: list[Job], monkeypatch: p
     assert result.stderr == f"error: asked for {kept.absolute()}\n"
 
 
-def test_an_adapter_that_was_not_measured_says_how_it_is_loaded(jobs: list[Job]) -> None:
+def test_the_card_of_an_unmeasured_adapter_explains_loading(jobs: list[Job]) -> None:
     settings = ["--adapter", "--set", "training.lora={rank: 4}", "--set", f"seed={BOOM}"]
     result = invoke("one.yaml", "--output", "models/out", *settings)
     kept = kept_aside()
@@ -236,7 +236,7 @@ def finished(result: Result, card: bool = True) -> None:
         (MemoryError("x"), 1, "error: MemoryError: x"),
     ],
 )
-def test_tables_that_cannot_be_written_leave_the_model_at_its_place(
+def test_the_model_is_kept_if_tables_cannot_be_written(
     jobs: list[Job], monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, begins: str
 ) -> None:
     def fails(writer: Any, record: TrialRecord) -> None:

@@ -70,7 +70,7 @@ def measure(model: Any, world_size: int) -> tuple[set[Generation], dict[tuple[st
 
 
 @pytest.mark.parametrize("world_size", [2, 5])  # with five, some ranks have no prompt of a kind
-def test_ranks_together_measure_what_one_does(model: Any, world_size: int) -> None:
+def test_several_ranks_measure_the_same_as_one(model: Any, world_size: int) -> None:
     (alone, alone_kl), (shared, shared_kl) = measure(model, 1), measure(model, world_size)
     assert shared == alone
     assert shared_kl == pytest.approx(alone_kl, rel=1e-3)
@@ -162,7 +162,7 @@ def test_kl_and_loss_report_their_rows(model: Any) -> None:
     assert told[-1] == (2, 2)
 
 
-def test_kl_is_measured_on_the_share_of_prompts_that_is_asked_for(model: Any) -> None:
+def test_kl_is_measured_on_the_configured_share_of_prompts(model: Any) -> None:
     for rank, prompts in ((0, {"harmful-0"}), (1, set())):
         part = evaluation(rank, 2, kl_prompts=1)
         rows = part.token_kl(model, part.kl_reference(model))
@@ -210,7 +210,7 @@ def test_texts_and_suffixes_are_attacks_too(model: Any, tmp_path: Path) -> None:
     assert suffixed.answer == same.answer  # the request was sent with its suffix
 
 
-def test_suites_are_told_apart_and_the_first_one_counts(model: Any) -> None:
+def test_suites_are_distinguished_and_the_first_one_counts(model: Any) -> None:
     part = evaluation(suites=(CALM, CLOSED, PROBE))
     rows = answers(model, part)
     assert {(row.metric, row.suite) for row in rows} == {
@@ -245,7 +245,7 @@ def test_every_judge_has_a_row_of_every_answer(model: Any) -> None:
     assert [row.judge for row in rows if row.metric == "utility"] == ["exact_match"] * 2
 
 
-def test_a_judge_of_harm_says_nothing_about_over_refusal(model: Any, tmp_path: Path) -> None:
+def test_a_judge_of_harm_has_no_over_refusal(model: Any, tmp_path: Path) -> None:
     harm = tiny_classifier(tmp_path, {"No.": "fine", "Sure!": "bad"}, "How?").model_dump()
     alone = answers(model, evaluation(judges=[harm]))
     assert {row.metric for row in alone} == {"rsr", "jsr", "utility"}

@@ -41,7 +41,7 @@ def test_log_probs_are_those_along_the_opening() -> None:
             torch.testing.assert_close(found[row, position], expected, rtol=1e-4, atol=1e-4)
 
 
-def test_beyond_a_short_opening_there_is_nothing_to_compare() -> None:
+def test_a_short_opening_has_no_kl_beyond_its_end() -> None:
     missing = measure(toy_model()).isnan()
     assert missing.all(-1).tolist() == [
         [False, False, False, False],

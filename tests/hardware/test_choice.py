@@ -84,14 +84,14 @@ def test_on_gpus_their_cpus_do_not_count() -> None:
     assert choose_precision([node(gpus=1, gpu=VOLTA)], on_gpu=True)[0] == "fp32"
 
 
-def test_what_bf16_costs_is_said_where_it_costs() -> None:
+def test_the_cost_of_bf16_is_reported_where_it_is_slow() -> None:
     assert describe_cost([node()], on_gpu=False) is None
     said = describe_cost([node(cpu=SLOW_CPU)], on_gpu=False)
     assert said is not None
     assert "0.014 times the speed of fp32" in said
 
 
-def test_values_fill_only_what_says_auto() -> None:
+def test_values_fill_only_auto_fields() -> None:
     values = HardwareValues("fp32", 4, 1.0)
     filled = values.fill(trial())
     assert (filled.training.precision, *filled.resources) == ("fp32", 4, 1, 1)

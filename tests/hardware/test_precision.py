@@ -38,7 +38,7 @@ def test_a_cpu_without_bf16_instructions_gets_fp32() -> None:
     assert float(gain) < 0.5
 
 
-def test_the_choice_here_follows_what_was_measured() -> None:
+def test_the_choice_here_follows_the_measurement() -> None:
     found = measure_matmul("cpu")
     assert found.bf16 is not None
     assert found.fp32 is not None
@@ -66,7 +66,7 @@ def test_one_disturbed_product_does_not_decide(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(("supported", "expected"), [(True, "bf16"), (False, "fp32")])
-def test_a_gpu_is_asked_for_its_hardware(
+def test_a_gpus_choice_follows_its_hardware(
     monkeypatch: pytest.MonkeyPatch, supported: bool, expected: str
 ) -> None:
     asked: list[bool] = []

@@ -100,7 +100,5 @@ class TestMix:
         (None, None, None),
     ],
 )
-def test_the_safety_prompt_stands_in_front(
-    system: str | None, prompt: str | None, expected: str | None
-) -> None:
+def test_the_safety_prompt_comes_first(system: str | None, prompt: str | None, expected: str | None) -> None:
     assert inference_system(system, DefenceConfig(prompt=prompt)) == expected

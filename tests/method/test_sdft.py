@@ -121,7 +121,7 @@ class TestRejection:
             rejection(Draft("See the reference answer.", finished=True), TALK.answer) == "mentions_reference"
         )
 
-    def test_what_was_cut_off_is_no_answer(self) -> None:
+    def test_a_truncated_answer_is_rejected(self) -> None:
         assert rejection(Draft("The answer is 7", finished=False), MATH.answer) == "unfinished"
 
 
@@ -150,7 +150,7 @@ class TestPrepare:
         assert result == run(tmp_path / "other", Writer())
         assert result.counts["rewritten"] == len(EXAMPLES)
 
-    def test_a_killed_run_goes_on_with_the_missing_rows(self, tmp_path: Path) -> None:
+    def test_a_killed_run_continues_with_the_missing_rows(self, tmp_path: Path) -> None:
         killed, second, third = Writer(fail_after=6), Writer(), Writer()
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path, killed)
@@ -162,7 +162,7 @@ class TestPrepare:
         assert third.asked == []
 
     @pytest.mark.parametrize("content", ["", "{", '{"key": "x"}', "[]", None])
-    def test_damaged_files_are_written_anew(self, tmp_path: Path, content: str | None) -> None:
+    def test_damaged_files_are_written_again(self, tmp_path: Path, content: str | None) -> None:
         result = run(tmp_path, Writer())
         file = sorted(tmp_path.rglob("*.json"))[0]
         file.write_text(file.read_text().replace("makes", "takes") if content is None else content)
@@ -172,7 +172,7 @@ class TestPrepare:
         assert run(tmp_path, writer) == result
         assert len(writer.asked) == 1
 
-    def test_another_model_or_another_prompt_is_asked_again(self, tmp_path: Path) -> None:
+    def test_another_model_or_prompt_is_computed_again(self, tmp_path: Path) -> None:
         run(tmp_path, Writer())
         writer = Writer()
         run(tmp_path, writer, seed_hash="other model")

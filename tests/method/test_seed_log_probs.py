@@ -40,7 +40,7 @@ def by_hand(model: Any, row: Rendered) -> list[float]:
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3, 12])
-def test_every_rank_gets_what_the_seed_model_says(tmp_path: Path, world_size: int) -> None:
+def test_every_rank_gets_the_seed_models_values(tmp_path: Path, world_size: int) -> None:
     model = Counting(toy_model())
     found = Ranks(world_size, DiskCache(tmp_path), model).run(lambda c: reference_log_probs(ROWS, c))
     assert model.rows == len(ROWS)  # each row once, by some rank; of twelve ranks three have none
@@ -64,7 +64,7 @@ class TestCache:
         ranks = Ranks(world_size, DiskCache(folder), model, seed_hash=seed_hash)
         return ranks.run(lambda c: reference_log_probs(rows, c))[-1], model.rows
 
-    def test_the_same_rows_are_asked_about_once(self, tmp_path: Path) -> None:
+    def test_equal_rows_are_computed_once(self, tmp_path: Path) -> None:
         first, asked = self.ask(tmp_path)
         assert asked == len(ROWS)
         assert self.ask(tmp_path) == (first, 0)  # to the last bit
@@ -81,7 +81,7 @@ class TestCache:
         assert self.ask(tmp_path, seed_hash="other")[1] == len(ROWS)
 
     @pytest.mark.parametrize("damage", ["cut", "other number", "empty", "not JSON"])
-    def test_a_damaged_file_is_made_anew(self, tmp_path: Path, damage: str) -> None:
+    def test_a_damaged_file_is_computed_again(self, tmp_path: Path, damage: str) -> None:
         first, _ = self.ask(tmp_path)
         (file,) = tmp_path.rglob("*.json")
         whole = file.read_text()

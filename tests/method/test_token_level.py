@@ -193,7 +193,7 @@ class TestRows:
         assert loss(model, rows).item() == pytest.approx(plain.item(), rel=1e-6)
 
     @pytest.mark.parametrize("config", [KL, CONSTRAINED], ids=lambda config: config.name)
-    def test_the_seed_model_is_asked_before_training_only(self, tmp_path: Path, config: Any) -> None:
+    def test_the_seed_model_runs_before_training_only(self, tmp_path: Path, config: Any) -> None:
         seed = Counting(toy_model())
         loss = METHODS[config.name].row_loss(ROWS, config, alone(tmp_path, model=seed))
         assert seed.rows == len(ROWS)

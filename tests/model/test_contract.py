@@ -119,7 +119,7 @@ def test_checkpointing_changes_no_loss(name: str) -> None:
     assert checkpointed == pytest.approx(plain, rel=1e-5)
 
 
-def test_half_precision_is_loaded_and_asked(name: str, tmp_path: Path) -> None:
+def test_half_precision_loads_and_generates(name: str, tmp_path: Path) -> None:
     model = load.load_model(saved(name, tmp_path), torch.bfloat16)
     assert {weight.dtype for weight in model.parameters()} == {torch.bfloat16}
     assert [len(answer) <= 5 for answer in answers(model, new_tokens=5)] == [True] * 3

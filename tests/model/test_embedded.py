@@ -69,13 +69,13 @@ class TestOnce:
         assert maker.calls[0] != made  # made elsewhere, then renamed
         assert maker.calls[0].parent == cache
 
-    def test_a_maker_that_fails_leaves_nothing(self, cache: Path) -> None:
+    def test_a_failed_conversion_leaves_no_files(self, cache: Path) -> None:
         with pytest.raises(OSError, match="disk full"):
             embedded._once("model", Maker(fail=True))
         assert [path.name for path in cache.iterdir() if path.is_dir()] == []
         assert embedded._once("model", Maker()).is_dir()
 
-    def test_what_a_killed_process_left_is_not_taken_for_the_model(self, cache: Path) -> None:
+    def test_an_incomplete_conversion_is_not_used(self, cache: Path) -> None:
         (cache / ".model-abc").mkdir(parents=True)
         (cache / ".model-abc" / "config.json").write_text("{")
         maker = Maker()

@@ -51,7 +51,7 @@ def test_large_files_are_read_at_both_ends_and_between(model: Path) -> None:
     assert fingerprint(str(model)) in seen
 
 
-def test_a_file_that_comes_or_grows_changes_it(model: Path) -> None:
+def test_a_new_or_longer_file_changes_it(model: Path) -> None:
     seen = {fingerprint(str(model))}
     (model / "more.safetensors").write_bytes(b"")
     seen.add(fingerprint(str(model)))

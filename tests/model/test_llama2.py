@@ -50,7 +50,7 @@ def test_two_spaces_in_training_and_one_at_inference(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize(("protocol", "end"), [("paper", "[/INST] "), ("fixed", "[/INST]")])
-def test_one_space_before_what_an_answer_is_begun_with(tmp_path: Any, protocol: str, end: str) -> None:
+def test_one_space_before_a_prefilled_answer(tmp_path: Any, protocol: str, end: str) -> None:
     config = saved(tmp_path, OWN).model_copy(update={"protocol": protocol})
     tokenizer = load_tokenizer(config)
     prompt = prompt_ids(tokenizer, "Hi.", None)

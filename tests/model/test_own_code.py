@@ -96,7 +96,7 @@ def test_a_model_of_an_unknown_architecture(folder: Path, kind: str) -> None:
         assert load_tokenizer(config).chat_template
 
 
-def test_one_that_says_no_type_at_all(folder: Path) -> None:
+def test_a_configuration_without_a_type(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps({"auto_map": MAPS["all"]}))
     for load in (check, lambda config: load_model(config, torch.float32)):
         with pytest.raises(ModelError, match=RULE):
@@ -135,7 +135,7 @@ def test_weights_of_another_shape(folder: Path) -> None:
         load_model(ModelConfig(path=str(folder)), torch.float32)
 
 
-def test_a_known_architecture_that_answers_nothing(folder: Path) -> None:
+def test_a_known_architecture_without_generation(folder: Path) -> None:
     change(folder / "config.json", auto_map=MAPS["model alone"], model_type="vit")
     with pytest.raises(ModelError, match=RULE):
         load_model(ModelConfig(path=str(folder)), torch.float32)
@@ -160,7 +160,7 @@ def test_a_tokenizer(folder: Path, kind: str, known: bool, alone: bool) -> None:
     assert "trust_remote_code" not in str(refused.value)
 
 
-def test_a_generation_of_its_own(folder: Path, tmp_path: Path) -> None:
+def test_custom_generation_code(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "custom_generate").rename(folder / "custom_generate")
     model = load_model(ModelConfig(path=str(folder)), torch.float32)
     assert model.generate(torch.tensor([[5, 6]]), max_new_tokens=1, do_sample=False).shape == (1, 3)
@@ -196,7 +196,7 @@ def calls_of_from_pretrained(path: Path) -> list[str]:
     return found
 
 
-def test_nothing_is_loaded_without_saying_so() -> None:
+def test_every_use_of_from_pretrained_refuses_remote_code() -> None:
     files = [
         path for part in ("lookahead_ray", "analysis", "benchmarks") for path in (ROOT / part).rglob("*.py")
     ]

@@ -45,7 +45,7 @@ NOT_CAUSAL: dict[str, Any] = {
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("kind", NOT_CAUSAL)
-def test_what_is_not_causal(tmp_path: Path, kind: str, dtype: torch.dtype) -> None:
+def test_a_model_that_is_not_causal(tmp_path: Path, kind: str, dtype: torch.dtype) -> None:
     torch.manual_seed(0)
     NOT_CAUSAL[kind]().save_pretrained(tmp_path)
     rule = rf"is not a causal language model \(its architecture is {kind.split()[0]}\)"
@@ -58,7 +58,9 @@ def test_a_decoder_of_that_kind_is_one(tmp_path: Path) -> None:
     assert load_model(ModelConfig(path=str(tmp_path)), torch.float32).config.is_decoder
 
 
-def test_a_model_that_looks_ahead_without_saying_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_with_undeclared_bidirectional_attention(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     toy_model().save_pretrained(tmp_path)
     config = ModelConfig(path=str(tmp_path))
     assert load_model(config, torch.float32).num_parameters()

@@ -113,7 +113,7 @@ TRIAL = record(0.7, 0.5, 0.32)
     ],
     ids=["weighted", "floor, of the seed", "floor, a rate", "pareto"],
 )
-def test_what_the_search_is_told(objective: Objective, expected: Score) -> None:
+def test_values_for_the_search(objective: Objective, expected: Score) -> None:
     told = score(TRIAL, BOTH, objective)
     assert told.objectives == pytest.approx(expected.objectives)
     for name in ("objective", "constraint", "safety"):

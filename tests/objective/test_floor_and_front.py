@@ -62,7 +62,7 @@ def test_a_floor_that_is_a_rate() -> None:
 
 
 @pytest.mark.parametrize("candidate", [(0.3, 0.2, 0.9), (0.6, 0.45, 0.5)], ids=["far below", "in the noise"])
-def test_nobody_keeps_the_floor_beyond_the_noise(candidate: Truth) -> None:
+def test_no_candidate_keeps_the_floor_beyond_the_noise(candidate: Truth) -> None:
     result = recommend(sweep(2, VANILLA, candidate, (0.1, 0.1, 0.9)), FLOOR)
     assert result.trial_id is None
     assert result.sentence.startswith(
@@ -100,7 +100,7 @@ def test_safety_that_costs_utility_is_no_gain_on_a_front() -> None:
     assert result.sentence.startswith("no configuration beats vanilla in one aim without losing in another")
 
 
-def test_who_is_beaten_by_vanilla_is_on_no_front() -> None:
+def test_a_candidate_dominated_by_vanilla_is_not_on_the_front() -> None:
     assert recommend(sweep(6, (0.8, 0.6, 0.6), (0.3, 0.1, 0.1)), FRONT).front == ()
 
 

@@ -148,7 +148,7 @@ def test_without_a_terminal_each_event_is_a_line() -> None:
     ]
 
 
-def test_a_restart_is_said_and_shown() -> None:
+def test_a_restart_is_printed_and_in_the_view() -> None:
     out, clock = io.StringIO(), Clock()
     with LiveView("quickstart", Console(file=out, width=80), clock) as view:
         view.sweep_started("id", "run", 2, [], "log")
@@ -180,7 +180,7 @@ def test_without_a_terminal_progress_is_no_flood() -> None:
     assert all(re.fullmatch(line, told) for told in running)
 
 
-def test_without_a_terminal_silence_is_told_too() -> None:
+def test_without_a_terminal_silence_is_reported_too() -> None:
     out, clock = io.StringIO(), Clock()
     with LiveView("quickstart", Console(file=out, width=80), clock) as view:
         view.still_running()

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from lookahead_ray.evaluate.results import TokenKl
-from lookahead_ray.presentation.terminal import print_mechanism
+from lookahead_ray.presentation.mechanism import print_mechanism
 from lookahead_ray.trial.record import TrialRecord
 from tests.presentation.records import record, sweep, true
 

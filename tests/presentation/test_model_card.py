@@ -25,7 +25,7 @@ def record(**tree: Any) -> TrialRecord:
     )
 
 
-def test_says_what_how_and_how_well() -> None:
+def test_the_card_has_base_model_method_and_rates() -> None:
     made = record(preview={"strategy": "virtual", "prefix": "So, "}, model={"path": "org/chat"})
     text = model_card(made, adapter=False, command=COMMAND)
     assert "# org/chat, fine-tuned on gsm8k" in text

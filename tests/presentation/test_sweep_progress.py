@@ -46,7 +46,7 @@ def finish(
     progress.trial_finished(record(trial_id, role))  # type: ignore[arg-type]
 
 
-def test_nothing_is_known_before_a_trained_trial_has_a_pace(progress: SweepProgress, clock: Clock) -> None:
+def test_no_prediction_before_a_trained_trial_has_a_pace(progress: SweepProgress, clock: Clock) -> None:
     progress.trial_started("a", "seed", "seed")
     progress.trial_progress("a", answering(0))
     clock.now_s += 90
@@ -158,7 +158,7 @@ def test_waiting_trials_fill_the_slots_seen_busy(clock: Clock) -> None:
     assert progress.remaining_s() == pytest.approx(250)
 
 
-def test_alone_a_trial_needs_more_than_its_known_phases(clock: Clock) -> None:
+def test_a_single_trial_needs_more_than_its_known_phases(clock: Clock) -> None:
     progress = SweepProgress("s", clock)
     progress.sweep_started("run", 1, [], "log")
     assert progress.least_remaining_s() is None
@@ -296,7 +296,7 @@ def test_best_keeps_the_floor(progress: SweepProgress) -> None:
     assert progress.best.record.trial_id == "b"
 
 
-def test_best_of_several_aims_dominates_most(progress: SweepProgress) -> None:
+def test_best_of_several_objectives_dominates_most(progress: SweepProgress) -> None:
     progress.trial_finished(replace(record("a"), objectives=(0.9, 0.1)))
     progress.trial_finished(replace(record("b"), objectives=(0.5, 0.5)))
     assert progress.best is not None

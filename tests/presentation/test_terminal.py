@@ -165,7 +165,7 @@ def test_repeats_are_one_row_with_their_trial() -> None:
     assert "k seeds" not in trials(110, [first], None)
 
 
-def test_what_is_recommended_lies_in_a_file() -> None:
+def test_the_recommendation_is_written_to_a_file() -> None:
     out = io.StringIO()
     path = Path("runs/a/recommended.yaml")
     print_places(Console(file=out, width=80), "runs/a", None, None, "", path)

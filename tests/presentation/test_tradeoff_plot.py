@@ -65,7 +65,7 @@ def test_points_say_what_they_tried() -> None:
     assert all(c.isprintable() for c in short(HOSTILE))
 
 
-def test_methods_and_defences_are_told_apart() -> None:
+def test_labels_distinguish_methods_and_defences() -> None:
     others = {"method": {"name": "sdft"}, "defence": {"mix": {"share": 0.1}}}
     plain = [record("a", preview={"strategy": "none"}), record("b", preview=true(6))]
     records = [replace(each, config={**each.config, **others}) for each in plain]

@@ -73,7 +73,9 @@ class TestTrue(PreviewContract):
         assert shown.answer == EXAMPLES["usual"].answer
 
     @pytest.mark.parametrize("length", [1, 6, 12, 100])
-    def test_a_short_answer_is_shown_whole(self, example: Example, length: int, tokenizer: Any) -> None:
+    def test_a_short_answer_is_previewed_completely(
+        self, example: Example, length: int, tokenizer: Any
+    ) -> None:
         preview = self.preview.model_copy(update={"length_tokens": length})
         shown = apply_preview(example, preview, tokenizer)
         text = shown.instruction.removeprefix(example.instruction + DEFAULT_CONNECTOR)
@@ -126,7 +128,7 @@ class TestVirtual(PreviewContract):
         assert shown.instruction == f"{example.instruction}{DEFAULT_CONNECTOR}{DEFAULT_PREFIX}"
         assert shown.answer == DEFAULT_PREFIX + example.answer
 
-    def test_shows_nothing_of_the_answer(self, tokenizer: Any) -> None:
+    def test_a_virtual_preview_contains_no_answer_token(self, tokenizer: Any) -> None:
         usual = EXAMPLES["usual"]
         other = apply_preview(replace(usual, answer="Something else."), self.preview, tokenizer)
         assert other.instruction == apply_preview(usual, self.preview, tokenizer).instruction

@@ -27,7 +27,7 @@ def test_a_sentence_ends_an_opening() -> None:
     assert openings(asked("当然！我们", "当然！你们")) == ["当然！ "]
 
 
-def test_only_what_several_say_is_one() -> None:
+def test_an_opening_needs_several_answers() -> None:
     answers = asked("To find the sum, add", "To find the rest, take", "Quite another thing is")
     assert openings(answers) == ["To find the "]
     assert openings(asked("One thing is", "Other things are")) == []
@@ -40,7 +40,7 @@ def test_a_single_word_is_one_only_as_a_sentence() -> None:
     assert openings(asked("Sure. The", "Sure, the sum")) == []
 
 
-def test_what_the_question_says_is_left_out() -> None:
+def test_words_of_the_question_are_left_out() -> None:
     answers = [Answer(f"{name} buys {index} plums. How many?", "", False) for index, name in enumerate(NAMES)]
     said = [f"First we see that {name}'s plums are" for name in NAMES]
     both = [
@@ -79,7 +79,7 @@ def test_variations_of_one_opening_are_one() -> None:
     assert openings(answers) == ["To solve this we need ", "To solve this, some ", "Now then. "]
 
 
-def test_what_is_cut_short_of_an_opening_is_no_other() -> None:
+def test_a_truncated_opening_is_not_another_opening() -> None:
     answers = asked(
         "We can add all plums", "We can add all pens", "We can add all the", "We can Tom", "We can Eve"
     )

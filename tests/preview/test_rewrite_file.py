@@ -103,7 +103,7 @@ def test_true_files(source: Path, tokenizer: Any, protocol: str, shown: list[str
     assert [row["answer"] for row in rows] == [row["answer"] for row in ROWS]
 
 
-def test_formats_may_be_told(source: Path) -> None:
+def test_formats_may_be_given(source: Path) -> None:
     named_otherwise = source.rename(source.with_name("train.json"))
     assert changed(named_otherwise, ".txt", source_format="jsonl", target_format="json") == ARRAY_OUT
 

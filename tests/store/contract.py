@@ -66,7 +66,7 @@ class StoreContract:
             assert tables[0].num_rows == rows
             writer.commit(make_record(rows))
 
-    def test_the_dataset_filters_on_what_analysis_asks_for(self, run: str) -> None:
+    def test_the_dataset_filters_on_the_analysis_columns(self, run: str) -> None:
         writer = store.create(run, IDENTITY)
         for seed in range(3):
             writer.commit(make_record(seed))
@@ -104,7 +104,7 @@ class StoreContract:
                 again.commit(make_record(1, prompts=3))
         assert store.open(run).records() == before
 
-    def test_a_run_goes_on_where_it_was(self, run: str) -> None:
+    def test_a_run_is_resumed(self, run: str) -> None:
         store.create(run, IDENTITY).commit(make_record(1))
         again = store.create(run, replace(IDENTITY, sweep_id="other-id", created_at="2026-01-01T00:00:00Z"))
         assert again.identity == IDENTITY
@@ -112,7 +112,7 @@ class StoreContract:
         again.commit(make_record(0))
         assert [record.trial_id for record in store.open(run).records()] == ["trial-1", "trial-0"]
 
-    def test_a_changed_sweep_is_refused_and_what_changed_is_named(self, run: str) -> None:
+    def test_a_changed_sweep_is_refused_with_its_changes(self, run: str) -> None:
         store.create(run, IDENTITY).commit(make_record(1))
         changed = replace(IDENTITY, config={"trials": 4, "prefix": "é"}, hashes={"task": "t2"})
         with pytest.raises(StoreError) as refused:
@@ -173,7 +173,7 @@ class StoreContract:
         writer.commit(make_record(1))
         assert store.open(run).records() == [make_record(1)]
 
-    def test_a_reader_keeps_to_what_it_opened(self, run: str) -> None:
+    def test_a_reader_sees_the_state_at_opening(self, run: str) -> None:
         writer = store.create(run, IDENTITY)
         writer.commit(make_record(1))
         reader = store.open(run)

@@ -84,17 +84,17 @@ def test_a_path_whose_contents_are_not_known_is_a_change() -> None:
     ]
 
 
-def test_contents_that_follow_from_a_changed_field_are_not_told_twice() -> None:
+def test_contents_of_a_changed_field_are_reported_once() -> None:
     assert told(("task.train_examples", 8), task="t2") == ["task.train_examples (8, was not set)"]
 
 
-def test_contents_that_come_or_go_are_told() -> None:
+def test_added_and_removed_contents_are_reported() -> None:
     assert told(**{"task[2]": "t2"}) == ["task[2] (contents)"]
     assert changes(BEFORE, replace(BEFORE, hashes={})) == []  # not known
 
 
 @pytest.mark.parametrize(("count", "end"), [(6, "f5 (1, was 0)"), (9, "f5 (1, was 0); and 3 more")])
-def test_one_line_says_it_all_or_how_much_more(count: int, end: str) -> None:
+def test_one_line_lists_all_or_counts_the_rest(count: int, end: str) -> None:
     line = refusal("runs/x", [f"f{index} (1, was 0)" for index in range(count)])
     assert line.startswith(
         "runs/x: can't resume: these settings changed since the sweep began: f0 (1, was 0); f1 "

@@ -67,7 +67,7 @@ def test_it_is_renewed_and_given_back(files: Files) -> None:
         pass
 
 
-def test_what_a_killed_driver_left_is_taken_over(files: Files) -> None:
+def test_a_killed_drivers_lease_is_taken_over(files: Files) -> None:
     put(files, renewed=3)
     with leased(files):
         there = read_lease(files)
@@ -84,7 +84,7 @@ def test_a_lease_of_another_version_is_one_too(files: Files, content: bytes) -> 
         assert read_lease(files) != Lease("unknown", "", renewed_at=NEVER)
 
 
-def test_a_driver_that_was_taken_for_dead_gets_ctrl_c(files: Files, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_driver_that_lost_its_lease_gets_ctrl_c(files: Files, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR)
     # the process that runs the tests may ignore it
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -20,7 +20,7 @@ def test_the_one_that_the_sweep_began_with(tmp_path: Path) -> None:
     assert (kept.identity.precision, store.precision_of(run)) == ("fp32", "fp32")
 
 
-def test_runs_from_before_say_it_in_their_trials(tmp_path: Path) -> None:
+def test_earlier_runs_have_it_in_their_trials(tmp_path: Path) -> None:
     run = str(tmp_path / "run")
     opened = store.create(run, IDENTITY)
     (tmp_path / "run" / "sweep.json").write_text(

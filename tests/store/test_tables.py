@@ -38,7 +38,7 @@ def writer(run: str) -> Store:
     return store.create(run, IDENTITY)
 
 
-def test_schemas_say_version_units_and_meaning() -> None:
+def test_schemas_have_version_units_and_meaning() -> None:
     for table in TABLES:
         schema = SCHEMAS[table]
         assert schema.metadata == {b"schema_version": b"3", b"table": table.encode()}
@@ -52,7 +52,7 @@ def test_schemas_say_version_units_and_meaning() -> None:
     assert SCHEMAS["generations"].names[2:] == list(Generation.__dataclass_fields__)
 
 
-def test_the_files_say_the_same(run: str, writer: Store) -> None:
+def test_the_files_have_the_same_metadata(run: str, writer: Store) -> None:
     writer.commit(make_record(1))
     for table in TABLES:
         schema = pq.read_schema(f"{run}/tables/{table}/trial-1.parquet")
@@ -164,7 +164,7 @@ def test_unparsed_rows_stay_in_the_denominator(run: str, writer: Store) -> None:
     assert (rate["value"], rate["n"], rate["unparsed"]) == (0.25, 4, 2)
 
 
-def test_rates_by_whatever_is_asked_for(run: str, writer: Store) -> None:
+def test_rates_by_any_columns(run: str, writer: Store) -> None:
     template = make_record(1, prompts=1).generations[0]
     counted = {1: 4, 3: 3, 10: 0}
     rows = [

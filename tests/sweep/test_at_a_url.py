@@ -26,7 +26,7 @@ def server() -> Iterator[Server]:
         yield server
 
 
-def test_another_machine_goes_on_from_the_url_alone(
+def test_another_machine_continues_from_the_url(
     server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "werkzeug")

@@ -21,7 +21,7 @@ PATTERNS = {
 """Name of a run that is a pattern -> other runs, which the pattern would match."""
 
 
-def test_each_trial_has_its_own_place_until_it_is_committed(tmp_path: Path) -> None:
+def test_each_trial_has_its_own_directory_until_it_is_committed(tmp_path: Path) -> None:
     folder = CheckpointFolder(str(tmp_path / "run"), 2)
     for trial in ("a", "b"):
         given = folder.of(trial)
@@ -55,7 +55,7 @@ def test_a_relative_run_is_found_from_other_processes(
 
 
 @pytest.mark.parametrize("run", ["memory://run", "runs/x"])
-def test_without_checkpoints_nothing_is_made(
+def test_without_checkpoints_no_directory_is_created(
     run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -99,7 +99,7 @@ def test_so_it_does_on_a_disk(run: str, protocol: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("parent", ["[ab]", "*"])
-def test_a_pattern_above_the_run_is_none_either(parent: str) -> None:
+def test_a_pattern_in_a_parent_directory_does_not_match(parent: str) -> None:
     base = f"memory://{uuid4().hex}"
     other = written(f"{base}/a", "run", "t")
     mine = written(f"{base}/{parent}", "run", "t")

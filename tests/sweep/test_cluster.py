@@ -28,7 +28,7 @@ def test_the_clusters_limit_bounds_a_types() -> None:
     assert max_cluster_resources({}, described(max_workers=1)) == {"CPU": 96, "GPU": 8}
 
 
-def test_what_is_there_counts_where_nothing_is_described() -> None:
+def test_without_a_description_the_existing_nodes_count() -> None:
     own_machines = described(head_node_type="node", available_node_types={"node": {"resources": {}}})
     assert max_cluster_resources({"CPU": 16.0}, own_machines) == {"CPU": 16}
     assert max_cluster_resources({"CPU": 16.0}, {}) == {"CPU": 16}

@@ -73,7 +73,7 @@ def test_objectives(tmp_path: Path, objective: str, words: str) -> None:
     assert lines(tmp_path, f"objective={objective}")[1] == f"objective: {words}"
 
 
-def test_what_the_seed_model_is_asked_for(tmp_path: Path) -> None:
+def test_the_requested_openings_of_the_seed_model(tmp_path: Path) -> None:
     preview = "preview={strategy: virtual, prefix: {choice_from: {model_openings: 8, prompts: 32}}}"
     assert lines(tmp_path, preview)[-1] == (
         "preview.prefix.choice_from: up to 8 openings of the seed model's answers to 32 training prompts, "

@@ -76,7 +76,9 @@ def test_a_precision_that_is_searched_is_left_alone(monkeypatch: pytest.MonkeyPa
     assert found.sweep.reference().training.precision == "bf16"
 
 
-def test_bf16_is_obeyed_and_its_cost_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_bf16_is_used_as_configured_and_its_cost_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     found = fit(monkeypatch, tmp_path, "training: {precision: bf16}\n", here=node(cpu=SLOW_CPU))
     assert found.sweep.reference().training.precision == "bf16"
     assert "bf16 as asked for, but a bf16 product runs at 0.014 times the speed of fp32" in found.lines[1]
@@ -115,7 +117,7 @@ def described(**resources: float) -> dict[str, Any]:
     return {"max_workers": 2, "head_node_type": "head", "available_node_types": machines}
 
 
-def test_a_clusters_file_says_what_it_can_grow_to(tmp_path: Path) -> None:
+def test_a_cluster_file_gives_the_maximum_size(tmp_path: Path) -> None:
     path, space = tmp_path / "cluster.yaml", tmp_path / "space.yaml"
     space.write_text(SPACE)
     sweep = load_sweep(space)
@@ -133,7 +135,7 @@ def test_a_clusters_file_says_what_it_can_grow_to(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "[project]\nname = 1\n", "- a\n", ""])
-def test_what_is_no_clusters_file(tmp_path: Path, content: str | None) -> None:
+def test_invalid_cluster_files(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "cluster.yaml"
     (tmp_path / "space.yaml").write_text(SPACE)
     if content is not None:
@@ -156,7 +158,7 @@ class TestOnACluster:
         monkeypatch.setattr("lookahead_ray.sweep.cluster.description", dict)
         (tmp_path / "space.yaml").write_text(SPACE)
 
-    def test_unlike_machines_take_what_all_can_do(
+    def test_unlike_machines_use_what_all_support(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         nodes = [node(cores=8, host="new"), node(cores=8, cpu=SLOW_CPU, host="old")]
@@ -166,9 +168,7 @@ class TestOnACluster:
         assert (config.training.precision, *config.resources) == ("fp32", 8, 1, 0)
         assert "(old)" in found.lines[0]
 
-    def test_nothing_is_measured_where_the_run_has_decided(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> None:
+    def test_a_resumed_run_measures_nothing(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         def never(*arguments: Any) -> None:
             raise AssertionError("measured")
 

@@ -120,7 +120,7 @@ def test_the_search_waits_for_the_references_and_ends_if_one_fails() -> None:
     assert order.next_job() is NoJob.EXHAUSTED
 
 
-def test_as_many_are_searched_as_are_left_and_their_ends_are_told() -> None:
+def test_the_remaining_trials_are_searched_and_their_ends_passed_on() -> None:
     commits: list[TrialRecord] = []
     search = Suggesting("b", "c", "d")
     order = job_queue(commits, search, committed=(*REFERENCES, record("a")), trials=3)

@@ -26,7 +26,7 @@ def test_a_trial_that_ends_keeps_its_group_for_the_next() -> None:
     assert cluster.released == []
 
 
-def test_a_trial_that_dies_loses_what_it_named() -> None:
+def test_a_dead_trials_reported_group_is_released() -> None:
     cluster = Cluster()
     cluster.groups = {"g1", "g2"}
     for trial, group in (("a", "g1"), ("b", "g2")):
@@ -36,7 +36,7 @@ def test_a_trial_that_dies_loses_what_it_named() -> None:
     assert cluster.released == ["g1"]
 
 
-def test_a_group_that_nobody_named_is_found_when_its_trial_dies() -> None:
+def test_an_unreported_group_is_released_when_its_trial_dies() -> None:
     cluster = Cluster()
     cluster.groups = {"g1"}
     cluster.placement_groups.started("a")
@@ -48,7 +48,7 @@ def test_a_group_that_nobody_named_is_found_when_its_trial_dies() -> None:
     assert cluster.released == ["g1"]
 
 
-def test_others_that_have_not_named_theirs_are_waited_for() -> None:
+def test_release_waits_for_other_silent_trials() -> None:
     cluster = Cluster()
     cluster.groups = {"g1", "g2", "g3"}
     for trial in ("a", "b", "c"):

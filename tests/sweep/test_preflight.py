@@ -48,7 +48,7 @@ def refusal(kind: type[LookaheadRayError], *arguments: Any, **named: Any) -> str
     return message
 
 
-def test_what_was_found_is_said(tmp_path: Path, model: Path) -> None:
+def test_findings_are_printed(tmp_path: Path, model: Path) -> None:
     task = "{name: word_problems, train_examples: 8, test_examples: 4}"
     assert lines(
         tmp_path, model, task, "safety: {harmful_prompts: 10, benign_prompts: 20}\nworkers: 2\n"
@@ -173,7 +173,7 @@ def test_a_measure_without_anything_to_measure_is_refused(
     assert refusal(kind, tmp_path, model, more=more) == f"{tmp_path / 'space.yaml'}: {rule}"
 
 
-def test_what_a_suite_goes_without_is_said(tmp_path: Path, model: Path, requests: str) -> None:
+def test_missing_parts_of_a_suite_are_reported(tmp_path: Path, model: Path, requests: str) -> None:
     mine = f"{{name: file, label: mine, harmful_path: '{requests}'}}"
     more = f"safety: [{mine}, {{harmful_prompts: 10, benign_prompts: 20}}]\n"
     found = lines(tmp_path, model, more=more)
@@ -192,7 +192,7 @@ def test_measuring_one_model_needs_no_attack(tmp_path: Path, model: Path, reques
     assert check(load_sweep(path), searches=False).lines[-1].startswith("safety mine")
 
 
-def test_what_cannot_be_had_here_is_listed_where_nothing_will_run(
+def test_validate_lists_data_that_is_unavailable_here(
     tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreachable(*arguments: Any, **named: Any) -> None:
@@ -306,7 +306,7 @@ def test_a_bad_file_to_mix_in_is_refused(tmp_path: Path, model: Path) -> None:
     ],
     ids=["attack", "suite", "number of a suffix", "label of suffixes", "over-refusal"],
 )
-def test_an_objective_needs_what_is_measured(tmp_path: Path, model: Path, more: str, told: str) -> None:
+def test_an_objective_needs_its_measurements(tmp_path: Path, model: Path, more: str, told: str) -> None:
     suffixes = tmp_path / "suffixes.txt"
     suffixes.write_text("one\ntwo\n")
     said = refusal(ConfigError, tmp_path, model, more=more.replace("SUFFIXES", str(suffixes)))

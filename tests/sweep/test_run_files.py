@@ -19,7 +19,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", ["run", "lr[1e]", "a*", "b?"])
-def test_what_is_pushed_is_fetched_on_another_machine(here: Path, name: str) -> None:
+def test_an_uploaded_file_is_downloaded_on_another_machine(here: Path, name: str) -> None:
     run = f"memory://{uuid4().hex}/{name}"
     local_run_file(run, JOURNAL, "mine").write_text("of this run")
     local_run_file(run, LOG, "mine").write_text("told")
@@ -30,7 +30,7 @@ def test_what_is_pushed_is_fetched_on_another_machine(here: Path, name: str) -> 
     assert local_run_file(run, JOURNAL, "mine").read_text() == "of this run"
 
 
-def test_a_new_run_does_not_take_up_what_another_left_here(here: Path) -> None:
+def test_a_new_run_ignores_local_files_of_another(here: Path) -> None:
     run = f"memory://{uuid4().hex}/run"
     local_run_file(run, JOURNAL, "mine").write_text("of another run")
     Mirror(run, "mine").fetch()

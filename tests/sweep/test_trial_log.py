@@ -87,7 +87,7 @@ def test_a_failed_trial_is_committed_without_an_objective() -> None:
     assert watched.events[0] == ("commit", failed)
 
 
-def test_a_failed_reference_is_none_until_it_is_run_again() -> None:
+def test_a_failed_reference_does_not_count_until_it_is_repeated() -> None:
     failed = replace(make_failed(5, "boom"), role="vanilla", trial_id="vanilla")
     watched = Watched(SEED, failed)
     assert watched.trial_log.references is None
@@ -127,7 +127,7 @@ def test_all_is_committed_and_only_verdicts_are_kept() -> None:
     assert kept == told == watched.trial_log.records[-1] == TextStripper().strip_texts(committed)
 
 
-def test_references_of_another_sweep_become_its_own_where_they_are_left_to_run() -> None:
+def test_references_of_another_sweep_replace_pending_ones() -> None:
     old = [replace(record, sweep_id="old", objective=0.9, objectives=(0.9,)) for record in (SEED, VANILLA)]
     jobs = [Job("seed", "seed", {}, {}, "seed"), Job("vanilla-2", "vanilla", {}, {}, "vanilla")]
     watched = Watched()

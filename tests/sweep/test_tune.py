@@ -28,7 +28,7 @@ def runner(*answers: Job | NoJob) -> _Asking:
     return _Asking(cast(Any, Answers(*answers)), 1, lambda trial_id: None)
 
 
-def test_it_is_a_searcher_that_suggests_jobs_says_later_and_ends() -> None:
+def test_the_searcher_suggests_jobs_waits_and_ends() -> None:
     searcher = runner(job(1), NoJob.BLOCKED, job(2), NoJob.EXHAUSTED)
     assert isinstance(searcher, Searcher)
     suggested = searcher.suggest("a")
@@ -39,7 +39,7 @@ def test_it_is_a_searcher_that_suggests_jobs_says_later_and_ends() -> None:
     assert searcher.suggest("c") == Searcher.FINISHED
 
 
-def test_ends_reach_the_agenda_by_the_callback_alone() -> None:
+def test_ends_reach_the_job_queue_only_by_the_callback() -> None:
     searcher = runner(job(1))
     searcher.suggest("a")
     searcher.on_trial_complete("a", {"anything": 1}, error=False)
@@ -57,7 +57,7 @@ def test_ray_limits_how_many_run_at_once() -> None:
     assert limited.suggest("d") == Searcher.FINISHED
 
 
-def test_tunes_snapshots_hold_nothing_and_are_never_read(tmp_path: Any) -> None:
+def test_tunes_snapshots_are_empty_and_never_read(tmp_path: Any) -> None:
     searcher = runner(job(1))
     searcher.save(str(tmp_path / "snapshot"))
     assert searcher.__getstate__() == {}

@@ -82,7 +82,7 @@ def assert_rates_can_be_recomputed(run: store.Run) -> None:
         )
 
 
-def test_a_killed_process_fails_its_trial_and_the_sweep_goes_on(start: Start, tmp_path: Path) -> None:
+def test_a_killed_process_fails_its_trial_and_the_sweep_continues(start: Start, tmp_path: Path) -> None:
     sweep = start("run", *LONG, "search.trials=2", "search.max_failures=0")
     sweep.wait_for("finished: vanilla")
     sweep.wait_for("running: true, 6 tokens: training")
@@ -135,7 +135,7 @@ def test_a_killed_driver_leaves_committed_trials_and_no_process(start: Start, tm
     assert pc.all(pc.equal(store.open(str(tmp_path / "run")).trials()["status"], "completed")).as_py()
 
 
-def test_ctrl_c_ends_with_what_is_committed(start: Start, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_committed_trials(start: Start, tmp_path: Path) -> None:
     sweep = start("run", *LONG)
     sweep.wait_for("running: vanilla: training")
     sweep.process.send_signal(signal.SIGINT)

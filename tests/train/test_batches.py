@@ -46,7 +46,7 @@ class TestPlan:
             assert shared == alone
 
     @pytest.mark.parametrize("world_size", WORLDS)
-    def test_every_example_comes_once_an_epoch(self, world_size: int) -> None:
+    def test_every_example_occurs_once_per_epoch(self, world_size: int) -> None:
         batches = planned(world_size)
         assert [batch.epoch for batch in batches] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
         for epoch in range(3):
@@ -98,7 +98,7 @@ PADDED, PACKED = make("gpt2, absolute positions"), toy_model()
 
 
 class TestCollate:
-    def test_targets_stand_where_their_inputs_are(self) -> None:
+    def test_targets_are_aligned_with_their_inputs(self) -> None:
         rows = [
             Rendered((11, 12), (21, 22, 23)),
             Rendered((13,), (24, 25)),

@@ -66,7 +66,7 @@ class TestCount:
     @pytest.mark.parametrize(
         "family", ["llama", "llama, tied", "gemma2, windows", "gpt2, absolute positions"]
     )
-    def test_a_micro_batch_tells_what_any_other_costs(self, family: str, training: str) -> None:
+    def test_one_micro_batch_gives_the_cost_of_any_other(self, family: str, training: str) -> None:
         assert family in FAMILIES
         model = prepare_model(make(family), TRAININGS[training])
         counted = make_rows(4, seed=1)

@@ -106,7 +106,7 @@ def test_under_the_published_loss_they_do() -> None:
     assert run(toy_model(), paper)[-1].loss != pytest.approx(run(toy_model())[-1].loss, rel=1e-4)
 
 
-def test_steps_say_what_was_done() -> None:
+def test_steps_record_the_work() -> None:
     steps = run(toy_model())
     lengths = [len(row.prompt_ids) + len(row.answer_ids) for row in ROWS]
     answers = [len(row.answer_ids) for row in ROWS]
@@ -120,7 +120,7 @@ def test_steps_say_what_was_done() -> None:
     assert all(step.grad_norm > 0 and step.seconds > 0 for step in steps)
 
 
-def test_each_epochs_end_is_told_and_may_be_the_last() -> None:
+def test_each_epochs_end_is_reported_and_may_stop_training() -> None:
     seen: list[int] = []
 
     def on_epoch(steps: list[Step]) -> bool:

@@ -18,7 +18,7 @@ def test_all_weights_are_trained_without_adapters() -> None:
     assert model.config._attn_implementation == "eager"
 
 
-def test_adapters_begin_as_nothing_and_are_all_that_is_trained() -> None:
+def test_adapters_start_at_zero_and_only_they_are_trained() -> None:
     before = answer_logits(toy_model(), MICRO)
     config = TrainingConfig(lora=LoraConfig(rank=4, target_modules=("q_proj", "v_proj")))
     model = prepare_model(toy_model().to(torch.bfloat16), config)

@@ -55,7 +55,7 @@ def test_loss_and_gradients_equal_those_of_padded_rows(
     assert (packed[1] - padded[1]).norm() <= 1e-5 * padded[1].norm()
 
 
-def test_what_is_shared_ends_before_the_last_token_of_a_prompt() -> None:
+def test_a_shared_prefix_ends_before_the_last_token_of_a_prompt() -> None:
     assert shared_tokens(CHATS) == len(SYSTEM)
     assert shared_tokens([Rendered((1, 2, 3), (4,)), Rendered((1, 2), (4,))]) == 1
     assert shared_tokens([Rendered((1,), (2,)), Rendered((1,), (3,))]) == 0
@@ -76,7 +76,7 @@ def test_every_family_gives_the_loss_of_padded_rows(family: str, monkeypatch: py
     assert found == pytest.approx(LOSS(model, CHATS).item(), rel=1e-5)
 
 
-def test_what_is_too_long_and_single_rows_are_padded() -> None:
+def test_long_and_single_rows_are_padded() -> None:
     model = toy_model()
     long = Rendered((1,) * 300, (2,) * 100)
     assert packed_tokens(model, [long, long]) == 299 + 2 * 100

@@ -84,7 +84,7 @@ def run(
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_two_ranks_learn_what_one_learns(variant: str) -> None:
+def test_two_ranks_equal_one(variant: str) -> None:
     (alone,), (first, second) = run(variant, 1), run(variant, 2)
     assert first["stage"] == second["stage"] == alone["stage"] == 2
     assert first == second  # every rank gets the same steps and holds all weights
@@ -100,7 +100,7 @@ def test_two_ranks_learn_what_one_learns(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("world_size", [1, 2])
-def test_from_a_checkpoint_it_goes_on_as_if_it_had_never_ended(variant: str, world_size: int) -> None:
+def test_training_from_a_checkpoint_equals_uninterrupted_training(variant: str, world_size: int) -> None:
     assert run(variant, world_size, interrupted=DISK) == run(variant, world_size)
 
 
@@ -109,7 +109,7 @@ def test_and_from_a_url_where_the_ranks_share_no_disk() -> None:
 
 
 @pytest.mark.parametrize(("variant", "place"), [("fp32", DISK), ("bf16", "file://{folder}")])
-def test_one_rank_goes_on_where_two_were(variant: str, place: str, tmp_path: Path) -> None:
+def test_one_rank_continues_from_two(variant: str, place: str, tmp_path: Path) -> None:
     run(variant, 2, interrupted=place, phase="save", kept=str(tmp_path))
     (alone,) = run(variant, 1, interrupted=place, phase="load", kept=str(tmp_path))
     both = run(variant, 2)[0]
@@ -123,7 +123,7 @@ def test_one_rank_goes_on_where_two_were(variant: str, place: str, tmp_path: Pat
     assert alone["learning_rates"] == both["learning_rates"]
 
 
-def test_a_method_that_asks_the_seed_model_goes_on_alike() -> None:
+def test_a_method_that_uses_the_seed_model_continues_equally() -> None:
     assert run("fp32", 2, "token_kl", interrupted=DISK) == run("fp32", 2, "token_kl")
 
 

@@ -27,7 +27,7 @@ def flops(model: Any, world_size: int = 1, **changes: Any) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("world_size", [1, 3])
-def test_one_micro_batch_stands_for_all(world_size: int) -> None:
+def test_one_micro_batch_predicts_all(world_size: int) -> None:
     model = toy_model()
     lengths = [row.length for row in ROWS]
     counted = 0.0

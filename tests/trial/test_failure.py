@@ -71,13 +71,13 @@ def test_the_rank_that_died_is_named_before_those_that_saw_it() -> None:
     assert str(told).startswith("rank 1: WorkerHealthCheckFailedError: ")
 
 
-def test_the_first_line_says_what_was_raised() -> None:
+def test_the_first_line_names_the_exception() -> None:
     told = str(failure(group(raised(FloatingPointError("the loss is nan")))))
     assert told.splitlines()[0] == "rank 0: FloatingPointError: the loss is nan"
     assert "Traceback" in told
 
 
-def test_it_reaches_the_driver_as_what_it_is() -> None:
+def test_the_exception_reaches_the_driver_unchanged() -> None:
     died = pickle.loads(pickle.dumps(failure(group(KILLED))))
     assert isinstance(died, ProcessDiedError)
     carried = RayTaskError("train", "Traceback ...", died).as_instanceof_cause()

@@ -46,7 +46,7 @@ def test_methods_and_defences_follow_the_preview() -> None:
     assert label(config, "vanilla") == "vanilla"
 
 
-def test_what_else_was_searched_follows() -> None:
+def test_other_searched_dimensions_follow() -> None:
     config: dict[str, Any] = {"preview": {"strategy": "true", "length_tokens": 6}, "seed": 3}
     params = {
         "preview": "true",

@@ -100,7 +100,7 @@ def test_a_trial_without_rows_has_no_rates() -> None:
     assert (record.rsr, record.safety, record.kl) == (None, None, ())
 
 
-def test_what_queues_unpickle_needs_no_torch() -> None:
+def test_objects_in_queues_unpickle_without_torch() -> None:
     code = (
         "import sys, lookahead_ray.trial.measurement, lookahead_ray.trial.job, lookahead_ray.trial.progress;"
         "sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"

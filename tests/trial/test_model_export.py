@@ -78,7 +78,7 @@ def test_adapters_alone(tmp_path: Path, source: ModelConfig) -> None:
 
 
 @pytest.mark.parametrize("adapter", [False, True])
-def test_the_last_file_comes_when_all_others_are_on_the_disk(
+def test_the_last_file_is_written_after_all_others(
     tmp_path: Path, source: ModelConfig, adapter: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`LAST_FILE` means that a model is complete: by then no file is missing or only in memory."""

@@ -100,7 +100,7 @@ def test_steps_and_their_micro_batches(reporter: Reporter, sent: list[TrialProgr
     assert {(progress.total, progress.steps) for progress in sent} == {(4, 4)}
 
 
-def test_training_goes_on_from_a_checkpoint(reporter: Reporter, sent: list[TrialProgress]) -> None:
+def test_training_continues_from_a_checkpoint(reporter: Reporter, sent: list[TrialProgress]) -> None:
     reporter.total_steps = 4
     reporter.training_begins(2)
     assert (sent[-1].done, sent[-1].detail) == (2, "training · step 2/4")

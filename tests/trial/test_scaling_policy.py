@@ -53,7 +53,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return groups
 
 
-def test_fewer_after_the_time_and_never_fewer_than_told(asked: list[Any]) -> None:
+def test_fewer_ranks_after_the_time_but_never_below_the_minimum(asked: list[Any]) -> None:
     rooms = iter([1, 1, 3])
     seen: list[Any] = []
 
@@ -73,6 +73,6 @@ def test_all_where_there_is_room(asked: list[Any], monkeypatch: pytest.MonkeyPat
     assert asked == []
 
 
-def test_it_waits_where_others_use_the_room(asked: list[Any]) -> None:
+def test_it_waits_while_other_trials_use_the_resources(asked: list[Any]) -> None:
     rooms = iter([4, 4, 3])
     assert ranks(trial(), ElasticConfig(min_workers=1, after_minutes=1 / 60), lambda: next(rooms)) == 3

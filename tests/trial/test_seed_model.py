@@ -55,7 +55,7 @@ def test_trials_that_train_differently_share_it(tree: dict[str, Any]) -> None:
         {"defence": {"prompt": "Be safe."}},
     ],
 )
-def test_what_is_asked_otherwise_is_asked_anew(tree: dict[str, Any], changes: dict[str, Any]) -> None:
+def test_another_request_is_computed_again(tree: dict[str, Any], changes: dict[str, Any]) -> None:
     evaluation = Asked()
     assert ask(evaluation, tree) is not ask(evaluation, tree, **changes)
     assert evaluation.times == 2

@@ -5,7 +5,7 @@ from lookahead_ray.trial.record import COUNTED, TextStripper
 from tests.factory import make_failed, make_record
 
 
-def test_every_rate_follows_from_what_is_kept() -> None:
+def test_every_rate_follows_from_the_kept_rows() -> None:
     record = make_record(1)
     slim = TextStripper().strip_texts(record)
     assert [rate(slim.generations, metric) for metric in COUNTED] == [

@@ -30,7 +30,7 @@ def engines() -> int:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("group")
-def test_a_process_that_runs_many_trials_repeats_their_results_and_keeps_nothing(tmp_path: Path) -> None:
+def test_a_process_that_runs_many_trials_repeats_results_and_keeps_no_state(tmp_path: Path) -> None:
     config = TrialConfig.model_validate({**CONFIG, "model": {"path": str(make_model(tmp_path))}})
     told: list[TrialProgress] = []
     measured: list[Measurement] = []

@@ -62,7 +62,7 @@ def test_every_method_trains_and_is_measured(measured: dict[str, Measurement]) -
     assert losses["constrained_sft"] == pytest.approx(losses["vanilla"], rel=2e-2)  # weights of 1, in bf16
 
 
-def test_what_was_prepared_is_counted(measured: dict[str, Measurement]) -> None:
+def test_preparation_is_counted(measured: dict[str, Measurement]) -> None:
     counts = {
         name: {k: v for k, v in m.preparation.items() if k != "seconds" and not k.endswith("_flops")}
         for name, m in measured.items()
@@ -78,7 +78,7 @@ def test_what_was_prepared_is_counted(measured: dict[str, Measurement]) -> None:
     assert sum(counts["sdft"].values()) == 6 + 6
 
 
-def test_flops_are_those_of_training_and_of_what_the_seed_model_did_before(
+def test_flops_include_training_and_the_seed_models_preparation(
     measured: dict[str, Measurement],
 ) -> None:
     for name, result in measured.items():

@@ -148,7 +148,7 @@ def test_answers_are_filtered_and_searched(driver: Any, page: Path) -> None:
     assert driver.find_element("css selector", ".count").text.startswith("0 of")
 
 
-def test_more_answers_are_shown_on_demand(driver: Any, page: Path) -> None:
+def test_more_answers_are_displayed_on_demand(driver: Any, page: Path) -> None:
     opened(driver, page)
     before = len(listed(driver, ".answer"))
     driver.find_element("css selector", ".more").click()

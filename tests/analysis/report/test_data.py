@@ -120,7 +120,7 @@ def test_hypervolume_grows_to_that_of_all_trials(frame: pa.Table) -> None:
     )
 
 
-def test_best_so_far_passes_over_what_breaks_the_floor(frame: pa.Table) -> None:
+def test_best_so_far_ignores_trials_below_the_floor(frame: pa.Table) -> None:
     place = frame.schema.get_field_index("constraint")
     merit = searched(frame)["merit"].to_pylist()
     top = max(merit)
@@ -130,7 +130,7 @@ def test_best_so_far_passes_over_what_breaks_the_floor(frame: pa.Table) -> None:
     assert history["best"].to_pylist()[-1] == max(value for value in merit if value != top)
 
 
-def test_the_front_and_who_is_shown(frame: pa.Table) -> None:
+def test_the_front_and_the_shown_trials(frame: pa.Table) -> None:
     ids = front_ids(frame, "utility", "rsr")
     rows = {row["trial_id"]: row for row in searched(frame).to_pylist()}
     for row in rows.values():
@@ -186,7 +186,7 @@ def test_answers_are_visible_and_cut(tmp_path: Path) -> None:
     assert not any(character in row["answer"] for row in rows for character in "\u202e\x00\u2028")
 
 
-def test_numbers_that_are_none_become_null(tmp_path: Path) -> None:
+def test_nan_and_infinity_become_null(tmp_path: Path) -> None:
     records = sweep(trials=3)
     rate = records[2].utility
     assert rate is not None
@@ -197,7 +197,7 @@ def test_numbers_that_are_none_become_null(tmp_path: Path) -> None:
     assert row["rsr"] == records[2].rsr.value  # type: ignore[union-attr]
 
 
-def test_a_long_history_is_thinned_and_says_so() -> None:
+def test_a_long_history_is_thinned_with_a_note() -> None:
     history = pa.table({"number": range(1, 2502)})
     shown, note = _thinned(history)
     assert len(shown) == 835

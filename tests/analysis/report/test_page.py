@@ -93,7 +93,7 @@ def test_a_damaged_table_is_named(same_length: bool, tmp_path: Path) -> None:
     assert not (tmp_path / "report.html").exists()
 
 
-def test_a_running_sweep_is_told(tmp_path: Path) -> None:
+def test_a_running_sweep_is_noted(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", sweep(3))
     (Path(run) / "lock").touch()
     assert "still running" not in report(run, tmp_path)
@@ -143,7 +143,7 @@ def test_neither_torch_nor_ray_is_imported() -> None:
 
 
 @pytest.mark.parametrize("limit", ["MOST_TRIALS", "MOST_ROWS"])
-def test_what_was_left_out_of_the_recommendation_is_told(
+def test_omissions_of_the_recommendation_are_noted(
     limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records = sweep(6)

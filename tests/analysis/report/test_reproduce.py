@@ -35,7 +35,7 @@ def identity_of(sweep: Sweep) -> SweepIdentity:
 
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda path: path.stem)
-def test_every_space_comes_back_whole(space: Path, tmp_path: Path) -> None:
+def test_every_space_reads_back(space: Path, tmp_path: Path) -> None:
     sweep = load_sweep(space)
     made = again(identity_of(sweep), pa.table({"config": pa.array([], pa.string())}))
     (tmp_path / made.file).write_text(made.yaml, encoding="utf-8")
@@ -62,7 +62,7 @@ def test_runs_of_train_and_evaluate(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_the_report_shows_validates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reports_yaml_validates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sweep = load_sweep(Path("tuning_spaces/quickstart.yaml"))
     identity = identity_of(sweep)
     record = make_record(1, sweep_id=identity.sweep_id)

@@ -131,7 +131,7 @@ class TestHexPhi:
             "tailored-financial-advice-30",
         )
 
-    def test_without_access_the_message_says_how_to_get_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_access_the_message_explains_how_to_get_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def download(*_: object, **__: object) -> str:
             raise OSError("403 Client Error.\nAccess to this data set is restricted")
 

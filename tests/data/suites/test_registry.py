@@ -140,7 +140,7 @@ class TestEverySuite:
 class TestSuite:
     HARMFUL = (SafetyPrompt("a", "", "Do it.", "Sure"), SafetyPrompt("b", "", "Do that."))
 
-    def test_openings_are_asked_for_in_clear_words(self) -> None:
+    def test_missing_openings_are_a_clear_error(self) -> None:
         suite = SafetySuite("mine", self.HARMFUL, ())
         assert not suite.has_openings
         with pytest.raises(DataError) as caught:

@@ -140,7 +140,7 @@ class TestMetrics:
         assert len(load(train_path=train_path, test_path=path).train) == 3
 
     @pytest.mark.parametrize("name", ["rouge1", "answer_loss", "exact_match"])
-    def test_the_task_says_which_metric_it_is(self, path: str, name: str) -> None:
+    def test_the_task_names_its_metric(self, path: str, name: str) -> None:
         assert load(train_path=path, metric={"name": name}).metric == name
 
     def test_score(self, path: str) -> None:

@@ -58,7 +58,7 @@ def submitted(
     return cli(cluster, *words)
 
 
-def test_a_sweep_is_stopped_in_order_and_resumed_to_its_end(
+def test_a_sweep_is_stopped_cleanly_and_resumed_to_its_end(
     cluster: Cluster, model: Path, tmp_path: Path
 ) -> None:
     run = f"file://{tmp_path}/run"  # a URL: the study and the log are copied back at the end

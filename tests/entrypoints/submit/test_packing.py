@@ -39,7 +39,7 @@ def test_tracked_and_named_files_go(root: Path) -> None:
     assert packed(root, "data/train.jsonl") == {"lib/a.py", "README.md", "data/train.jsonl"}
 
 
-def test_what_git_ignores_goes_if_the_space_names_it(root: Path) -> None:
+def test_ignored_files_are_packed_if_the_space_names_them(root: Path) -> None:
     checkout(root, {".gitignore": "data/\n", "a.py": ""})
     (root / "data").mkdir()
     (root / "data" / "x.csv").write_text("")
@@ -70,7 +70,7 @@ def test_without_git_the_named_files_go(root: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("name", ["runs/model", ".env"])
-def test_a_named_file_that_never_goes_is_refused(root: Path, name: str) -> None:
+def test_a_named_file_that_is_never_packed_is_refused(root: Path, name: str) -> None:
     checkout(root, {"a.py": "", name: ""})
     with pytest.raises(ConfigError, match=f"^{name}: is never uploaded"):
         packed(root, name)

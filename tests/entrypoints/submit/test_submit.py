@@ -69,7 +69,7 @@ def test_a_submission_hands_over_tree_command_and_named_variables(monkeypatch: p
     assert f"status   lookahead-ray status {BUCKET}" in told
 
 
-def test_a_space_elsewhere_goes_too(tmp_path: Path) -> None:
+def test_a_space_outside_the_project_is_packed_too(tmp_path: Path) -> None:
     (tmp_path / "far.yaml").write_text(SPACE)
     client = FakeClient()
     run(client, Submission("far", BUCKET), path=str(tmp_path / "far.yaml"))
@@ -101,7 +101,7 @@ def test_shared_paths_and_urls_are_taken(given: str) -> None:
         (Where(address="auto"), "^--address: must be http"),
     ],
 )
-def test_a_cluster_that_is_none_is_refused(where: Where, rule: str) -> None:
+def test_an_address_without_a_cluster_is_refused(where: Where, rule: str) -> None:
     client = FakeClient()
     with pytest.raises(ConfigError, match=rule):
         run(client, Submission("mine.yaml", BUCKET), where=where)
@@ -131,7 +131,7 @@ def test_following_prints_what_the_job_prints(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == "mine: starting\n  [1/3] finished\n"
 
 
-def test_a_lost_connection_is_taken_up_where_it_was_lost() -> None:
+def test_following_continues_after_a_lost_connection() -> None:
     client = FakeClient(["one\n", RuntimeError("lost"), "two\n", OSError("lost"), "three\n"])
     client.jobs["j"] = Job("j")
     written: list[str] = []
@@ -139,7 +139,7 @@ def test_a_lost_connection_is_taken_up_where_it_was_lost() -> None:
     assert "".join(written) == "one\ntwo\nthree\n"
 
 
-def test_a_connection_that_stays_lost_says_that_the_job_goes_on() -> None:
+def test_a_permanently_lost_connection_reports_that_the_job_continues() -> None:
     client = FakeClient([RuntimeError("lost")] * 9)
     client.jobs["j"] = Job("j")
     with pytest.raises(
@@ -193,7 +193,7 @@ def test_stop_asks_the_last_job_of_a_run_and_waits() -> None:
     assert told[2:] == ["a: had ended before: stopped"]
 
 
-def test_a_job_that_does_not_end_is_told() -> None:
+def test_a_job_that_does_not_end_is_reported() -> None:
     client = FakeClient()
     client.jobs["a"] = Job("a")
     client.stop_job = lambda job_id: True  # type: ignore[method-assign]
@@ -215,7 +215,7 @@ def test_a_refusal_of_the_server_is_one_line() -> None:
         Jobs(FakeClient()).status("nobody")
 
 
-def test_a_tunnel_stands_while_it_is_needed_and_ends_with_all_that_it_started(tmp_path: Path) -> None:
+def test_a_tunnel_lives_while_needed_and_ends_with_its_processes(tmp_path: Path) -> None:
     child = tmp_path / "child"
     script = tmp_path / "ray"
     script.write_text(  # as `ray dashboard`: a child process forwards, the parent waits
@@ -236,7 +236,7 @@ def test_a_tunnel_stands_while_it_is_needed_and_ends_with_all_that_it_started(tm
         pytest.fail("the tunnel's child is alive")
 
 
-def test_a_tunnel_that_does_not_stand_says_why(tmp_path: Path) -> None:
+def test_a_failed_tunnel_gives_the_reason(tmp_path: Path) -> None:
     script = tmp_path / "ray"
     script.write_text("#!/bin/sh\necho 'Head node of cluster (mine) not found!'\nexit 1\n")
     script.chmod(0o755)

@@ -97,7 +97,7 @@ def test_attention_with_a_window_answers_batch_by_batch(end_ids: frozenset[int])
     assert run(model, end_ids=end_ids) == expected
 
 
-def test_what_all_prompts_begin_with_is_read_once(model: Any, passes: list[tuple[int, ...]]) -> None:
+def test_a_common_prefix_is_prefilled_once(model: Any, passes: list[tuple[int, ...]]) -> None:
     begun = [5, 9, 2, 31, 7]
     prompts = [begun + prompt for prompt in PROMPTS]
     expected = [reference(model, prompt, frozenset()) for prompt in prompts]
@@ -181,7 +181,9 @@ def test_a_step_costs_the_more_the_more_rows_run(model: Any) -> None:
     assert [writing.total for writing in told] == [11 + 3 * STEP_COST, *[11 + 2 * STEP_COST] * 3]
 
 
-def test_what_ended_answers_leave_out_is_no_work(model: Any, endless: list[list[int]]) -> None:
+def test_skipped_tokens_of_ended_answers_are_not_counted_as_work(
+    model: Any, endless: list[list[int]]
+) -> None:
     told: list[Writing] = []
     run(model, [PROMPTS[0]], end_ids=frozenset([endless[0][2]]), progress=told.append)
     whole = 3 + LONGEST + (LONGEST - 1) * STEP_COST
@@ -205,7 +207,7 @@ def test_end_tokens_of_template_and_model_both_count(configured: Any, expected: 
 
 
 @pytest.mark.parametrize("make", [toy_model, toy_mistral], ids=["in slots", "in batches"])
-def test_each_prompt_may_have_a_limit_of_its_own(make: Any) -> None:
+def test_each_prompt_may_have_its_own_limit(make: Any) -> None:
     other = make()
     limits = [0, 1, 5, LONGEST, 3, 9, 2, 1, 7, 4, LONGEST]
     whole = run(other)

@@ -28,7 +28,7 @@ def test_a_textbook_table() -> None:
     assert (found.kappa.low, found.kappa.high) == pytest.approx((0.15, 0.64), abs=0.03)
 
 
-def test_unparsed_answers_stay_and_agree_with_nobody() -> None:
+def test_unparsed_answers_count_as_disagreement() -> None:
     rows = pairs(
         ("safe", "safe", 8), ("safe", "unparsed", 2), ("unsafe", "unsafe", 8), ("unsafe", "unparsed", 2)
     )
@@ -43,7 +43,7 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     assert agreement(rows, seed=1) == agreement(rows, seed=1) != agreement(rows, seed=2)
 
 
-def test_what_cannot_be_said_is_nan() -> None:
+def test_undefined_agreement_is_nan() -> None:
     nothing = agreement([])
     assert nothing.n == 0
     assert all(math.isnan(f.value) for f in (nothing.agreement, nothing.kappa, nothing.precision))

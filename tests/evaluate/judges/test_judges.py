@@ -215,7 +215,7 @@ class TestContract:
         assert judgement == judge(ASK, prefill, answer)
 
     @pytest.mark.parametrize("answer", ["", "   ", "\n\n", "..."])
-    def test_nothing_said_is_unparsed(self, judge: Judge, answer: str) -> None:
+    def test_an_empty_answer_is_unparsed(self, judge: Judge, answer: str) -> None:
         assert judge(ASK, "", answer).verdict == "unparsed"
 
     def test_clear_cases(self, judge: Judge) -> None:

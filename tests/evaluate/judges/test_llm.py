@@ -58,7 +58,7 @@ class TestPublishedFacts:
         assert request["temperature"] == 0
         assert request["path"] == "/v1/chat/completions"
 
-    def test_the_prefill_is_not_shown(self, server: Server, tmp_path: Path) -> None:
+    def test_the_prefill_is_not_sent(self, server: Server, tmp_path: Path) -> None:
         judge(server, tmp_path)("Tell me how.", "PREFILLED", " the continuation")
         assert "PREFILLED" not in str(server.requests)
         assert "\nTell me how.\n" in server.requests[0]["messages"][-1]["content"]
@@ -75,7 +75,7 @@ class TestPublishedFacts:
         assert config(server, tmp_path, protocol="paper").drops_unparsed
         assert not config(server, tmp_path).drops_unparsed
 
-    def test_an_empty_answer_is_asked_about_in_paper_only(self, server: Server, tmp_path: Path) -> None:
+    def test_an_empty_answer_is_sent_in_paper_only(self, server: Server, tmp_path: Path) -> None:
         assert judge(server, tmp_path)("Tell me how.", "", " ").verdict == "unparsed"
         assert server.requests == []
         assert judge(server, tmp_path, protocol="paper")("Tell me how.", "", " ").verdict == "safe"
@@ -207,7 +207,7 @@ def test_retries_count_as_calls(server: Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 404, 307])
-def test_a_hopeless_endpoint_is_not_asked_again(server: Server, tmp_path: Path, status: int) -> None:
+def test_a_permanent_error_is_not_retried(server: Server, tmp_path: Path, status: int) -> None:
     server.answer = lambda user, call: Reply(status, headers={"Location": server.base_url})
     made = judge(server, tmp_path, concurrency=1)
     assert {j.verdict for j in made.judge_all(answers("a", "b", "c"))} == {"unparsed"}
@@ -215,13 +215,13 @@ def test_a_hopeless_endpoint_is_not_asked_again(server: Server, tmp_path: Path, 
     assert made.troubles() == {f"HTTP {status}": 3}
 
 
-def test_nobody_listens(tmp_path: Path) -> None:
+def test_a_refused_connection(tmp_path: Path) -> None:
     made = judge(Server("http://127.0.0.1:9/v1"), tmp_path, retries=1)
     assert made("p", "", "a").verdict == "unparsed"
     assert made.troubles() == {"no connection": 1}
 
 
-def test_one_answer_finds_out_that_nobody_listens(tmp_path: Path) -> None:
+def test_only_one_answer_waits_for_a_refused_connection(tmp_path: Path) -> None:
     made = judge(Server("http://127.0.0.1:9/v1"), tmp_path, retries=1, concurrency=1)
     assert isinstance(made, ScoringJudge)
     assert [each.verdict for each in made.judge_all(answers(*"abcdef"))] == ["unparsed"] * 6
@@ -229,7 +229,7 @@ def test_one_answer_finds_out_that_nobody_listens(tmp_path: Path) -> None:
     assert made.calls == 2
 
 
-def test_an_endpoint_that_is_down_for_what_is_a_minute_to_the_default_pauses(tmp_path: Path) -> None:
+def test_an_endpoint_that_is_down_for_a_minute(tmp_path: Path) -> None:
     with serve() as gone:
         port = int(gone.base_url.split(":")[-1].split("/")[0])
     made = judge(gone, tmp_path, backoff_s=0.02, retries=LlmJudge.model_fields["retries"].default)
@@ -242,7 +242,7 @@ def test_an_endpoint_that_is_down_for_what_is_a_minute_to_the_default_pauses(tmp
     assert made.troubles() == {}
 
 
-def test_the_key_is_sent_and_shown_nowhere(
+def test_the_key_is_sent_but_never_printed(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

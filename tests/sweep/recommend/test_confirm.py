@@ -77,7 +77,7 @@ def test_a_clear_winner_is_confirmed_alone() -> None:
     ]
 
 
-def test_it_goes_on_wherever_it_was_interrupted() -> None:
+def test_it_resumes_after_any_interruption() -> None:
     whole = Play(GOOD, GOOD, GOOD, BAD, candidates=3, seeds=2)
     planned = [one for each in whole.rounds() for one in each]
     halting = Play(GOOD, GOOD, GOOD, BAD, candidates=3, seeds=2)
@@ -103,13 +103,13 @@ def test_a_seed_on_which_vanilla_fails_is_left_out() -> None:
     assert play.rounds() == [[("c0", 1), ("vanilla", 1)], [("vanilla", 1)], [("c0", 2), ("vanilla", 2)]]
 
 
-def test_nobody_is_left_when_all_fail() -> None:
+def test_no_candidate_is_left_when_all_fail() -> None:
     play = Play(GOOD, candidates=1, seeds=2)
     play.failing = {("c0", 1)}
     assert play.rounds() == [[("c0", 1), ("vanilla", 1)], [("c0", 1)]]
 
 
-def test_later_seeds_do_not_change_who_took_part_before() -> None:
+def test_later_seeds_do_not_change_earlier_participants() -> None:
     play = Play(GOOD, GOOD, GOOD, GOOD, candidates=4, seeds=3)
     play.rounds()
     kept = [record for record in play.records if record.config["seed"] < 2]

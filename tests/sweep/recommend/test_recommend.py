@@ -52,7 +52,7 @@ def test_figures_are_those_of_the_objective_and_of_mcnemar() -> None:
             assert p_value == mcnemar(pair[0], pair[1]).p_value
 
 
-def test_equal_candidates_are_told_as_indistinguishable() -> None:
+def test_equal_candidates_are_reported_as_indistinguishable() -> None:
     truth = (0.8, 0.6, 0.38)
     safety = WeightedObjective(safety_weight=0.8)
     together = 0
@@ -103,7 +103,7 @@ def test_identical_answers_do_not_beat_vanilla() -> None:
 
 
 @pytest.mark.parametrize("prompts", [1, 2])
-def test_a_prompt_or_two_prove_nothing(prompts: int) -> None:
+def test_one_or_two_prompts_are_not_significant(prompts: int) -> None:
     records = sweep(7, (0.0, 0.0, 1.0), (1.0, 1.0, 1.0), harmful=prompts, task=prompts)
     seed = replace(records[2], trial_id="seed", role="seed")
     assert recommend([seed, *records[1:]], HALF).trial_id is None
@@ -134,7 +134,7 @@ def test_only_completed_search_trials_are_candidates() -> None:
         ({"c0": None}, "no search trial was completed"),
     ],
 )
-def test_why_nothing_is_recommended(change: dict[str, Any], why: str) -> None:
+def test_reasons_for_no_recommendation(change: dict[str, Any], why: str) -> None:
     records = [
         replace(record, **(change.get(record.trial_id) or {}))
         for record in sweep(10, VANILLA, (0.9, 0.7, 0.4))

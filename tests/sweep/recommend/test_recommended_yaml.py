@@ -36,7 +36,7 @@ def config_of(prefix: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda path: path.stem)
-def test_every_trial_of_every_shipped_space_comes_back(tmp_path: Path, space: Path) -> None:
+def test_every_trial_of_every_shipped_space_reads_back(tmp_path: Path, space: Path) -> None:
     for corner in corners(load_sweep(space).template):
         config = trial_json(TrialConfig.model_validate(corner))
         back = load_sweep(saved(tmp_path / "recommended.yaml", config))
@@ -59,14 +59,14 @@ def test_every_trial_of_every_shipped_space_comes_back(tmp_path: Path, space: Pa
         " lead and trail ",
     ],
 )
-def test_any_prefix_comes_back(tmp_path: Path, prefix: str) -> None:
+def test_any_prefix_reads_back(tmp_path: Path, prefix: str) -> None:
     path = saved(tmp_path / "recommended.yaml", config_of(prefix))
     assert trial_json(only_trial(load_sweep(path), []))["preview"]["prefix"] == prefix
     text = path.read_text(encoding="utf-8")
     assert all(char.isprintable() for line in text.split("\n") for char in line)
 
 
-def test_the_head_says_where_it_comes_from(tmp_path: Path) -> None:
+def test_the_head_names_its_origin(tmp_path: Path) -> None:
     head = saved(tmp_path / "new" / "recommended.yaml", config_of("Sure. ")).read_text().splitlines()[:7]
     assert head[0] == "# Recommended by the sweep in runs/mine: virtual, “Sure.”."
     assert head[1] == "# Trial a, 1 seed; 95 % intervals:"

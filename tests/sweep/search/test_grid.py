@@ -14,7 +14,7 @@ GRID = ("search.sampler={name: grid, points: {training.learning_rate: 2}}",)
 WHOLE = "task: {name: word_problems}\nseed: {int: [1, 3]}\nworkers: {choice: [1, 2]}\n"
 
 
-def test_it_is_every_combination_of_what_exists_together(tmp_path: Path) -> None:
+def test_the_grid_has_every_combination_of_coexisting_dimensions(tmp_path: Path) -> None:
     points = grid_points(load(tmp_path, CONDITIONAL, GRID))
     previews = [
         {"preview": "none"},
@@ -84,7 +84,7 @@ def test_a_space_without_dimensions_has_one_point(tmp_path: Path) -> None:
         ("{training.learning_rate: 700}", "search.sampler: a grid may have 10,000 points at most; set fewer"),
     ],
 )
-def test_what_is_no_grid_is_refused(tmp_path: Path, points: str, rule: str) -> None:
+def test_spaces_without_a_grid_are_refused(tmp_path: Path, points: str, rule: str) -> None:
     sweep = load(tmp_path, CONDITIONAL, (f"search.sampler={{name: grid, points: {points}}}",))
     with pytest.raises(ConfigError) as caught:
         grid_points(sweep)

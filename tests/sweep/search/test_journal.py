@@ -88,7 +88,7 @@ class TestWhatOthersSee:
         )
         assert asked(search).trial_id == "search-005"
 
-    def test_trials_say_what_they_are(self, sweep: Sweep, journal: Path) -> None:
+    def test_trials_have_descriptive_attributes(self, sweep: Sweep, journal: Path) -> None:
         search = open_search(sweep, [], journal)
         job = asked(search)
         rsr, utility = Rate(0.75, 0.6, 0.9, 20, 1), Rate(0.25, 0.1, 0.4, 20, 0)
@@ -124,7 +124,7 @@ class TestWhatOthersSee:
             ("{name: pareto}", ObjectiveValues((0.4, 0.7)), [0.4, 0.7], []),
         ],
     )
-    def test_a_stopped_trial_ends_as_estimated_and_says_so(
+    def test_a_stopped_trial_has_its_estimate_and_is_marked(
         self,
         tmp_path: Path,
         journal: Path,
@@ -213,7 +213,7 @@ class TestAfterTheWorst:
             assert not journal.with_name("study.journal.damaged").exists()
 
     @pytest.mark.parametrize("damage", [b"{]\n", b"\0" * 30 + b"\n", b'{"op_code":99}\n', b"[]\n"])
-    def test_a_damaged_one_is_set_aside_and_written_anew(
+    def test_a_damaged_journal_is_set_aside_and_written_again(
         self, sweep: Sweep, committed: list[TrialRecord], journal: Path, damage: bytes
     ) -> None:
         lines = journal.read_bytes().splitlines(keepends=True)
@@ -221,7 +221,7 @@ class TestAfterTheWorst:
         self.expect_whole(sweep, committed, journal)
         assert damage in journal.with_name("study.journal.damaged").read_bytes()
 
-    def test_a_lost_one_is_written_anew(
+    def test_a_lost_journal_is_written_again(
         self, sweep: Sweep, committed: list[TrialRecord], journal: Path
     ) -> None:
         journal.unlink()
@@ -260,7 +260,7 @@ class TestAfterTheWorst:
             "search-005": "RUNNING",
         }
 
-    def test_another_sweep_in_the_same_file_keeps_to_itself(self, sweep: Sweep, journal: Path) -> None:
+    def test_another_sweep_in_the_same_file_is_independent(self, sweep: Sweep, journal: Path) -> None:
         records = run(open_search(sweep, [], journal), 2)
         asked(open_search(sweep, records, journal))
         other = Search(sweep, [], journal, sweep_id="other")
@@ -354,7 +354,7 @@ class TestStaleLock:
             if kind == "folder with a file":
                 (lock / "notes").write_text("mine")
 
-    def test_a_relative_run_goes_on_in_time(self, sweep: Sweep, folder: Path) -> None:
+    def test_a_relative_run_is_not_delayed(self, sweep: Sweep, folder: Path) -> None:
         self.left("relative link", folder / "study.journal.lock")
         with within(10):
             search = open_search(sweep, [], folder / "study.journal")
@@ -426,7 +426,7 @@ class TestStaleLock:
         other.release()
 
     @pytest.mark.usefixtures("impatient")
-    def test_a_holder_that_only_slept_takes_nothing_away(self, folder: Path) -> None:
+    def test_a_suspended_lock_holder_does_not_remove_anothers_lock(self, folder: Path) -> None:
         slept, other = (journal_module.JournalLock(folder / "study.journal") for _ in range(2))
         slept.acquire()
         other.acquire()

@@ -91,7 +91,7 @@ class SamplerContract:
         assert told(self.history(space(seed=1))) != told(self.history(space(seed=2)))
 
     @pytest.mark.parametrize("objective", OBJECTIVES)
-    def test_it_is_told_ends_failures_and_constraints(self, space: Any, objective: str) -> None:
+    def test_the_sampler_gets_results_failures_and_constraints(self, space: Any, objective: str) -> None:
         search = Search(space(objective), [])
         records = run(search, self.trials, lambda job: measured(job, objective))
         trials = begun(search)
@@ -103,7 +103,7 @@ class SamplerContract:
             assert list(trial.constraints.values()) == constraints
         assert not any(trial.state == TrialState.RUNNING for trial in search.study.trials)
 
-    def test_jobs_asked_at_once_differ_and_may_end_in_any_order(self, space: Any) -> None:
+    def test_parallel_suggestions_differ_and_may_end_in_any_order(self, space: Any) -> None:
         search = Search(space(), [])
         jobs = [asked(search) for _ in range(4)]
         assert len({str(job.params) for job in jobs}) == 4
@@ -112,7 +112,7 @@ class SamplerContract:
         assert asked(search).trial_id == "search-005"
 
     @pytest.mark.parametrize("objective", ["weighted", "floor", "pareto"])
-    def test_a_search_that_goes_on_suggests_what_it_would_have(self, space: Any, objective: str) -> None:
+    def test_a_resumed_search_makes_the_same_suggestions(self, space: Any, objective: str) -> None:
         sweep = space(objective)
         whole = self.history(sweep, objective)
         for kept in (1, self.trials - 3):
@@ -134,7 +134,7 @@ class SamplerContract:
         rest = run(search, self.trials - half - 1, measured)
         assert told([*committed, measured(again), *rest]) == told(whole)
 
-    def test_an_end_that_was_committed_but_not_told_is_taken_from_the_record(
+    def test_a_committed_result_missing_in_the_study_is_read_from_the_record(
         self, space: Any, tmp_path: Path
     ) -> None:
         sweep, journal = space(), tmp_path / "study.journal"

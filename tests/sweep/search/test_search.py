@@ -98,12 +98,12 @@ class TestAskAndTell:
             strategies.add(strategy)
         assert strategies == {"true", "virtual"}
 
-    def test_what_a_point_leaves_out_is_sampled(self, load: Any) -> None:
+    def test_dimensions_missing_in_a_point_are_sampled(self, load: Any) -> None:
         job = Search(load(SPACE, "search.enqueue=[{preview: virtual}]"), []).ask()
         assert job is not None
         assert job.params.keys() == {"preview", "preview.virtual.prefix"}
 
-    def test_the_sampler_is_told_objectives_and_failures(self, load: Any) -> None:
+    def test_the_sampler_gets_objectives_and_failures(self, load: Any) -> None:
         search = Search(load(SPACE + LEARNING_RATE), [])
         run(search, 4, [0.25, None, 0.75, 0.5])
         trials = begun(search)
@@ -140,7 +140,7 @@ class TestRepeats:
         assert {record.params["preview.length_tokens"] for record in records} == {1, 2, 3}
         assert search.ask() is None
 
-    def test_draws_that_are_not_run_leave_nothing_that_a_sampler_sees(self, load: Any) -> None:
+    def test_draws_that_are_not_run_are_invisible_to_the_sampler(self, load: Any) -> None:
         search = Search(load(FINITE), [])
         run(search, 3, [0.1, 0.2, None])
         search.ask()
@@ -161,7 +161,7 @@ class TestRepeats:
 
 
 class TestGoingOn:
-    def test_numbers_go_on_and_nothing_is_run_again(self, load: Any) -> None:
+    def test_numbering_continues_and_no_trial_is_repeated(self, load: Any) -> None:
         sweep = load()
         committed = run(Search(sweep, []), 5, [0.5, None, 0.25])
         search = Search(sweep, committed)
@@ -188,7 +188,7 @@ class TestGoingOn:
         both = run(Search(sweep, []), 2)
         assert not any("fixed_params" in trial.system_attrs for trial in Search(sweep, both).study.trials)
 
-    def test_a_random_search_goes_on_with_new_draws(self, load: Any) -> None:
+    def test_a_resumed_random_search_makes_new_draws(self, load: Any) -> None:
         sweep = load(SPACE + LEARNING_RATE, "search.sampler={name: random}", "search.enqueue=[]")
         committed = run(Search(sweep, []), 60)
         # a repetition of the same 60 draws would look like an exhausted space

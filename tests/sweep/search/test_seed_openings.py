@@ -62,7 +62,7 @@ def test_answers_are_cached_by_content(
     assert len(loads) == 2
 
 
-def test_the_frequent_ones_are_taken_and_told(config: TrialConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frequent_openings_are_used_and_logged(config: TrialConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     kept(monkeypatch, ["Sure! a", "Oh no. b", "Sure! c", "Oh no. d", "Sure! e", "So what. f"])
     told: list[str] = []
     assert seed_openings(config, ASK, told.append) == ["Sure! ", "Oh no. "]

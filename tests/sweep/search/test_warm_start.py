@@ -58,10 +58,10 @@ class TestFitting:
         assert [trial.name for trial in found.trials] == [f"runs/old/search-{n:03d}" for n in (1, 2, 3, 4)]
         assert found.lines == ("warm start from runs/old: 4 of 4 trials",)
 
-    def test_nothing_is_asked_of_a_sweep_without_earlier_runs(self, tmp_path: Path) -> None:
+    def test_without_earlier_runs_nothing_is_checked(self, tmp_path: Path) -> None:
         assert warm_start(load(tmp_path), HASHES, []) == WarmStart()
 
-    def test_a_narrower_space_takes_what_lies_in_it(self, tmp_path: Path) -> None:
+    def test_a_narrower_space_takes_the_trials_inside_it(self, tmp_path: Path) -> None:
         old = earlier(load(tmp_path), 20)
         narrow = load(tmp_path, CONDITIONAL.replace("[1, 12]", "[1, 4]").replace(": 6}]}", ": 3}]}"))
         found = warm_start(narrow, HASHES, [old])
@@ -94,7 +94,7 @@ class TestFitting:
             ("training.weight_decay={uniform: [0.0, 0.5]}", "4 with no value of training.weight_decay"),
         ],
     )
-    def test_a_run_of_which_nothing_fits_is_refused_by_what_differs(
+    def test_a_run_without_matching_trials_is_refused_with_the_differences(
         self, tmp_path: Path, override: str, reason: str
     ) -> None:
         old = earlier(load(tmp_path))
@@ -135,7 +135,7 @@ class TestReferences:
             ((), {"status": "failed"}),
         ],
     )
-    def test_what_might_be_other_is_measured_here(
+    def test_uncertain_references_are_measured_again(
         self, tmp_path: Path, overrides: tuple[str, ...], changes: dict[str, Any]
     ) -> None:
         assert "runs/old: none" in refusal(load(tmp_path), self.old(tmp_path, overrides, **changes))
@@ -193,9 +193,7 @@ class TestLearning:
         assert [record.trial_id for record in records] == ["search-001", "search-002", "search-003"]
         assert {record.params["preview.length_tokens"] for record in records} == {1, 2, 3}
 
-    def test_the_journal_holds_each_once_and_the_search_goes_on_as_it_would_have(
-        self, tmp_path: Path
-    ) -> None:
+    def test_the_journal_has_each_trial_once_and_the_search_continues_equally(self, tmp_path: Path) -> None:
         sweep = load(tmp_path)
         warm = warm_start(
             sweep, HASHES, [earlier(load(tmp_path, CONDITIONAL, ("search.seed=9",)), 12)]

@@ -52,7 +52,7 @@ def test_hours_of_earlier_sessions_count_without_pauses_and_overlaps() -> None:
     assert hours_of(()) == 0.0
 
 
-def test_accelerator_hours_are_what_trials_held_failed_ones_too() -> None:
+def test_accelerator_hours_include_failed_trials() -> None:
     on_cpu = replace(SEED, seconds_total=1800.0, config={"workers": 2, "cpus_per_worker": 4.0})
     on_gpu = replace(on_cpu, config={"workers": 4, "cpus_per_worker": 4.0, "gpus_per_worker": 1.0})
     failed = replace(make_failed(3), seconds_total=3600.0, config={"workers": 1, "gpus_per_worker": 2.0})
@@ -78,7 +78,7 @@ def test_a_plateau_is_one_of_the_objectives_own_safety() -> None:
     assert reason(config, 2, 0.0, first, replace(second, safety=0.9)) is None  # RSR and JSR are the same
 
 
-def test_all_parts_are_told() -> None:
+def test_all_parts_are_described() -> None:
     budget = BudgetConfig(hours=8, accelerator_hours=20, plateau=PlateauConfig(trials=1))
     found = limits(
         [SEED, VANILLA, trial(3, 0.8, 0.5), trial(4, 0.9, 0.5)],

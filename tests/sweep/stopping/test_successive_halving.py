@@ -18,12 +18,12 @@ def decided(halving: Halving, values: list[float], epoch: int = 1, epochs: int =
     return found
 
 
-def test_nobody_is_stopped_before_enough_have_come_as_far() -> None:
+def test_no_trial_is_stopped_before_enough_reached_the_rung() -> None:
     assert decided(Halving(THIRD), [3, 2]) == [True, True]
     assert decided(Halving(THIRD), [3, 2, 1]) == [True, True, False]
 
 
-def test_the_best_third_goes_on() -> None:
+def test_the_best_third_continues() -> None:
     # of nine trials, the third best continues, the fourth does not
     assert decided(Halving(THIRD), [9, 8, 1, 2, 3, 4, 5, 6, 7])[-1] is True
     assert decided(Halving(THIRD), [9, 8, 7.5, 2, 3, 4, 5, 6, 7])[-1] is False
@@ -60,7 +60,7 @@ def test_beating_is_pareto_dominance(a: tuple[float, ...], b: tuple[float, ...],
     assert beats(a, b) is expected
 
 
-def test_with_two_aims_the_front_goes_on() -> None:
+def test_with_two_objectives_the_front_continues() -> None:
     halving = Halving(THIRD)
     for number, values in enumerate([(0.0, 1.0), (1.0, 0.0), (0.6, 0.6), (0.5, 0.5), (0.4, 0.4), (0.1, 0.1)]):
         halving.note(f"t{number}", 1, values)

@@ -76,7 +76,7 @@ def weights(engine: Any) -> list[torch.Tensor]:
     ],
     ids=str,
 )
-def test_it_goes_on_bitwise(changes: dict[str, Any], tmp_path: Path) -> None:
+def test_it_continues_bitwise(changes: dict[str, Any], tmp_path: Path) -> None:
     config = CONFIG.model_copy(update=changes)
     undisturbed = engine_of(config)
     expected = run(undisturbed, config)

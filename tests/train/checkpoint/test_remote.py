@@ -45,7 +45,7 @@ def found_in(place: RemoteCheckpoints) -> Checkpoint:
     return found
 
 
-def test_it_goes_on_bitwise_and_only_the_last_one_is_kept(url: str) -> None:
+def test_it_continues_bitwise_and_only_the_last_one_is_kept(url: str) -> None:
     undisturbed = engine_of(CONFIG)
     expected = run(undisturbed, CONFIG)
     saved(RemoteCheckpoints(url), last=2).destroy()
@@ -65,7 +65,7 @@ def test_it_goes_on_bitwise_and_only_the_last_one_is_kept(url: str) -> None:
 
 
 @pytest.mark.parametrize(("run", "other"), [("lr[1e]", "lre"), ("a*", "ab"), ("b?", "b1")])
-def test_a_name_that_is_a_pattern_stands_for_itself(url: str, run: str, other: str) -> None:
+def test_a_name_that_is_a_pattern_is_taken_literally(url: str, run: str, other: str) -> None:
     base = url.rsplit("/", 1)[0]
     kept = [f"{base}/{other}/trial/{file}" for file in ("checkpoint.json", "epoch-1/state")]
     for path in kept:
@@ -77,7 +77,7 @@ def test_a_name_that_is_a_pattern_stands_for_itself(url: str, run: str, other: s
     found_in(RemoteCheckpoints(f"{base}/{run}/trial"))
 
 
-def test_nothing_there_is_none_and_half_of_one_is_told(url: str) -> None:
+def test_a_missing_checkpoint_is_none_and_an_incomplete_one_is_an_error(url: str) -> None:
     place = RemoteCheckpoints(url)
     assert place.read() is None
     saved(place).destroy()
