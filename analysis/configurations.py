@@ -99,8 +99,8 @@ def _names(firsts: list[dict[str, Any]]) -> list[str]:
         paths = sorted({path for one in flat.values() for path in one} - {"seed"})
         differ = [path for path in paths if len({str(one.get(path)) for one in flat.values()}) > 1]
         for place in alike:
-            told = [f"{SHORT.get(path, path)} {clean(str(flat[place].get(path)))}" for path in differ[:3]]
-            names[place] = ", ".join([names[place], *told])
+            settings = [f"{SHORT.get(path, path)} {clean(str(flat[place].get(path)))}" for path in differ[:3]]
+            names[place] = ", ".join([names[place], *settings])
     return names
 
 

@@ -102,10 +102,10 @@ def _against_vanilla(run: str, metric: str, own: list[dict[str, object]]) -> str
         name for name, g in groups.items() if all(r["differs"] and float(str(r["change"])) < 0 for r in g)
     ]
     same = len(groups) - len(above) - len(below)
-    told = [f"above vanilla beyond the noise: {_named(above)}"] if above else []
-    told += [f"below: {_named(below)}"] if below else []
-    told += [f"{same} of {len(groups)} indistinguishable from vanilla"] if same else []
-    return f"{run}, {NAMES[metric]}: {'; '.join(told)}."
+    parts = [f"above vanilla beyond the noise: {_named(above)}"] if above else []
+    parts += [f"below: {_named(below)}"] if below else []
+    parts += [f"{same} of {len(groups)} indistinguishable from vanilla"] if same else []
+    return f"{run}, {NAMES[metric]}: {'; '.join(parts)}."
 
 
 def _best(run: str, metric: str, found: tuple[str, list[str]] | None) -> str:
@@ -113,9 +113,8 @@ def _best(run: str, metric: str, found: tuple[str, list[str]] | None) -> str:
     label, alike = found
     extreme = "lowest" if metric == "over_refusal" else "highest"
     if alike:
-        return (
-            f"{run}, {NAMES[metric]}: no winner; {extreme} is {label}, not told apart from {_named(alike)}."
-        )
+        names = _named(alike)
+        return f"{run}, {NAMES[metric]}: no winner; {extreme} is {label}, indistinguishable from {names}."
     return f"{run}, {NAMES[metric]}: {label} is {extreme}, and differs from all others beyond the noise."
 
 

@@ -70,7 +70,7 @@ def counts(tests: pa.Table) -> pa.Table:
             "tests": own["above"] + own["below"] + own["same"],
             "above vanilla": own["above"],
             "below vanilla": own["below"],
-            "not told apart": own["same"],
+            "indistinguishable": own["same"],
             "other prompts": own["none"],
         }
         for (run, metric), own in found.items()

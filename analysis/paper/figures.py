@@ -142,13 +142,13 @@ def _shared(table: pa.Table) -> str:
     """Return text on the settings that all points share."""
     rest = json.loads(table["rest"][0].as_py())
     training, n = rest.get("training", {}), sorted({*table["n"].to_pylist()} - {None})
-    told = [
+    parts = [
         f"{key.replace('_', ' ')} {training[key]}" for key in ("learning_rate", "epochs") if key in training
     ]
     seeds = sorted(set(table["seeds"].to_pylist()))
-    told.append(f"n = {' or '.join(map(str, n))} prompts")
-    told.append(f"{' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seed{'s' * (seeds[-1] > 1)}")
-    return clean(", ".join(told)).replace("$", r"\$")
+    parts.append(f"n = {' or '.join(map(str, n))} prompts")
+    parts.append(f"{' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seed{'s' * (seeds[-1] > 1)}")
+    return clean(", ".join(parts)).replace("$", r"\$")
 
 
 def _phrase(prefix: str | None) -> str:

@@ -85,9 +85,9 @@ def printed_1(table: pa.Table) -> pa.Table:
             value += "" if spread is None else f" ± {100 * spread:.1f}"
             made[f"{name} %"] = value + _ends(row[f"{metric}_low"], row[f"{metric}_high"], "")
             change = row[f"{metric}_change"]
-            told = "–" if change is None else f"{100 * change:+.1f}"
+            difference = "–" if change is None else f"{100 * change:+.1f}"
             ends = _ends(row[f"{metric}_change_low"], row[f"{metric}_change_high"], "+")
-            made[f"{name} − vanilla"] = (told + ends).replace("-", "−")
+            made[f"{name} − vanilla"] = (difference + ends).replace("-", "−")
         made["n"] = " / ".join(str(row[f"{metric}_n"] or "–") for metric in ("rsr", "jsr", "utility"))
         made["unparsed"] = " / ".join(
             "–" if row[f"{metric}_unparsed"] is None else str(row[f"{metric}_unparsed"])

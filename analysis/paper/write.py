@@ -48,8 +48,8 @@ def write_figure(
     Raises `LookaheadRayError`, with one line, if the runs lack the figure's data.
     """
     if form not in (*FIGURES, *TABLES):
-        told = ", ".join((*FIGURES, *TABLES))
-        raise LookaheadRayError(f"--format: must be one of {told} for a figure, got {form!r}")
+        formats = ", ".join((*FIGURES, *TABLES))
+        raise LookaheadRayError(f"--format: must be one of {formats} for a figure, got {form!r}")
     if form in FIGURES and out is None:
         raise LookaheadRayError(f"--out: must name the file to write as {form}, got none")
     opened = open_runs(runs)

@@ -60,11 +60,11 @@ def _compared(source: Source, frame: pa.Table) -> tuple[list[str], str]:
     for trial_id in order:
         total += rows[trial_id]
         if ids and (total > MOST_ROWS or len(ids) >= MOST_TRIALS):
-            told = (
-                f"Compared answer by answer were the {len(ids):,} best of {len(order):,} completed trials, "
-                "references included; the intervals are adjusted for these alone, so they are too narrow."
+            note = (
+                f"Only the {len(ids):,} best of {len(order):,} completed trials, references included, were "
+                "compared answer by answer; intervals are adjusted only for these, so they are too narrow."
             )
-            return ids, told
+            return ids, note
         ids.append(trial_id)
     failed = set(frame["trial_id"].to_pylist()) - set(completed(frame)["trial_id"].to_pylist())
     return [*ids, *failed], ""

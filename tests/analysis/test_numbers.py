@@ -174,7 +174,9 @@ def test_no_winner_inside_the_noise(tmp_path: Path) -> None:
     ]
     vanilla = with_successes(records[1], "rsr", range(5), 40)
     lines = compare([write_run(tmp_path / "near", [vanilla, *near])]).sentences
-    assert "near, RSR: no winner; highest is true, 3 tokens, not told apart from (true, 6 tokens)." in lines
+    assert (
+        "near, RSR: no winner; highest is true, 3 tokens, indistinguishable from (true, 6 tokens)." in lines
+    )
     far = [near[0], with_successes(records[3], "rsr", range(2), 40)]
     lines = compare([write_run(tmp_path / "far", [vanilla, *far])]).sentences
     assert "far, RSR: true, 3 tokens is highest, and differs from all others beyond the noise." in lines

@@ -14,22 +14,22 @@ PAGE = "LOOKAHEAD_RAY_FAULTS"
 """Environment variable with the path of the page to write."""
 HEAD = """# Faults
 
-What a sweep of a tiny model went through on a cluster that `ray up` made of hosts on one machine (network,
-PID and mount namespaces with an sshd each, 2 cores in all): two ranks of each trial on two hosts, a
-checkpoint after each epoch of {steps} steps. Written by `make faults`, which fails unless after each fault
-the sweep ends with the same trials and, number for number, the same results as one that nothing happened to
-(after going on with fewer ranks: nearly the same losses).
+Faults injected into a sweep of a tiny model. The cluster was started with `ray up` from hosts on one machine
+(network, PID and mount namespaces, each with its own sshd; 2 cores in all). Each trial had two ranks on two
+hosts and a checkpoint after each epoch of {steps} steps. `make faults` writes this page, and fails unless the
+sweep ends after each fault with the same trials and exactly the same results as an undisturbed sweep (nearly
+the same losses if it continued with fewer ranks).
 
-| fault | injected how | what was lost | until training was further than before |
+| fault | injected by | lost | until training had passed the same point |
 | --- | --- | --- | --- |
 """
 FOOT = """
-Of a trial that is started again the steps since its last checkpoint are lost, so at most those of an epoch
-(times `search.checkpoint_epochs`); committed trials never are. Most of the time goes into finding the loss
-out and into starting processes. These hosts take a silent one for lost after some 4 s
-(`RAY_health_check_*`); by default Ray waits over a minute. Each new start counts against
-`search.max_failures`, after a spot warning too. Storage and a judge's endpoint are waited for, some two
-minutes each; then the sweep ends in order, or the answers stay without a verdict until `rejudge`.
+A restarted trial loses the steps since its last checkpoint, so at most one epoch (times
+`search.checkpoint_epochs`). Committed trials are never lost. Most of the time is spent on detecting the loss
+and on starting processes. Here a host is considered lost after about 4 s of silence
+(`RAY_health_check_*`); Ray's default is over a minute. Each restart counts against `search.max_failures`,
+also after a spot warning. Requests to storage and to a judge's endpoint are retried for about two minutes.
+After that the sweep stops cleanly (storage), or the answers have no verdict until `rejudge` (judge).
 """
 
 
@@ -58,8 +58,8 @@ class Faults:
     def add(self, fault: str, how: str, lost: str, recovery_s: float | None) -> None:
         """Add a fault that a sweep survived."""
         self.rows.append(Row(fault, how, lost, recovery_s))
-        told = "nothing to recover" if recovery_s is None else f"{recovery_s:.0f} s"
-        print(f"\n{fault}: {lost}; {told}")
+        duration = "nothing to recover" if recovery_s is None else f"{recovery_s:.0f} s"
+        print(f"\n{fault}: {lost}; {duration}")
 
     def write(self) -> None:
         """Write the page if `PAGE` names one; rows of faults that were not tested this time are kept."""

@@ -62,8 +62,8 @@ def test_a_machine_is_warned_then_lost_and_another_joins_late(
         assert set(sweep.ranks()) == {cluster.workers[0], late}
         ends_as(sweep, expected)
     faults.add(
-        f"a machine gets its spot warning and is lost {WARNED_S} s later; another joins late",
-        "`ray drain-node` for preemption, then all its processes and its link end at once; a new host boots",
+        f"a machine gets its spot warning and is lost {WARNED_S} s later; a new one joins later",
+        "`ray drain-node` for preemption, then its processes and its link end at once; a new host boots",
         AN_EPOCH,
         seconds,
     )
@@ -114,11 +114,11 @@ def test_a_link_is_cut_and_restored(
         ends_as(sweep, expected)
     cluster.wait_for_workers(len(cluster.workers))
     faults.add(
-        "a worker's link is cut and comes back", f"its interface down for {CUT_S:g} s", AN_EPOCH, seconds
+        "a worker's link is cut and restored", f"its interface down for {CUT_S:g} s", AN_EPOCH, seconds
     )
 
 
-def test_storage_refuses_for_a_while(
+def test_storage_is_unavailable_for_a_while(
     cluster: Cluster, expected: dict[str, TrialRecord], faults: Faults
 ) -> None:
     """Tables, checkpoints and study are on S3, and the whole server hangs."""
@@ -133,7 +133,7 @@ def test_storage_refuses_for_a_while(
             assert sweep.essences() == expected
         finally:
             sweep.close()
-    faults.add("storage refuses", f"S3's server stopped for {REFUSED_S:g} s", "nothing", None)
+    faults.add("storage is unavailable", f"S3's server stopped for {REFUSED_S:g} s", "nothing", None)
 
 
 def test_a_judge_is_down_for_a_minute(cluster: Cluster, faults: Faults) -> None:
@@ -152,7 +152,7 @@ def test_a_judge_is_down_for_a_minute(cluster: Cluster, faults: Faults) -> None:
         for row in record.generations:  # an answer without words is not sent to the judge
             if row.suite == "probe" and row.metric in ("rsr", "jsr"):
                 assert row.verdict == ("safe" if tokenize_words(row.answer) else "unparsed")
-    faults.add("a judge's endpoint is down", f"its server ended for over {DOWN_S:g} s", "nothing", None)
+    faults.add("a judge's endpoint is down", f"its server stopped for over {DOWN_S:g} s", "nothing", None)
 
 
 def test_a_machine_is_lost_without_replacement(
@@ -178,8 +178,8 @@ def test_a_machine_is_lost_without_replacement(
         assert [step.tokens for step in record.steps] == [step.tokens for step in expected[trial_id].steps]
     assert found["vanilla"].workers == 1
     faults.add(
-        "a machine is lost and none comes",
-        "all its processes and its link end at once; `search.elastic` after 6 s",
-        f"{AN_EPOCH}; the trial goes on with one rank",
+        "a machine is lost without replacement",
+        "its processes and its link end at once; `search.elastic` after 6 s",
+        f"{AN_EPOCH}; the trial continues with one rank",
         seconds,
     )

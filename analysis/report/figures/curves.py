@@ -4,7 +4,7 @@ import plotly.graph_objects as go  # type: ignore[import-untyped]
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.report.figures.style import LINES, METRICS, SERIES, SYMBOLS, arms, figure, percent, told
+from analysis.report.figures.style import LINES, METRICS, SERIES, SYMBOLS, arms, figure, percent, rate_text
 from analysis.report.text import for_plotly, short
 
 
@@ -29,7 +29,8 @@ def preview_length(single: pa.Table, means: pa.Table) -> go.Figure:
             },
             hoverinfo="text",
             hovertext=[
-                f"{row['length_tokens']} tokens: mean {name} {told(row['value'])}, {row['trials']} trials"
+                f"{row['length_tokens']} tokens: mean {name} {rate_text(row['value'])}, "
+                f"{row['trials']} trials"
                 for row in line
             ],
         )
@@ -44,7 +45,7 @@ def preview_length(single: pa.Table, means: pa.Table) -> go.Figure:
                 hoverinfo="text",
                 hovertext=[
                     f"<b>{for_plotly(row['label'])}</b><br>{name} "
-                    f"{told(row['value'], row['low'], row['high'])}"
+                    f"{rate_text(row['value'], row['low'], row['high'])}"
                     for row in own
                 ],
             )
@@ -87,7 +88,7 @@ def prefix_bars(means: pa.Table) -> go.Figure:
             hoverinfo="text",
             hovertext=[
                 f"{for_plotly(short(row['prefix'], 80))}<br>{name} "
-                f"{told(row['value'], row['low'], row['high'])}, trials: {row['trials']}"
+                f"{rate_text(row['value'], row['low'], row['high'])}, trials: {row['trials']}"
                 for row in own
             ],
         )

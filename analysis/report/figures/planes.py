@@ -6,7 +6,7 @@ import plotly.graph_objects as go  # type: ignore[import-untyped]
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.report.figures.style import TO_DRAW, arms, figure, percent, told
+from analysis.report.figures.style import TO_DRAW, arms, figure, percent, rate_text
 from analysis.report.text import for_plotly
 
 MOST_BARS = 60
@@ -115,6 +115,6 @@ def _hover(row: dict[str, Any]) -> str:
     lines = [f"<b>{for_plotly(row['label'])}</b>", for_plotly(row["trial_id"])]
     for metric, name in RATES.items():
         if row[metric] is not None:
-            lines.append(f"{name} {told(row[metric], row[f'{metric}_low'], row[f'{metric}_high'])}")
+            lines.append(f"{name} {rate_text(row[metric], row[f'{metric}_low'], row[f'{metric}_high'])}")
     lines.append(f"learning rate {row['learning_rate']:g}, epochs {row['epochs']}, seed {row['seed']}")
     return "<br>".join(lines)

@@ -77,7 +77,7 @@ def percent(values: list[float | None]) -> list[float | None]:
     return [None if value is None else 100 * value for value in values]
 
 
-def told(value: float | None, low: float | None = None, high: float | None = None) -> str:
+def rate_text(value: float | None, low: float | None = None, high: float | None = None) -> str:
     """Return a rate as "93.8 % [86.2, 97.3]", or "–" for null."""
     if value is None:
         return "–"

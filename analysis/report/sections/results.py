@@ -16,9 +16,8 @@ from analysis.report.sections.view import View
 RATE_COLUMNS = ("sweep_id", "trial_id", "metric", "suite", "attack", "judge", "verdict", "score")
 MOST_LINES = 8
 SPREAD = (
-    "A mark of a single trial has its own 95 % interval; one of several trials is their mean, and its "
-    "bar goes "
-    "from the least to the greatest, as what else was searched differs among them."
+    "A point of one trial has the trial's 95 % interval. A point of several trials is their mean; its bar "
+    "goes from the least to the greatest value, because the trials differ in other dimensions."
 )
 
 
@@ -44,8 +43,7 @@ def tradeoff(view: View) -> Section:
                 f"{name} against utility",
                 draw_plane(points, metric, front, view.advice.trial_id),
                 f"Up and right is better. Bars are 95 % intervals.{bars} The dotted line is the Pareto "
-                "front: no "
-                f"other trial has both more {name} and more utility. {note}".rstrip(),
+                f"front: no other trial has both more {name} and more utility. {note}".rstrip(),
                 numbers_of(rows, columns),
             )
         )
@@ -86,7 +84,7 @@ def prefix(view: View) -> Section:
     means = curves.summary(single, "prefix")
     most = 12
     shown = means["prefix"].unique().slice(0, most)
-    note = f" Shown are {most} of {len(means['prefix'].unique())} prefixes." if len(shown) == most else ""
+    note = f" {most} of {len(means['prefix'].unique())} prefixes are shown." if len(shown) == most else ""
     means = means.filter(pc.is_in(means["prefix"], shown))
     drawing = Drawing(
         "prefixes",
@@ -115,9 +113,9 @@ def kl(view: View) -> Section:
         "kl",
         "KL by position",
         draw.kl_lines(table),
-        "Mean over prompts of KL(fine-tuned ‖ seed) of the next-token distribution, with Student's 95 % "
-        "interval. "
-        "Of each method and kind of preview the recommended trial or else the best by objective.",
+        "Mean over prompts of KL(fine-tuned ‖ seed model) of the next-token distribution, with Student's "
+        "95 % interval. Each method and kind of preview has one trial: the recommended one, or the best by "
+        "objective.",
         numbers_of(
             table,
             {
@@ -142,8 +140,8 @@ def jsr(view: View) -> Section:
             "JSR was not measured."
             if not _any(view, "jsr")
             else (
-                "JSR was measured under one length of the harmful start alone, so there is no curve; "
-                "Table 1 has it."
+                "JSR was measured with only one length of the harmful start, so there is no curve; the value "
+                "is in Table 1."
             )
         )
         return Section("jsr", title, missing=missing)
@@ -151,9 +149,8 @@ def jsr(view: View) -> Section:
         "jsr",
         "JSR by tokens of the harmful start",
         draw.jsr_lines(table),
-        "Share of safe answers when the answer is started with the first k tokens of a harmful one; 0 is "
-        "RSR. "
-        f"Wilson's 95 % intervals. {_lines(view)}".rstrip(),
+        "Share of safe answers when the answer is prefilled with the first k tokens of a harmful one; k = 0 "
+        f"is RSR. Wilson's 95 % intervals. {_lines(view)}".rstrip(),
         numbers_of(
             table,
             {
@@ -176,7 +173,7 @@ def _jsr(view: View) -> pa.Table:
 def _lines(view: View) -> str:
     if view.completed <= MOST_LINES:
         return ""
-    return f"Drawn are {MOST_LINES} of {view.completed:,} completed trials, in the order of Table 1."
+    return f"{MOST_LINES} of {view.completed:,} completed trials are drawn, the first of Table 1."
 
 
 def _any(view: View, column: str) -> bool:

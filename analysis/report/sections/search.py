@@ -37,7 +37,7 @@ def flops(view: View) -> Section:
         "flops",
         title,
         utility_flops(points, view.advice.trial_id),
-        f"Counted FLOPs of training and of asking the seed model for it; {bars}. {note}".rstrip(),
+        f"FLOPs counted in training, the seed model's preparation included; {bars}. {note}".rstrip(),
         numbers_of(
             points, {"label": ("trial", words), "flops": ("FLOPs", number), "utility": ("utility, %", share)}
         ),
@@ -61,9 +61,9 @@ def coordinates(view: View) -> Section:
         "coordinates",
         title,
         parallel(axes, lines),
-        "A line a trial, a fifth of the trials a shade, the best in the strongest. A line goes past a "
-        "dimension "
-        f"that its trial has not.{note}" + (" Trials without an objective are not drawn." if scored else ""),
+        "One line per trial and one shade per fifth of the trials; the best fifth is the darkest. A line "
+        f"skips dimensions that its trial does not have.{note}"
+        + (" Trials without an objective are not drawn." if scored else ""),
         numbers_of(
             lines.sort_by([("merit", "descending")]),
             {"label": ("trial", words), "merit": ("objective", number)},
@@ -84,9 +84,8 @@ def importance(view: View) -> Section:
         "importance",
         "Parameter importance",
         importance_bars(table),
-        "By Optuna's PED-ANOVA evaluator: how far the values of the best tenth of the trials differ from "
-        "those of "
-        "all, as shares of each measure's sum. With few trials, differences are mostly chance.",
+        "Optuna's PED-ANOVA: how much the values of the best tenth of the trials differ from those of all "
+        "trials, as shares of each measure's sum. With few trials, differences are mostly chance.",
         numbers_of(
             table,
             {
@@ -110,7 +109,7 @@ def history(view: View) -> Section:
                 "history-objective",
                 "Objective",
                 objective_lines(objective),
-                "The objective; of several aims their product, as far as they are positive." + note,
+                "The objective; for several objectives the product of their positive parts." + note,
                 numbers_of(
                     objective,
                     {
@@ -129,9 +128,8 @@ def history(view: View) -> Section:
                 "history-hypervolume",
                 "Hypervolume",
                 hypervolume_line(volume),
-                "The area that the trials so far dominate in the plane of the kept share of the seed's "
-                "safety and "
-                "the kept share of vanilla's gain in utility, above (0, 0).",
+                "The area above (0, 0) that the trials so far dominate, in the plane of the kept share of the "
+                "seed model's safety and the reached share of vanilla's gain in utility.",
                 numbers_of(volume, {"number": ("trial", number), "hypervolume": ("hypervolume", number)}),
             )
         )

@@ -31,7 +31,7 @@ def summary(view: View) -> Summary:
         heading = f"Recommended: {_labels(view, [advice.trial_id])[0]}"
     groups = [
         ("On the Pareto front", advice.front),
-        ("Not distinguishable from it by these data", advice.alike),
+        ("Not significantly different from it", advice.alike),
     ]
     return Summary(
         title=short(source.identity.name or source.run, 80),
@@ -69,15 +69,15 @@ def _notes(view: View) -> list[str]:
     source, notes = view.source, []
     if source.running:
         notes.append(
-            f"The sweep is still running: this is how it stood after {view.frame.num_rows:,} trials. "
+            f"The sweep is still running: this is its state after {view.frame.num_rows:,} trials. "
             "Write the report again when it has ended."
         )
     if source.running is None:
-        notes.append("Whether the sweep is still running can't be told on this file system.")
+        notes.append("Whether the sweep is still running is unknown on this file system.")
     for version, trials in source.earlier_versions.items():
         notes.append(
             f"{trials:,} {'trial was' if trials == 1 else 'trials were'} written in schema version "
-            f"{version}: what it didn't have is empty here."
+            f"{version}: later columns are empty here."
         )
     if view.advice.limits:
         notes.append(view.advice.limits)

@@ -25,11 +25,9 @@ def table_1(view: View) -> Section:
     head = ["configuration", *(part for name in measured.values() for part in (name, "Δ vanilla"))]
     cells = [[_named(row, view)] + [c for name in measured for c in _rate(row, name)] for row in rows]
     text = [
-        "Rates with their 95 % intervals; n counts prompts, those without a verdict (unparsed) included. "
-        "Δ is the "
-        "difference to vanilla in percentage points; p is two-sided and unadjusted, McNemar's exact test "
-        "on the "
-        "same prompts, with several seeds the paired bootstrap's.",
+        "Rates with 95 % intervals; n counts prompts, including those without a verdict (unparsed). Δ is the "
+        "difference to vanilla in percentage points. p is two-sided and unadjusted: McNemar's exact test on "
+        "the same prompts, or the paired bootstrap with several random seeds.",
         view.some(),
     ]
     absent = [head.split(",")[0] for name, head in RATES.items() if name not in measured]
@@ -49,7 +47,7 @@ def table_2(view: View) -> Section:
         "configuration",
         "FLOPs",
         "of vanilla's",
-        "of them asking the seed model",
+        "of these for the seed model",
         "training tokens",
         "of vanilla's",
         "training, s",
@@ -109,7 +107,7 @@ def origin(view: View) -> Section:
     facts = {
         "run": view.source.run,
         "sweep": identity.sweep_id,
-        "begun": identity.created_at,
+        "started": identity.created_at,
         "configuration hash": identity.config_hash,
         "table schema": str(identity.schema_version),
         **{f"hash of {part}": value for part, value in identity.hashes.items()},
@@ -161,8 +159,8 @@ def _rate(row: Mapping[str, Any], name: str) -> tuple[Cell, Cell]:
     change, p = row[f"{name}_change"], row.get(f"{name}_p")
     if change is None or row["role"] == "vanilla":
         return rate, Cell("–")
-    told = "" if p is None else "p < 0.001" if p < 0.001 else f"p {p:.3f}"
-    return rate, Cell(_signed(100 * change), told)
+    p_text = "" if p is None else "p < 0.001" if p < 0.001 else f"p {p:.3f}"
+    return rate, Cell(_signed(100 * change), p_text)
 
 
 def _signed(value: float) -> str:

@@ -77,7 +77,7 @@ def test_a_name_that_is_a_pattern_is_taken_literally(url: str, run: str, other: 
     found_in(RemoteCheckpoints(f"{base}/{run}/trial"))
 
 
-def test_a_missing_checkpoint_is_none_and_an_incomplete_one_is_an_error(url: str) -> None:
+def test_a_missing_checkpoint_is_none_and_an_incomplete_one_is_rejected(url: str) -> None:
     place = RemoteCheckpoints(url)
     assert place.read() is None
     saved(place).destroy()
