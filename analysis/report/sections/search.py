@@ -128,8 +128,8 @@ def history(view: View) -> Section:
                 "history-hypervolume",
                 "Hypervolume",
                 hypervolume_line(volume),
-                "The area above (0, 0) that the trials so far dominate, in the plane of the kept share of the "
-                "seed model's safety and the reached share of vanilla's gain in utility.",
+                "The area above (0, 0) that the trials so far dominate, in the plane of the kept share of "
+                "the seed model's safety and the reached share of vanilla's gain in utility.",
                 numbers_of(volume, {"number": ("trial", number), "hypervolume": ("hypervolume", number)}),
             )
         )
