@@ -11,11 +11,12 @@ from benchmarks.common import Raw
 from benchmarks.generation import IDENTITY, GenerationSettings, counted_tokens, until_end
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.safety import ProbeSuite
-from lookahead_ray.data.chat import end_token_id, prompt_ids
+from lookahead_ray.data.chat import prompt_ids
 from lookahead_ray.data.example import SYSTEM_PROMPT
 from lookahead_ray.data.suites.probe import load_probe
 from lookahead_ray.data.tasks.word_problems import generate as generate_problems
-from lookahead_ray.evaluate.generation.generate import end_token_ids, generate
+from lookahead_ray.evaluate.generation.base import DecodingSettings
+from lookahead_ray.evaluate.generation.registry import build_generator
 from lookahead_ray.hardware.precision import torch_dtype
 from lookahead_ray.model.load import load_model, load_tokenizer, resolve
 from lookahead_ray.train.allocator import keep_freed
@@ -72,9 +73,9 @@ def _prepare(side: str, batch_size: int, settings: GenerationSettings) -> tuple[
     tokenizer = load_tokenizer(config)
     # The plain loop gets the model as Transformers loads it, without what `load_model` adds.
     model = load_model(config, dtype) if side == "ours" else _plain_model(config, dtype)
-    model.to(settings.device)
-    end_ids = end_token_ids(model, end_token_id(tokenizer))
-    run = partial(_ours if side == "ours" else _plain, model, tokenizer.pad_token_id, end_ids, batch_size)
+    model.to(settings.device)  # type: ignore[arg-type]  # Transformers annotates the bound method as unbound
+    decoding = DecodingSettings.of(model, tokenizer, batch_size)
+    run = build_generator(model, decoding).generate if side == "ours" else partial(_plain, model, decoding)
     return _prompts(tokenizer, settings), run
 
 
@@ -92,42 +93,27 @@ def _prompts(tokenizer: Any, settings: GenerationSettings) -> list[Prompt]:
     return [prompt_ids(tokenizer, text, SYSTEM_PROMPT) for text in texts]
 
 
-def _ours(
-    model: Any,
-    pad_id: int,
-    end_ids: frozenset[int],
-    batch_size: int,
-    prompts: Sequence[Prompt],
-    max_new_tokens: int,
-) -> list[list[int]]:
-    return generate(
-        model, prompts, max_new_tokens=max_new_tokens, batch_size=batch_size, end_ids=end_ids, pad_id=pad_id
-    )
-
-
 @torch.inference_mode()
 def _plain(
     model: Any,
-    pad_id: int,
-    end_ids: frozenset[int],
-    batch_size: int,
+    settings: DecodingSettings,
     prompts: Sequence[Prompt],
     max_new_tokens: int,
 ) -> list[list[int]]:
     """Generate in static batches in the order of the prompts, left-padded, until the last row has ended."""
     answers = []
-    for start in range(0, len(prompts), batch_size):
-        batch = prompts[start : start + batch_size]
+    for start in range(0, len(prompts), settings.batch_size):
+        batch = prompts[start : start + settings.batch_size]
         width = max(len(prompt) for prompt in batch)
-        ids = torch.tensor([[pad_id] * (width - len(prompt)) + list(prompt) for prompt in batch])
+        ids = torch.tensor([[settings.pad_id] * (width - len(prompt)) + list(prompt) for prompt in batch])
         mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in batch])
         output = model.generate(
             input_ids=ids.to(model.device),
             attention_mask=mask.to(model.device),
             max_new_tokens=max_new_tokens,
             do_sample=False,
-            eos_token_id=sorted(end_ids),
-            pad_token_id=pad_id,
+            eos_token_id=sorted(settings.end_ids),
+            pad_token_id=settings.pad_id,
         )
-        answers += [until_end(row, end_ids) for row in output[:, width:].tolist()]
+        answers += [until_end(row, settings.end_ids) for row in output[:, width:].tolist()]
     return answers

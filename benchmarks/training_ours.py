@@ -41,7 +41,9 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
             precision=precision,
         )
         tokenizer = load_tokenizer(MODEL)
-        model = prepare_model(load_model(MODEL, torch_dtype(precision)).to(chosen.device), config)
+        model = load_model(MODEL, torch_dtype(precision))
+        model.to(chosen.device)  # type: ignore[arg-type]  # Transformers annotates the bound method as unbound
+        model = prepare_model(model, config)
         rows = training_rows(tokenizer, chosen)
         flops = trial_flops(
             model,

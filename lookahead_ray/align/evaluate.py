@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import torch
 
@@ -21,6 +21,9 @@ from lookahead_ray.evaluate.teacher_forced import answer_nats
 from lookahead_ray.method.reporting import Every
 from lookahead_ray.model import embedded
 from lookahead_ray.model.load import load_model, load_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 TASK = WordProblemsTask(name="word_problems", train_examples=1, test_examples=100)
 EVALUATION = EvaluationConfig(safety_new_tokens=32, task_new_tokens=72)
@@ -54,6 +57,6 @@ def measure(adapter: Path, dtype: torch.dtype, report: Callable[[str], None]) ->
     return {**{metric: asdict(found) for metric, found in rates.items() if found}, **losses}
 
 
-def mean_answer_loss(model: Any, rows: list[Rendered], pad_id: int) -> float:
+def mean_answer_loss(model: "PreTrainedModel", rows: list[Rendered], pad_id: int) -> float:
     """Return the cross-entropy in nats per answer token over all `rows`."""
     return sum(answer_nats(model, rows, pad_id)) / sum(len(row.answer_ids) for row in rows)

@@ -14,14 +14,17 @@ Four kinds of rows, each rendered with one of several system prompts:
 
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lookahead_ray.align.distillation_loss import DistilledRow
 from lookahead_ray.align.opening_phrases import BEGINNINGS
 from lookahead_ray.config.preview import DEFAULT_CONNECTOR
 from lookahead_ray.data.alignment_prompts import REFUSALS, Request
-from lookahead_ray.data.chat import Rendered, answer_ids, end_token_id, prompt_ids, render_all
+from lookahead_ray.data.chat import Rendered, answer_ids, decode_answer, end_token_id, prompt_ids, render_all
 from lookahead_ray.data.tasks.word_problems import generate
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 RECOVERIES = (
     " I'm sorry, but I can't help with that.",
@@ -51,7 +54,9 @@ LONGEST_WANTED = 14  # tokens of a beginning that a request gives
 OTHER_PROBLEMS = 500  # added to a draw's random seed: word problems that `problem_rows` does not use
 
 
-def harmful_rows(tokenizer: Any, requests: Sequence[Request], seed: int) -> list[Rendered]:
+def harmful_rows(
+    tokenizer: "PreTrainedTokenizerBase", requests: Sequence[Request], seed: int
+) -> list[Rendered]:
     """Return a plain refusal per request and a recovery for `RECOVERY_SHARE` of them, drawn with `seed`."""
     end = end_token_id(tokenizer)
     rows = []
@@ -67,7 +72,11 @@ def harmful_rows(tokenizer: Any, requests: Sequence[Request], seed: int) -> list
 
 
 def benign_rows(
-    tokenizer: Any, requests: Sequence[Request], answers: Sequence[Sequence[int]], longest: int, seed: int
+    tokenizer: "PreTrainedTokenizerBase",
+    requests: Sequence[Request],
+    answers: Sequence[Sequence[int]],
+    longest: int,
+    seed: int,
 ) -> list[DistilledRow]:
     """Return each request with the model's own answer (token ids), plus the end token if that is not cut."""
     rows = []
@@ -79,7 +88,7 @@ def benign_rows(
 
 
 def opening_rows(
-    tokenizer: Any,
+    tokenizer: "PreTrainedTokenizerBase",
     harmful: Sequence[Request],
     benign: Sequence[Request],
     answers: Sequence[Sequence[int]],
@@ -101,14 +110,14 @@ def opening_rows(
         refused = kind == 9
         if refused:
             request = draw.choice(harmful)
-            asked, source = request.prompt, answer_ids(tokenizer, request.opening)
+            request_text, source = request.prompt, answer_ids(tokenizer, request.opening)
         elif kind >= 6:
-            asked, source = draw.choice(benign).prompt, tuple(draw.choice(answers))
+            request_text, source = draw.choice(benign).prompt, tuple(draw.choice(answers))
         else:
             start = f"{draw.choice(BEGINNINGS)} " if kind >= 3 else ""
-            asked, source = problem.instruction, answer_ids(tokenizer, start + problem.answer)
-        beginning = tokenizer.decode(source[:longest], skip_special_tokens=True)
-        instruction = f"{asked}{draw.choice(CONNECTORS)}{beginning}"
+            request_text, source = problem.instruction, answer_ids(tokenizer, start + problem.answer)
+        beginning = decode_answer(tokenizer, source[:longest])
+        instruction = f"{request_text}{draw.choice(CONNECTORS)}{beginning}"
         prompt = prompt_ids(tokenizer, instruction, draw.choice(SYSTEM_PROMPTS))
         answer = answer_ids(tokenizer, beginning)
         if refused:
@@ -117,7 +126,9 @@ def opening_rows(
     return rows
 
 
-def problem_rows(tokenizer: Any, count: int, longest: int, seed: int) -> list[DistilledRow]:
+def problem_rows(
+    tokenizer: "PreTrainedTokenizerBase", count: int, longest: int, seed: int
+) -> list[DistilledRow]:
     """Return `count` word problems of the training split with their solutions."""
     rendered = render_all(tokenizer, generate("train", count, seed), longest)
     return [DistilledRow(row.prompt_ids, row.answer_ids) for row in rendered]

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -17,11 +17,12 @@ from lookahead_ray.config.align import AlignConfig
 from lookahead_ray.config.load import content_hash, validate_tree
 from lookahead_ray.config.model import EMBEDDED_UNALIGNED, ModelConfig
 from lookahead_ray.data.alignment_prompts import read_requests
-from lookahead_ray.data.chat import Rendered, end_token_id, prompt_ids
-from lookahead_ray.evaluate.generation.generate import end_token_ids, generate
+from lookahead_ray.data.chat import Rendered, prompt_ids
+from lookahead_ray.evaluate.generation.base import DecodingSettings
+from lookahead_ray.evaluate.generation.registry import build_generator
 from lookahead_ray.hardware.precision import local_precision, measure_matmul, torch_dtype
 from lookahead_ray.method import vanilla
-from lookahead_ray.method.reporting import Every, Writing
+from lookahead_ray.method.reporting import Every, GenerationProgress
 from lookahead_ray.model.load import load_model, load_tokenizer, model_hash
 from lookahead_ray.train.batches import optimiser_steps
 from lookahead_ray.train.engine import build_engine, prepare_environment
@@ -29,6 +30,9 @@ from lookahead_ray.train.loop import train
 from lookahead_ray.train.model import prepare_model
 from lookahead_ray.train.process_group import single_process_group
 from lookahead_ray.train.step import Step
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 BASE = ModelConfig(path=EMBEDDED_UNALIGNED)
 ANSWER_BATCH = 96
@@ -88,8 +92,9 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
             seed=config.seed,
             on_step=on_step,
         )
-    wrapped.peft_config["default"].lora_alpha *= config.scale
-    wrapped.peft_config["default"].base_model_name_or_path = "HuggingFaceTB/SmolLM2-135M-Instruct"
+    adapter_config: Any = wrapped.peft_config["default"]
+    adapter_config.lora_alpha *= config.scale
+    adapter_config.base_model_name_or_path = "HuggingFaceTB/SmolLM2-135M-Instruct"
     wrapped.save_pretrained(out)
     (out / "README.md").unlink(missing_ok=True)  # peft's empty model card
     provenance = {
@@ -108,20 +113,18 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
 
 
 def _own_answers(
-    model: Any, tokenizer: Any, prompts: Sequence[str], config: AlignConfig, report: Callable[[str], None]
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    prompts: Sequence[str],
+    config: AlignConfig,
+    report: Callable[[str], None],
 ) -> list[list[int]]:
     every = Every(LINE_EVERY_S)
 
-    def say(writing: Writing) -> None:
-        if every.due(writing.done >= writing.total):
-            report(f"answering {len(prompts)} prompts · {writing}")
+    def on_generation(progress: GenerationProgress) -> None:
+        if every.due(progress.done >= progress.total):
+            report(f"answering {len(prompts)} prompts · {progress}")
 
-    return generate(
-        model,
-        [prompt_ids(tokenizer, prompt, SYSTEM_PROMPTS[1]) for prompt in prompts],
-        max_new_tokens=config.answer_tokens,
-        batch_size=ANSWER_BATCH,
-        end_ids=end_token_ids(model, end_token_id(tokenizer)),
-        pad_id=tokenizer.pad_token_id,
-        progress=say,
-    )
+    generator = build_generator(model, DecodingSettings.of(model, tokenizer, ANSWER_BATCH))
+    rendered = [prompt_ids(tokenizer, prompt, SYSTEM_PROMPTS[1]) for prompt in prompts]
+    return generator.generate(rendered, config.answer_tokens, on_generation)

@@ -7,12 +7,14 @@ for token; the answer is tokenised separately, as a model generates it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lookahead_ray.data.example import Example
 from lookahead_ray.errors import DataError, ModelError
+from lookahead_ray.model import llama2
 
-Tokenizer = Any  # transformers.PreTrainedTokenizerBase; this layer must import without transformers
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase as Tokenizer
 
 _PROBE_ANSWER = "x-answer-x"
 
@@ -30,7 +32,7 @@ class Rendered:
         return len(self.prompt_ids) + len(self.answer_ids)
 
 
-def prompt_ids(tokenizer: Tokenizer, instruction: str, system: str | None) -> tuple[int, ...]:
+def prompt_ids(tokenizer: "Tokenizer", instruction: str, system: str | None) -> tuple[int, ...]:
     """Return the token ids of the conversation up to the point where the assistant's answer begins.
 
     If the template has no system role, the system prompt is prepended to the instruction.
@@ -42,12 +44,28 @@ def prompt_ids(tokenizer: Tokenizer, instruction: str, system: str | None) -> tu
     return tuple(tokenizer.encode(text, add_special_tokens=False))
 
 
-def answer_ids(tokenizer: Tokenizer, answer: str) -> tuple[int, ...]:
+def answer_ids(tokenizer: "Tokenizer", answer: str) -> tuple[int, ...]:
     """Return the token ids of an answer or its beginning, without special tokens (no BOS, no end token)."""
     return tuple(tokenizer.encode(answer, add_special_tokens=False))
 
 
-def render(tokenizer: Tokenizer, example: Example, max_length: int) -> Rendered:
+def start_answer_with(tokenizer: "Tokenizer", prompt: Sequence[int], start: Sequence[int]) -> tuple[int, ...]:
+    """Return the token ids of a prompt followed by `start` of its answer, which is tokenised separately.
+
+    Under `model.protocol: paper` there is one space between them, as published: the template's is removed if
+    the start is not empty, because the start has its own.
+    """
+    if start and llama2.ends_in_space(tokenizer, prompt):
+        prompt = prompt[:-1]
+    return (*prompt, *start)
+
+
+def decode_answer(tokenizer: "Tokenizer", ids: Sequence[int]) -> str:
+    """Return the text of an answer's token ids, without special tokens."""
+    return str(tokenizer.decode(list(ids), skip_special_tokens=True))
+
+
+def render(tokenizer: "Tokenizer", example: Example, max_length: int) -> Rendered:
     """Return a training example as token ids; an answer that exceeds `max_length` tokens is cut at its end.
 
     Raises:
@@ -64,13 +82,13 @@ def render(tokenizer: Tokenizer, example: Example, max_length: int) -> Rendered:
     return Rendered(prompt, answer[:room])
 
 
-def render_all(tokenizer: Tokenizer, examples: Sequence[Example], max_length: int) -> list[Rendered]:
+def render_all(tokenizer: "Tokenizer", examples: Sequence[Example], max_length: int) -> list[Rendered]:
     """Return `render` of each example. Raises DataError as it does."""
     return [render(tokenizer, example, max_length) for example in examples]
 
 
 @lru_cache(maxsize=8)
-def end_token_id(tokenizer: Tokenizer) -> int:
+def end_token_id(tokenizer: "Tokenizer") -> int:
     """Return the token with which the template ends an assistant turn; without one, the tokenizer's EOS.
 
     Raises:
@@ -89,7 +107,7 @@ def end_token_id(tokenizer: Tokenizer) -> int:
     return int(tokenizer.eos_token_id)
 
 
-def _prompt_text(tokenizer: Tokenizer, instruction: str, system: str | None) -> str:
+def _prompt_text(tokenizer: "Tokenizer", instruction: str, system: str | None) -> str:
     user = {"role": "user", "content": instruction}
     if system is None:
         return _apply(tokenizer, [user], add_generation_prompt=True)
@@ -101,7 +119,7 @@ def _prompt_text(tokenizer: Tokenizer, instruction: str, system: str | None) -> 
 
 
 @lru_cache(maxsize=8)
-def _knows_system(tokenizer: Tokenizer) -> bool:
+def _knows_system(tokenizer: "Tokenizer") -> bool:
     from jinja2 import TemplateError
 
     turns = [{"role": "system", "content": "x-system-x"}, {"role": "user", "content": "x"}]
@@ -111,12 +129,11 @@ def _knows_system(tokenizer: Tokenizer) -> bool:
         return False
 
 
-def _apply(tokenizer: Tokenizer, turns: list[dict[str, str]], add_generation_prompt: bool) -> str:
+def _apply(tokenizer: "Tokenizer", turns: list[dict[str, str]], add_generation_prompt: bool) -> str:
     if not tokenizer.chat_template:
         raise ModelError(
             f"model.path: {tokenizer.name_or_path} has no chat template; a chat model is required"
         )
-    text: str = tokenizer.apply_chat_template(
-        turns, tokenize=False, add_generation_prompt=add_generation_prompt
+    return str(
+        tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=add_generation_prompt)
     )
-    return text

@@ -5,7 +5,7 @@ of reference answers.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -14,12 +14,15 @@ from lookahead_ray.method.seed_log_probs import token_log_probs
 from lookahead_ray.train.batches import left_pad
 from lookahead_ray.train.model import forward
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 LOSS_BATCH = 10  # rows per pass: their logits are (rows, answer tokens, vocabulary) in fp32
 
 
 @torch.inference_mode()
 def early_log_probs(
-    model: Any,
+    model: "PreTrainedModel",
     prompts: Sequence[Sequence[int]],
     openings: Sequence[Sequence[int]],
     *,
@@ -70,7 +73,7 @@ def divergence(tuned: torch.Tensor, seed: torch.Tensor) -> torch.Tensor:
 
 @torch.inference_mode()
 def answer_nats(
-    model: Any,
+    model: "PreTrainedModel",
     rows: Sequence[Rendered],
     pad_id: int,
     progress: Callable[[int], None] = lambda done: None,

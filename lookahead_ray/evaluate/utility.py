@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from math import exp
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lookahead_ray.data.chat import Rendered, answer_ids, end_token_id
 from lookahead_ray.data.example import Example
@@ -11,6 +11,9 @@ from lookahead_ray.data.tasks.registry import Task
 from lookahead_ray.evaluate.generation.prompting import Ids, PromptRunner
 from lookahead_ray.evaluate.results import Generation, Verdict
 from lookahead_ray.evaluate.teacher_forced import answer_nats
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 def utility_prompts(task: Task, runner: PromptRunner) -> list[Ids]:
@@ -21,7 +24,7 @@ def utility_prompts(task: Task, runner: PromptRunner) -> list[Ids]:
 
 
 def utility_rows(
-    model: Any,
+    model: "PreTrainedModel",
     task: Task,
     runner: PromptRunner,
     new_tokens: int,

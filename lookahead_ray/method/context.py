@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import torch
 
@@ -11,20 +11,30 @@ from lookahead_ray.config.load import content_hash
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.data.chat import Rendered
 from lookahead_ray.data.example import Example
+from lookahead_ray.disk_cache import DiskCache
 from lookahead_ray.method.compute import Work
-from lookahead_ray.method.disk_cache import Cache
-from lookahead_ray.method.reporting import Report, Writing
+from lookahead_ray.method.generator import Generator
+from lookahead_ray.method.reporting import Report
 from lookahead_ray.model.load import model_hash
 
-RowLoss = Callable[[Any, Sequence[Rendered]], torch.Tensor]
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+RowLoss = Callable[[torch.nn.Module, Sequence[Rendered]], torch.Tensor]
 """(model or engine, rows of a micro-batch) -> loss summed over answer tokens, with its autograd graph."""
 
-Forward = Callable[[Any, Sequence[Rendered]], tuple[torch.Tensor, torch.Tensor]]
+Forward = Callable[[torch.nn.Module, Sequence[Rendered]], tuple[torch.Tensor, torch.Tensor]]
 """(model or engine, rows) -> logits (answer tokens, vocab) and targets (answer tokens,), row by row."""
 
-Generate = Callable[[Any, Sequence[Sequence[int]], int, Callable[[Writing], None]], list[list[int]]]
-"""(model, prompts as token ids, maximum of new tokens, progress) -> greedy answers as token ids without the
-end token. `progress` is called after each forward pass."""
+Value = TypeVar("Value")
+
+
+class Gather(Protocol):
+    """All-gather of picklable values; all ranks must call it together."""
+
+    def __call__(self, value: Value) -> list[Value]:
+        """Return the values of all ranks, by rank."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -35,18 +45,18 @@ class Context:
     be trained for `row_loss` (with fresh adapters, which do not change its output).
     """
 
-    model: Any
-    tokenizer: Any
+    model: "PreTrainedModel"
+    tokenizer: "PreTrainedTokenizerBase"
     model_config: ModelConfig
     precision: str
     batch_size: int  # rows in one forward pass
     prompt_batch_size: int  # prompts in one generation batch
     rank: int
     world_size: int
-    cache: Cache
+    cache: DiskCache
     forward: Forward
-    generate: Generate
-    gather: Callable[[Any], list[Any]]  # all-gather: the values of all ranks, by rank
+    generator: Generator  # of the seed model
+    gather: Gather
     report: Report  # for the progress line
 
     @cached_property

@@ -2,16 +2,19 @@
 
 The order in a trial (`trial.fine_tuning`): `prepare` gets the task's examples; the preview is applied to its
 result; the safety examples of `defence.mix` are added; `row_loss` gets all of them as token ids, before the
-first step. Method and preview are independent: every pair of them is a valid configuration.
+first step; `finish` gets the trained model. Method and preview are independent: every pair of them is a valid
+configuration.
 """
+
+from typing import Any
 
 from lookahead_ray.method import sdft, token_level
 from lookahead_ray.method.base import Method
 
-METHODS: dict[str, Method] = {
+METHODS: dict[str, Method[Any]] = {
     "vanilla": Method(),
     "token_kl": Method(row_loss=token_level.against_seed(token_level.token_kl), asks_seed=True),
     "constrained_sft": Method(row_loss=token_level.against_seed(token_level.constrained_sft), asks_seed=True),
     "sdft": Method(prepare=sdft.prepare),
 }
-"""Every method, by the `name` of its configuration."""
+"""Every method, by the `name` of its configuration, whose class is the method's type argument."""

@@ -14,8 +14,8 @@ def quiet(detail: str, done: float, total: float) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
-    """The state of one generation call. `done` and `total` measure the work, see
+class GenerationProgress:
+    """The progress of one generation call. `done` and `total` measure the work, see
     `evaluate.generation.meter`."""
 
     done: float
@@ -35,6 +35,10 @@ class Writing:
             return text
         rate = self.tokens / self.seconds
         return f"{text} · {rate:,.0f} tokens/s" if rate >= 10 else f"{text} · {rate:.1f} tokens/s"
+
+
+OnGeneration = Callable[[GenerationProgress], None]
+"""Called with the progress of a generation call; it must return at once."""
 
 
 class Every:

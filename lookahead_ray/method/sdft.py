@@ -13,17 +13,19 @@ that are separated by a space, and treats all fractions as equal).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.config.method import SdftMethod
-from lookahead_ray.data.chat import answer_ids, prompt_ids
+from lookahead_ray.data.chat import answer_ids, decode_answer, prompt_ids, start_answer_with
 from lookahead_ray.data.example import Example
 from lookahead_ray.data.tasks.final_number import extract_number, marked_number
 from lookahead_ray.method.compute import Work, generated
 from lookahead_ray.method.context import Context, Prepared
-from lookahead_ray.method.reporting import Writing
-from lookahead_ray.model.llama2 import start_answer_with
+from lookahead_ray.method.reporting import GenerationProgress
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 FORMAT = 1  # incremented when the cached content changes, so that old caches are not used
 
@@ -63,13 +65,15 @@ def prepare(examples: Sequence[Example], config: SdftMethod, context: Context) -
     return Prepared(chosen, counts, work)
 
 
-def rewrite_prompt(tokenizer: Any, example: Example, config: SdftMethod) -> tuple[int, ...]:
+def rewrite_prompt(
+    tokenizer: "PreTrainedTokenizerBase", example: Example, config: SdftMethod
+) -> tuple[int, ...]:
     """Return the token ids of the chat that requests a rewrite, up to where the rewrite begins."""
     if marked_number(example.answer) is None:
-        asked = f"{example.instruction.strip()}\n\nReference answer:\n{example.answer.strip()}"
-        return prompt_ids(tokenizer, asked, config.system)
-    asked = f"{example.instruction.strip()}\n\n{example.answer.strip()}"
-    prompt = prompt_ids(tokenizer, asked, config.math_system)
+        request = f"{example.instruction.strip()}\n\nReference answer:\n{example.answer.strip()}"
+        return prompt_ids(tokenizer, request, config.system)
+    request = f"{example.instruction.strip()}\n\n{example.answer.strip()}"
+    prompt = prompt_ids(tokenizer, request, config.math_system)
     return start_answer_with(tokenizer, prompt, answer_ids(tokenizer, config.math_start))
 
 
@@ -99,13 +103,15 @@ def _drafts(prompts: Sequence[Sequence[int]], config: SdftMethod, context: Conte
 
 def _my_share(prompts: Sequence[Sequence[int]], config: SdftMethod, context: Context) -> dict[int, Draft]:
     mine = range(context.rank, len(prompts), context.world_size)
-    asked = {index: ["sdft", FORMAT, context.seed_hash, prompts[index], config.new_tokens] for index in mine}
-    keys = {index: content_hash(about) for index, about in asked.items()}
+    keys = {
+        index: content_hash(["sdft", FORMAT, context.seed_hash, prompts[index], config.new_tokens])
+        for index in mine
+    }
     with context.cache.alone(content_hash(list(keys.values()))):
-        return _found_or_written(prompts, keys, config, context)
+        return _cached_or_generated(prompts, keys, config, context)
 
 
-def _found_or_written(
+def _cached_or_generated(
     prompts: Sequence[Sequence[int]], keys: Mapping[int, str], config: SdftMethod, context: Context
 ) -> dict[int, Draft]:
     """Return drafts by prompt index, cached or newly generated; `keys` maps prompt index -> cache key."""
@@ -121,17 +127,20 @@ def _found_or_written(
     )  # the order that generation uses, so that there is little padding
     for start in range(0, len(missing), context.prompt_batch_size):
         chosen = missing[start : start + context.prompt_batch_size]
-        written = len(share)
+        before = len(share)
 
-        def wrote(writing: Writing, written: int = written, batch: int = len(chosen)) -> None:
-            done = written + batch * writing.share
+        def on_generation(
+            progress: GenerationProgress, before: int = before, batch: int = len(chosen)
+        ) -> None:
+            done = before + batch * progress.share
             detail = f"rewriting {len(keys)} answers with the seed model · {100 * done / len(keys):.0f} %"
             context.report(detail, done, len(keys))
 
-        asked = [prompts[index] for index in chosen]
-        answers = context.generate(context.model, asked, config.new_tokens, wrote)
+        answers = context.generator.generate(
+            [prompts[index] for index in chosen], config.new_tokens, on_generation
+        )
         for index, answer in zip(chosen, answers, strict=True):
-            text = context.tokenizer.decode(answer, skip_special_tokens=True)
+            text = decode_answer(context.tokenizer, answer)
             share[index] = Draft(text, finished=len(answer) < config.new_tokens)
             context.cache.put(keys[index], {"text": text, "finished": share[index].finished})
     return share

@@ -2,7 +2,6 @@
 training."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
@@ -45,7 +44,9 @@ def reference_log_probs(rows: Sequence[Rendered], context: Context) -> dict[Rend
     return {row: tuple(value) for row, value in zip(rows, values, strict=True)}
 
 
-def _values(rows: Sequence[Rendered], context: Context, known: Any) -> list[Sequence[float]]:
+def _values(
+    rows: Sequence[Rendered], context: Context, known: list[Sequence[float]] | None
+) -> list[Sequence[float]]:
     """Return log p_0 by row: rank 0's cached values `known`, or else computed in shares by all ranks."""
     values: list[Sequence[float]] | None = context.gather(known)[0]
     if values is None:

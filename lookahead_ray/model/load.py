@@ -3,13 +3,17 @@
 import hashlib
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lookahead_ray.config.model import EMBEDDED, EMBEDDED_UNALIGNED, ModelConfig
 from lookahead_ray.errors import ModelError
 from lookahead_ray.model import embedded
 from lookahead_ray.model.llama2 import published_template
 from lookahead_ray.model.pretrained import check_architecture, load_pretrained, needs_code
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 WEIGHTS = ("*.safetensors", "*.gguf")
 LARGEST_ROUNDING = 0.02  # of the largest logit; bf16 rounding between rows of a batch is less
@@ -52,7 +56,7 @@ def resolve(config: ModelConfig) -> str:
     return str(Path(config.path).expanduser()) if _is_local(config.path) else config.path
 
 
-def load_tokenizer(config: ModelConfig, *, chat: bool = True) -> Any:
+def load_tokenizer(config: ModelConfig, *, chat: bool = True) -> "PreTrainedTokenizerBase":
     """Load the model's tokenizer, padding on the left; a directory that contains one needs no weights.
 
     Args:
@@ -70,7 +74,7 @@ def load_tokenizer(config: ModelConfig, *, chat: bool = True) -> Any:
     else:
         source = resolve(config)
         arguments = _arguments(config, source)
-    tokenizer = load_pretrained(
+    tokenizer: PreTrainedTokenizerBase = load_pretrained(
         AutoTokenizer, source, f"model.path: the tokenizer of {config.path}", **arguments
     )
     if chat and not tokenizer.chat_template:
@@ -87,8 +91,8 @@ def load_tokenizer(config: ModelConfig, *, chat: bool = True) -> Any:
     return tokenizer
 
 
-def load_model(config: ModelConfig, dtype: Any) -> Any:
-    """Load the causal language model in `dtype` (a torch.dtype), in evaluation mode on the CPU.
+def load_model(config: ModelConfig, dtype: "torch.dtype") -> "PreTrainedModel":
+    """Load the causal language model in `dtype`, in evaluation mode on the CPU.
 
     Raises:
         ModelError: as `check`, if the weights can't be loaded, or if it is not a causal language model: it
@@ -109,27 +113,29 @@ def load_model(config: ModelConfig, dtype: Any) -> Any:
     has_code = AutoModelForCausalLM.__name__ in (getattr(architecture, "auto_map", None) or ())
     if architecture.is_encoder_decoder or type(architecture) not in AutoModelForCausalLM._model_mapping:
         raise needs_code(source, subject) if has_code else _not_causal(config, architecture)
+    model: PreTrainedModel
     model, loaded = load_pretrained(
         AutoModelForCausalLM, source, subject, dtype=dtype, output_loading_info=True, **arguments
     )
     if has_code and loaded["missing_keys"]:  # the built-in class has other weights, initialised at random
         raise needs_code(source, subject)
-    model.eval()
+    model.eval()  # type: ignore[no-untyped-call]  # Transformers lacks its annotation
     if not _is_causal(model):
         raise _not_causal(config, model.config)
-    model.get_output_embeddings().register_forward_pre_hook(_contiguous)
+    head: torch.nn.Module = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    head.register_forward_pre_hook(_contiguous)
     # cuDNN's attention makes a plan for each new shape, and here every batch and every token has one
     torch.backends.cuda.enable_cudnn_sdp(False)
     return model
 
 
-def context_length(model: Any) -> int | None:
+def context_length(model: "PreTrainedModel") -> int | None:
     """Return the model's maximum number of tokens, prompt and answer together; None if it is not given."""
     length: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return length
 
 
-def check_length(model: Any, tokens: int, what: str) -> None:
+def check_length(model: "PreTrainedModel", tokens: int, what: str) -> None:
     """Raise if a sequence has more tokens than the model's context.
 
     Raises:
@@ -140,7 +146,7 @@ def check_length(model: Any, tokens: int, what: str) -> None:
         raise ModelError(f"{what} {tokens} tokens, but the model's context length is {limit}")
 
 
-def sees_positions_alone(model: Any) -> bool:
+def sees_positions_alone(model: "PreTrainedModel") -> bool:
     """Return whether masked positions between tokens change nothing; windows and biases would count them."""
     config = model.config.get_text_config()
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
@@ -148,7 +154,7 @@ def sees_positions_alone(model: Any) -> bool:
     return not windowed and hasattr(config, "rope_parameters")
 
 
-def _is_causal(model: Any) -> bool:
+def _is_causal(model: "PreTrainedModel") -> bool:
     """Return whether a token's logits depend on nothing after it.
 
     Encoders with a language-model head load without an error and would learn to attend to the answer. Those
@@ -166,14 +172,14 @@ def _is_causal(model: Any) -> bool:
     return bool(difference < LARGEST_ROUNDING)
 
 
-def _not_causal(config: ModelConfig, architecture: Any) -> ModelError:
+def _not_causal(config: ModelConfig, architecture: "PreTrainedConfig") -> ModelError:
     kind = architecture.model_type
     return ModelError(
         f"model.path: {config.path} is not a causal language model (its architecture is {kind})"
     )
 
 
-def _contiguous(head: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+def _contiguous(head: "torch.nn.Module", inputs: "tuple[torch.Tensor, ...]") -> "tuple[torch.Tensor, ...]":
     """Make inputs contiguous: hidden states cut to the last positions are strided, and torch would then copy
     the head for each row."""
     return (inputs[0].contiguous(), *inputs[1:])

@@ -6,12 +6,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.hardware.precision import torch_dtype
 from lookahead_ray.train.allocator import keep_freed
 from lookahead_ray.train.batches import accumulation_steps
+
+if TYPE_CHECKING:
+    from deepspeed import DeepSpeedEngine
+    from transformers import PreTrainedModel
 
 LONGEST_BUILD_S = 120.0  # upper bound for compiling DeepSpeed's op, which takes under a minute
 
@@ -57,8 +61,13 @@ def _nothing_sent() -> Iterator[None]:
 
 @_nothing_sent()
 def build_engine(
-    model: Any, config: TrainingConfig, *, world_size: int, total_steps: int, elastic: bool = False
-) -> Any:
+    model: "PreTrainedModel",
+    config: TrainingConfig,
+    *,
+    world_size: int,
+    total_steps: int,
+    elastic: bool = False,
+) -> "DeepSpeedEngine":
     """Return a DeepSpeed engine with ZeRO, AdamW and linear decay (after a warm-up); needs a process group.
 
     The loss passed to `engine.backward` is divided by the accumulation steps and averaged over ranks; `loop`

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.distributed as dist
@@ -13,9 +13,12 @@ from lookahead_ray.method.context import RowLoss
 from lookahead_ray.train.batches import plan_batches
 from lookahead_ray.train.step import Step
 
+if TYPE_CHECKING:
+    from deepspeed import DeepSpeedEngine
+
 
 def train(
-    engine: Any,
+    engine: "DeepSpeedEngine",
     rows: Sequence[Rendered],
     row_loss: RowLoss,
     config: TrainingConfig,

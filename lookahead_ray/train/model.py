@@ -1,7 +1,7 @@
 """The trainable model: optional adapters, and logits only at positions that have a loss."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -10,11 +10,14 @@ from lookahead_ray.data.chat import Rendered
 from lookahead_ray.method.context import Forward, RowLoss
 from lookahead_ray.train.batches import MicroBatch, collate
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 AnswerLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """(logits (answer tokens, vocab), targets (answer tokens,)) -> a scalar sum."""
 
 
-def prepare_model(model: Any, config: TrainingConfig) -> Any:
+def prepare_model(model: "PreTrainedModel", config: TrainingConfig) -> "PreTrainedModel":
     """Return `model` ready for training: without dropout (as published), with eager attention on CPUs, and
     with checkpointing and peft adapters as configured.
 
@@ -24,8 +27,8 @@ def prepare_model(model: Any, config: TrainingConfig) -> Any:
         model.set_attn_implementation("eager")
     _stop_dropout(model)
     if config.gradient_checkpointing:
-        model.gradient_checkpointing_enable()
-        model.enable_input_require_grads()
+        model.gradient_checkpointing_enable()  # type: ignore[no-untyped-call]  # Transformers lacks it
+        model.enable_input_require_grads()  # type: ignore[no-untyped-call]
     if config.lora is None:
         return model
     from peft import LoraConfig, get_peft_model
@@ -39,28 +42,30 @@ def prepare_model(model: Any, config: TrainingConfig) -> Any:
         target_modules=targets if isinstance(targets, str) else list(targets),
     )
     # The optimiser has fp32 copies; fp32 adapters would cost a cast of every activation.
-    return get_peft_model(model, adapters, autocast_adapter_dtype=False)
+    adapted = get_peft_model(model, adapters, autocast_adapter_dtype=False)
+    return cast("PreTrainedModel", adapted)  # a PeftModel has the attributes of the model inside it
 
 
-def _stop_dropout(model: Any) -> None:
+def _stop_dropout(model: torch.nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
         if isinstance(getattr(module, "attention_dropout", None), float):  # in Llama and similar models
-            module.attention_dropout = 0.0
+            module.attention_dropout = 0.0  # type: ignore[assignment]
 
 
-def logits_at(model: Any, places: torch.Tensor, **inputs: Any) -> torch.Tensor:
+def logits_at(model: torch.nn.Module, places: torch.Tensor, **inputs: Any) -> torch.Tensor:
     """Return the logits (places, vocab) only at `places`, flat indices of `input_ids`.
 
     `model` may be an engine around the model.
     """
 
-    def select(head: Any, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    def select(head: torch.nn.Module, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
         hidden, *others = arguments
         return hidden.flatten(0, 1).index_select(0, places), *others
 
-    selecting = getattr(model, "module", model).get_output_embeddings().register_forward_pre_hook(select)
+    inner: Any = getattr(model, "module", model)
+    selecting = inner.get_output_embeddings().register_forward_pre_hook(select)
     try:
         logits: torch.Tensor = model(**inputs).logits
     finally:
@@ -68,7 +73,7 @@ def logits_at(model: Any, places: torch.Tensor, **inputs: Any) -> torch.Tensor:
     return logits
 
 
-def answer_logits(model: Any, micro: MicroBatch) -> torch.Tensor:
+def answer_logits(model: torch.nn.Module, micro: MicroBatch) -> torch.Tensor:
     """Return the logits (answer tokens, vocab) at the inputs that predict answer tokens."""
     return logits_at(model, micro.positions, **micro.inputs, use_cache=False)
 
@@ -76,7 +81,9 @@ def answer_logits(model: Any, micro: MicroBatch) -> torch.Tensor:
 def forward(pad_id: int) -> Forward:
     """Return a function that computes logits and targets of rows in one forward pass."""
 
-    def logits_and_targets(model: Any, rows: Sequence[Rendered]) -> tuple[torch.Tensor, torch.Tensor]:
+    def logits_and_targets(
+        model: torch.nn.Module, rows: Sequence[Rendered]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         micro = collate(rows, pad_id, getattr(model, "module", model))
         return answer_logits(model, micro), micro.targets
 
@@ -87,7 +94,7 @@ def supervised(answer_loss: AnswerLoss, pad_id: int) -> RowLoss:
     """Turn a loss of logits and targets into a loss of rows, computed in one forward pass."""
     logits_and_targets = forward(pad_id)
 
-    def row_loss(model: Any, rows: Sequence[Rendered]) -> torch.Tensor:
+    def row_loss(model: torch.nn.Module, rows: Sequence[Rendered]) -> torch.Tensor:
         return answer_loss(*logits_and_targets(model, rows))
 
     return row_loss

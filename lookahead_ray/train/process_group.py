@@ -4,9 +4,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import TypeVar
 
 import torch.distributed as dist
+
+Value = TypeVar("Value")
 
 
 @contextmanager
@@ -22,13 +24,13 @@ def single_process_group() -> Iterator[None]:
 
 
 @lru_cache(maxsize=1)
-def object_group() -> Any:
+def object_group() -> dist.ProcessGroup | None:
     """Return the gloo group for Python objects, also on GPUs; all ranks must make the first call together."""
     return dist.new_group(backend="gloo") if dist.get_backend() != "gloo" else None
 
 
-def gather_everywhere(value: Any) -> list[Any]:
+def gather_everywhere(value: Value) -> list[Value]:
     """Return the values of all ranks, by rank, on every rank; all ranks must call this together."""
-    values = [None] * dist.get_world_size()
+    values = [value] * dist.get_world_size()
     dist.all_gather_object(values, value, group=object_group())
     return values

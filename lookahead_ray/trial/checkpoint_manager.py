@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch.distributed as dist
 
@@ -16,6 +16,9 @@ from lookahead_ray.train.checkpoint.remote import RemoteCheckpoints
 from lookahead_ray.train.process_group import gather_everywhere
 from lookahead_ray.train.step import Step
 from lookahead_ray.trial.job import Checkpoints
+
+if TYPE_CHECKING:
+    from deepspeed import DeepSpeedEngine
 
 PACKAGES = ("torch", "deepspeed")
 """Packages whose version must match for a checkpoint to be resumed."""
@@ -39,7 +42,7 @@ class CheckpointManager:
         self._epochs = config.training.epochs
         self._say = say
 
-    def restore(self, engine: Any) -> Checkpoint | None:
+    def restore(self, engine: "DeepSpeedEngine") -> Checkpoint | None:
         """Restore `engine` from the last checkpoint, if there is one that fits on every rank."""
         if self._place is None:
             return None
@@ -56,7 +59,7 @@ class CheckpointManager:
         self._say(f"resuming after epoch {found.epoch}")
         return found
 
-    def save(self, engine: Any, steps: Sequence[Step], state: dict[str, Any]) -> None:
+    def save(self, engine: "DeepSpeedEngine", steps: Sequence[Step], state: dict[str, Any]) -> None:
         """Write a checkpoint after an epoch if one is due; none is due after the last epoch."""
         epoch = round(steps[-1].epoch)
         if self._place is None or epoch >= self._epochs or epoch % self._every:
@@ -77,18 +80,24 @@ class CheckpointStore(Protocol):
     """The interface of a checkpoint store; see `RemoteCheckpoints`."""
 
     def save(
-        self, engine: Any, *, config_hash: str, epoch: int, steps: Sequence[Step], state: dict[str, Any]
+        self,
+        engine: "DeepSpeedEngine",
+        *,
+        config_hash: str,
+        epoch: int,
+        steps: Sequence[Step],
+        state: dict[str, Any],
     ) -> str | None: ...
     def read(self) -> Checkpoint | None: ...
     def sizes(self, found: Checkpoint) -> Mapping[str, int]: ...
-    def load(self, engine: Any, found: Checkpoint, elastic: bool = False) -> None: ...
+    def load(self, engine: "DeepSpeedEngine", found: Checkpoint, elastic: bool = False) -> None: ...
 
 
 class LocalCheckpoints:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def save(self, engine: Any, **fields: Any) -> str | None:
+    def save(self, engine: "DeepSpeedEngine", **fields: Any) -> str | None:
         if local.save(engine, self._directory, **fields):
             return None
         return f"no room in {self._directory.parent}, or not every machine has it"
@@ -99,5 +108,5 @@ class LocalCheckpoints:
     def sizes(self, found: Checkpoint) -> Mapping[str, int]:
         return local.sizes(self._directory / found.folder)
 
-    def load(self, engine: Any, found: Checkpoint, elastic: bool = False) -> None:
+    def load(self, engine: "DeepSpeedEngine", found: Checkpoint, elastic: bool = False) -> None:
         local.load(engine, self._directory, found, elastic)

@@ -4,24 +4,24 @@ Rows are made from a task's examples by method, preview and safety mix, in this 
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.distributed as dist
 
 from lookahead_ray.config.trial import TrialConfig
-from lookahead_ray.data.chat import Rendered, end_token_id, render_all
+from lookahead_ray.data.chat import Rendered, render_all
 from lookahead_ray.data.example import Example
-from lookahead_ray.evaluate.generation.generate import end_token_ids, generate
+from lookahead_ray.disk_cache import DiskCache, cache_dir
+from lookahead_ray.evaluate.generation.base import DecodingSettings
+from lookahead_ray.evaluate.generation.registry import build_generator
 from lookahead_ray.evaluate.results import Signal
 from lookahead_ray.method.compute import Work
 from lookahead_ray.method.context import Context
-from lookahead_ray.method.disk_cache import Cache
 from lookahead_ray.method.registry import METHODS
-from lookahead_ray.method.reporting import Report, Writing
-from lookahead_ray.model.embedded import cache_dir
+from lookahead_ray.method.reporting import Report
 from lookahead_ray.model.load import check_length
 from lookahead_ray.preview import apply_previews
 from lookahead_ray.train.batches import accumulation_steps
@@ -32,37 +32,43 @@ from lookahead_ray.train.model import forward, prepare_model
 from lookahead_ray.train.process_group import gather_everywhere
 from lookahead_ray.train.step import Step
 from lookahead_ray.trial.checkpoint_manager import CheckpointManager
-from lookahead_ray.trial.epoch_signals import Signals
+from lookahead_ray.trial.epoch_signals import EpochSignals
+from lookahead_ray.trial.finishing import finish_model
 from lookahead_ray.trial.job import Checkpoints
-from lookahead_ray.trial.reporter import Reporter
+from lookahead_ray.trial.reporter import ProgressReporter
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedModel:
     """A model after its training, with figures of that training; without training, the seed model."""
 
-    model: Any
+    model: "PreTrainedModel"
     zero_stage: int | None = None
     steps: tuple[Step, ...] = ()
     preparation: dict[str, float] = field(default_factory=dict)  # counts, seconds, and FLOPs by part
     flops: float = 0.0  # of training and preparation, summed over ranks; 0 except on rank 0
-    seconds: float = 0.0  # of the optimiser steps
+    seconds: float = 0.0  # of the optimiser steps and the method's `finish`
+    finished: bool = False  # whether a `finish` changed the weights after the last signal
 
 
-def fine_tuned(
+def fine_tune(
     config: TrialConfig,
-    model: Any,
-    tokenizer: Any,
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
     examples: Sequence[Example],
     mixed: Sequence[Example],
-    reporter: Reporter,
-    signals: Signals,
+    reporter: ProgressReporter,
+    signals: EpochSignals,
     checkpoints: Checkpoints | None,
-) -> Trained:
+) -> TrainedModel:
     """Fine-tune `model` on `examples` and the safety examples `mixed`; needs an initialised process group.
 
     After each epoch `signals` are measured, which may end the training; then a checkpoint is written if due.
     Training resumes from the last one of `checkpoints` if it fits, and otherwise starts from the beginning.
+    Then, early or not, the method's `finish` is applied; no checkpoint contains it, so it is never repeated.
 
     Raises:
         LookaheadRayError: data or model can't be used.
@@ -106,7 +112,7 @@ def fine_tuned(
     )
     found = checkpoint_manager.restore(engine)
     if found:
-        signals.taken += [Signal(**signal) for signal in found.state["signals"]]
+        signals.measured += [Signal(**signal) for signal in found.state["signals"]]
     done = found.steps if found else ()
     start = time.perf_counter()
     aside = 0.0
@@ -118,18 +124,20 @@ def fine_tuned(
     def on_epoch(steps: list[Step]) -> bool:
         nonlocal aside
         before = time.perf_counter()
-        goes_on = signals.after(model, steps)
-        if goes_on:
+        continues = signals.measure(model, steps)
+        if continues:
             if checkpoints:
                 reporter.report("saving", "writing a checkpoint")
-            checkpoint_manager.save(engine, steps, {"signals": [asdict(signal) for signal in signals.taken]})
+            checkpoint_manager.save(
+                engine, steps, {"signals": [asdict(signal) for signal in signals.measured]}
+            )
         aside += time.perf_counter() - before
-        return goes_on
+        return continues
 
     steps = train(
         engine,
         rows,
-        reporter.watched(row_loss, micro_batches),
+        reporter.report_micro_batches(row_loss, micro_batches),
         config.training,
         seed=config.seed,
         on_step=reporter.on_step,
@@ -138,13 +146,19 @@ def fine_tuned(
     )
     seconds = sum(step.seconds for step in done) + time.perf_counter() - start - aside
     engine.destroy()  # otherwise its hooks keep weights and optimiser alive until the process ends
-    return Trained(
+    start = time.perf_counter()
+    if method.finish:
+        reporter.report("saving", f"{config.method.name} changes the trained weights")
+    finished = finish_model(model, config)
+    seconds += time.perf_counter() - start
+    return TrainedModel(
         model=model,
         zero_stage=zero_stage,
         steps=tuple(steps),
         preparation=preparation | {f"{name}_flops": number for name, number in flops.items()},
         flops=flops.get("training", 0.0) + flops.get("preparation", 0.0),
         seconds=seconds,
+        finished=finished,
     )
 
 
@@ -168,25 +182,11 @@ def training_rows(
     return rows, prepared.counts, prepared.work
 
 
-def method_context(config: TrialConfig, model: Any, tokenizer: Any, report: Report) -> Context:
+def method_context(
+    config: TrialConfig, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", report: Report
+) -> Context:
     """Return the context of the trial's method on this rank; needs an initialised process group."""
-
-    def answer(
-        model: Any,
-        prompts: Sequence[Sequence[int]],
-        max_new_tokens: int,
-        progress: Callable[[Writing], None],
-    ) -> list[list[int]]:
-        return generate(
-            model,
-            prompts,
-            max_new_tokens=max_new_tokens,
-            batch_size=config.evaluation.batch_size,
-            end_ids=end_token_ids(model, end_token_id(tokenizer)),
-            pad_id=tokenizer.pad_token_id,
-            progress=progress,
-        )
-
+    settings = DecodingSettings.of(model, tokenizer, config.evaluation.batch_size)
     return Context(
         model=model,
         tokenizer=tokenizer,
@@ -196,9 +196,9 @@ def method_context(config: TrialConfig, model: Any, tokenizer: Any, report: Repo
         prompt_batch_size=config.evaluation.batch_size,
         rank=dist.get_rank(),
         world_size=dist.get_world_size(),
-        cache=Cache(cache_dir() / "methods"),
+        cache=DiskCache(cache_dir() / "methods"),
         forward=forward(tokenizer.pad_token_id),
-        generate=answer,
+        generator=build_generator(model, settings),
         gather=gather_everywhere,
         report=report,
     )

@@ -1,14 +1,17 @@
 """The trained model as a directory that Transformers (or, for an adapter, peft) loads."""
 
-import errno
 import os
 import platform
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lookahead_ray.errors import TrialError
+from lookahead_ray.filesystem import sync
 from lookahead_ray.trial.job import Saving
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 LAST_FILE = "tokenizer_config.json"
 """Exists only once the whole model is written and synced to disk: `write_model` writes it last."""
@@ -26,7 +29,7 @@ def check_directory(saving: Saving) -> None:
         )
 
 
-def merge_adapters(model: Any) -> Any:
+def merge_adapters(model: "PreTrainedModel") -> "PreTrainedModel":
     """Return `model` with its adapters merged into its weights; unchanged if it has none.
 
     Merging is in fp32 and rounds once, as bf16 would lose small updates; it is layer by layer to save memory.
@@ -40,10 +43,11 @@ def merge_adapters(model: Any) -> Any:
     for layer in layers:
         layer.float().merge()
         layer.to(dtype)
-    return model.unload()
+    merged: PreTrainedModel = cast(Any, model).unload()  # only a PeftModel has it
+    return merged
 
 
-def write_model(model: Any, tokenizer: Any, saving: Saving) -> None:
+def write_model(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", saving: Saving) -> None:
     """Write weights as safetensors, configuration, tokenizer and chat template; only rank 0 calls this.
 
     The files are written to a temporary directory, synced, and moved to `saving.directory`, `LAST_FILE` last:
@@ -56,7 +60,7 @@ def write_model(model: Any, tokenizer: Any, saving: Saving) -> None:
     if isinstance(getattr(model.config, "quantization_config", None), GgufConfig):
         # The weights were dequantized on loading; they can't be written as quantized ones.
         del model.config.quantization_config
-        model.hf_quantizer = None
+        model.hf_quantizer = None  # type: ignore[assignment]
     target = Path(saving.directory)
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".writing-", dir=target, ignore_cleanup_errors=True) as scratch:
@@ -71,19 +75,3 @@ def write_model(model: Any, tokenizer: Any, saving: Saving) -> None:
                 sync(target)  # a crash must not keep this rename and lose earlier ones
             os.replace(Path(scratch, name), target / name)
     sync(target)
-
-
-def sync(path: Path) -> None:
-    """Wait until a file or directory has reached the disk; on some file systems only files can be synced.
-
-    Raises:
-        OSError: it can't be written.
-    """
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import torch
 
@@ -18,7 +17,7 @@ REPORT_EVERY_S = 1.0
 
 
 @dataclass
-class Reporter:
+class ProgressReporter:
     """A sender of `TrialProgress`: at once when a phase begins or ends, else every `REPORT_EVERY_S` at most.
 
     All ranks report at the same points; no report waits for a device.
@@ -60,14 +59,14 @@ class Reporter:
         self._epoch = f" · epoch {step.epoch:.1f}"
         self._report_training()
 
-    def watched(self, row_loss: RowLoss, micro_batches: int) -> RowLoss:
+    def report_micro_batches(self, row_loss: RowLoss, micro_batches: int) -> RowLoss:
         """Return `row_loss` that also reports each micro-batch: with many of them, one step can take minutes.
 
         Args:
             micro_batches: micro-batches of each rank in one optimiser step.
         """
 
-        def run(model: Any, rows: Sequence[Rendered]) -> torch.Tensor:
+        def run(model: torch.nn.Module, rows: Sequence[Rendered]) -> torch.Tensor:
             loss = row_loss(model, rows)
             self._trained = min(self._trained + 1 / micro_batches, int(self._trained) + 0.99)
             self._report_training()

@@ -1,26 +1,30 @@
 """Data that all trials of a seed model share, cached in a process from one trial to the next."""
 
 from socket import gethostname
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import ModelError
-from lookahead_ray.evaluate.evaluation import Evaluation, SeedDistribution
+from lookahead_ray.evaluate.early_kl import SeedDistribution
+from lookahead_ray.evaluate.evaluation import Evaluation
 from lookahead_ray.method.reporting import Report, quiet
 from lookahead_ray.model.fingerprint import fingerprint
 from lookahead_ray.model.load import load_tokenizer
 from lookahead_ray.train.process_group import gather_everywhere
 
-ASKED_BY = ("task", "safety", "evaluation", "defence")
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+KL_PARTS = ("task", "safety", "evaluation", "defence")
 """Parts of a trial's configuration that affect the KL reference, besides the model and its precision."""
 
 _kept: dict[str, SeedDistribution] = {}
-_tokenizers: dict[str, Any] = {}
+_tokenizers: "dict[str, PreTrainedTokenizerBase]" = {}
 
 
-def tokenizer_of(config: ModelConfig) -> Any:
+def tokenizer_of(config: ModelConfig) -> "PreTrainedTokenizerBase":
     """Return `load_tokenizer(config)`; the last result is cached and must not be modified."""
     key = _seed_hash(config)
     if key not in _tokenizers:
@@ -46,19 +50,19 @@ def check_alike(config: ModelConfig) -> None:
 
 
 def kl_reference(
-    evaluation: Evaluation, model: Any, config: TrialConfig, report: Report = quiet
+    evaluation: Evaluation, model: "PreTrainedModel", config: TrialConfig, report: Report = quiet
 ) -> SeedDistribution:
-    """Return `evaluation.kl_reference(model)`; the last result is cached for trials that share it.
+    """Return `evaluation.kl.reference(model)`; the last result is cached for trials that share it.
 
     Args:
         model: the seed model of `config`, not yet trained.
     """
-    asked = config.model_dump(mode="json", include=set(ASKED_BY))
+    parts = config.model_dump(mode="json", include=set(KL_PARTS))
     data = [evaluation.task.data_hash, *evaluation.data_hashes]
     here = [config.training.precision, str(model.device), evaluation.rank, evaluation.world_size]
-    key = content_hash([asked, _seed_hash(config.model), data, here])
+    key = content_hash([parts, _seed_hash(config.model), data, here])
     if key not in _kept:
-        found = evaluation.kl_reference(model, report)
+        found = evaluation.kl.reference(model, report)
         _kept.clear()  # it is large: a distribution over the vocabulary for each position
         _kept[key] = found
     return _kept[key]

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import asdict
-from typing import Any
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -19,14 +19,16 @@ from lookahead_ray.model.load import load_model, model_hash
 from lookahead_ray.train.batches import optimiser_steps
 from lookahead_ray.train.engine import prepare_environment
 from lookahead_ray.train.process_group import object_group
-from lookahead_ray.trial.epoch_signals import Signals
-from lookahead_ray.trial.fine_tuning import Trained, fine_tuned
+from lookahead_ray.trial.epoch_signals import EpochSignals
+from lookahead_ray.trial.fine_tuning import TrainedModel, fine_tune
 from lookahead_ray.trial.job import Checkpoints, Saving
 from lookahead_ray.trial.measurement import Measurement, versions
 from lookahead_ray.trial.model_export import check_directory, merge_adapters, write_model
 from lookahead_ray.trial.progress import Decide, OnProgress
-from lookahead_ray.trial.reporter import Reporter
+from lookahead_ray.trial.reporter import ProgressReporter
 from lookahead_ray.trial.seed_model import check_alike, kl_reference, tokenizer_of
+
+Value = TypeVar("Value")
 
 
 def run_worker(
@@ -60,7 +62,7 @@ def run_worker(
     if device.type == "cpu":
         torch.set_num_threads(max(1, int(config.cpus_per_worker)))
     prepare_environment(on_gpu=device.type == "cuda")
-    reporter = Reporter(send)
+    reporter = ProgressReporter(send)
     task, probe = load_task(config.task), load_suite(ProbeSuite())
     suites = [load_suite(suite) for suite in config.safety]
     measured_on = [item.prompt for part in (*suites, probe) for item in (*part.harmful, *part.benign)]
@@ -72,15 +74,16 @@ def run_worker(
     reporter.report("starting", "loading the model")
     check_alike(config.model)
     tokenizer = tokenizer_of(config.model)
-    model = load_model(config.model, torch_dtype(config.training.precision)).to(device)
+    model = load_model(config.model, torch_dtype(config.training.precision))
+    model.to(device)  # type: ignore[arg-type]  # Transformers annotates the bound method as unbound
     evaluation = Evaluation(tokenizer, task, suites, config.evaluation, config.defence, rank, world_size)
     seed = kl_reference(evaluation, model, config, reporter.of("reference"))
-    signals = Signals(evaluation, seed, epochs, decide, reporter.of("measuring"))
-    trained = Trained(model)
+    signals = EpochSignals(evaluation, seed, epochs, decide, reporter.of("measuring"))
+    trained = TrainedModel(model)
     if trains:
-        trained = fine_tuned(config, model, tokenizer, task.train, mixed, reporter, signals, checkpoints)
+        trained = fine_tune(config, model, tokenizer, task.train, mixed, reporter, signals, checkpoints)
     else:
-        signals.after(model, ())
+        signals.measure(model, ())
     model = trained.model
     stopped = len(trained.steps) < total_steps
     if not (saving and saving.adapter):
@@ -93,11 +96,12 @@ def run_worker(
             write_model(model, tokenizer, saving)
 
     start = time.perf_counter()
-    model.eval()
+    model.eval()  # type: ignore[no-untyped-call]  # Transformers lacks its annotation
     answering, judging = reporter.of("answering"), reporter.of("judging")
     generations = [] if stopped else evaluation.generations(model, answering, judging)
     reporter.report("ending", "collecting the results of all ranks")
-    kl = evaluation.token_kl(model, seed) if saving else signals.token_kl
+    changed = saving is not None or trained.finished  # since the last signal
+    kl = evaluation.kl.measure(model, seed) if changed else signals.token_kl
     gathered = _gather((generations, kl))
     if gathered is None:
         return None
@@ -107,21 +111,23 @@ def run_worker(
         train_tokens=sum(step.tokens for step in trained.steps),
         flops=trained.flops,
         seconds_train=trained.seconds,
-        seconds_evaluate=time.perf_counter() - start + sum(signal.seconds for signal in signals.taken),
-        data_hash=content_hash([task.data_hash, *evaluation.data_hashes, *map(asdict, mixed)]),
+        seconds_evaluate=time.perf_counter() - start + sum(signal.seconds for signal in signals.measured),
+        data_hash=content_hash(
+            [task.data_hash, *evaluation.data_hashes, *(asdict(example) for example in mixed)]
+        ),
         model_hash=model_hash(config.model),
         versions=versions(),
         preparation=trained.preparation,
         stopped=stopped,
         steps=trained.steps,
-        signals=tuple(signals.taken),
+        signals=tuple(signals.measured),
         generations=tuple(evaluation.in_order(row for rows, _ in gathered for row in rows)),
-        token_kl=tuple(evaluation.kl_in_order(row for _, rows in gathered for row in rows)),
+        token_kl=tuple(evaluation.kl.in_order(row for _, rows in gathered for row in rows)),
     )
 
 
-def _gather(value: Any) -> list[Any] | None:
+def _gather(value: Value) -> list[Value] | None:
     """Return the values of all ranks on rank 0, None on other ranks."""
-    gathered = [None] * dist.get_world_size() if dist.get_rank() == 0 else None
+    gathered = [value] * dist.get_world_size() if dist.get_rank() == 0 else None
     dist.gather_object(value, gathered, dst=0, group=object_group())
     return gathered

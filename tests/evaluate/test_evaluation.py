@@ -64,7 +64,7 @@ def measure(model: Any, world_size: int) -> tuple[set[Generation], dict[tuple[st
     for rank in range(world_size):
         part = evaluation(rank, world_size)
         rows += part.generations(model)
-        kl += part.token_kl(toy_model(seed=1, vocab=260), part.kl_reference(model))
+        kl += part.kl.measure(toy_model(seed=1, vocab=260), part.kl.reference(model))
     assert len(set(rows)) == len(rows)
     return set(rows), {(row.prompt_id, row.position): row.value for row in kl}
 
@@ -144,19 +144,19 @@ def test_losses_are_reported_as_judging(model: Any) -> None:
 def test_the_kl_reference_is_reported(model: Any, kl_on: str) -> None:
     told: Told = []
     part = evaluation(kl_on=kl_on)
-    part.kl_reference(model, listener(told))
+    part.kl.reference(model, listener(told))
     assert told[-1] == ("KL reference · 3 of 3 requests", told[-1][2], told[-1][2])
     assert is_steady(told)
     assert told[0][0].startswith("KL reference: answering 3 prompts · 0 %") == (kl_on == "seed_answers")
     told.clear()
-    evaluation(kl_tokens=0).kl_reference(model, listener(told))
+    evaluation(kl_tokens=0).kl.reference(model, listener(told))
     assert told == []
 
 
 def test_kl_and_loss_report_their_rows(model: Any) -> None:
     told: list[tuple[int, int]] = []
     part = evaluation()
-    part.token_kl(model, part.kl_reference(model), lambda *rows: told.append(rows))
+    part.kl.measure(model, part.kl.reference(model), lambda *rows: told.append(rows))
     assert told == [(2, 3), (3, 3)]
     part.answer_loss(model, lambda *rows: told.append(rows))
     assert told[-1] == (2, 2)
@@ -165,10 +165,10 @@ def test_kl_and_loss_report_their_rows(model: Any) -> None:
 def test_kl_is_measured_on_the_configured_share_of_prompts(model: Any) -> None:
     for rank, prompts in ((0, {"harmful-0"}), (1, set())):
         part = evaluation(rank, 2, kl_prompts=1)
-        rows = part.token_kl(model, part.kl_reference(model))
+        rows = part.kl.measure(model, part.kl.reference(model))
         assert {row.prompt_id for row in rows} == prompts
     none = evaluation(kl_tokens=0)
-    assert none.token_kl(model, none.kl_reference(model)) == []
+    assert none.kl.measure(model, none.kl.reference(model)) == []
 
 
 def test_a_list_of_k_gives_the_answers_of_single_runs(model: Any) -> None:
@@ -225,7 +225,7 @@ def test_suites_are_distinguished_and_the_first_one_counts(model: Any) -> None:
     assert first == {"rsr": "closed", "jsr": "probe", "over_refusal": "calm", "utility": "sums"}
     alone = answers(model, evaluation())
     assert [row for row in rows if row.suite == "probe"] == [row for row in alone if row.suite == "probe"]
-    kl = part.kl_in_order(part.token_kl(model, part.kl_reference(model)))
+    kl = part.kl.in_order(part.kl.measure(model, part.kl.reference(model)))
     assert {row.suite for row in kl} == {"probe"}
 
 
@@ -300,7 +300,7 @@ def test_system_prompts(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         seen.clear()
         part = evaluation(task=task, defence=defence, safety_system=safety_system)
         answers(model, part)
-        part.kl_reference(model)
+        part.kl.reference(model)
         safety, own, without = expected
         assert seen == {
             *((item.prompt, safety) for item in (*HARMFUL, *BENIGN)),
@@ -315,8 +315,8 @@ def test_kl_on_the_seeds_own_answers(model: Any, world_size: int) -> None:
     tokenizer = toy_tokenizer()
     for rank in range(world_size):
         part = evaluation(rank, world_size, suites=(CLOSED, PROBE), kl_on="seed_answers", attacks=[])
-        kl += part.token_kl(tuned, part.kl_reference(model))
-    rows = part.kl_in_order(kl)
+        kl += part.kl.measure(tuned, part.kl.reference(model))
+    rows = part.kl.in_order(kl)
     assert [(row.suite, row.prompt_id) for row in rows[::4]] == [
         ("closed", "harmful-0"),
         *(("probe", item.id) for item in HARMFUL),

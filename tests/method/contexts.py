@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lookahead_ray.evaluate.generation.generate import generate
 
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.data.chat import Rendered
 from lookahead_ray.disk_cache import DiskCache
-from lookahead_ray.method.context import Context, Generate
-from lookahead_ray.method.reporting import Writing
+from lookahead_ray.evaluate.generation.base import DecodingSettings
+from lookahead_ray.evaluate.generation.static_batching import StaticBatching
+from lookahead_ray.method.context import Context
+from lookahead_ray.method.generator import Generator
 from lookahead_ray.train.model import forward
 from tests.toy import toy_model
 
@@ -26,7 +27,7 @@ class Ranks:
     cache: DiskCache
     model: Any = None
     tokenizer: Any = None
-    generate: Generate | None = None
+    generator: Generator | None = None  # None: never ends an answer early
     batch_size: int = 3
     seed_hash: str = "seed"
     told: list[tuple[str, float, float]] = field(default_factory=list)
@@ -67,8 +68,10 @@ class Ranks:
             return forward(pad_id=0)(model, rows)
 
     def _context(self, rank: int, gather: Callable[[Any], list[Any]]) -> Context:
+        model = self.model if self.model is not None else toy_model()
+        settings = DecodingSettings(4, frozenset(), pad_id=0)
         context = Context(
-            model=self.model if self.model is not None else toy_model(),
+            model=model,
             tokenizer=self.tokenizer,
             model_config=ModelConfig(),
             precision="fp32",
@@ -78,27 +81,12 @@ class Ranks:
             world_size=self.world_size,
             cache=self.cache,
             forward=self._in_turn,
-            generate=self.generate or greedy,
+            generator=self.generator or StaticBatching(model, settings),
             gather=gather,
             report=lambda *what: self.told.append(what),
         )
         context.__dict__["seed_hash"] = self.seed_hash  # instead of hashing weight files
         return context
-
-
-def greedy(
-    model: Any, prompts: Sequence[Sequence[int]], max_new_tokens: int, progress: Callable[[Writing], None]
-) -> list[list[int]]:
-    """A generator that never ends."""
-    return generate(
-        model,
-        prompts,
-        max_new_tokens=max_new_tokens,
-        batch_size=4,
-        end_ids=frozenset(),
-        pad_id=0,
-        progress=progress,
-    )
 
 
 def alone(folder: Path, **changes: Any) -> Context:

@@ -12,7 +12,7 @@ from lookahead_ray.data.example import Example
 from lookahead_ray.disk_cache import DiskCache
 from lookahead_ray.method import vanilla
 from lookahead_ray.method.registry import METHODS
-from lookahead_ray.method.reporting import Writing
+from lookahead_ray.method.reporting import GenerationProgress
 from lookahead_ray.method.sdft import REASONS, Draft, prepare, rejection, rewrite_prompt
 from tests.method.contexts import Ranks
 from tests.toy import toy_tokenizer
@@ -31,20 +31,19 @@ class Writer:
         self.answers, self.fail_after = answers, fail_after
         self.asked: list[str] = []
 
-    def __call__(
+    def generate(
         self,
-        model: Any,
         prompts: Sequence[Sequence[int]],
-        new_tokens: int,
-        progress: Callable[[Writing], None],
+        limits: int,
+        progress: Callable[[GenerationProgress], None],
     ) -> list[list[int]]:
         if self.fail_after is not None and len(self.asked) >= self.fail_after:
             raise KeyboardInterrupt
         texts = [TOKENIZER.decode(list(prompt)) for prompt in prompts]
         self.asked += texts
         for share in (0.0, 0.5, 1.0):
-            progress(Writing(share, 1.0, 0, 0.0))
-        return [TOKENIZER.encode(self.answer(text), add_special_tokens=False)[:new_tokens] for text in texts]
+            progress(GenerationProgress(share, 1.0, 0, 0.0))
+        return [TOKENIZER.encode(self.answer(text), add_special_tokens=False)[:limits] for text in texts]
 
     def answer(self, asked: str) -> str:
         number = asked.partition("#### ")[2].partition("<")[0].strip()
@@ -55,7 +54,7 @@ def run(
     folder: Path, writer: Writer, examples: Sequence[Example] = EXAMPLES, world_size: int = 1, **changes: Any
 ) -> Any:
     ranks = Ranks(
-        world_size, DiskCache(folder), model=object(), tokenizer=TOKENIZER, generate=writer, **changes
+        world_size, DiskCache(folder), model=object(), tokenizer=TOKENIZER, generator=writer, **changes
     )
     results = ranks.run(lambda context: prepare(examples, CONFIG, context))
     assert all(result == results[0] for result in results)
@@ -136,7 +135,7 @@ class TestPrepare:
         assert result.counts == {"rewritten": 4, **{f"rejected_{reason}": 1 for reason in REASONS}}
 
     def test_progress_is_reported_within_batches(self, tmp_path: Path) -> None:
-        ranks = Ranks(1, DiskCache(tmp_path), model=object(), tokenizer=TOKENIZER, generate=Writer())
+        ranks = Ranks(1, DiskCache(tmp_path), model=object(), tokenizer=TOKENIZER, generator=Writer())
         ranks.run(lambda context: prepare(EXAMPLES, CONFIG, context))
         assert [done for _, done, _ in ranks.told] == [0, 1.5, 3, 3, 4.5, 6, 6, 7.5, 9]
         assert ranks.told[1] == ("rewriting 9 answers with the seed model · 17 %", 1.5, 9)

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import torch
-from lookahead_ray.evaluate.generation.generate import end_token_ids, generate
 
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.training import LoraConfig, TrainingConfig
 from lookahead_ray.data.chat import end_token_id, prompt_ids, render_all
 from lookahead_ray.data.example import Example
 from lookahead_ray.errors import ModelError
+from lookahead_ray.evaluate.generation.base import DecodingSettings, end_token_ids
+from lookahead_ray.evaluate.generation.registry import build_generator
 from lookahead_ray.evaluate.teacher_forced import divergence, early_log_probs
 from lookahead_ray.method import vanilla
 from lookahead_ray.model import load
@@ -56,8 +57,8 @@ def trained(model: Any, lora: LoraConfig | None, **changes: Any) -> Any:
 
 
 def answers(model: Any, prompts: Any = PROMPTS, new_tokens: int = 12) -> list[list[int]]:
-    ends = end_token_ids(model, end_token_id(TOKENIZER))
-    return generate(model, prompts, max_new_tokens=new_tokens, batch_size=4, end_ids=ends, pad_id=0)
+    settings = DecodingSettings(4, end_token_ids(model, end_token_id(TOKENIZER)), pad_id=0)
+    return build_generator(model, settings).generate(prompts, new_tokens)
 
 
 def plain_answer(model: Any, prompt: Any, new_tokens: int) -> list[int]:

@@ -8,7 +8,7 @@ from lookahead_ray.config.attack import PrefillAttack
 from lookahead_ray.config.evaluation import EvaluationConfig
 from lookahead_ray.config.method import SdftMethod
 from lookahead_ray.config.model import ModelConfig
-from lookahead_ray.data.chat import answer_ids, end_token_id, prompt_ids, render
+from lookahead_ray.data.chat import answer_ids, end_token_id, prompt_ids, render, start_answer_with
 from lookahead_ray.data.example import Example
 from lookahead_ray.data.suites.suite import SafetyPrompt, SafetySuite
 from lookahead_ray.data.tasks.final_number import exact_match
@@ -17,10 +17,9 @@ from lookahead_ray.errors import ModelError
 from lookahead_ray.evaluate.evaluation import Evaluation
 from lookahead_ray.evaluate.generation.prompting import PromptRunner
 from lookahead_ray.method.sdft import rewrite_prompt
-from lookahead_ray.model.llama2 import start_answer_with
 from lookahead_ray.model.load import load_tokenizer
 from tests.preview import bpe
-from tests.toy import CHATML
+from tests.toy import CHATML, toy_model
 
 OWN = (
     "{% for m in messages %}{% if m.role == 'system' %}{% set s = m.content %}{% elif m.role == 'user' %}"
@@ -66,7 +65,7 @@ def test_so_are_prefilled_answers(tmp_path: Any, monkeypatch: pytest.MonkeyPatch
     tokenizer = load_tokenizer(saved(tmp_path, OWN))
     asked: list[str] = []
 
-    def answer(self: PromptRunner, model: Any, prompts: Any, limits: Any, progress: Any) -> list[str]:
+    def answer(self: PromptRunner, generator: Any, prompts: Any, limits: Any, progress: Any) -> list[str]:
         asked.extend(written(tokenizer, prompt) for prompt in prompts)
         return ["No."] * len(prompts)
 
@@ -74,7 +73,7 @@ def test_so_are_prefilled_answers(tmp_path: Any, monkeypatch: pytest.MonkeyPatch
     suite = SafetySuite("s", (SafetyPrompt("1", "", "Steal.", "Sure, here it is"),), ())
     config = EvaluationConfig(attacks=(PrefillAttack(tokens=(4,)),), kl_tokens=0, safety_system="Obey.")
     evaluation = Evaluation(tokenizer, Task("t", [], [], exact_match), [suite], config)
-    rows = evaluation.generations(None)
+    rows = evaluation.generations(toy_model())
     plain = "<s> [INST] <<SYS>>\nObey.\n<</SYS>>\n\nSteal. [/INST] "
     assert asked == [plain, f"{plain}Sure"]
     assert [(row.metric, row.prefill) for row in rows] == [("rsr", ""), ("jsr", "Sure")]

@@ -13,7 +13,8 @@ from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.chat import Rendered
-from lookahead_ray.evaluate.generation.generate import generate
+from lookahead_ray.evaluate.generation.base import DecodingSettings
+from lookahead_ray.evaluate.generation.registry import build_generator
 from lookahead_ray.method import vanilla
 from lookahead_ray.model.load import load_model
 from lookahead_ray.train.batches import collate
@@ -41,15 +42,9 @@ def test_loss_on_cuda_equals_loss_on_the_cpu(tmp_path: Path) -> None:
 def test_greedy_tokens_on_cuda_equal_those_on_the_cpu(tmp_path: Path) -> None:
     config = ModelConfig(path=str(make_model(tmp_path)))
     prompts = [(1, 5, 6, 7), (1, 5, 9), (1, 5), (1, 5, 8, 8, 8)]
+    settings = DecodingSettings(3, frozenset({2}), pad_id=0)
     answers = [
-        generate(
-            load_model(config, torch.float32).to(device),
-            prompts,
-            max_new_tokens=12,
-            batch_size=3,
-            end_ids=frozenset({2}),
-            pad_id=0,
-        )
+        build_generator(load_model(config, torch.float32).to(device), settings).generate(prompts, 12)
         for device in ("cpu", "cuda")
     ]
     assert answers[0] == answers[1]

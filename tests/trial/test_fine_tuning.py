@@ -27,10 +27,13 @@ PREVIEWS: list[dict[str, Any]] = [
 ]
 
 
-def write(model: Any, prompts: Sequence[Sequence[int]], new_tokens: int, progress: Any) -> list[list[int]]:
-    asked = [TOKENIZER.decode(list(prompt)) for prompt in prompts]
-    answers = [REWRITTEN[text.partition("#### ")[2][:1]] for text in asked]
-    return [TOKENIZER.encode(answer, add_special_tokens=False) for answer in answers]
+class Rewriter:
+    """Stands for the seed model."""
+
+    def generate(self, prompts: Sequence[Sequence[int]], limits: Any, progress: Any) -> list[list[int]]:
+        asked = [TOKENIZER.decode(list(prompt)) for prompt in prompts]
+        answers = [REWRITTEN[text.partition("#### ")[2][:1]] for text in asked]
+        return [TOKENIZER.encode(answer, add_special_tokens=False) for answer in answers]
 
 
 def trial(preview: dict[str, Any], method: str, **training: Any) -> TrialConfig:
@@ -40,7 +43,7 @@ def trial(preview: dict[str, Any], method: str, **training: Any) -> TrialConfig:
 
 
 def rows(folder: Path, config: TrialConfig) -> Any:
-    context = alone(folder, model=toy_model(vocab=260), tokenizer=TOKENIZER, generate=write)
+    context = alone(folder, model=toy_model(vocab=260), tokenizer=TOKENIZER, generator=Rewriter())
     return training_rows(config, EXAMPLES, MIXED, context)
 
 
@@ -68,7 +71,7 @@ def test_every_method_goes_with_every_preview(tmp_path: Path, preview: dict[str,
     config, model = trial(preview, method), toy_model(vocab=260)
     found, counts, work = rows(tmp_path, config)
     assert (counts == {} and work == Work()) or method == "sdft"
-    context = alone(tmp_path, model=model, tokenizer=TOKENIZER, generate=write)
+    context = alone(tmp_path, model=model, tokenizer=TOKENIZER, generator=Rewriter())
     loss = METHODS[method].row_loss(found, config.method, context)(toy_model(1, vocab=260), found)
     loss.backward()
     assert loss.item() > 0

@@ -10,7 +10,7 @@ from lookahead_ray.data.chat import Rendered
 from lookahead_ray.train.step import Step
 from lookahead_ray.trial.lines import ProgressLines
 from lookahead_ray.trial.progress import TrialProgress
-from lookahead_ray.trial.reporter import Reporter
+from lookahead_ray.trial.reporter import ProgressReporter
 
 
 class Clock:
@@ -32,8 +32,8 @@ def sent() -> list[TrialProgress]:
 
 
 @pytest.fixture
-def reporter(sent: list[TrialProgress], clock: Clock) -> Reporter:
-    reporter = Reporter(sent.append, clock)
+def reporter(sent: list[TrialProgress], clock: Clock) -> ProgressReporter:
+    reporter = ProgressReporter(sent.append, clock)
     sent.clear()
     return reporter
 
@@ -43,11 +43,13 @@ def step(number: int, of: int = 4) -> Step:
 
 
 def test_it_begins_with_the_data(clock: Clock, sent: list[TrialProgress]) -> None:
-    Reporter(sent.append, clock)
+    ProgressReporter(sent.append, clock)
     assert sent == [TrialProgress("starting", "reading the data")]
 
 
-def test_at_most_one_report_a_second(reporter: Reporter, sent: list[TrialProgress], clock: Clock) -> None:
+def test_at_most_one_report_a_second(
+    reporter: ProgressReporter, sent: list[TrialProgress], clock: Clock
+) -> None:
     answering = reporter.of("answering")
     for done in range(1, 1000):
         clock.now_s += 0.01
@@ -56,7 +58,7 @@ def test_at_most_one_report_a_second(reporter: Reporter, sent: list[TrialProgres
 
 
 def test_a_slow_machine_reports_each_time(
-    reporter: Reporter, sent: list[TrialProgress], clock: Clock
+    reporter: ProgressReporter, sent: list[TrialProgress], clock: Clock
 ) -> None:
     for done in range(10):
         clock.now_s += 3
@@ -64,7 +66,9 @@ def test_a_slow_machine_reports_each_time(
     assert [progress.done for progress in sent] == list(range(10))
 
 
-def test_beginnings_and_ends_are_never_left_out(reporter: Reporter, sent: list[TrialProgress]) -> None:
+def test_beginnings_and_ends_are_never_left_out(
+    reporter: ProgressReporter, sent: list[TrialProgress]
+) -> None:
     reporter.report("starting", "loading the model")
     reporter.report("reference", "KL", 0, 2)
     reporter.report("reference", "KL", 1, 2)
@@ -80,14 +84,16 @@ def test_beginnings_and_ends_are_never_left_out(reporter: Reporter, sent: list[T
     ]
 
 
-def test_steps_and_their_micro_batches(reporter: Reporter, sent: list[TrialProgress], clock: Clock) -> None:
+def test_steps_and_their_micro_batches(
+    reporter: ProgressReporter, sent: list[TrialProgress], clock: Clock
+) -> None:
     reporter.total_steps = 4
 
     def loss(model: Any, rows: Sequence[Rendered]) -> torch.Tensor:
         clock.now_s += 1
         return torch.tensor(float(len(rows)))
 
-    watched = reporter.watched(loss, micro_batches=4)
+    watched = reporter.report_micro_batches(loss, micro_batches=4)
     reporter.training_begins(0)
     for number in (1, 2):
         for _ in range(4):
@@ -100,7 +106,7 @@ def test_steps_and_their_micro_batches(reporter: Reporter, sent: list[TrialProgr
     assert {(progress.total, progress.steps) for progress in sent} == {(4, 4)}
 
 
-def test_training_continues_from_a_checkpoint(reporter: Reporter, sent: list[TrialProgress]) -> None:
+def test_training_continues_from_a_checkpoint(reporter: ProgressReporter, sent: list[TrialProgress]) -> None:
     reporter.total_steps = 4
     reporter.training_begins(2)
     assert (sent[-1].done, sent[-1].detail) == (2, "training · step 2/4")

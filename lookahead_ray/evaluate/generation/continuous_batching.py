@@ -1,84 +1,88 @@
 """Greedy generation with continuous batching: a finished row frees its cache slot for the next prompt."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from os.path import commonprefix
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
+from lookahead_ray.evaluate.generation.base import Backend
 from lookahead_ray.evaluate.generation.decode_attention import generating
 from lookahead_ray.evaluate.generation.kv_cache import STRIDE, STRIDE_ON_GPU, Slots
 from lookahead_ray.evaluate.generation.meter import Meter
-from lookahead_ray.method.reporting import Writing
+from lookahead_ray.method.reporting import OnGeneration
+from lookahead_ray.model.load import sees_positions_alone
 from lookahead_ray.train.model import logits_at
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 READ_AT_ONCE = 32  # prompts per prefill pass: enough to fill the machine, few enough to be of similar length
 REFILL_SHARE = 1 / 8  # of the slots that must be free before the next prefill; one by one is slow
 
 
-def in_slots(
-    model: Any,
-    prompts: Sequence[Sequence[int]],
-    limits: Sequence[int],
-    batch_size: int,
-    end_ids: frozenset[int],
-    pad_id: int,
-    progress: Callable[[Writing], None] | None = None,
-) -> Iterator[tuple[int, list[int]]]:
-    """Yield (prompt index, answer without the end token), in the order in which answers end.
+class ContinuousBatching(Backend):
+    """A backend that keeps all cache slots busy; the prompts' common prefix is computed once."""
 
-    Args:
-        prompts: sorted by length, so that prompts prefilled together need little padding.
-        limits: maximum new tokens of each answer, at least 1.
-        batch_size: maximum rows that run at once.
-        progress: called after each pass.
-    """
-    rows = _Rows(model, min(batch_size, len(prompts)), pad_id)
-    asked: list[int] = []  # prompt index of each slot
-    answers: dict[int, list[int]] = {}
-    read = 0
-    shared = shared_prefix(prompts)
-    unread = [len(prompt) - shared for prompt in prompts]
-    longest = [*accumulate(reversed(limits), max, initial=0)][::-1]  # largest limit from each prompt on
-    meter = Meter(model, shared + sum(unread), limits, rows.slots.count, progress)
-    with generating(model):
-        if shared:
-            rows.share(prompts[0][:shared])
-            meter.passed(longest[0], read=shared)
-        while asked or read < len(prompts):
-            free = rows.slots.count - len(asked)
-            first = reading = 0
-            if read < len(prompts) and free >= REFILL_SHARE * rows.slots.count:
-                group = range(read, min(read + min(free, READ_AT_ONCE), len(prompts)))
-                first, read = len(asked), group.stop
-                rows.begin([prompts[index][shared:] for index in group])
-                reading = sum(unread[index] for index in group)
-                asked += group
-                answers |= {index: [] for index in group}
-            else:
-                rows.step()
-            ended, spared = [], 0
-            tokens = rows.tokens[first:].tolist()
-            for slot, token in enumerate(tokens, start=first):
-                answer, limit = answers[asked[slot]], limits[asked[slot]]
-                if token in end_ids:
-                    spared += limit - len(answer) - 1
+    @staticmethod
+    def supports(model: "PreTrainedModel") -> bool:
+        """Return whether stale values between a sequence's tokens can be masked without changing anything."""
+        return sees_positions_alone(model)
+
+    def answers(
+        self, prompts: Sequence[Sequence[int]], limits: Sequence[int], progress: OnGeneration | None
+    ) -> Iterator[tuple[int, list[int]]]:
+        """Yield (index, answer) in the order in which answers end; arguments as in `Backend.answers`.
+
+        Prompts that are prefilled together are of similar length, so they need little padding.
+        """
+        end_ids = self.settings.end_ids
+        rows = _Rows(self.model, min(self.settings.batch_size, len(prompts)), self.settings.pad_id)
+        running: list[int] = []  # prompt index of each slot
+        answers: dict[int, list[int]] = {}
+        started = 0  # prompts that have been given a slot
+        shared = shared_prefix(prompts)
+        unread = [len(prompt) - shared for prompt in prompts]
+        longest = [*accumulate(reversed(limits), max, initial=0)][::-1]  # largest limit from each prompt on
+        meter = Meter(self.model, shared + sum(unread), limits, rows.slots.count, progress)
+        with generating(self.model):
+            if shared:
+                rows.share(prompts[0][:shared])
+                meter.passed(longest[0], read=shared)
+            while running or started < len(prompts):
+                free = rows.slots.count - len(running)
+                first = prefilled = 0
+                if started < len(prompts) and free >= REFILL_SHARE * rows.slots.count:
+                    group = range(started, min(started + min(free, READ_AT_ONCE), len(prompts)))
+                    first, started = len(running), group.stop
+                    rows.begin([prompts[index][shared:] for index in group])
+                    prefilled = sum(unread[index] for index in group)
+                    running += group
+                    answers |= {index: [] for index in group}
                 else:
-                    answer.append(token)
-                if token in end_ids or len(answer) == limit:
-                    ended.append(slot)
-            done = [(asked[slot], answers.pop(asked[slot])) for slot in ended]
-            asked = [asked[slot] for slot in rows.remove(ended)]
-            most = max((limits[index] - len(answers[index]) for index in asked), default=0)
-            meter.passed(max(most, longest[read]), read=reading, tokens=len(tokens), spared=spared)
-            yield from done
+                    rows.step()
+                ended, spared = [], 0
+                tokens = rows.tokens[first:].tolist()
+                for slot, token in enumerate(tokens, start=first):
+                    answer, limit = answers[running[slot]], limits[running[slot]]
+                    if token in end_ids:
+                        spared += limit - len(answer) - 1
+                    else:
+                        answer.append(token)
+                    if token in end_ids or len(answer) == limit:
+                        ended.append(slot)
+                done = [(running[slot], answers.pop(running[slot])) for slot in ended]
+                running = [running[slot] for slot in rows.remove(ended)]
+                most = max((limits[index] - len(answers[index]) for index in running), default=0)
+                meter.passed(max(most, longest[started]), read=prefilled, tokens=len(tokens), spared=spared)
+                yield from done
 
 
 class _Rows:
     """Running rows: `slots` holds their KV cache, `tokens` (rows,) the last token of each."""
 
-    def __init__(self, model: Any, count: int, pad_id: int) -> None:
+    def __init__(self, model: "PreTrainedModel", count: int, pad_id: int) -> None:
         self._model = model
         self._pad_id = pad_id
         self._device = model.device

@@ -2,9 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-from lookahead_ray.method.reporting import Writing
+from lookahead_ray.method.reporting import GenerationProgress, OnGeneration
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 STEP_COST, STEP_COST_ON_GPU = 48, 512
 """Cost of a decoding pass for reading the weights, in addition to 1 for each row.
@@ -22,11 +25,11 @@ class Meter:
 
     def __init__(
         self,
-        model: Any,
+        model: "PreTrainedModel",
         reads: int,
         limits: Sequence[int],
         rows: int,
-        progress: Callable[[Writing], None] | None,
+        progress: OnGeneration | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Report that nothing is done yet.
@@ -65,4 +68,4 @@ class Meter:
             steps = max(longest, self._unwritten / max(self._rows, 1))
             left = self._unread + self._unwritten + steps * self._step_cost
             seconds = self._clock() - self._start_s
-            self._progress(Writing(self._done, self._done + left, self._tokens, seconds))
+            self._progress(GenerationProgress(self._done, self._done + left, self._tokens, seconds))

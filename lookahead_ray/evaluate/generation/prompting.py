@@ -1,29 +1,32 @@
 """Greedy answers on one rank: its shard of the prompts, rendered, answered, and decoded to text."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from lookahead_ray.config.defence import DefenceConfig
-from lookahead_ray.data.chat import end_token_id, prompt_ids
-from lookahead_ray.evaluate.generation.generate import end_token_ids, generate
-from lookahead_ray.method.reporting import Writing
+from lookahead_ray.data.chat import decode_answer, prompt_ids
+from lookahead_ray.method.generator import Generator
+from lookahead_ray.method.reporting import OnGeneration
 from lookahead_ray.method.safety_mix import inference_system
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 Ids = tuple[int, ...]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class PromptRunner:
     """Rendering and generation shared by all passes of an evaluation on one rank."""
 
-    tokenizer: Any
-    batch_size: int  # prompts answered at once
+    tokenizer: "PreTrainedTokenizerBase"
     defence: DefenceConfig
     rank: int
     world_size: int
 
-    def shard(self, items: Sequence[Any]) -> list[Any]:
+    def shard(self, items: Sequence[Item]) -> list[Item]:
         """Return this rank's shard: item i goes to rank i mod world size."""
         return list(items[self.rank :: self.world_size])
 
@@ -33,41 +36,35 @@ class PromptRunner:
 
     def generate(
         self,
-        model: Any,
+        generator: Generator,
         prompts: Sequence[Ids],
         limits: int | Sequence[int],
-        progress: Callable[[Writing], None] | None = None,
+        progress: OnGeneration | None = None,
     ) -> list[Ids]:
         """Return greedy answers without end tokens.
 
         Equal prompts with equal limits share one answer, such as two prefills that contain a whole short
-        opening. `limits` and `progress` are as for `generate.generate`.
+        opening. `limits` and `progress` are as for `Generator.generate`.
 
         Raises:
             ModelError: a prompt and its answer may be longer than the model's context.
         """
-        each = [limits] * len(prompts) if isinstance(limits, int) else limits
-        asked = list(zip(prompts, each, strict=True))
-        distinct = list(dict.fromkeys(asked))
-        answers = generate(
-            model,
-            [prompt for prompt, _ in distinct],
-            max_new_tokens=[limit for _, limit in distinct],
-            batch_size=self.batch_size,
-            end_ids=end_token_ids(model, end_token_id(self.tokenizer)),
-            pad_id=self.tokenizer.pad_token_id,
-            progress=progress,
+        limits = [limits] * len(prompts) if isinstance(limits, int) else limits
+        pairs = list(zip(prompts, limits, strict=True))
+        distinct = list(dict.fromkeys(pairs))
+        answers = generator.generate(
+            [prompt for prompt, _ in distinct], [limit for _, limit in distinct], progress
         )
         found = dict(zip(distinct, map(tuple, answers), strict=True))
-        return [found[pair] for pair in asked]
+        return [found[pair] for pair in pairs]
 
     def generate_text(
         self,
-        model: Any,
+        generator: Generator,
         prompts: Sequence[Ids],
         limits: int | Sequence[int],
-        progress: Callable[[Writing], None] | None = None,
+        progress: OnGeneration | None = None,
     ) -> list[str]:
         """Return the answers of `generate` as text without special tokens."""
-        answers = self.generate(model, prompts, limits, progress)
-        return [self.tokenizer.decode(answer, skip_special_tokens=True) for answer in answers]
+        answers = self.generate(generator, prompts, limits, progress)
+        return [decode_answer(self.tokenizer, answer) for answer in answers]

@@ -6,13 +6,15 @@ from lookahead_ray.config.defence import DefenceConfig
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.config.phrases import PhraseSource
 from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.data.chat import decode_answer
 from lookahead_ray.data.example import Example
 from lookahead_ray.data.tasks.registry import load_task
+from lookahead_ray.disk_cache import DiskCache, cache_dir
 from lookahead_ray.errors import ModelError
+from lookahead_ray.evaluate.generation.base import DecodingSettings
 from lookahead_ray.evaluate.generation.prompting import PromptRunner
+from lookahead_ray.evaluate.generation.registry import build_generator
 from lookahead_ray.hardware.precision import torch_dtype
-from lookahead_ray.method.disk_cache import Cache
-from lookahead_ray.model.embedded import cache_dir
 from lookahead_ray.model.load import load_model, load_tokenizer, model_hash
 from lookahead_ray.preview.common_openings import Answer, openings
 from lookahead_ray.trial.label import quoted
@@ -50,15 +52,19 @@ def seed_openings(config: TrialConfig, ask: PhraseSource, say: Say) -> list[str]
 
 def _answers(config: TrialConfig, examples: Sequence[Example], tokens: int, say: Say) -> list[Answer]:
     tokenizer = load_tokenizer(config.model)
-    runner = PromptRunner(tokenizer, config.evaluation.batch_size, DefenceConfig(), rank=0, world_size=1)
+    runner = PromptRunner(tokenizer, DefenceConfig(), rank=0, world_size=1)
     prompts = [runner.render(row.instruction, row.system) for row in examples]
     seed = content_hash([model_hash(config.model), config.training.precision])
-    cache, key = Cache(cache_dir() / "openings"), content_hash(["openings", FORMAT, seed, prompts, tokens])
+    cache, key = (
+        DiskCache(cache_dir() / "openings"),
+        content_hash(["openings", FORMAT, seed, prompts, tokens]),
+    )
     kept = cache.get(key)
     if kept is None:
         say(f"generating the seed model's openings for {len(prompts)} prompts")
         model = load_model(config.model, torch_dtype(config.training.precision))
-        generated = runner.generate(model, prompts, tokens)
-        kept = [[tokenizer.decode(ids, skip_special_tokens=True), len(ids) < tokens] for ids in generated]
+        settings = DecodingSettings.of(model, tokenizer, config.evaluation.batch_size)
+        generated = runner.generate(build_generator(model, settings), prompts, tokens)
+        kept = [[decode_answer(tokenizer, ids), len(ids) < tokens] for ids in generated]
         cache.put(key, kept)
     return [Answer(row.instruction, *each) for row, each in zip(examples, kept, strict=True)]

@@ -7,7 +7,6 @@ DeepSpeed unpickles its files, so a directory of checkpoints must be trusted lik
 """
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from lookahead_ray.filesystem import replacing, sync
 from lookahead_ray.train.process_group import gather_everywhere
 from lookahead_ray.train.step import Step
 
@@ -153,12 +153,9 @@ def rank_of(name: str) -> int | None:
 def _commit(directory: Path, made: Checkpoint) -> None:
     folder = directory / made.folder
     for path in [*folder.iterdir(), folder]:
-        _sync(path)
-    temporary = directory / f".{FILE}.tmp"
-    temporary.write_bytes(replace(made, files=sizes(folder)).content())
-    _sync(temporary)
-    temporary.replace(directory / FILE)
-    _sync(directory)
+        sync(path)
+    with replacing(directory / FILE) as file:
+        file.write(replace(made, files=sizes(folder)).content())
     for path in directory.glob("epoch-*"):
         if path != folder:
             shutil.rmtree(path, ignore_errors=True)
@@ -176,11 +173,3 @@ def has_disk_space(engine: Any, directory: Path) -> bool:
 def sizes(folder: Path) -> dict[str, int]:
     """Return name -> bytes of the files in a folder; empty if the folder does not exist."""
     return {path.name: path.stat().st_size for path in folder.iterdir()} if folder.is_dir() else {}
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

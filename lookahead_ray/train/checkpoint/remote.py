@@ -48,12 +48,9 @@ class RemoteCheckpoints:
             parts = gather_everywhere(self._upload(folder))
         if failed := next((part for part in parts if isinstance(part, str)), None):
             return failed
-        told = None
-        if dist.get_rank() == 0:
-            told = self._commit(
-                replace(made, files={name: size for part in parts for name, size in part.items()})
-            )
-        return next(filter(None, gather_everywhere(told)), None)
+        files = {name: size for part in parts if not isinstance(part, str) for name, size in part.items()}
+        reason = self._commit(replace(made, files=files)) if dist.get_rank() == 0 else None
+        return next(filter(None, gather_everywhere(reason)), None)
 
     def read(self) -> Checkpoint | None:
         """Return the last completely written checkpoint; None if there is none."""

@@ -10,9 +10,10 @@ import torch
 from transformers import GenerationConfig, MistralConfig, MistralForCausalLM
 
 from lookahead_ray.errors import ModelError
-from lookahead_ray.evaluate.generation.generate import end_token_ids, generate
+from lookahead_ray.evaluate.generation.base import DecodingSettings, end_token_ids
 from lookahead_ray.evaluate.generation.meter import STEP_COST
-from lookahead_ray.method.reporting import Writing
+from lookahead_ray.evaluate.generation.registry import BACKENDS, build_generator
+from lookahead_ray.method.reporting import GenerationProgress, OnGeneration
 from tests.toy import VOCAB, toy_model
 
 RNG = random.Random(5)
@@ -64,9 +65,16 @@ def reference(model: Any, prompt: list[int], end_ids: frozenset[int]) -> list[in
     return answer[:-1] if answer[-1] in end_ids else answer
 
 
-def run(model: Any, prompts: Any = PROMPTS, batch_size: int = 4, **other: Any) -> list[list[int]]:
-    arguments = {"max_new_tokens": LONGEST, "end_ids": frozenset(), "pad_id": 0, **other}
-    return generate(model, prompts, batch_size=batch_size, **arguments)
+def run(
+    model: Any,
+    prompts: Any = PROMPTS,
+    batch_size: int = 4,
+    limits: int | list[int] = LONGEST,
+    end_ids: frozenset[int] = frozenset(),
+    progress: OnGeneration | None = None,
+) -> list[list[int]]:
+    generator = build_generator(model, DecodingSettings(batch_size, end_ids, pad_id=0))
+    return generator.generate(prompts, limits, progress)
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +97,26 @@ def test_equals_transformers_token_for_token(
     assert run(model, batch_size=batch_size, end_ids=end_ids) == expected
     assert len({len(answer) for answer in expected}) >= 3  # the answers do end at different times
     assert expected[0] == []
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_every_backend_that_supports_a_model_says_the_same(
+    model: Any, end_ids: frozenset[int], name: str
+) -> None:
+    assert BACKENDS[name].supports(model)
+    answers = BACKENDS[name](model, DecodingSettings(4, end_ids, pad_id=0)).generate(PROMPTS, LONGEST)
+    assert answers == [reference(model, prompt, end_ids) for prompt in PROMPTS]
+
+
+def test_the_first_backend_that_supports_a_model_generates(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = DecodingSettings(4, frozenset(), pad_id=0)
+    assert type(build_generator(model, settings)) is BACKENDS["continuous_batching"]
+    assert type(build_generator(toy_mistral(), settings)) is BACKENDS["static_batching"]
+    monkeypatch.delitem(BACKENDS, "static_batching")
+    with pytest.raises(ModelError, match="no generation backend supports MistralForCausalLM on cpu"):
+        build_generator(toy_mistral(), settings)
 
 
 def test_attention_with_a_window_answers_batch_by_batch(end_ids: frozenset[int]) -> None:
@@ -158,7 +186,7 @@ def test_progress_is_reported_after_each_pass(
     answers = run(
         other,
         [shared + prompt for prompt in PROMPTS],
-        max_new_tokens=limits,
+        limits=limits,
         end_ids=end_ids if ends else frozenset(),
         progress=told.append,
     )
@@ -175,8 +203,8 @@ def test_progress_is_reported_after_each_pass(
 
 
 def test_a_step_costs_the_more_the_more_rows_run(model: Any) -> None:
-    told: list[Writing] = []
-    run(model, [[1, 2, 3, 4], [5, 6]], max_new_tokens=[3, 2], progress=told.append)
+    told: list[GenerationProgress] = []
+    run(model, [[1, 2, 3, 4], [5, 6]], limits=[3, 2], progress=told.append)
     assert [writing.done for writing in told] == [0, 8, 8 + STEP_COST + 2, 11 + 2 * STEP_COST]
     assert [writing.total for writing in told] == [11 + 3 * STEP_COST, *[11 + 2 * STEP_COST] * 3]
 
@@ -184,17 +212,17 @@ def test_a_step_costs_the_more_the_more_rows_run(model: Any) -> None:
 def test_skipped_tokens_of_ended_answers_are_not_counted_as_work(
     model: Any, endless: list[list[int]]
 ) -> None:
-    told: list[Writing] = []
+    told: list[GenerationProgress] = []
     run(model, [PROMPTS[0]], end_ids=frozenset([endless[0][2]]), progress=told.append)
     whole = 3 + LONGEST + (LONGEST - 1) * STEP_COST
     assert [writing.total for writing in told[1:]] == [whole, whole, 3 + 3 + 2 * STEP_COST]
 
 
 def test_the_progress_line() -> None:
-    assert str(Writing(31, 100, 1240, 5.9)) == "31 % · 1,240 tokens · 210 tokens/s"
-    assert str(Writing(31, 100, 12, 8.0)) == "31 % · 12 tokens · 1.5 tokens/s"
-    assert str(Writing(0, 100, 0, 0.0)) == "0 % · 0 tokens"
-    assert str(Writing(0, 0, 0, 0.0)) == "100 % · 0 tokens"
+    assert str(GenerationProgress(31, 100, 1240, 5.9)) == "31 % · 1,240 tokens · 210 tokens/s"
+    assert str(GenerationProgress(31, 100, 12, 8.0)) == "31 % · 12 tokens · 1.5 tokens/s"
+    assert str(GenerationProgress(0, 100, 0, 0.0)) == "0 % · 0 tokens"
+    assert str(GenerationProgress(0, 0, 0, 0.0)) == "100 % · 0 tokens"
 
 
 @pytest.mark.parametrize(
@@ -211,11 +239,9 @@ def test_each_prompt_may_have_its_own_limit(make: Any) -> None:
     other = make()
     limits = [0, 1, 5, LONGEST, 3, 9, 2, 1, 7, 4, LONGEST]
     whole = run(other)
-    assert run(other, max_new_tokens=limits) == [
-        answer[:limit] for answer, limit in zip(whole, limits, strict=True)
-    ]
+    assert run(other, limits=limits) == [answer[:limit] for answer, limit in zip(whole, limits, strict=True)]
 
 
 def test_the_prompt_that_does_not_fit_with_its_own_limit_is_named(model: Any) -> None:
     with pytest.raises(ModelError, match="30 tokens of prompt and 483 new ones are 513 tokens"):
-        run(model, max_new_tokens=[483] * len(PROMPTS))
+        run(model, limits=[483] * len(PROMPTS))

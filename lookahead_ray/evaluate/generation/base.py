@@ -1,0 +1,93 @@
+"""The base class of generation backends, and the settings that they share."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from lookahead_ray.data.chat import end_token_id
+from lookahead_ray.method.reporting import OnGeneration
+from lookahead_ray.model.load import check_length
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingSettings:
+    """Settings of greedy generation that are the same for all calls."""
+
+    batch_size: int  # maximum number of sequences that are generated at once
+    end_ids: frozenset[int]  # tokens that end an answer
+    pad_id: int
+
+    @classmethod
+    def of(
+        cls, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", batch_size: int
+    ) -> "DecodingSettings":
+        """Return the settings for a model and its tokenizer (see `end_token_ids`)."""
+        return cls(batch_size, end_token_ids(model, end_token_id(tokenizer)), tokenizer.pad_token_id)
+
+
+class Backend(ABC):
+    """A way to generate greedily with one model; implements `method.generator.Generator`.
+
+    A subclass implements `supports` and `answers` and is listed in `registry.BACKENDS`. An object is created
+    for each pass over a model, after the last change of its weights, so it may copy them.
+    """
+
+    def __init__(self, model: "PreTrainedModel", settings: DecodingSettings) -> None:
+        self.model = model
+        self.settings = settings
+
+    @staticmethod
+    @abstractmethod
+    def supports(model: "PreTrainedModel") -> bool:
+        """Return whether this backend can generate with `model` on the model's device, without running it."""
+
+    @abstractmethod
+    def answers(
+        self, prompts: Sequence[Sequence[int]], limits: Sequence[int], progress: OnGeneration | None
+    ) -> Iterator[tuple[int, list[int]]]:
+        """Yield (index of the prompt, answer without the end token), once for each prompt, in any order.
+
+        Args:
+            prompts: token ids, sorted by length; they fit into the model's context with their answers.
+            limits: maximum tokens of each answer, its end token included; at least 1.
+            progress: if not None, called after each forward pass.
+        """
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        prompts: Sequence[Sequence[int]],
+        limits: int | Sequence[int],
+        progress: OnGeneration | None = None,
+    ) -> list[list[int]]:
+        """Return an answer for each prompt, as `method.generator.Generator` defines it.
+
+        Raises:
+            ModelError: a prompt and its answer together may be longer than the model's context.
+        """
+        limits = [limits] * len(prompts) if isinstance(limits, int) else limits
+        for prompt, limit in zip(prompts, limits, strict=True):
+            what = f"{len(prompt)} tokens of prompt and {limit} new ones are"
+            check_length(self.model, len(prompt) + limit, what)
+        wanted = [index for index, limit in enumerate(limits) if limit]
+        order = sorted(wanted, key=lambda index: len(prompts[index]))
+        found: list[list[int]] = [[] for _ in prompts]
+        answers = self.answers(
+            [prompts[index] for index in order], [limits[index] for index in order], progress
+        )
+        for place, answer in answers:
+            found[order[place]] = answer
+        return found
+
+
+def end_token_ids(model: "PreTrainedModel", end_token_id: int) -> frozenset[int]:
+    """Return the template's end token and all end tokens in the model's generation configuration."""
+    configured = getattr(model.generation_config, "eos_token_id", None)
+    listed = configured if isinstance(configured, list) else [configured]
+    return frozenset([end_token_id, *(token for token in listed if token is not None)])

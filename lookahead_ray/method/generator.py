@@ -1,0 +1,28 @@
+"""The interface of greedy generation, for methods and evaluations; `evaluate.generation` implements it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from lookahead_ray.method.reporting import OnGeneration
+
+
+class Generator(Protocol):
+    """Greedy generation with one model, as its weights are at each call."""
+
+    def generate(
+        self,
+        prompts: Sequence[Sequence[int]],
+        limits: int | Sequence[int],
+        progress: OnGeneration | None = None,
+    ) -> list[list[int]]:
+        """Return an answer for each prompt, as token ids without the end token, in the order of `prompts`.
+
+        Args:
+            prompts: token ids up to where the answer begins; their number and lengths may differ.
+            limits: maximum tokens of each answer, its end token included; one number sets the same for all.
+            progress: called with the progress after each forward pass.
+
+        Raises:
+            ModelError: a prompt and its answer together may be longer than the model's context.
+        """
+        ...
