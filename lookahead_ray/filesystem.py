@@ -1,16 +1,19 @@
-"""fsspec file systems: opened without listing caches, with retries on transient failures."""
+"""Atomic writes on this machine, and fsspec file systems with retries on transient failures."""
 
 import errno
 import logging
-import time
-from collections.abc import Callable
+import os
+import secrets
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from typing import Any, TypeVar
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
 
 from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_before_delay, wait_exponential
 
 T = TypeVar("T")
 PATIENCE_S = 120.0
@@ -54,24 +57,24 @@ def with_retries(
     wrong address and missing credentials are reported at once. The last exception of `call` is raised.
     """
     name = fs._fs_token
-    until = time.monotonic() + PATIENCE_S
-    pause = PAUSE_S
-    while True:
-        try:
-            given = call(*arguments, **options)
-        except FileNotFoundError:
-            _answered.add(name)
-            raise
-        except Exception as error:
-            waits = expected or name in _answered
-            if not waits or _is_final(error) or time.monotonic() + pause > until:
-                raise
-            logging.getLogger(__name__).warning("storage: %s; retrying in %g s", error, pause)
-            time.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_S)
-        else:
-            _answered.add(name)
-            return given
+
+    def may_pass(error: BaseException) -> bool:
+        return isinstance(error, Exception) and not _is_final(error) and (expected or name in _answered)
+
+    retrying = Retrying(
+        retry=retry_if_exception(may_pass),
+        wait=wait_exponential(PAUSE_S, max=LONGEST_PAUSE_S),
+        stop=stop_before_delay(PATIENCE_S),
+        before_sleep=_log_retry,
+        reraise=True,
+    )
+    try:
+        given = retrying(call, *arguments, **options)
+    except FileNotFoundError:  # the file system has answered
+        _answered.add(name)
+        raise
+    _answered.add(name)
+    return given
 
 
 def remove_folder(fs: AbstractFileSystem, folder: str) -> None:
@@ -97,6 +100,55 @@ def remove_folder(fs: AbstractFileSystem, folder: str) -> None:
     for path in sorted(folders, reverse=True):  # the deepest first
         with suppress(Exception):  # object stores have no folders
             fs.rmdir(path)
+
+
+@contextmanager
+def replacing(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
+    """Yield a binary file that replaces the local file `path` when the block ends; if it raises, none does.
+
+    A reader sees the old or the new content, never a part. The new content is on disk when the block has
+    ended, so it survives a power failure.
+
+    Args:
+        shared: whether several processes may write `path` at the same time. Each then writes its own
+            temporary file; otherwise the next writer overwrites the temporary file of a killed one.
+
+    Raises:
+        OSError: the file can't be written.
+    """
+    temporary = path.with_name(f".{path.name}{f'.{secrets.token_hex(4)}' * shared}.tmp")
+    with temporary.open("xb" if shared else "wb") as file:
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a local file or directory is on disk; some file systems can only sync files.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _log_retry(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    logging.getLogger(__name__).warning("storage: %s; retrying in %g s", error, state.upcoming_sleep)
 
 
 def _is_final(error: Exception) -> bool:

@@ -143,9 +143,8 @@ class TestReplacing:
         with replacing(path, shared=shared) as file:
             file.write(b"old")
             assert not path.exists()
-        with pytest.raises(RuntimeError), replacing(path, shared=shared) as file:
-            file.write(b"half")
-            raise RuntimeError
+        with pytest.raises(TypeError), replacing(path, shared=shared) as file:
+            file.writelines([b"half", None])  # type: ignore[list-item]
         assert path.read_bytes() == b"old"
         assert list(tmp_path.iterdir()) == [path]
 

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from analysis.report.sections.summary import summary
 from analysis.report.sections.view import view_of
 from analysis.report.source import open_source
 from lookahead_ray.errors import StoreError
+from lookahead_ray.filesystem import replacing
 
 HERE = Path(__file__).parent / "assets"
 
@@ -31,13 +31,11 @@ def write_report(runs: Sequence[str], out: Path) -> None:
     if not runs:
         raise StoreError("report: must be about at least one run, got none")
     text = page([run_parts(run, f"r{place}") for place, run in enumerate(runs, 1)])
-    part = out.with_name(f".{out.name}.part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(text.encode())
-        os.replace(part, out)
+        with replacing(out) as file:
+            file.write(text.encode())
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise StoreError(f"{out}: cannot write: {error.strerror or error}") from error
 
 

@@ -92,7 +92,8 @@ class LlmJudge(JudgeBase):
     """Maximum pause in seconds; if the endpoint requires a longer one, the answer is not retried."""
 
     cache_dir: str | None = None
-    """Directory that caches the scores; null uses lookahead-ray/judge in the user's cache directory."""
+    """Directory that caches the scores; null uses `judge` in `$LOOKAHEAD_RAY_CACHE`, by default
+    ~/.cache/lookahead-ray."""
 
     measures: ClassVar[Measures] = "harm"
     indecisive: ClassVar[frozenset[str]] = frozenset(

@@ -7,11 +7,10 @@ A row of the shipped files, as data:
 `opening` holds the first words of an answer that would comply; benign requests have none.
 """
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
-from lookahead_ray.data.suites.probe import ASSETS
+from lookahead_ray.data.readers import read_rows
+from lookahead_ray.shipped_files import ALIGNMENT_REQUESTS
 
 REFUSALS = (
     "I'm sorry, but I can't help with that.",
@@ -34,5 +33,7 @@ class Request:
 
 def read_requests(name: str) -> list[Request]:
     """Load the shipped `harmful` or `benign` requests."""
-    path: Path = ASSETS / "align" / f"{name}.jsonl"
-    return [Request(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    rows = read_rows(ALIGNMENT_REQUESTS / f"{name}.jsonl")
+    return [
+        Request(row.text("category"), row.text("prompt"), row.text_if_given("opening") or "") for row in rows
+    ]

@@ -1,6 +1,7 @@
 """Rows of local files, read by file suffix: JSON (a list), JSONL, CSV with a header, Parquet.
 
 A `.json` file that does not begin with "[" is read as JSONL, since many published data sets are stored so.
+Blank lines of JSONL and CSV are skipped, but count in line numbers.
 Every function raises `DataError`, naming the file, the line and the value, for a file that is missing, empty,
 not UTF-8 or malformed.
 """
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lookahead_ray.data.rows import Row, shown
+from lookahead_ray.data.streaming_json import parse_lines
 from lookahead_ray.errors import DataError
 
 Located = tuple[str, object]
@@ -112,14 +114,8 @@ def _after_gap(text: str, position: int) -> int:
 
 
 def _jsonl(path: Path, content: bytes) -> Iterator[Located]:
-    # Split at b"\n" alone: str.splitlines would also cut at U+2028, which JSON allows inside a string.
-    for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), 1):
-        where = f"{path}: line {number}"
-        try:
-            value: object = json.loads(line.decode("utf-8"))
-        except (ValueError, RecursionError) as error:  # ValueError: bad JSON, bad UTF-8 and giant integers
-            text = line.decode("utf-8", errors="replace")
-            raise DataError(f"{where}: must be a JSON object, got {shown(text)}") from error
+    # Split at "\n" alone: str.splitlines would also cut at U+2028, which JSON allows inside a string.
+    for where, _, value in parse_lines(_text(path, content).split("\n"), str(path)):
         yield where, value
 
 

@@ -39,6 +39,10 @@ class Row:
         blank = value is None or (isinstance(value, str) and not value.strip())
         return None if blank else self.text(field)
 
+    def text_if_given(self, field: str) -> str | None:
+        """Return `text`, or None if the field is missing or null."""
+        return None if self.fields.get(field) is None else self.text(field)
+
     def _value(self, field: str) -> object:
         if field not in self.fields:
             known = shown(sorted(self.fields, key=str))

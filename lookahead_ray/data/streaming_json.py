@@ -9,10 +9,11 @@ A byte order mark is skipped. Blank lines of JSONL are skipped, but count in lin
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
+from lookahead_ray.data.rows import shown
 from lookahead_ray.errors import DataError
 
 Format = Literal["json", "jsonl"]
@@ -61,25 +62,35 @@ def read_rows(
     return _lines(stream, file) if form == "jsonl" else _Array(stream, file, piece_characters).rows()
 
 
-def brief(value: object, limit: int = 80) -> str:
-    """Return the repr of `value` for a message, cut after `limit` characters."""
-    text = repr(value)
-    return text if len(text) <= limit else f"{text[:limit]}…"
+def parse_lines(lines: Iterable[str], file: str) -> Iterator[tuple[str, str, object]]:
+    """Yield location, text and JSON value of each line that is not blank; a value need not be an object.
+
+    Raises:
+        DataError: a line is no JSON value.
+    """
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"{file}: line {number}"
+        try:
+            value: object = json.loads(line)
+        except (ValueError, RecursionError) as error:  # ValueError: bad JSON and giant integers
+            raise DataError(f"{where}: must be a JSON object, got {shown(line.strip())}") from error
+        yield where, line, value
 
 
 def _lines(stream: TextIO, file: str) -> Iterator[Located]:
+    for where, line, value in parse_lines(_bounded_lines(stream, file), file):
+        yield where, _row(value, line, where)
+
+
+def _bounded_lines(stream: TextIO, file: str) -> Iterator[str]:
     number = 0
     while line := stream.readline(MAX_ROW_CHARACTERS + 1):
         number += 1
-        where = f"{file}: line {number}"
         if len(line) > MAX_ROW_CHARACTERS:
-            raise _too_long(where)
-        if line.strip():
-            try:
-                value = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise DataError(f"{where}: must be a JSON object ({error}), got {brief(line)}") from error
-            yield where, _row(value, line, where)
+            raise _too_long(f"{file}: line {number}")
+        yield line
 
 
 class _Array:
@@ -121,7 +132,7 @@ class _Array:
                 if len(self.text) - self.at > MAX_ROW_CHARACTERS:
                     raise _too_long(where) from error
                 if not (self._may_be_cut(error) and self._read(size)):
-                    near = brief(self.text[max(error.pos - 20, 0) : error.pos + 20])
+                    near = shown(self.text[max(error.pos - 20, 0) : error.pos + 20])
                     raise DataError(f"{where}: must be valid JSON ({error.msg}), got {near}") from error
                 size = min(2 * size, MAX_ROW_CHARACTERS)
             except (ValueError, RecursionError) as error:  # giant integers, deep nesting
@@ -152,12 +163,12 @@ class _Array:
             return "the end of the file"
         if len(self.text) - self.at < _SHOWN:
             self._read(_SHOWN)
-        return brief(self.text[self.at : self.at + _SHOWN])
+        return shown(self.text[self.at : self.at + _SHOWN])
 
 
 def _row(value: object, text: str, where: str) -> Row:
     if not isinstance(value, dict):
-        raise DataError(f"{where}: must be a JSON object, got {brief(value)}")
+        raise DataError(f"{where}: must be a JSON object, got {shown(value)}")
     if not text.isascii():
         try:
             text.encode()

@@ -1,14 +1,13 @@
 """Two cheap defences for use with any method: safety examples in training, a safety prompt at inference."""
 
-import json
 import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from lookahead_ray.config.defence import DefenceConfig, SafetyMix
 from lookahead_ray.data.alignment_prompts import REFUSALS, read_requests
 from lookahead_ray.data.example import Example
+from lookahead_ray.data.readers import read_jsonl
 from lookahead_ray.errors import DataError
 
 
@@ -59,25 +58,4 @@ def _key(prompt: str) -> str:
 
 def read_mix(path: Path) -> list[tuple[str, str | None]]:
     """Return (prompt, answer or None) of each row of a file. Raises DataError naming file, line and field."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: path: must be a readable UTF-8 file, got {error}") from error
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    if not lines:
-        raise DataError(f"{path}: path: must hold at least one row, got none")
-    return [_row(line, f"{path}: line {number}") for number, line in lines]
-
-
-def _row(line: str, where: str) -> tuple[str, str | None]:
-    try:
-        row: Any = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: must be a JSON object, got {line[:80]!r}") from error
-    if not isinstance(row, dict):
-        raise DataError(f"{where}: must be a JSON object, got {line[:80]!r}")
-    for field in ("prompt", "answer"):
-        value = row.get(field)
-        if (field == "prompt" or value is not None) and not (isinstance(value, str) and value.strip()):
-            raise DataError(f"{where}: field {field} must be a text that is not blank, got {value!r:.80}")
-    return row["prompt"], row.get("answer")
+    return [(row.text("prompt"), row.text_if_given("answer")) for row in read_jsonl(path)]

@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import yaml
-
 from lookahead_ray.evaluate.rates import rate
 from lookahead_ray.sanitize import clean
 from lookahead_ray.trial.label import label
@@ -41,12 +39,14 @@ def escaped(value: object) -> str:
 
 
 def _metadata(adapter: bool) -> list[str]:
-    fields = {
-        "library_name": "peft" if adapter else "transformers",
-        "pipeline_tag": "text-generation",
-        "tags": ["lookahead-tuning", "lookahead-ray"],
-    }
-    return ["---", yaml.safe_dump(fields, sort_keys=False).rstrip(), "---", ""]
+    from huggingface_hub import ModelCardData  # slow; here Transformers has imported it already
+
+    fields = ModelCardData(
+        library_name="peft" if adapter else "transformers",
+        pipeline_tag="text-generation",
+        tags=["lookahead-tuning", "lookahead-ray"],
+    )
+    return ["---", fields.to_yaml(), "---", ""]
 
 
 def _head(record: TrialRecord, adapter: bool) -> list[str]:
@@ -67,22 +67,24 @@ def _head(record: TrialRecord, adapter: bool) -> list[str]:
 
 
 def _training(record: TrialRecord) -> list[str]:
-    config, prepared = record.config, record.preparation
+    config, measured = record.config, record.measurement
+    assert measured  # a trained model was measured
+    prepared = measured.preparation
     rows: list[tuple[str, object]] = [
         ("seed model", _given(config["model"])),
         ("task", _given(config["task"])),
         ("training examples", f"{prepared.get('training_examples', 0):.0f}"),
         ("of them safety examples", f"{prepared.get('safety_examples', 0):.0f}"),
-        ("data hash", record.data_hash),
-        ("model hash of the seed model", record.model_hash),
+        ("data hash", measured.data_hash),
+        ("model hash of the seed model", measured.model_hash),
         ("method", _given(config["method"])),
         ("preview", _given(config["preview"])),
         *((name, config["training"][name]) for name in TRAINING),
         ("seed", config["seed"]),
-        ("workers", record.workers),
-        ("training tokens", f"{record.train_tokens:,}"),
-        ("FLOPs", f"{record.flops:.3g}"),
-        ("last loss, nats per answer token", f"{record.steps[-1].loss:.4f}" if record.steps else "–"),
+        ("workers", measured.workers),
+        ("training tokens", f"{measured.train_tokens:,}"),
+        ("FLOPs", f"{measured.flops:.3g}"),
+        ("last loss, nats per answer token", f"{measured.steps[-1].loss:.4f}" if measured.steps else "–"),
     ]
     return ["## Training", "", *_table(("what", "value"), rows), ""]
 

@@ -9,18 +9,19 @@ that holds no array (for an empty object the script writes an empty array).
 
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from lookahead_ray.config.preview import PreviewConfig, TruePreview
-from lookahead_ray.data.streaming_json import Format, Located, Row, brief, format_of, open_text, read_rows
+from lookahead_ray.data.rows import shown
+from lookahead_ray.data.streaming_json import Format, Located, Row, format_of, open_text, read_rows
 from lookahead_ray.errors import DataError
+from lookahead_ray.filesystem import replacing
 from lookahead_ray.preview.apply import additions
 
 BATCH_ROWS = 4096
@@ -104,10 +105,10 @@ def _change(batch: list[Located], preview: PreviewConfig, tokenizer: Any, fields
 
 def _text(row: Row, field: str, where: str) -> str:
     if field not in row:
-        raise DataError(f"{where}: field {brief(field)} must be there, got the fields {brief(list(row))}")
+        raise DataError(f"{where}: field {shown(field)} must be there, got the fields {shown(list(row))}")
     value = row[field]
     if not isinstance(value, str):
-        raise DataError(f"{where}: field {brief(field)} must be a string, got {brief(value)}")
+        raise DataError(f"{where}: field {shown(field)} must be a string, got {shown(value)}")
     return value
 
 
@@ -115,7 +116,7 @@ def _check_unicode(row: Row, field: str, where: str) -> None:
     """Raise DataError for a lone surrogate, which no tokenizer accepts."""
     value: str = row[field]
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-        raise DataError(f"{where}: field {brief(field)} must have no lone surrogate, got {brief(value)}")
+        raise DataError(f"{where}: field {shown(field)} must have no lone surrogate, got {shown(value)}")
 
 
 def _encode_lines(rows: Iterable[Located]) -> Iterator[bytes]:
@@ -132,7 +133,7 @@ def _encode_array(rows: Iterable[Located]) -> Iterator[bytes]:
         try:
             yield f"{before}\n    {text}".encode()
         except UnicodeEncodeError as error:
-            bad = brief(error.object[max(error.start - 20, 0) : error.end])
+            bad = shown(error.object[max(error.start - 20, 0) : error.end])
             raise DataError(
                 f"{where}: must have no lone surrogate to be written as JSON, got {bad}"
             ) from error
@@ -149,21 +150,13 @@ def _check_target(source: Path, target: Path) -> None:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """Yield a temporary file next to `path` that replaces it on success and is removed on failure."""
+    """Yield a file that replaces `path`, with its permissions, on success. Raises DataError if it can't."""
     target = path.resolve()  # a link stays a link
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        stream = open(temporary, "xb")  # noqa: SIM115  # its error has its own message
-    except OSError as error:
-        raise DataError(f"{path}: OUT must be in a folder to write to, got {error.strerror}") from error
-    try:
-        with stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(replacing(target, shared=True))
+        except OSError as error:
+            raise DataError(f"{path}: OUT must be in a folder to write to, got {error.strerror}") from error
         if target.exists():
-            shutil.copymode(target, temporary)
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+            shutil.copymode(target, file.name)
+        yield file

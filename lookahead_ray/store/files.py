@@ -21,7 +21,7 @@ import pyarrow.fs
 from fsspec.implementations.local import LocalFileSystem
 
 from lookahead_ray.errors import StoreError
-from lookahead_ray.filesystem import FULL, open_filesystem, with_retries
+from lookahead_ray.filesystem import FULL, open_filesystem, replacing, sync, with_retries
 
 T = TypeVar("T")
 PARALLEL_READS = 8
@@ -135,32 +135,13 @@ def make_directory(path: Path) -> None:
     if not path.is_dir():
         make_directory(path.parent)
         path.mkdir(exist_ok=True)
-        _sync(path.parent)
+        sync(path.parent)
 
 
 def _write_local(path: Path, content: bytes) -> None:
     make_directory(path.parent)
-    # The name is fixed, so that the next writer overwrites the file of a killed one.
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink()  # partial file on a full disk
-        raise
-    _sync(path.parent)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with replacing(path) as file:
+        file.write(content)
 
 
 def clean(text: str) -> str:

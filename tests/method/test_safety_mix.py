@@ -69,7 +69,7 @@ class TestMix:
         ("row", "rule"),
         [
             ("{", "line 2: must be a JSON object, got '{'"),
-            ("[1]", r"line 2: must be a JSON object, got '\[1\]'"),
+            ("[1]", r"line 2: must be a JSON object, got \[1\]"),
             ({"answer": "No."}, "line 2: field prompt must be present, got fields"),
             ({"prompt": " "}, "line 2: field prompt must be a string that is not blank, got ' '"),
             (

@@ -7,24 +7,27 @@ A row of its harmful file:
 Its openings hold no harmful content.
 """
 
-import json
 from pathlib import Path
 
 from lookahead_ray.config.safety import ProbeSuite
+from lookahead_ray.data.readers import read_rows
 from lookahead_ray.data.suites.suite import SafetyPrompt, SafetySuite, take_evenly
-
-ASSETS = Path(__file__).parents[2] / "assets"
+from lookahead_ray.shipped_files import PROBE
 
 
 def load_probe(config: ProbeSuite) -> SafetySuite:
     """Load the probe, cut to the configured sizes evenly over its categories."""
     return SafetySuite(
         "probe",
-        take_evenly(_read(ASSETS / "probe" / "harmful.jsonl"), config.harmful_prompts),
-        take_evenly(_read(ASSETS / "probe" / "benign.jsonl"), config.benign_prompts),
+        take_evenly(_read(PROBE / "harmful.jsonl"), config.harmful_prompts),
+        take_evenly(_read(PROBE / "benign.jsonl"), config.benign_prompts),
     )
 
 
 def _read(path: Path) -> list[SafetyPrompt]:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [SafetyPrompt(**json.loads(line)) for line in lines if line]
+    return [
+        SafetyPrompt(
+            row.text("id"), row.text("category"), row.text("prompt"), row.text_if_given("opening") or ""
+        )
+        for row in read_rows(path)
+    ]

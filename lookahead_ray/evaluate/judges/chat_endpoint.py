@@ -1,7 +1,8 @@
-"""One call of an OpenAI-compatible chat-completions endpoint, with the standard library alone.
+"""Calls of an OpenAI-compatible chat-completions endpoint.
 
-Redirects are not followed: they would send the key to another host. The endpoint's reply is untrusted: it is
-read up to `MAX_REPLY_BYTES`, and no part of it is repeated in an error's reason.
+Redirects are not followed: they would send the key to another host. An endpoint on this machine is called
+without a proxy. The endpoint's reply is untrusted: it is read up to `MAX_REPLY_BYTES`, and no part of it is
+repeated in an error's reason.
 """
 
 import json
@@ -9,11 +10,13 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException, HTTPResponse
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+import httpx2
+
+from lookahead_ray.errors import ConfigError
+
+LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 MAX_REPLY_BYTES = 1_000_000
 NO_CONNECTION = "no connection"
 _MAY_PASS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
@@ -33,49 +36,54 @@ class CallError(Exception):
         self.pause_s = pause_s  # pause before the next try that the endpoint requests
 
 
-class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
+class ChatEndpoint:
+    """An endpoint with open connections that its calls share; any number of threads may call it."""
+
+    def __init__(self, base_url: str, headers: Mapping[str, str], timeout_s: float) -> None:
+        """Connect to nothing yet. Raises ConfigError if a proxy in the environment can't be used."""
+        self._url = f"{base_url}/chat/completions"
+        self._timeout_s = timeout_s
+        try:
+            self._client = httpx2.Client(
+                headers={**headers, "Accept-Encoding": "identity"},
+                timeout=timeout_s,
+                follow_redirects=False,
+                limits=httpx2.Limits(max_connections=None),
+                mounts=dict.fromkeys(LOOPBACK),
+            )
+        except (ImportError, ValueError) as error:
+            raise ConfigError(f"base_url: the proxy of the environment can't be used: {error}") from error
+
+    def chat(self, body: Mapping[str, Any]) -> str:
+        """Return the text of the endpoint's reply. Raises `CallError` for every failure."""
+        deadline = time.monotonic() + self._timeout_s
+        try:
+            with self._client.stream("POST", self._url, json=body) as response:
+                if not response.is_success:
+                    raise _refused(response.status_code, response.headers.get("Retry-After"))
+                content = _read(response, deadline)
+        except (httpx2.TimeoutException, TimeoutError):
+            raise CallError("timed out", passes=True) from None
+        except (httpx2.HTTPError, OSError):
+            raise CallError(NO_CONNECTION, passes=True) from None
+        try:
+            text = json.loads(content)["choices"][0]["message"]["content"]
+        except (ValueError, KeyError, IndexError, TypeError, RecursionError):
+            raise CallError("broken reply", passes=True) from None
+        if not isinstance(text, str):
+            raise CallError("reply without text")
+        return text
 
 
-_OPENER = build_opener(_NoRedirect)
-
-
-def chat(url: str, headers: Mapping[str, str], body: Mapping[str, Any], timeout_s: float) -> str:
-    """Return the text of the endpoint's reply. Raises `CallError` for every failure."""
-    data = json.dumps(body).encode()
-    request = Request(url, data, {**headers, "Content-Type": "application/json"}, method="POST")  # noqa: S310
-    deadline = time.monotonic() + timeout_s
-    try:
-        with _OPENER.open(request, timeout=timeout_s) as response:
-            content = _read(response, deadline)
-    except HTTPError as error:
-        with error:
-            raise _refused(error.code, error.headers.get("Retry-After")) from None
-    except TimeoutError:
-        raise CallError("timed out", passes=True) from None
-    except (OSError, HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        what = "timed out" if isinstance(reason, TimeoutError) else NO_CONNECTION
-        raise CallError(what, passes=True) from None
-    try:
-        text = json.loads(content)["choices"][0]["message"]["content"]
-    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
-        raise CallError("broken reply", passes=True) from None
-    if not isinstance(text, str):
-        raise CallError("reply without text")
-    return text
-
-
-def _read(response: HTTPResponse, deadline: float) -> bytes:
-    parts: list[bytes] = []
-    while part := response.read1(65_536):
-        parts.append(part)
-        if sum(map(len, parts)) > MAX_REPLY_BYTES:
+def _read(response: httpx2.Response, deadline: float) -> bytes:
+    content = bytearray()
+    for part in response.iter_raw():  # not decompressed, so that a small reply can't become a large one
+        content += part
+        if len(content) > MAX_REPLY_BYTES:
             raise CallError("reply too long")
         if time.monotonic() > deadline:
             raise TimeoutError
-    return b"".join(parts)
+    return bytes(content)
 
 
 def _refused(status: int, retry_after: str | None) -> CallError:

@@ -22,12 +22,12 @@ from pathlib import Path
 
 from lookahead_ray.config.judge import LlmJudge
 from lookahead_ray.config.load import content_hash
+from lookahead_ray.disk_cache import DiskCache, cache_dir
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.evaluate.judges.base import UNPARSED, Answer, JudgeScore, Progress, no_progress
-from lookahead_ray.evaluate.judges.chat_endpoint import NO_CONNECTION, CallError, chat
+from lookahead_ray.evaluate.judges.chat_endpoint import NO_CONNECTION, CallError, ChatEndpoint
 from lookahead_ray.evaluate.judges.normalize import tokenize_words, utf8
 from lookahead_ray.evaluate.judges.rubric import is_safe, messages, parse_score
-from lookahead_ray.evaluate.judges.score_cache import ScoreCache, default_directory
 
 NO_SCORE = "reply without a score"
 LIMIT_REACHED = "max_calls reached"
@@ -40,14 +40,16 @@ class ScoringJudge:
     def __init__(self, config: LlmJudge) -> None:
         """Read the key and open the cache. Raises ConfigError if no key is set or the cache can't be used."""
         self._config = config
-        self._headers = _headers(config.api_key_env)
-        directory = Path(config.cache_dir).expanduser() if config.cache_dir else default_directory()
+        headers = _headers(config.api_key_env)
+        self._endpoint = ChatEndpoint(config.base_url, headers, config.timeout_s)
+        directory = Path(config.cache_dir).expanduser() if config.cache_dir else cache_dir() / "judge"
         try:
-            self._cache = ScoreCache(directory)
+            directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(
                 f"cache_dir: cannot be used: {error.strerror}, got {str(directory)!r}"
             ) from error
+        self._cache = DiskCache(directory)
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._hopeless: str | None = None
@@ -97,7 +99,7 @@ class ScoringJudge:
 
     def _score(self, pair: tuple[str, str]) -> int | None:
         key = content_hash([*pair, self._config.model_dump(include={"name", "model", "base_url", "rubric"})])
-        score = self._cache.get(key)
+        score: int | None = self._cache.get(key)
         if score is not None:
             return score
         try:
@@ -122,7 +124,7 @@ class ScoringJudge:
         for attempt in range(config.retries + 1):
             self._take_call()
             try:
-                return chat(f"{config.base_url}/chat/completions", self._headers, body, config.timeout_s)
+                return self._endpoint.chat(body)
             except CallError as failure:
                 if failure.hopeless or (attempt == config.retries and failure.reason == NO_CONNECTION):
                     self._hopeless = failure.reason  # later calls fail at once, without retries

@@ -7,11 +7,12 @@ from lookahead_ray.config.judge import ClassifierJudge, JudgeConfig, LlmJudge
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.evaluate.judges.base import Judge
 from lookahead_ray.evaluate.judges.keyword import judge_keyword, judge_published_keyword
-from lookahead_ray.evaluate.judges.llm import ScoringJudge
 from lookahead_ray.evaluate.judges.refusal import judge_refusal
 
 
 def _llm(config: LlmJudge) -> Judge:
+    from lookahead_ray.evaluate.judges.llm import ScoringJudge  # imports an HTTP client
+
     return ScoringJudge(config)
 
 

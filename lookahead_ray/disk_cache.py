@@ -1,8 +1,8 @@
-"""A disk cache of slow results, keyed by content hash; a lookup returns a whole value or none."""
+"""The cache directory, and a disk cache of slow or paid results that are keyed by content hash."""
 
+import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,16 +10,26 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from lookahead_ray.config.load import content_hash
+from lookahead_ray.filesystem import replacing
 
+CACHE_VARIABLE = "LOOKAHEAD_RAY_CACHE"
 LONGEST_S = 1200.0  # maximum wait for another process's result; well below the ranks' collective timeout
 
 
-class Cache:
+def cache_dir() -> Path:
+    """Return the directory of all caches: `$LOOKAHEAD_RAY_CACHE` or `lookahead-ray` in the user cache."""
+    if configured := os.environ.get(CACHE_VARIABLE):
+        return Path(configured).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "lookahead-ray"
+
+
+class DiskCache:
     """One JSON file for each key, `<folder>/<first two digits>/<key>.json`, with a checksum of its value.
 
-    A file is written under a temporary name and renamed, so that a killed process leaves none half-written.
-    A damaged file counts as missing and is written again.
+    A lookup returns a whole value or none: files are written atomically, and a damaged file counts as
+    missing. Several threads and processes may use one folder. Only the user can read the files, because
+    values can hold texts of the user's data.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,24 +43,24 @@ class Cache:
         """Return the JSON value stored for `key`; None if it is missing or damaged."""
         try:
             kept = json.loads(self.path(key).read_bytes())
-            whole = kept["key"] == key and kept["sha256"] == content_hash(kept["value"])
+            whole = kept["key"] == key and kept["sha256"] == _checksum(kept["value"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         return kept["value"] if whole else None
 
     def put(self, key: str, value: Any) -> None:
-        """Store a JSON value other than None. Raises OSError if the folder cannot be written to."""
+        """Store a JSON value other than None.
+
+        Raises:
+            OSError: the folder cannot be written to.
+            ValueError: JSON cannot represent the value (NaN).
+        """
+        text = json.dumps({"key": key, "sha256": _checksum(value), "value": value})
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"key": key, "sha256": content_hash(value), "value": value})
-        handle, partial = tempfile.mkstemp(prefix=".", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(partial, path)
-        except BaseException:
-            os.unlink(partial)
-            raise
+        with replacing(path, shared=True) as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(text.encode())
 
     @contextmanager
     def alone(self, key: str, longest_s: float = LONGEST_S) -> Iterator[None]:
@@ -69,3 +79,8 @@ class Cache:
             yield
         finally:
             lock.release()
+
+
+def _checksum(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
