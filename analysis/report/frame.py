@@ -11,7 +11,7 @@ from analysis.naming import row_kind, row_label
 from analysis.report.data.columns import finite, one_of
 from analysis.report.text import short
 from lookahead_ray.objective.base import safety_kept, utility_gained
-from lookahead_ray.objective.pareto import front
+from lookahead_ray.objective.dominance import front
 
 ORDER = {"seed": 0, "vanilla": 1, "search": 2, "repeat": 2, "evaluate": 2}
 ADDED = ("number", "label", "kind", "merit", "kept", "gained")

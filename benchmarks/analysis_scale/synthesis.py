@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 
 from benchmarks.analysis_scale.trials import Trials
 from lookahead_ray.config.load import load_sweep
-from lookahead_ray.objective.base import ReferenceTrials, score
+from lookahead_ray.objective.base import ReferenceTrials
+from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.store.commits import FOLDER, Commit, TableFile, table_path
 from lookahead_ray.store.conversion import to_tables
 from lookahead_ray.store.files import Files
@@ -35,7 +36,7 @@ def synthesise(run: Path, trials: int, rows: int, seed: int = 0) -> None:
     references = ReferenceTrials(seed_model[0], vanilla[0])
     made = (maker.make(number, "search") for number in range(trials))
     for sequence, (record, generations) in enumerate((seed_model, vanilla, *made), 1):
-        scored = replace(record, **asdict(score(record, references, sweep.objective)))
+        scored = replace(record, **asdict(make_objective(sweep.objective).score(record, references)))
         _commit(run, sequence, scored, generations)
 
 

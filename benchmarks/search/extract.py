@@ -15,7 +15,8 @@ from lookahead_ray import store
 from lookahead_ray.config.load import content_hash, load_sweep, trial_json
 from lookahead_ray.config.objective import ParetoObjective
 from lookahead_ray.errors import LookaheadRayError
-from lookahead_ray.objective.base import ReferenceTrials, score
+from lookahead_ray.objective.base import ReferenceTrials
+from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.sweep.search.grid import Point, grid_points
 from lookahead_ray.trial.record import TrialRecord
 
@@ -71,8 +72,8 @@ def scored(records: Sequence[TrialRecord]) -> list[TrialRecord]:
         raise BenchmarkError(
             f"a grid must have a completed seed model and vanilla, got {sorted({r.role for r in records})}"
         )
-    both = ParetoObjective(name="pareto")
-    scores = [score(record, ReferenceTrials(seed, vanilla), both) for record in records]
+    both = make_objective(ParetoObjective(name="pareto"))
+    scores = [both.score(record, ReferenceTrials(seed, vanilla)) for record in records]
     return [
         replace(record, objectives=found.objectives, safety=found.safety)
         for record, found in zip(records, scores, strict=True)

@@ -1,8 +1,8 @@
-"""The searchers that are compared, each as the visits that it makes on a grid with a seed.
+"""The compared searchers, each as the sequence of visits that it makes on a grid with a random seed.
 
-All search the same space for the same two objectives, safety and utility. Ours is the product's own code:
-the job queue that its driver asks, with the search, the trial log and the early stopping behind it. Nobody is
-told more than a real sweep would have told by then.
+All search the same space for the same two objectives, safety and utility. Ours is the product's own code: the
+driver's job queue with the search, the trial log and early stopping. It sees only the results that a real
+sweep would have at that time.
 """
 
 import random
@@ -23,19 +23,19 @@ from lookahead_ray.sweep.search.grid import values
 from lookahead_ray.sweep.search.jobs import reference_jobs
 from lookahead_ray.sweep.search.samplers import suggest
 from lookahead_ray.sweep.search.search import Search
-from lookahead_ray.sweep.stopping.early_stopping import Stopping
+from lookahead_ray.sweep.stopping.early_stopping import EarlyStopping
 from lookahead_ray.sweep.trial_log import TrialLog
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.progress import TrialProgress
 from lookahead_ray.trial.record import Role, TrialRecord
 
-MOST_SUGGESTIONS = 10  # of OptunaSearch, a point of the grid: it suggests what it knows again and again
+MOST_SUGGESTIONS = 10  # OptunaSearch suggestions per point of the grid: it suggests known points again
 Searcher = Callable[[Grid, int], Iterator[Visit]]
-"""From a grid and a seed to visits; points may come again, none has to be paid twice."""
+"""From a grid and a random seed to visits; a repeated point costs nothing."""
 
 
 class Silent:
-    """An observer that nobody watches."""
+    """An observer that ignores all events."""
 
     def sweep_started(self, *_: object) -> None: ...
     def budget(self, text: str) -> None: ...
@@ -54,7 +54,7 @@ class Ours:
     stopping: StoppingConfig | None
 
     def __call__(self, grid: Grid, seed: int) -> Iterator[Visit]:
-        """As the driver does, one trial at a time: ask, train epoch by epoch, finish."""
+        """Yield visits of one trial at a time, as the driver does: suggest, train epoch by epoch, finish."""
         update = {"sampler": self.sampler, "stopping": self.stopping, "seed": seed}
         sweep = replace(
             grid.sweep,
@@ -66,7 +66,7 @@ class Ours:
             reference_jobs(sweep, []),
             Search(sweep, []),
             trial_log,
-            Stopping(sweep, (), None),
+            EarlyStopping(sweep, (), None),
             Limits(sweep, trial_log, Silent()),
         )
         while isinstance(job := job_queue.next_job(), Job):
@@ -77,7 +77,7 @@ class Ours:
 
 
 def _run(grid: Grid, job: Job, job_queue: JobQueue) -> TrialRecord:
-    """What the grid has for the job, up to the epoch after which it is stopped."""
+    """Return the recorded trial of the job, up to the epoch after which it is stopped."""
     recorded = {"seed": grid.seed, "vanilla": grid.vanilla}.get(job.role) or grid.points[key(job.params)]
     whole = replace(
         recorded,
@@ -91,21 +91,19 @@ def _run(grid: Grid, job: Job, job_queue: JobQueue) -> TrialRecord:
     for count, signal in enumerate(recorded.signals if job.may_stop else (), start=1):
         if not job_queue.goes_on(job, signal):
             return replace(
-                whole,
+                whole.with_measured(train_tokens=signal.train_tokens, signals=recorded.signals[:count]),
                 status="stopped",
                 safety=None,
                 rsr=None,
                 jsr=None,
                 over_refusal=None,
                 utility=None,
-                train_tokens=signal.train_tokens,
-                signals=recorded.signals[:count],
             )
     return whole
 
 
 def optunasearch(grid: Grid, seed: int) -> Iterator[Visit]:
-    """Ray's OptunaSearch as it comes: its default sampler, the space as a define-by-run function."""
+    """Yield visits of Ray's OptunaSearch with its default sampler; the space is a define-by-run function."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sweep = grid.sweep
 
@@ -122,7 +120,7 @@ def optunasearch(grid: Grid, seed: int) -> Iterator[Visit]:
 
 
 def random_draws(grid: Grid, seed: int) -> Iterator[Visit]:
-    """Each dimension drawn evenly from its values, as it is met."""
+    """Yield points whose dimensions are drawn uniformly, one after another."""
     rng = random.Random(seed)
     while True:
         params = draw(grid.sweep, lambda dimension: rng.choice(values(dimension)))
@@ -131,7 +129,7 @@ def random_draws(grid: Grid, seed: int) -> Iterator[Visit]:
 
 
 def shuffled(grid: Grid, seed: int) -> Iterator[Visit]:
-    """All points of the grid, each once."""
+    """Yield all points of the grid in random order, each once."""
     points = sorted(grid.points)
     random.Random(seed).shuffle(points)
     for point in points:
@@ -139,7 +137,7 @@ def shuffled(grid: Grid, seed: int) -> Iterator[Visit]:
 
 
 def draw(sweep: Sweep, pick: Callable[[Dimension], Value]) -> dict[str, Value]:
-    """A point of the space: the values that `pick` gives for the dimensions that it meets."""
+    """Return a point of the space, with `pick` called for each dimension on its path."""
     params: dict[str, Value] = {}
 
     def note(dimension: Dimension) -> Value:

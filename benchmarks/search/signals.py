@@ -16,9 +16,9 @@ from benchmarks.search.grid import Grid
 from benchmarks.search.visits import pair
 from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective, WeightedObjective
 from lookahead_ray.config.search import StoppingConfig
-from lookahead_ray.objective.base import score
-from lookahead_ray.objective.pareto import front
-from lookahead_ray.sweep.stopping.early_stopping import Stopping
+from lookahead_ray.objective.dominance import front
+from lookahead_ray.objective.registry import make_objective
+from lookahead_ray.sweep.stopping.early_stopping import EarlyStopping
 from lookahead_ray.trial.record import TrialRecord
 
 ORDERS = 200
@@ -81,8 +81,9 @@ def objectives() -> Mapping[str, Objective]:
 
 def best(grid: Grid, objective: Objective) -> set[str]:
     """Return the points that must not be stopped: the best one, or the whole front."""
-    scores = {point: score(record, grid.references, objective) for point, record in grid.points.items()}
-    if isinstance(objective, ParetoObjective):
+    search = make_objective(objective)
+    scores = {point: search.score(record, grid.references) for point, record in grid.points.items()}
+    if len(search.names) > 1:
         members = front(pair(record) for record in grid.points.values())
         return {point for point, record in grid.points.items() if pair(record) in members}
     feasible = [point for point, found in scores.items() if (found.constraint or 0) <= 0]
@@ -92,16 +93,16 @@ def best(grid: Grid, objective: Objective) -> set[str]:
 def stopped(grid: Grid, objective: Objective, config: StoppingConfig, seed: int) -> tuple[set[str], int]:
     """Return the points that are stopped in one random order, and the training tokens spent."""
     search = grid.sweep.search.model_copy(update={"stopping": config})
-    rule = Stopping(replace(grid.sweep, search=search, objective=objective), (), None)
+    rule = EarlyStopping(replace(grid.sweep, search=search, objective=objective), (), None)
     rule.learn([grid.vanilla], grid.references)
     order = sorted(grid.points)
     random.Random(seed).shuffle(order)
     ended, spent = set(), 0
     for point in order:
         signals = grid.points[point].signals
-        last = next(
-            (s for s in signals if not rule.goes_on(point, s, len(signals), grid.references)), signals[-1]
-        )
+        epochs = len(signals)
+        stops = (s for s in signals if not rule.may_continue(point, s, epochs, grid.references))
+        last = next(stops, signals[-1])
         spent += last.train_tokens
         if last is not signals[-1]:
             ended.add(point)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from benchmarks.search.grid import Grid, key, tokens
-from lookahead_ray.objective.pareto import NOTHING_KEPT, Pair, hypervolume
+from lookahead_ray.objective.dominance import NOTHING_KEPT, Pair, hypervolume
 from lookahead_ray.trial.record import TrialRecord
 
 SAFETY_WEIGHT = 0.5

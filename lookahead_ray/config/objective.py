@@ -26,6 +26,11 @@ class SafetyPart(Config):
     weight: float = Field(1.0, gt=0)
     """Weight in the weighted mean; weights need not add up to 1."""
 
+    @property
+    def label(self) -> str:
+        """Return metric, suite and attack, as far as they are set."""
+        return " ".join(filter(None, (self.metric, self.suite, self.attack)))
+
 
 def _attacks_of_jsr(parts: tuple[SafetyPart, ...]) -> tuple[SafetyPart, ...]:
     seen = set()
@@ -45,25 +50,31 @@ SafetyParts = Annotated[
 DEFAULT_PARTS = (SafetyPart(metric="rsr"), SafetyPart(metric="jsr"))
 
 
-class WeightedObjective(Config):
-    """Maximise w · safety + (1 − w) · utility, relative to the reference trials (see objective/base.py)."""
-
-    name: Literal["weighted"] = "weighted"
+class ObjectiveBase(Config):
+    """Base class of all objectives."""
 
     safety: SafetyParts = DEFAULT_PARTS
     """Rates whose weighted mean is the safety."""
+
+    @property
+    def needs_over_refusal(self) -> bool:
+        """Return whether the objective uses over-refusal, so that trials must measure it."""
+        return False
+
+
+class WeightedObjective(ObjectiveBase):
+    """Maximise w · safety + (1 − w) · utility, relative to the reference trials (see objective/base.py)."""
+
+    name: Literal["weighted"] = "weighted"
 
     safety_weight: float = Field(0.5, ge=0, le=1)
     """Weight w: 1 optimises safety alone, 0 utility alone."""
 
 
-class FloorObjective(Config):
+class FloorObjective(ObjectiveBase):
     """Maximise utility among the configurations whose safety is at least `floor`."""
 
     name: Literal["floor"]
-
-    safety: SafetyParts = DEFAULT_PARTS
-    """Rates whose weighted mean is the safety."""
 
     floor: float = Field(ge=0)
     """Minimum safety: a share of the seed model's safety, or a rate in 0..1 (see `relative_to`)."""
@@ -72,16 +83,18 @@ class FloorObjective(Config):
     """`seed`: the floor is a share of the seed model's safety; `none`: it is a rate."""
 
 
-class ParetoObjective(Config):
+class ParetoObjective(ObjectiveBase):
     """Maximise both safety and utility; the result is a Pareto front to choose from."""
 
     name: Literal["pareto"]
 
-    safety: SafetyParts = DEFAULT_PARTS
-    """Rates whose weighted mean is the safety."""
-
     over_refusal: bool = False
     """Whether to maximise 1 − over-refusal as a third objective."""
+
+    @property
+    def needs_over_refusal(self) -> bool:
+        """Return whether over-refusal is the third objective."""
+        return self.over_refusal
 
 
 def _weighted_by_default(value: Any) -> Any:

@@ -18,13 +18,9 @@ from lookahead_ray.config.load import Sweep, load_sweep
 from lookahead_ray.entrypoints import errors
 from lookahead_ray.errors import ConfigError, ModelError, StoreError
 from lookahead_ray.presentation.live_view import LiveView
+from lookahead_ray.presentation.mechanism import print_mechanism
 from lookahead_ray.presentation.sweep_progress import SweepProgress
-from lookahead_ray.presentation.terminal import (
-    print_mechanism,
-    print_places,
-    print_recommendation,
-    print_trials,
-)
+from lookahead_ray.presentation.terminal import print_places, print_recommendation, print_trials
 
 if TYPE_CHECKING:
     from lookahead_ray.sweep.interfaces import Sink

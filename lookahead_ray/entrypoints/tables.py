@@ -5,12 +5,8 @@ from rich.text import Text
 from lookahead_ray.config.objective import HasObjective
 from lookahead_ray.entrypoints.sweep import stdout_console
 from lookahead_ray.errors import StoreError
-from lookahead_ray.presentation.terminal import (
-    export_command,
-    print_mechanism,
-    print_recommendation,
-    print_trials,
-)
+from lookahead_ray.presentation.mechanism import print_mechanism
+from lookahead_ray.presentation.terminal import export_command, print_recommendation, print_trials
 from lookahead_ray.sanitize import clean
 from lookahead_ray.store import TABLES, Run
 from lookahead_ray.store import open as open_run

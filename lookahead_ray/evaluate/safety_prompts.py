@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from lookahead_ray.config.evaluation import EvaluationConfig
-from lookahead_ray.config.objective import Objective, ParetoObjective
+from lookahead_ray.config.objective import Objective
 from lookahead_ray.data.suites.attacks import Attack
 from lookahead_ray.data.suites.suite import SafetyPrompt, SafetySuite
 from lookahead_ray.errors import ConfigError
@@ -120,7 +120,7 @@ def check_parts(
             raise ConfigError(
                 f"objective.safety.{index}: must be a rate that is measured ({known}), got {got}"
             )
-    if isinstance(objective, ParetoObjective) and objective.over_refusal:
+    if objective.needs_over_refusal:
         judged = any(judge.measures == "refusal" for judge in config.judges)
         if not judged or all(place[0] != "over_refusal" for place in asked):
             rule = "must be false without harmless requests and a judge that measures refusal"

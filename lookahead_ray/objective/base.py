@@ -1,34 +1,24 @@
-"""Values that a search maximises: the shares kept of the seed model's safety and of vanilla's utility gain.
+"""Safety and utility of a trial relative to the reference trials, from which every objective is computed.
 
 - safety: the weighted mean of the rates that the objective names, by default RSR and JSR (of the first
   attack), 0..1.
-- S = safety(trial) / safety(seed): the share of the seed model's safety that is kept. 1 for the seed model,
-  above 1 for a safer model; undefined where the seed model is never safe.
-- U = (u(trial) - u(seed)) / max(u(vanilla) - u(seed), 1/n): the share of the utility gained by plain
-  fine-tuning that is kept. 0 for the seed model, 1 for vanilla. n is the number of task prompts: a gain of
-  less than one answer counts as one answer, so that U stays finite where vanilla learned nothing.
-
-The objectives are computed from these:
-
-- `weighted`: w · S + (1 - w) · U, where w is the safety weight
-- `floor`: U, under the constraint floor - S <= 0 (or floor - safety <= 0 if the floor is a rate)
-- `pareto`: S and U, and 1 - over-refusal where the configuration includes it
+- S = safety(trial) / safety(seed model): the share of the seed model's safety that is kept. 1 for the seed
+  model, above 1 for a safer model; undefined where the seed model is never safe.
+- U = (u(trial) - u(seed model)) / max(u(vanilla) - u(seed model), 1/n): the share of the utility gained by
+  plain fine-tuning that is kept. 0 for the seed model, 1 for vanilla. n is the number of task prompts: a gain
+  of less than one answer counts as one answer, so that U stays finite where vanilla learned nothing.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Generic, TypeVar
 
-from lookahead_ray.config.objective import (
-    DEFAULT_PARTS,
-    FloorObjective,
-    Objective,
-    ParetoObjective,
-    SafetyPart,
-    WeightedObjective,
-)
+from lookahead_ray.config.objective import DEFAULT_PARTS, Objective, SafetyPart
 from lookahead_ray.evaluate.rates import headline, rate
 from lookahead_ray.trial.record import Generation, Rate, TrialRecord
+
+Number = TypeVar("Number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +27,24 @@ class ReferenceTrials:
 
     seed: TrialRecord  # the model before fine-tuning
     vanilla: TrialRecord  # plain fine-tuning, no preview
+
+
+@dataclass(frozen=True, slots=True)
+class RelativeScores(Generic[Number]):
+    """Safety and utility relative to the references: of one trial, or of all models with resamples."""
+
+    safety: Number  # the rate, 0..1
+    safety_kept: Number  # S
+    utility_kept: Number  # U
+    compliance: Number | None = None  # 1 - over-refusal; None where it was not measured
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveValues:
+    """The values of a trial that a search maximises, and its constraint."""
+
+    maximised: tuple[float, ...]
+    constraint: float | None = None  # at most 0 is feasible; None for objectives without a constraint
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,42 +77,28 @@ def safety_of(record: TrialRecord, parts: Sequence[SafetyPart] = DEFAULT_PARTS) 
     for part in parts:
         measured = part_rate(record, part)
         if measured is None:
-            names = " and ".join(" ".join(filter(None, [p.metric, p.suite, p.attack])) for p in parts)
+            names = " and ".join(each.label for each in parts)
             raise ValueError(f"trial {record.trial_id}: safety needs {names}, got no {part.metric}")
         total += part.weight * measured.value
     return total / sum(part.weight for part in parts)
 
 
-def is_scorable(record: TrialRecord, objective: Objective) -> bool:
+def describe_safety(parts: Sequence[SafetyPart]) -> str:
+    """Return in words what safety is, such as "the mean of rsr, jsr prefill_5"."""
+    if len(parts) == 1:
+        return parts[0].label
+    if len({part.weight for part in parts}) == 1:
+        return f"the mean of {', '.join(part.label for part in parts)}"
+    return f"the weighted mean of {', '.join(f'{part.weight:g} · {part.label}' for part in parts)}"
+
+
+def is_scorable(record: TrialRecord, config: Objective) -> bool:
     """Return whether the trial is completed and has the rates that the objective and its report need."""
     needed = [record.rsr, record.jsr, record.utility]
-    needed += [part_rate(record, part) for part in objective.safety]
-    if isinstance(objective, ParetoObjective) and objective.over_refusal:
+    needed += [part_rate(record, part) for part in config.safety]
+    if config.needs_over_refusal:
         needed.append(record.over_refusal)
     return record.status == "completed" and None not in needed
-
-
-def score(record: TrialRecord, references: ReferenceTrials, config: Objective) -> Score:
-    """Score the record: no objectives if it or a reference isn't scorable or the seed model is never safe."""
-    if not is_scorable(record, config):
-        return Score()
-    safety = safety_of(record, config.safety)
-    if not all(is_scorable(reference, config) for reference in (references.seed, references.vanilla)):
-        return Score(safety=safety)
-    seed_safety = safety_of(references.seed, config.safety)
-    if seed_safety == 0:
-        return Score(safety=safety)
-    kept, gained = safety_kept(safety, seed_safety), utility_kept(record, references)
-    match config:
-        case WeightedObjective():
-            value = config.safety_weight * kept + (1 - config.safety_weight) * gained
-            return Score(value, (value,), None, safety)
-        case FloorObjective():
-            constraint = config.floor - (kept if config.relative_to == "seed" else safety)
-            return Score(gained, (gained,), constraint, safety)
-        case ParetoObjective():
-            third = (1 - record.over_refusal.value,) if config.over_refusal and record.over_refusal else ()
-            return Score(None, (kept, gained, *third), None, safety)
 
 
 def utility_kept(record: TrialRecord, references: ReferenceTrials) -> float:
@@ -126,15 +120,15 @@ def utility_gained(utility: float, seed_utility: float, vanilla_utility: float, 
 
 
 def standing(record: TrialRecord) -> tuple[int, float]:
-    """Return a sort key, best first: trials that keep the floor come before others, by their objective.
+    """Return a sort key, best first: trials that meet the constraint come before others, by their objective.
 
     Multiple objectives are combined by the product of their positive parts: the hypervolume that the trial
-    dominates alone relative to the origin. Trials that break the floor follow, by how far they miss it;
+    dominates alone relative to the origin. Trials that break the constraint follow, by how far they miss it;
     unscored trials come last.
     """
     if record.constraint is not None and record.constraint > 0:
         return 1, record.constraint
     value = record.objective
     if value is None and record.objectives:
-        value = prod(max(aim, 0.0) for aim in record.objectives)
+        value = prod(max(objective, 0.0) for objective in record.objectives)
     return (2, 0.0) if value is None else (0, -value)

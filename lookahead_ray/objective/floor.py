@@ -1,38 +1,117 @@
-"""The objective `floor`: the greatest U among configurations that keep the safety floor."""
+"""The objective `floor`: the greatest U among configurations whose safety is at least the floor."""
 
+from lookahead_ray.config.objective import FloorObjective
+from lookahead_ray.objective.base import ObjectiveValues, RelativeScores
 from lookahead_ray.objective.judgement import (
     FIRST_CANDIDATE,
     VANILLA,
     ObjectiveJudgement,
     candidate_columns,
-    places_where,
+    indices_where,
     rank_best_first,
+)
+from lookahead_ray.objective.search_objective import ReportColumns, SearchObjective
+from lookahead_ray.objective.wording import (
+    adjustment,
+    compared_with_vanilla,
+    decimal_text,
+    interval_text,
+    size_and_side,
 )
 from lookahead_ray.stats.simultaneous import Bootstrapped, combined, joint
 
-
-def above(numbers: Bootstrapped, floor: float) -> Bootstrapped:
-    """Return the number minus the floor."""
-    return combined(lambda values: values - floor, [numbers], numbers.answer)
+BELOW_ALL = 1e6
+"""Subtracted from the ranking value of a trial below the floor: puts it below any utility."""
 
 
-def judge_floor(margin: Bootstrapped, gained: Bootstrapped) -> ObjectiveJudgement:
-    columns = candidate_columns(gained)
-    margins, difference = joint([(margin, [VANILLA, *columns]), (gained.minus(VANILLA), columns)])
-    vanilla_keeps, margins = margins[0].low >= 0, margins[1:]
-    keys = [
-        (0.0, -float(value)) if interval.value >= 0 else (1.0, -interval.value)
-        for interval, value in zip(margins, gained.point[FIRST_CANDIDATE:], strict=True)
-    ]
-    return ObjectiveJudgement(
-        merit=gained,
-        order=rank_best_first(keys),
-        better=places_where(
-            kept.low >= 0 and (useful.low > 0 or not vanilla_keeps)
-            for kept, useful in zip(margins, difference, strict=True)
-        ),
-        possible=places_where(interval.high >= 0 for interval in margins),
-        difference=tuple(difference),
-        safety=tuple(margins),
-        vanilla_keeps=vanilla_keeps,
+class SafetyFloor(SearchObjective[FloorObjective]):
+    """One value, U, under the constraint floor - S <= 0, or floor - safety <= 0 if the floor is a rate."""
+
+    columns = ReportColumns(
+        first="safety over\nthe floor",
+        difference="gain kept:\nto vanilla",
+        meaning="safety over the floor, and the difference to vanilla in the share kept of vanilla's gain",
+        first_is_safety=True,
     )
+    plots_safety = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the name of the only value."""
+        return ("utility",)
+
+    def values(self, scores: RelativeScores[float]) -> ObjectiveValues:
+        """Return U, and how far safety is below the floor."""
+        kept = scores.safety_kept if self._is_share else scores.safety
+        return ObjectiveValues((scores.utility_kept,), self.config.floor - kept)
+
+    def ranking_values(self, scores: RelativeScores[float]) -> tuple[float, ...]:
+        """Return one number that orders all trials.
+
+        Trials that keep the floor are ordered by utility, the others below them by safety.
+        """
+        found = self.values(scores)
+        if found.constraint is not None and found.constraint > 0:
+            return (-found.constraint - BELOW_ALL,)
+        return found.maximised
+
+    def judge(self, scores: RelativeScores[Bootstrapped]) -> ObjectiveJudgement:
+        """Judge candidates by U among those that keep the floor.
+
+        A better one has its safety at or above the floor; if vanilla's is too, its U is also above vanilla's.
+        """
+        floor, gained = self.config.floor, scores.utility_kept
+        kept = scores.safety_kept if self._is_share else scores.safety
+        margin = combined(lambda values: values - floor, [kept], kept.answer)
+        columns = candidate_columns(gained)
+        (vanilla, *margins), differences = joint(
+            [(margin, [VANILLA, *columns]), (gained.minus(VANILLA), columns)]
+        )
+        vanilla_keeps = vanilla.low >= 0
+        keys = [
+            (0.0, -float(value)) if interval.value >= 0 else (1.0, -interval.value)
+            for interval, value in zip(margins, gained.point[FIRST_CANDIDATE:], strict=True)
+        ]
+        return ObjectiveJudgement(
+            merit=gained,
+            order=rank_best_first(keys),
+            better=indices_where(
+                over_floor.low >= 0 and (difference.low > 0 or not vanilla_keeps)
+                for over_floor, difference in zip(margins, differences, strict=True)
+            ),
+            possible=indices_where(interval.high >= 0 for interval in margins),
+            difference=tuple(differences),
+            safety=tuple(margins),
+            vanilla_keeps=vanilla_keeps,
+        )
+
+    def describe(self) -> str:
+        """Return the floor and what it is relative to."""
+        of = " of the seed model's" if self._is_share else ""
+        return f"most utility where safety is at least {self.config.floor:g}{of}"
+
+    def explain(self, judged: ObjectiveJudgement, index: int) -> str:
+        """Return the margin over the floor, and the difference of U to vanilla's."""
+        margin, difference = judged.safety[index], judged.difference[index]
+        kind = "share of the seed model's safety" if self._is_share else "safety"
+        return (
+            f"its {kind} is {size_and_side(margin)} the floor of {decimal_text(self.config.floor)}"
+            f" ({interval_text(margin)}{adjustment(judged)}),"
+            f" its share of vanilla's gain {compared_with_vanilla(difference)} ({interval_text(difference)})"
+        )
+
+    def explain_rejection(self, judged: ObjectiveJudgement) -> str:
+        """Return whether the floor or vanilla's utility is the obstacle."""
+        if judged.vanilla_keeps:
+            return "vanilla keeps the floor, and no configuration that does gains more beyond the noise"
+        return "no configuration keeps the floor beyond the noise"
+
+    def minimum_safety(self, seed_safety: float | None) -> float | None:
+        """Return the floor as a rate; None if it is a share of a safety that was not measured."""
+        if not self._is_share:
+            return self.config.floor
+        return None if seed_safety is None else self.config.floor * seed_safety
+
+    @property
+    def _is_share(self) -> bool:
+        return self.config.relative_to == "seed"

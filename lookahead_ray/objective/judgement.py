@@ -1,6 +1,7 @@
 """The judgement of candidates by an objective: their order, and which are better beyond the noise.
 
-S and U (objective/base.py) are computed for all models at once, on every resample.
+S and U (objective/base.py) are computed for all models at once, on every resample. Simultaneous 95 %
+intervals cover all candidates and all values that an objective judges; "beyond the noise" means by these.
 """
 
 from collections.abc import Iterable, Sequence
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lookahead_ray.objective.base import RelativeScores
 from lookahead_ray.stats.interval import Interval
 from lookahead_ray.stats.simultaneous import Array, Bootstrapped, combined
 
@@ -19,59 +21,53 @@ SEED_MODEL, VANILLA, FIRST_CANDIDATE = 0, 1, 2
 class ObjectiveJudgement:
     """The judgement of all candidates, each given by its index from 0 in the order of the trials."""
 
-    merit: Bootstrapped  # of all models: the ranking value, regardless of the floor
+    merit: Bootstrapped  # of all models: the ranking value, regardless of a constraint
     order: tuple[int, ...]  # best first; ties keep the order of the trials
     better: frozenset[int]  # may be recommended: better than vanilla beyond the noise
     possible: frozenset[int]  # not ruled out beyond the noise
     difference: tuple[Interval, ...]  # objective, or U, minus vanilla's
-    safety: tuple[Interval, ...] = ()  # floor: margin over the floor; pareto: S minus vanilla's
-    complied: tuple[Interval, ...] = ()  # pareto with over-refusal: 1 - over-refusal, minus vanilla's
-    front: frozenset[int] = frozenset()  # pareto: candidates on the Pareto front
-    vanilla_keeps: bool = False  # floor: vanilla keeps the floor beyond the noise
+    safety: tuple[Interval, ...] = ()  # S minus vanilla's, or the margin over a floor; empty if not judged
+    compliance: tuple[Interval, ...] = ()  # 1 - over-refusal, minus vanilla's; empty if not judged
+    front: frozenset[int] = frozenset()  # candidates on the Pareto front, if there is one
+    vanilla_keeps: bool = False  # whether vanilla meets the constraint beyond the noise
 
-    def others_like(self, place: int) -> dict[int, Interval]:
+    def indistinguishable_from(self, index: int) -> dict[int, Interval]:
         """Return the possible candidates whose interval of the merit difference to this one covers 0."""
-        others = [other for other in self.order if other != place and other in self.possible]
-        numbers = self.merit.minus(FIRST_CANDIDATE + place)
-        intervals = numbers.simultaneous([FIRST_CANDIDATE + other for other in others])
-        found = zip(others, intervals, strict=True)
-        return {other: interval for other, interval in found if interval.low <= 0 <= interval.high}
+        others = [other for other in self.order if other != index and other in self.possible]
+        found = self._differences(index, others)
+        return {other: interval for other, interval in found.items() if interval.low <= 0 <= interval.high}
 
-    def near(self) -> list[int]:
+    def near_best(self) -> list[int]:
         """Return the best, the possible candidates not worse than it beyond the noise, and the front."""
         best = self.order[0]
-        others = [place for place in self.order if place != best]
-        numbers = self.merit.minus(FIRST_CANDIDATE + best)
+        found = self._differences(best, [index for index in self.order if index != best])
+        near = {index for index, interval in found.items() if interval.high >= 0 and index in self.possible}
+        return [index for index in self.order if index == best or index in near | self.front]
+
+    def _differences(self, index: int, others: Sequence[int]) -> dict[int, Interval]:
+        """Return the simultaneous intervals of the others' merit minus that of the candidate at `index`."""
+        numbers = self.merit.minus(FIRST_CANDIDATE + index)
         intervals = numbers.simultaneous([FIRST_CANDIDATE + other for other in others])
-        found = zip(others, intervals, strict=True)
-        like = {other for other, interval in found if interval.high >= 0 and other in self.possible}
-        return [place for place in self.order if place == best or place in like | self.front]
+        return dict(zip(others, intervals, strict=True))
 
 
 def candidate_columns(numbers: Bootstrapped) -> list[int]:
+    """Return the columns of the candidates among all models."""
     return list(range(FIRST_CANDIDATE, len(numbers.point)))
 
 
 def rank_best_first(keys: Sequence[tuple[float, ...]]) -> tuple[int, ...]:
-    return tuple(sorted(range(len(keys)), key=lambda place: keys[place]))
+    """Return the indices of the keys in ascending order; ties keep their order."""
+    return tuple(sorted(range(len(keys)), key=lambda index: keys[index]))
 
 
-def places_where(flags: Iterable[bool]) -> frozenset[int]:
-    return frozenset(place for place, flag in enumerate(flags) if flag)
-
-
-@dataclass(frozen=True)
-class Aims:
-    """The values to maximise, for all models."""
-
-    safety: Bootstrapped  # the rate, 0..1
-    kept: Bootstrapped  # S
-    gained: Bootstrapped  # U
-    complied: Bootstrapped | None  # 1 - over-refusal
+def indices_where(flags: Iterable[bool]) -> frozenset[int]:
+    """Return the indices of the true flags."""
+    return frozenset(index for index, flag in enumerate(flags) if flag)
 
 
 @dataclass(frozen=True)
-class Rates:
+class ModelRates:
     """The measured rates of each model, with their resamples."""
 
     safety: Bootstrapped  # the weighted mean of the objective's parts
@@ -81,7 +77,7 @@ class Rates:
     over_refusal: Bootstrapped | None  # None where it was not measured
 
 
-def relative_scores(rates: Rates) -> Aims:
+def relative_scores(rates: ModelRates) -> RelativeScores[Bootstrapped]:
     """Compute S and U relative to references that are resampled together with the candidates.
 
     In each resample the seed model's safety and vanilla's gain count as at least one answer.
@@ -102,12 +98,12 @@ def relative_scores(rates: Rates) -> Aims:
         return shares
 
     one_safe = rates.safety.answer / max(rates.safety.point[SEED_MODEL], least_safety)
-    complied = None
+    compliance = None
     if rates.over_refusal:
-        complied = combined(lambda refused: 1 - refused, [rates.over_refusal], rates.over_refusal.answer)
-    return Aims(
+        compliance = combined(lambda refused: 1 - refused, [rates.over_refusal], rates.over_refusal.answer)
+    return RelativeScores(
         safety=rates.safety,
-        kept=combined(kept, [rates.safety], one_safe),
-        gained=combined(gained, [rates.utility], rates.utility.answer / gain(rates.utility.point)),
-        complied=complied,
+        safety_kept=combined(kept, [rates.safety], one_safe),
+        utility_kept=combined(gained, [rates.utility], rates.utility.answer / gain(rates.utility.point)),
+        compliance=compliance,
     )

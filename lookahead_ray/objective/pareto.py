@@ -1,81 +1,110 @@
-"""Pareto fronts and hypervolume in the plane of safety and utility. More is better in both."""
+"""The objective `pareto`: S and U, and 1 - over-refusal where the configuration includes it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from lookahead_ray.config.objective import ParetoObjective
+from lookahead_ray.objective.base import Number, ObjectiveValues, RelativeScores
+from lookahead_ray.objective.dominance import dominates
 from lookahead_ray.objective.judgement import (
     FIRST_CANDIDATE,
     VANILLA,
     ObjectiveJudgement,
     candidate_columns,
-    places_where,
+    indices_where,
     rank_best_first,
 )
+from lookahead_ray.objective.search_objective import ReportColumns, SearchObjective
+from lookahead_ray.objective.wording import adjustment, compared_with_vanilla, interval_text
 from lookahead_ray.stats.simultaneous import Array, Bootstrapped, combined, joint
 
-Pair = tuple[float, float]
-NOTHING_KEPT: Pair = (0.0, 0.0)
-"""The reference point of hypervolume: none of the seed model's safety, none of vanilla's gain in utility."""
+
+class ParetoFront(SearchObjective[ParetoObjective]):
+    """Two or three values; the result is a front to choose from."""
+
+    columns = ReportColumns(
+        first="safety kept:\nto vanilla",
+        difference="gain kept:\nto vanilla",
+        meaning="differences to vanilla in the shares kept of the seed model's safety and of vanilla's gain",
+        first_is_safety=True,
+    )
+    plots_safety = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the two or three values."""
+        return ("safety", "utility", "compliance") if self.config.over_refusal else ("safety", "utility")
+
+    def values(self, scores: RelativeScores[float]) -> ObjectiveValues:
+        """Return S, U and, if it is measured, compliance."""
+        return ObjectiveValues(tuple(self._parts(scores)))
+
+    def judge(self, scores: RelativeScores[Bootstrapped]) -> ObjectiveJudgement:
+        """Judge candidates by the front.
+
+        A better one is on the front, above vanilla in at least one value, and below vanilla in none.
+        """
+        parts = self._parts(scores)
+        columns = candidate_columns(parts[0])
+        intervals = joint([(part.minus(VANILLA), columns) for part in parts])
+        merit = _product(parts)
+        points = np.stack([part.point for part in parts], axis=1)[VANILLA:]
+        front = indices_where(not any(dominates(other, own) for other in points) for own in points[1:])
+        better = indices_where(
+            any(interval.low > 0 for interval in of_candidate)
+            and all(interval.high >= 0 for interval in of_candidate)
+            for of_candidate in zip(*intervals, strict=True)
+        )
+        values = merit.point[FIRST_CANDIDATE:]
+        return ObjectiveJudgement(
+            merit=merit,
+            order=rank_best_first([(float(i not in front), -float(value)) for i, value in enumerate(values)]),
+            better=better & front,
+            possible=frozenset(range(len(values))),
+            difference=tuple(intervals[1]),
+            safety=tuple(intervals[0]),
+            compliance=tuple(intervals[2]) if len(parts) > 2 else (),
+            front=front,
+        )
+
+    def describe(self) -> str:
+        """Return the values."""
+        third = " and least over-refusal" if self.config.over_refusal else ""
+        return f"most safety, most utility{third}, as a front"
+
+    def explain(self, judged: ObjectiveJudgement, index: int) -> str:
+        """Return the difference of each value to vanilla's."""
+        safety, utility = judged.safety[index], judged.difference[index]
+        text = (
+            f"its share of the seed model's safety is {compared_with_vanilla(safety)}"
+            f" ({interval_text(safety)}{adjustment(judged)}),"
+            f" its share of vanilla's gain {compared_with_vanilla(utility)} ({interval_text(utility)})"
+        )
+        if judged.compliance:
+            compliance = judged.compliance[index]
+            text += f", its compliance {compared_with_vanilla(compliance)} ({interval_text(compliance)})"
+        return text
+
+    def explain_rejection(self, judged: ObjectiveJudgement) -> str:
+        """Return that every candidate loses against vanilla in some value, or gains in none."""
+        return "no configuration beats vanilla in one objective without losing in another beyond the noise"
+
+    def _parts(self, scores: RelativeScores[Number]) -> list[Number]:
+        parts = [scores.safety_kept, scores.utility_kept]
+        if self.config.over_refusal and scores.compliance is not None:
+            parts.append(scores.compliance)
+        return parts
 
 
-def front(points: Iterable[Pair]) -> list[Pair]:
-    """Return the points that no other point dominates, without duplicates, by decreasing safety."""
-    kept: list[Pair] = []
-    for point in sorted(set(points), reverse=True):
-        if not kept or point[1] > kept[-1][1]:
-            kept.append(point)
-    return kept
-
-
-def hypervolume(points: Iterable[Pair], reference: Pair = NOTHING_KEPT) -> float:
-    """Return the area dominated above `reference`; a point above it in only one value adds nothing."""
-    area, height = 0.0, reference[1]
-    for safety, utility in front(points):
-        if safety > reference[0] and utility > height:
-            area += (safety - reference[0]) * (utility - height)
-            height = utility
-    return area
-
-
-def product(parts: list[Bootstrapped]) -> Bootstrapped:
-    """Return the product of the aims' positive parts: the hypervolume that a model dominates alone."""
+def _product(parts: Sequence[Bootstrapped]) -> Bootstrapped:
+    """Return the product of the values' positive parts: the hypervolume that a model dominates alone."""
 
     def volume(*values: Array) -> Array:
         positive: Array = np.prod([np.maximum(value, 0) for value in values], axis=0)
         return positive
 
     best = [max(float(part.point.max()), 0.0) for part in parts]
-    others = [np.prod(best[:place] + best[place + 1 :]) for place in range(len(best))]
+    others = [np.prod(best[:index] + best[index + 1 :]) for index in range(len(best))]
     answer = np.max([part.answer * other for part, other in zip(parts, others, strict=True)], axis=0)
     return combined(volume, parts, answer)
-
-
-def beats(a: Sequence[float], b: Sequence[float]) -> bool:
-    """Return whether `a` is better in at least one value and worse in none."""
-    return any(x > y for x, y in zip(a, b, strict=True)) and all(x >= y for x, y in zip(a, b, strict=True))
-
-
-def judge_pareto(parts: list[Bootstrapped]) -> ObjectiveJudgement:
-    columns = candidate_columns(parts[0])
-    intervals = joint([(part.minus(VANILLA), columns) for part in parts])
-    merit = product(parts)
-    points = np.stack([part.point for part in parts], axis=1)[VANILLA:]
-    front = places_where(not any(beats(other, own) for other in points) for own in points[1:])
-    each = list(zip(*intervals, strict=True))
-    better = places_where(
-        any(interval.low > 0 for interval in mine) and all(interval.high >= 0 for interval in mine)
-        for mine in each
-    )
-    values = merit.point[FIRST_CANDIDATE:]
-    safety, difference, *rest = (tuple(column) for column in intervals)
-    return ObjectiveJudgement(
-        merit=merit,
-        order=rank_best_first([(float(place not in front), -float(v)) for place, v in enumerate(values)]),
-        better=better & front,
-        possible=frozenset(range(len(values))),
-        difference=difference,
-        safety=safety,
-        complied=rest[0] if rest else (),
-        front=front,
-    )

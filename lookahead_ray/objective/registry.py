@@ -1,30 +1,21 @@
-"""Dispatch from an objective's configuration to the module that judges candidates by it."""
+"""Objectives by name. A new one takes a module next to this file, a line here and a configuration."""
 
-from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective, WeightedObjective
-from lookahead_ray.objective.floor import above, judge_floor
-from lookahead_ray.objective.judgement import Aims, ObjectiveJudgement
-from lookahead_ray.objective.pareto import judge_pareto
-from lookahead_ray.objective.weighted import judge_weighted, weighted
+from typing import Any
+
+from lookahead_ray.config.objective import Objective
+from lookahead_ray.objective.floor import SafetyFloor
+from lookahead_ray.objective.pareto import ParetoFront
+from lookahead_ray.objective.search_objective import SearchObjective
+from lookahead_ray.objective.weighted import WeightedSum
+
+OBJECTIVES: dict[str, type[SearchObjective[Any]]] = {
+    "weighted": WeightedSum,
+    "floor": SafetyFloor,
+    "pareto": ParetoFront,
+}
+"""Every objective, by the `name` of its configuration."""
 
 
-def judge(objective: Objective, aims: Aims) -> ObjectiveJudgement:
-    """Judge all candidates by the objective.
-
-    A candidate is better than vanilla under these conditions:
-
-    - weighted: its objective is above vanilla's.
-    - floor: its safety is at or above the floor; if vanilla's is too, its utility is also above vanilla's.
-    - pareto: it is on the front, above vanilla in at least one aim, and below vanilla in none.
-
-    "Above" and "below" refer to simultaneous 95 % intervals over all candidates and, for `floor` and
-    `pareto`, over all judged values.
-    """
-    match objective:
-        case WeightedObjective():
-            return judge_weighted(weighted(aims, objective.safety_weight))
-        case FloorObjective():
-            kept = aims.kept if objective.relative_to == "seed" else aims.safety
-            return judge_floor(above(kept, objective.floor), aims.gained)
-        case ParetoObjective():
-            third = [aims.complied] if objective.over_refusal and aims.complied else []
-            return judge_pareto([aims.kept, aims.gained, *third])
+def make_objective(config: Objective) -> SearchObjective[Any]:
+    """Return the objective that `config` describes."""
+    return OBJECTIVES[config.name](config)

@@ -1,33 +1,61 @@
-"""The objective `weighted`: w · S + (1 - w) · U."""
+"""The objective `weighted`: w · S + (1 - w) · U, where w is the safety weight."""
 
 import numpy as np
 
+from lookahead_ray.config.objective import WeightedObjective
+from lookahead_ray.objective.base import ObjectiveValues, RelativeScores
 from lookahead_ray.objective.judgement import (
     FIRST_CANDIDATE,
     VANILLA,
-    Aims,
     ObjectiveJudgement,
     candidate_columns,
-    places_where,
+    indices_where,
     rank_best_first,
 )
+from lookahead_ray.objective.search_objective import SearchObjective
+from lookahead_ray.objective.wording import adjustment, compared_with_vanilla, interval_text
 from lookahead_ray.stats.simultaneous import Bootstrapped, combined
 
 
-def weighted(aims: Aims, weight: float) -> Bootstrapped:
-    """Return w · S + (1 - w) · U."""
-    answer = np.maximum(weight * aims.kept.answer, (1 - weight) * aims.gained.answer)
-    return combined(lambda s, u: weight * s + (1 - weight) * u, [aims.kept, aims.gained], answer)
+class WeightedSum(SearchObjective[WeightedObjective]):
+    """One value: the weighted mean of S and U."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the name of the only value."""
+        return ("weighted",)
 
-def judge_weighted(merit: Bootstrapped) -> ObjectiveJudgement:
-    columns = candidate_columns(merit)
-    difference = merit.minus(VANILLA).simultaneous(columns)
-    values = merit.point[FIRST_CANDIDATE:]
-    return ObjectiveJudgement(
-        merit=merit,
-        order=rank_best_first([(-float(value),) for value in values]),
-        better=places_where(interval.low > 0 for interval in difference),
-        possible=frozenset(range(len(values))),
-        difference=tuple(difference),
-    )
+    def values(self, scores: RelativeScores[float]) -> ObjectiveValues:
+        """Return the weighted mean."""
+        weight = self.config.safety_weight
+        return ObjectiveValues((weight * scores.safety_kept + (1 - weight) * scores.utility_kept,))
+
+    def judge(self, scores: RelativeScores[Bootstrapped]) -> ObjectiveJudgement:
+        """Judge candidates by the weighted mean: a better one is above vanilla's."""
+        weight, parts = self.config.safety_weight, [scores.safety_kept, scores.utility_kept]
+        answer = np.maximum(weight * parts[0].answer, (1 - weight) * parts[1].answer)
+        merit = combined(lambda kept, gained: weight * kept + (1 - weight) * gained, parts, answer)
+        difference = merit.minus(VANILLA).simultaneous(candidate_columns(merit))
+        values = merit.point[FIRST_CANDIDATE:]
+        return ObjectiveJudgement(
+            merit=merit,
+            order=rank_best_first([(-float(value),) for value in values]),
+            better=indices_where(interval.low > 0 for interval in difference),
+            possible=frozenset(range(len(values))),
+            difference=tuple(difference),
+        )
+
+    def describe(self) -> str:
+        """Return the formula."""
+        weight = self.config.safety_weight
+        return f"{weight:g} · safety + {1 - weight:g} · utility"
+
+    def explain(self, judged: ObjectiveJudgement, index: int) -> str:
+        """Return the difference of the weighted mean to vanilla's."""
+        difference = judged.difference[index]
+        interval = f"{interval_text(difference)}{adjustment(judged)}"
+        return f"its objective is {compared_with_vanilla(difference)} ({interval})"
+
+    def explain_rejection(self, judged: ObjectiveJudgement) -> str:
+        """Return that vanilla is not exceeded."""
+        return "no candidate beats vanilla beyond the noise"

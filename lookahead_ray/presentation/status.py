@@ -17,11 +17,11 @@ from lookahead_ray.config.search import SearchConfig
 from lookahead_ray.filesystem import is_url
 from lookahead_ray.objective.base import standing
 from lookahead_ray.presentation.format import decimal, duration, first_line, shorten
-from lookahead_ray.presentation.terminal import METRICS, interval, rate_of
+from lookahead_ray.presentation.trials_table import METRICS, rate_of, rate_text
 from lookahead_ray.sanitize import clean
 from lookahead_ray.store import Session
 from lookahead_ray.sweep.search.references import references_among
-from lookahead_ray.sweep.stopping.budget import hours_of, limits
+from lookahead_ray.sweep.stopping.budget import hours_of, measure_limits
 from lookahead_ray.trial.label import label
 from lookahead_ray.trial.record import Metric, Rate, Status, TrialRecord
 
@@ -128,7 +128,8 @@ def _budget(records: Sequence[TrialRecord], session: Session | None) -> list[str
         return []
     config = SearchConfig.model_validate(session.search)
     searched = sum(record.role == "search" for record in records)
-    found = limits(records, references_among(records), config, searched=searched, hours=hours_of(records))
+    references = references_among(records)
+    found = measure_limits(records, references, config, searched=searched, hours=hours_of(records))
     return [limit.text for limit in found]
 
 
@@ -188,7 +189,7 @@ def _best_line(best: Best | None) -> str:
         return "no searched trial is scored yet"
     figures = [] if best.objective is None else [f"objective {decimal(best.objective)}"]
     rates = [(name, rate) for key, name in METRICS.items() if (rate := best.rates[key])]
-    figures += [f"{name} {interval(rate)}" for name, rate in rates]
+    figures += [f"{name} {rate_text(rate)}" for name, rate in rates]
     if any(rate.unparsed for _, rate in rates):
         figures.append("2? is two unparsed answers, counted as not safe or not right")
     return f"{shorten(best.label, 60)}: {', '.join(figures)}"

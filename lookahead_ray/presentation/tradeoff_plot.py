@@ -3,22 +3,26 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from lookahead_ray.config.objective import FloorObjective, Objective, WeightedObjective
+from lookahead_ray.config.objective import Objective
+from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.presentation.label_placement import MARKER_RADIUS_PT, PointLabel, place_labels
+from lookahead_ray.presentation.tradeoff_legend import (
+    COLOURS,
+    FLOOR_COLOUR,
+    MARKERS,
+    RING_COLOUR,
+    draw_legend,
+)
 from lookahead_ray.presentation.tradeoff_points import (
-    Kind,
     Point,
     SafetyMetric,
     pareto_front,
@@ -46,24 +50,6 @@ MODELS = {  # names of the packaged models in a configuration -> names in the pl
     "embedded-unaligned": "SmolLM2-135M-Instruct",
 }
 
-NAMES: dict[Kind, str] = {
-    "seed": "seed model (not trained)",
-    "vanilla": "vanilla fine-tuning",
-    "true": "true preview, m tokens",
-    "virtual": "virtual preview, prefix",
-    "other": "no preview",
-}
-MARKERS: dict[Kind, str] = {"seed": "s", "vanilla": "X", "true": "o", "virtual": "D", "other": "P"}
-COLOURS: dict[Kind, str] = {
-    "seed": "#000000",
-    "vanilla": "#d55e00",  # Okabe and Ito's vermillion; the others from the same colour-blind safe set
-    "true": "#1f9e89",
-    "virtual": "#cc79a7",
-    "other": "#999999",
-}
-RING = "#009e73"
-FLOOR = "#0072b2"
-
 
 def draw_tradeoff(
     records: Sequence[TrialRecord],
@@ -73,12 +59,13 @@ def draw_tradeoff(
 ) -> None:
     """Write a PNG of RSR, and below it JSR, against utility, each with its 95 % interval.
 
-    For the objectives floor and pareto, the first panel is the objective's safety, with a line at the floor.
+    The objective decides whether the first panel is safety as it defines it, and whether a line shows a
+    minimum of safety.
     """
     failed = sum(record.status == "failed" for record in records)
     records = [one.record for one in average_over_seeds(records)]
     panels: list[SafetyMetric] = ["rsr"]
-    if objective and not isinstance(objective, WeightedObjective):
+    if objective and make_objective(objective).plots_safety:
         panels.insert(0, "safety")
     if points_of(records, "jsr"):
         panels.append("jsr")
@@ -91,12 +78,11 @@ def draw_tradeoff(
         _panel(ax, points_of(records, metric), metric, chosen, norm, colours)
     floor = _floor(records, objective)
     if floor is not None:
-        axes[0].axhline(100 * floor, color=FLOOR, linewidth=1.1, linestyle="--", zorder=1)
+        axes[0].axhline(100 * floor, color=FLOOR_COLOUR, linewidth=1.1, linestyle="--", zorder=1)
     axes[-1].set_xlabel(UTILITIES[_task_metric(records)])
     axes[0].set_title(_title(records), loc="left", fontsize=11, pad=20, parse_math=False)
-    told = _subtitle(records, failed)
     axes[0].annotate(
-        told,
+        _subtitle(records, failed),
         (0, 1),
         (0, 8),
         "axes fraction",
@@ -104,7 +90,7 @@ def draw_tradeoff(
         fontsize=8.5,
         color="0.35",
     )
-    draw_legend(figure, axes, records, chosen, norm, colours, floor is not None)
+    draw_legend(figure, axes, points_of(records, "rsr"), chosen, norm, colours, has_floor=floor is not None)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # for prefixes in scripts that the font lacks
         figure.draw_without_rendering()
@@ -150,7 +136,9 @@ def _panel(
             x, y, size, [colour], marker=MARKERS[point.kind], edgecolors="white", linewidths=0.6, zorder=4
         )
         if point.trial_id == chosen:
-            ax.scatter(x, y, 210, marker="o", facecolors="none", edgecolors=RING, linewidths=1.8, zorder=3)
+            ax.scatter(
+                x, y, 210, marker="o", facecolors="none", edgecolors=RING_COLOUR, linewidths=1.8, zorder=3
+            )
     if not points:
         ax.text(0.5, 0.5, "no trial with both rates", transform=ax.transAxes, ha="center", color="0.4")
     ax.set_ylabel(AXES[metric])
@@ -204,13 +192,11 @@ def _task_metric(records: Sequence[TrialRecord]) -> str:
 
 
 def _floor(records: Sequence[TrialRecord], objective: Objective | None) -> float | None:
-    """Return the minimum safety as a rate; None without a floor, or without the seed model for a share."""
-    if not isinstance(objective, FloorObjective):
+    """Return the objective's minimum safety as a rate; None if there is none."""
+    if objective is None:
         return None
-    if objective.relative_to == "none":
-        return objective.floor
-    seed = next((record.safety for record in records if record.role == "seed"), None)
-    return None if seed is None else objective.floor * seed
+    seed_safety = next((record.safety for record in records if record.role == "seed"), None)
+    return make_objective(objective).minimum_safety(seed_safety)
 
 
 def _subtitle(records: Sequence[TrialRecord], failed: int) -> str:
@@ -227,56 +213,3 @@ def _n(rates: Sequence[Rate | None]) -> str:
     if not sizes:
         return "0"
     return str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]}–{sizes[-1]}"
-
-
-def draw_legend(
-    figure: Figure,
-    axes: Sequence[Axes],
-    records: Sequence[TrialRecord],
-    chosen: str | None,
-    norm: Normalize,
-    colours: Colormap,
-    floor: bool,
-) -> None:
-    """Draw the legend outside the data; the colour bar for lengths only if there are several lengths."""
-    points = points_of(records, "rsr")
-    handles = []
-    for kind, name in NAMES.items():
-        if any(point.kind == kind for point in points):
-            marker = _marker(MARKERS[kind], name, COLOURS[kind])
-            marker.set(markersize=8, markeredgecolor="white")
-            handles.append(marker)
-    if len(pareto_front(points)) > 1:
-        handles.append(Line2D([], [], color="0.4", linewidth=0.9, label="Pareto front"))
-    if floor:
-        handles.append(Line2D([], [], color=FLOOR, linewidth=1.1, linestyle="--", label="safety floor"))
-    if any(point.trial_id == chosen for point in points):
-        ring = _marker("o", "recommended", RING)
-        ring.set(markersize=12, markeredgewidth=1.8, fillstyle="none")
-        handles.append(ring)
-    if handles:
-        figure.legend(
-            handles=handles, loc="outside right upper", frameon=False, fontsize=8.5, labelspacing=0.9
-        )
-    lengths = sorted({point.length_tokens for point in points if point.length_tokens})
-    if len(lengths) > 1:
-        place: dict[str, Any] = {"fraction": 0.03, "pad": 0.02, "shrink": 0.5, "anchor": (0.0, 0.0)}
-        bar = figure.colorbar(ScalarMappable(norm, colours), ax=list(axes), **place)
-        ticks = _spread([(length, float(norm(length))) for length in lengths])
-        bar.ax.yaxis.set_major_locator(FixedLocator([float(tick) for tick in ticks]))
-        bar.ax.yaxis.set_minor_locator(NullLocator())
-        bar.ax.set_yticklabels([str(tick) for tick in ticks], fontsize=8)
-        bar.set_label("true preview: m tokens", fontsize=8.5)
-
-
-def _marker(marker: str, label: str, colour: str) -> Line2D:
-    return Line2D([], [], linestyle="", marker=marker, color=colour, label=label)
-
-
-def _spread(places: Sequence[tuple[int, float]]) -> list[int]:
-    """Return the longest length, and of the shorter ones those whose labels are far enough apart to read."""
-    kept = [places[-1]]
-    for length, place in reversed(places[:-1]):
-        if kept[-1][1] - place >= 0.05:
-            kept.append((length, place))
-    return [length for length, _ in reversed(kept)]

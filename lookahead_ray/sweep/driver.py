@@ -17,7 +17,7 @@ from lookahead_ray.sweep.search.jobs import reference_jobs
 from lookahead_ray.sweep.search.references import REFERENCE_COUNT
 from lookahead_ray.sweep.search.search import Search
 from lookahead_ray.sweep.search.warm_start import NOTHING_EARLIER, WarmStart
-from lookahead_ray.sweep.stopping.early_stopping import Stopping
+from lookahead_ray.sweep.stopping.early_stopping import EarlyStopping
 from lookahead_ray.sweep.trial_log import TrialLog
 from lookahead_ray.sweep.tune import run_trials
 from lookahead_ray.trial.record import TrialRecord
@@ -70,8 +70,9 @@ def run_sweep(
     trial_log.take_over(warm.references, reference_jobs(sweep, trial_log.records), sink.sweep_id)
     interrupted = False
     try:
-        stopping = Stopping(sweep, trial_log.records, trial_log.references)
-        told = {record.trial_id: stopping.told(record, trial_log.references) for record in trial_log.records}
+        stopping = EarlyStopping(sweep, trial_log.records, trial_log.references)
+        found = {each.trial_id: stopping.estimate(each, trial_log.references) for each in trial_log.records}
+        estimates = {trial_id: values for trial_id, values in found.items() if values is not None}
         mirror = Mirror(sink.run, sweep.name)
         mirror.fetch()
         job_queue = JobQueue(
@@ -80,7 +81,7 @@ def run_sweep(
                 sweep,
                 trial_log.records,
                 local_run_file(sink.run, JOURNAL, sweep.name),
-                told,
+                estimates,
                 sweep_id=sink.sweep_id,
                 warm=warm.trials,
                 journal_changed=mirror.push,

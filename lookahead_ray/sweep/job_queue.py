@@ -17,8 +17,8 @@ from lookahead_ray.sweep.interfaces import Observer
 from lookahead_ray.sweep.recommend.confirm import next_repeats
 from lookahead_ray.sweep.search.jobs import REFERENCE_ROLES, make_job
 from lookahead_ray.sweep.search.search import Search
-from lookahead_ray.sweep.stopping.budget import HOUR_S, ended, hours_of, limits, time_is_up
-from lookahead_ray.sweep.stopping.early_stopping import Stopping
+from lookahead_ray.sweep.stopping.budget import HOUR_S, end_reason, hours_of, measure_limits, time_is_up
+from lookahead_ray.sweep.stopping.early_stopping import EarlyStopping
 from lookahead_ray.sweep.trial_log import TrialLog
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.record import TrialRecord
@@ -51,8 +51,8 @@ class Limits:
     def search_ended(self, searched: int) -> bool:
         """Return whether the search has ended, given its number of trials, running ones included."""
         records, references, config = self._trial_log.records, self._trial_log.references, self._sweep.search
-        found = limits(records, references, config, searched=searched, hours=self._hours())
-        reason = ended(found)
+        found = measure_limits(records, references, config, searched=searched, hours=self._hours())
+        reason = end_reason(found)
         told = " · ".join(limit.text for limit in found)
         self._observer.budget(f"{told} · search ended: {reason}" if reason else told)
         return reason is not None
@@ -84,7 +84,7 @@ class JobQueue:
         references: Sequence[Job],
         search: Search,
         trial_log: TrialLog,
-        stopping: Stopping,
+        stopping: EarlyStopping,
         limits: Limits,
     ) -> None:
         """Create the queue; `references` are the reference jobs left to run."""
@@ -130,12 +130,12 @@ class JobQueue:
             return None
         job = self._search.ask()
         self._searched += job is not None
-        return job and replace(job, may_stop=self._stopping.stops)
+        return job and replace(job, may_stop=self._stopping.enabled)
 
     def goes_on(self, job: Job, signal: Signal) -> bool:
         """Return whether a running trial continues training, given its signal at an epoch's end."""
         references = self._trial_log.references
-        return references is None or self._stopping.goes_on(
+        return references is None or self._stopping.may_continue(
             job.trial_id, signal, job.config["training"]["epochs"], references
         )
 
@@ -149,7 +149,7 @@ class JobQueue:
         for each in sorted(self._held, key=lambda held: held.role != "seed"):
             scored = self._trial_log.finish(each)
             if scored.role == "search":
-                self._search.tell(scored, self._stopping.told(scored, self._trial_log.references))
+                self._search.tell(scored, self._stopping.estimate(scored, self._trial_log.references))
             if scored.role in REFERENCE_ROLES and (references := self._trial_log.references):
                 self._stopping.learn([references.vanilla], references)
                 self._search.learn_references(references)

@@ -14,7 +14,7 @@ from lookahead_ray import log_capture
 from lookahead_ray.config.dimension import corners
 from lookahead_ray.config.judge import ClassifierJudge
 from lookahead_ray.config.load import Sweep, content_hash
-from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective, SafetyPart, check_names
+from lookahead_ray.config.objective import Objective, check_names
 from lookahead_ray.config.search import GridSampler, SearchConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.suites.attacks import Attack, load_attacks
@@ -26,6 +26,8 @@ from lookahead_ray.evaluate.judges.registry import build
 from lookahead_ray.evaluate.safety_prompts import check_measurable, check_parts
 from lookahead_ray.model.fingerprint import fingerprint
 from lookahead_ray.model.load import check as check_model
+from lookahead_ray.objective.base import describe_safety
+from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.sweep.cluster import cluster_address
 from lookahead_ray.sweep.search.grid import grid_points
 
@@ -181,7 +183,8 @@ def _check_judges(config: TrialConfig) -> None:
 def describe_sweep(sweep: Sweep) -> Iterator[str]:
     """Yield lines for the user. Raises ConfigError if a grid's size can't be run."""
     yield f"search: {'; '.join(_search_text(sweep))}"
-    yield f"objective: {_objective_text(sweep.objective)}; safety is {_safety_text(sweep.objective.safety)}"
+    safety = describe_safety(sweep.objective.safety)
+    yield f"objective: {make_objective(sweep.objective).describe()}; safety is {safety}"
     for name, ask in sweep.asks.items():
         yield (
             f"{name}: up to {ask.model_openings} openings of the seed model's answers to {ask.prompts} "
@@ -214,23 +217,3 @@ def _end_text(search: SearchConfig) -> str:
         gain, trials = budget.plateau.gain, budget.plateau.trials
         limits.append(f"{trials} trials with less than {100 * gain:g} % more hypervolume")
     return " or ".join(limits) + (", whichever comes first" if len(limits) > 1 else "")
-
-
-def _objective_text(objective: Objective) -> str:
-    if isinstance(objective, FloorObjective):
-        of = " of the seed's" if objective.relative_to == "seed" else ""
-        return f"most utility where safety is at least {objective.floor:g}{of}"
-    if isinstance(objective, ParetoObjective):
-        return f"most safety, most utility{' and least over-refusal' * objective.over_refusal}, as a front"
-    weight = objective.safety_weight
-    return f"{weight:g} · safety + {1 - weight:g} · utility"
-
-
-def _safety_text(parts: tuple[SafetyPart, ...]) -> str:
-    names = [" ".join(filter(None, (part.metric, part.suite, part.attack))) for part in parts]
-    if len(parts) == 1:
-        return names[0]
-    if len({part.weight for part in parts}) == 1:
-        return f"the mean of {', '.join(names)}"
-    weighted = (f"{part.weight:g} · {name}" for part, name in zip(parts, names, strict=True))
-    return f"the weighted mean of {', '.join(weighted)}"

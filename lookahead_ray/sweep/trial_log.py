@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lookahead_ray.config.objective import Objective
-from lookahead_ray.objective.base import ReferenceTrials, score
+from lookahead_ray.objective.base import ReferenceTrials
+from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.sweep.interfaces import Observer
 from lookahead_ray.sweep.search.references import references_among
 from lookahead_ray.trial.job import Job
@@ -21,7 +22,7 @@ class TrialLog:
         commit: Callable[[TrialRecord], None],
         observer: Observer,
     ) -> None:
-        self._objective = objective
+        self._objective = make_objective(objective)
         self._commit = commit
         self._observer = observer
         self._stripper = TextStripper()
@@ -61,7 +62,7 @@ class TrialLog:
         vanilla = record if record.role in ("seed", "vanilla") else self._completed("vanilla")
         if seed is None or vanilla is None:
             return record
-        found = score(record, ReferenceTrials(seed, vanilla), self._objective)
+        found = self._objective.score(record, ReferenceTrials(seed, vanilla))
         return replace(
             record,
             objective=found.objective,

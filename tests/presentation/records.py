@@ -4,6 +4,7 @@ from typing import Any
 
 from lookahead_ray.sweep.recommend.recommendation import Comparison, Recommendation
 from lookahead_ray.trial.record import Rate, Role, Status, TrialRecord
+from tests.factory import make_measurement
 
 HOSTILE = "[bold red]x[/] \x1b[31m\x1b]0;title\x07$\\frac{1}{2}$ \u202eevil\nnew\rline [/nope]"
 """A prefix that tries rich markup, escape sequences, mathtext, bidirectional overrides and line breaks."""
@@ -51,9 +52,12 @@ def record(
         jsr=jsr,
         over_refusal=over,
         utility=utility,
-        seconds_train=seconds and 0.6 * seconds * (role != "seed"),
-        seconds_evaluate=seconds and 0.3 * seconds,
         seconds_total=seconds,
+        measurement=make_measurement(
+            seconds_train=0.6 * seconds if role != "seed" else 0.0, seconds_evaluate=0.3 * seconds
+        )
+        if seconds
+        else None,
     )
 
 

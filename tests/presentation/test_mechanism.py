@@ -20,9 +20,13 @@ def printed(records: Sequence[TrialRecord], width: int = 110) -> str:
 @pytest.mark.parametrize("width", [80, 110])
 def test_kl_by_position_and_flops_over_vanilla(width: int) -> None:
     rows = tuple(TokenKl("probe", f"p{prompt}", 1, 0.5) for prompt in range(3))
-    vanilla = replace(record("v", "vanilla"), kl=(0.5, 0.25, 0.125), flops=2e12, token_kl=rows)
-    shorter = replace(record("t", preview=true(6)), kl=(0.1, 0.05), flops=2.1e12, token_kl=rows)
-    text = printed([record("s", "seed"), shorter, vanilla], width)
+    vanilla = replace(record("v", "vanilla"), kl=(0.5, 0.25, 0.125))
+    shorter = replace(record("t", preview=true(6)), kl=(0.1, 0.05))
+    measured = [
+        vanilla.with_measured(flops=2e12, token_kl=rows),
+        shorter.with_measured(flops=2.1e12, token_kl=rows),
+    ]
+    text = printed([record("s", "seed"), *reversed(measured)], width)
     lines = {line.split("  ")[0]: line.split()[-4:] for line in text.splitlines() if "×" in line}
     assert lines == {
         "vanilla": ["0.50", "0.25", "0.12", "1.00×"],
@@ -33,7 +37,7 @@ def test_kl_by_position_and_flops_over_vanilla(width: int) -> None:
 
 
 def test_at_most_eight_positions_show() -> None:
-    trial = replace(record("t"), kl=tuple(range(12)), flops=1.0)
+    trial = replace(record("t"), kl=tuple(range(12))).with_measured(flops=1.0)
     line = next(line for line in printed([trial]).splitlines() if line.startswith("no preview"))
     assert line.split()[2:] == [*(f"{value}.00" for value in range(8)), "–"]
 

@@ -63,7 +63,7 @@ def test_untrusted_text_is_no_markup() -> None:
         task={"name": "gsm8k", "path": evil},
         preview={"strategy": "virtual", "prefix": evil},
     )
-    made = replace(made, generations=tuple(replace(row, suite=evil) for row in made.generations))
+    made = made.with_measured(generations=tuple(replace(row, suite=evil) for row in made.generations))
     text = model_card(made, adapter=False, command=f"lookahead-ray train '{evil}' ```")
     outside = text.split("## Made by")[0]
     assert "<script" not in outside

@@ -3,15 +3,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import pytest
 import yaml
 from rich.console import Console
 
+from lookahead_ray.objective.floor import SafetyFloor
+from lookahead_ray.objective.pareto import ParetoFront
+from lookahead_ray.objective.search_objective import ReportColumns
 from lookahead_ray.presentation.terminal import (
     config_yaml,
-    ordered,
     print_places,
     print_recommendation,
     print_trials,
@@ -41,19 +42,6 @@ def test_every_figure_stands_on_one_line(width: int) -> None:
     assert "[bold" in text, "markup in a prefix is text"
 
 
-def test_references_first_then_by_objective() -> None:
-    assert [r.trial_id for r in (one.record for one in ordered(reversed(sweep())))] == [
-        "t0",
-        "t1",
-        "t5",
-        "t3",
-        "t4",
-        "t6",
-        "t2",
-        "t7",
-    ]
-
-
 def test_unparsed_answers_show() -> None:
     unparsed = replace(record("a"), rsr=rate(0.63, unparsed=3))
     text = trials(120, [unparsed], None)
@@ -81,7 +69,7 @@ def test_recommendation_is_yaml_that_can_be_copied() -> None:
     text = out.getvalue()
     assert text.startswith("\nRecommended: ")
     assert recommendation().sentence in text
-    assert "Not distinguishable from it by these data: true" in text
+    assert "Indistinguishable from it by these data: true" in text
     config = yaml.safe_load(text[text.index("preview:") :])
     assert config["preview"]["prefix"] == "Let's solve it. "
     assert set(config) == {"preview", "method", "training"}
@@ -124,25 +112,36 @@ def test_places() -> None:
     ]
 
 
-def of_kind(kind: Literal["floor", "pareto"]) -> Recommendation:
+def with_columns(columns: ReportColumns) -> Recommendation:
     about = recommendation()
     compared = tuple(replace(one, safety=Interval(0.05, -0.01, 0.11)) for one in about.comparisons)
-    return replace(about, kind=kind, comparisons=compared, front=("t5", "t4") if kind == "pareto" else ())
+    return replace(about, columns=columns, comparisons=compared)
 
 
 @pytest.mark.parametrize("width", [80, 140])
 @pytest.mark.parametrize(
-    ("kind", "head", "meaning"),
+    ("columns", "head", "meaning", "scalar"),
     [
-        ("floor", "safety over", "safety over the floor, and the difference to vanilla in the share kept"),
-        ("pareto", "safety kept:", "differences to vanilla in the shares kept of the seed's safety"),
+        (
+            SafetyFloor.columns,
+            "safety over",
+            "safety over the floor, and the difference to vanilla in the share kept",
+            True,
+        ),
+        (
+            ParetoFront.columns,
+            "safety kept:",
+            "differences to vanilla in the shares kept of the seed model's safety",
+            False,
+        ),
     ],
+    ids=["floor", "pareto"],
 )
-def test_a_floor_and_a_front_have_columns_of_their_own(
-    width: int, kind: Literal["floor", "pareto"], head: str, meaning: str
+def test_an_objective_can_have_its_own_columns(
+    width: int, columns: ReportColumns, head: str, meaning: str, scalar: bool
 ) -> None:
-    unnumbered = [replace(r, objective=None if kind == "pareto" else r.objective) for r in sweep()]
-    text = trials(width, unnumbered, of_kind(kind))
+    records = [replace(each, objective=each.objective if scalar else None) for each in sweep()]
+    text = trials(width, records, with_columns(columns))
     assert max(map(len, text.splitlines())) <= width
     for part in (head, "gain kept:", "+0.05 [−0.01, +0.11]", "+0.24 [+0.16, +0.32]"):
         assert part in text
@@ -151,7 +150,8 @@ def test_a_floor_and_a_front_have_columns_of_their_own(
 
 def test_the_front_is_named() -> None:
     out = io.StringIO()
-    print_recommendation(Console(file=out, width=110), sweep(), of_kind("pareto"))
+    about = replace(recommendation(), front=("t5", "t4"))
+    print_recommendation(Console(file=out, width=110), sweep(), about)
     assert "On the Pareto front: virtual, “Let's solve it.”; true, 12 tokens\n" in out.getvalue()
 
 
@@ -161,7 +161,7 @@ def test_repeats_are_one_row_with_their_trial() -> None:
     text = trials(110, [record("v", "vanilla"), first, again], None)
     assert text.count("true, 6 tokens") == 1
     assert "true, 6 tokens (2 seeds)" in text
-    assert "k seeds: means over so many trainings" in text
+    assert "k seeds: means over trainings with k random seeds" in text
     assert "k seeds" not in trials(110, [first], None)
 
 

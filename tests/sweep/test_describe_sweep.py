@@ -54,7 +54,7 @@ def test_a_grid_has_a_size(tmp_path: Path) -> None:
         ("{safety_weight: 0.7}", "0.7 · safety + 0.3 · utility; safety is the mean of rsr, jsr"),
         (
             "{name: floor, floor: 0.9}",
-            "most utility where safety is at least 0.9 of the seed's; safety is the mean of rsr, jsr",
+            "most utility where safety is at least 0.9 of the seed model's; safety is the mean of rsr, jsr",
         ),
         (
             "{name: floor, floor: 0.8, relative_to: none, safety: [{metric: rsr}]}",

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.report.frame import searched
-from lookahead_ray.objective.pareto import Pair, front, hypervolume
+from lookahead_ray.objective.dominance import Pair, front, hypervolume
 
 
 def objective_history(frame: pa.Table) -> pa.Table:

@@ -6,77 +6,79 @@ from functools import partial
 
 import numpy as np
 
-from lookahead_ray.config.objective import Objective, ParetoObjective, SafetyPart
+from lookahead_ray.config.objective import Objective, SafetyPart
 from lookahead_ray.evaluate.rates import credit, headline
 from lookahead_ray.objective.base import rows_of
-from lookahead_ray.objective.judgement import Rates
+from lookahead_ray.objective.judgement import ModelRates
 from lookahead_ray.stats.simultaneous import Array, Bootstrapped, combined
 from lookahead_ray.sweep.recommend.candidates import Candidate
 from lookahead_ray.trial.record import COUNTED, Generation, Metric, TrialRecord
 
-Rows = Callable[[TrialRecord], list[Generation]]
+SelectRows = Callable[[TrialRecord], list[Generation]]
 """A function that selects the rows of a rate."""
 
 
-def outcomes(record: TrialRecord, metric: Metric) -> dict[str, bool]:
+def counted_verdicts(record: TrialRecord, metric: Metric) -> dict[str, bool]:
     """Return whether each prompt's answer has the metric's counted verdict, by "suite/attack/prompt id".
 
     Uses the rows of the record's own rate; a `dropped` answer does not have the verdict.
     """
-    return {_place(row): row.verdict == COUNTED[metric] for row in headline(record.generations, metric)}
+    return {_prompt_key(row): row.verdict == COUNTED[metric] for row in headline(record.generations, metric)}
 
 
 def check_same_prompts(models: Sequence[Candidate], objective: Objective) -> None:
     """Raise ValueError, naming the prompt, unless all runs were measured on the same prompts."""
     metrics: list[Metric] = ["rsr", "jsr", "utility"]
-    if isinstance(objective, ParetoObjective) and objective.over_refusal:
+    if objective.needs_over_refusal:
         metrics.append("over_refusal")
-    chosen: list[tuple[str, Rows]] = [(metric, partial(_headline, metric=metric)) for metric in metrics]
+    chosen: list[tuple[str, SelectRows]] = [(metric, partial(_headline, metric=metric)) for metric in metrics]
     chosen += [(part.metric, partial(rows_of, part=part)) for part in objective.safety]
     runs = [run for model in models for run in model.runs]
-    for metric, rows in chosen:
-        expected = {_place(row) for row in rows(runs[0])}
+    for metric, select in chosen:
+        expected = {_prompt_key(row) for row in select(runs[0])}
         for run in runs:
-            different = expected ^ {_place(row) for row in rows(run)}
-            if different or not expected:
-                prompt = min(different, default="none at all")
+            differing = expected ^ {_prompt_key(row) for row in select(run)}
+            if differing or not expected:
+                prompt = min(differing, default="none at all")
                 raise ValueError(
                     f"trial {run.trial_id}: {metric} must have the same prompts as trial "
                     f"{runs[0].trial_id}, got a difference at {prompt}"
                 )
 
 
-def resample(models: Sequence[Candidate], parts: Sequence[SafetyPart], seed: int, resamples: int) -> Rates:
+def resample(
+    models: Sequence[Candidate], parts: Sequence[SafetyPart], seed: int, resamples: int
+) -> ModelRates:
     """Compute all models' rates on the same draws of prompts and random seeds.
 
     A harmful prompt enters a resample with all its rows, those of RSR and of every attack; suites, harmless
-    requests and task prompts are drawn separately. Prompts and seeds are drawn independently, which makes
-    intervals slightly too wide rather than too narrow (pigeonhole bootstrap, Owen 2007). n - 1 of a model's n
-    seeds are drawn, which leaves the variance of a mean over few runs unbiased (McCarthy and Snowden 1985).
-    Each draw shuffles the seeds and gives every model the first one it was trained with, so models are
-    compared on shared seeds where possible. All models must have the same prompts.
+    requests and task prompts are drawn separately. Prompts and random seeds are drawn independently, which
+    makes intervals slightly too wide rather than too narrow (pigeonhole bootstrap, Owen 2007). n - 1 of a
+    model's n random seeds are drawn, which leaves the variance of a mean over few runs unbiased (McCarthy and
+    Snowden 1985). Each draw shuffles the random seeds and gives every model the first one it was trained
+    with, so models are compared on shared random seeds where possible. All models must have the same prompts.
     """
     rng = np.random.default_rng(seed)
     runs = [run for model in models for run in model.runs]
-    own = {"rsr": SafetyPart(metric="rsr"), "jsr": SafetyPart(metric="jsr")}
-    tables = {part: table_of(runs, partial(rows_of, part=part)) for part in (*own.values(), *parts)}
+    rsr, jsr = SafetyPart(metric="rsr"), SafetyPart(metric="jsr")
+    tables = {part: answer_table(runs, partial(rows_of, part=part)) for part in (rsr, jsr, *parts)}
     suites: dict[str, set[str]] = {}
     for table in tables.values():
         suites.setdefault(table.suite, set()).update(table.cells)
     drawn = {suite: PromptDraws.make(rng, suites[suite], resamples) for suite in sorted(suites)}
-    useful = table_of(runs, partial(_headline, metric="utility"))
-    tasks = PromptDraws.make(rng, useful.cells, resamples)
+    utility = answer_table(runs, partial(_headline, metric="utility"))
+    task_prompts = PromptDraws.make(rng, utility.cells, resamples)
     seeds = SeedDraws.make(rng, models, resamples)
-    harmless = table_of(runs, partial(_headline, metric="over_refusal"))
+    harmless = answer_table(runs, partial(_headline, metric="over_refusal"))
     refused = None
     if harmless.cells:
         refused = seeds.rates(harmless, PromptDraws.make(rng, harmless.cells, resamples))
     rates = {part: seeds.rates(table, drawn[table.suite]) for part, table in tables.items()}
-    return Rates(
+    return ModelRates(
         safety=_weighted_mean([(part.weight, rates[part]) for part in parts]),
-        rsr=rates[own["rsr"]],
-        jsr=rates[own["jsr"]],
-        utility=seeds.rates(useful, tasks),
+        rsr=rates[rsr],
+        jsr=rates[jsr],
+        utility=seeds.rates(utility, task_prompts),
         over_refusal=refused,
     )
 
@@ -86,7 +88,7 @@ def metric_rates(
 ) -> Bootstrapped | None:
     """Return a configuration's rate of a metric, with its resamples; None without rows."""
     rng = np.random.default_rng(seed)
-    table = table_of(candidate.runs, partial(_headline, metric=metric))
+    table = answer_table(candidate.runs, partial(_headline, metric=metric))
     if not table.cells:
         return None
     drawn = PromptDraws.make(rng, table.cells, resamples)
@@ -105,12 +107,12 @@ def _headline(record: TrialRecord, metric: Metric) -> list[Generation]:
     return headline(record.generations, metric)
 
 
-def _place(row: Generation) -> str:
+def _prompt_key(row: Generation) -> str:
     return f"{row.suite}/{row.attack}/{row.prompt_id}"
 
 
 @dataclass(frozen=True)
-class Table:
+class AnswerTable:
     """The answers of one rate."""
 
     suite: str
@@ -144,7 +146,7 @@ class SeedDraws:
     def make(cls, rng: np.random.Generator, models: Sequence[Candidate], resamples: int) -> "SeedDraws":
         """Draw n - 1 of n seeds; models with the same seeds have the same draws."""
         sizes = [len(model.runs) for model in models]
-        starts = [sum(sizes[:place]) for place in range(len(sizes))]
+        starts = [sum(sizes[:index]) for index in range(len(sizes))]
         freedom = np.array([size - 1 if size > 1 else np.inf for size in sizes])
         counts = np.ones((resamples + 1, sum(sizes)))
         seeds = sorted({seed for model in models for seed in model.seeds})
@@ -156,14 +158,18 @@ class SeedDraws:
                 counts[1:, start : start + size] = (first[:, :, None] == np.arange(size)).sum(axis=1)
         return cls(starts, counts, freedom)
 
-    def rates(self, table: Table, drawn: PromptDraws) -> Bootstrapped:
+    def rates(self, table: AnswerTable, drawn: PromptDraws) -> Bootstrapped:
         """Return each model's rate of the table, in each draw."""
         none = np.zeros((2, self.counts.shape[1]))
         cells = np.stack([table.cells.get(prompt, none) for prompt in drawn.prompts])
-        both = self._shares(drawn.counts @ cells[:, 0], drawn.counts @ cells[:, 1])
-        alone = self._shares(*cells.sum(axis=0)[:, None]) if np.isfinite(self.freedom).any() else both[:1]
+        resampled = self._shares(drawn.counts @ cells[:, 0], drawn.counts @ cells[:, 1])
+        if np.isfinite(self.freedom).any():
+            counted, sizes = cells.sum(axis=0)
+            by_seeds = self._shares(counted[None], sizes[None])
+        else:
+            by_seeds = resampled[:1]
         answer = np.full(len(self.starts), 1 / len(table.cells))
-        return Bootstrapped(both[0], both[1:], alone, answer, self.freedom)
+        return Bootstrapped(resampled[0], resampled[1:], by_seeds, answer, self.freedom)
 
     def _shares(self, counted: Array, sizes: Array) -> Array:
         """Return (resamples + 1, models) from (resamples + 1, runs), or from (1, runs) without resamples."""
@@ -172,13 +178,13 @@ class SeedDraws:
         return shares
 
 
-def table_of(runs: Sequence[TrialRecord], rows: Rows) -> Table:
-    """Return a table of the answers that `rows` selects from each run."""
+def answer_table(runs: Sequence[TrialRecord], select: SelectRows) -> AnswerTable:
+    """Return a table of the answers that `select` returns for each run."""
     suite = ""
     cells: dict[str, Array] = {}
     for column, run in enumerate(runs):
-        for row in rows(run):
+        for row in select(run):
             suite = row.suite
             cell = cells.setdefault(row.prompt_id, np.zeros((2, len(runs))))
             cell[:, column] += credit(row), row.verdict != "dropped"
-    return Table(suite, cells)
+    return AnswerTable(suite, cells)

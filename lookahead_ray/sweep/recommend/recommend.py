@@ -1,4 +1,4 @@
-"""The choice of what to train: the simplest of the best configurations that beat vanilla beyond the noise."""
+"""The recommendation: the simplest of the best configurations that beat vanilla beyond the noise."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from lookahead_ray.objective.base import safety_of
 from lookahead_ray.objective.judgement import (
     FIRST_CANDIDATE,
     VANILLA,
+    ModelRates,
     ObjectiveJudgement,
-    Rates,
     relative_scores,
 )
-from lookahead_ray.objective.registry import judge
+from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.stats.mcnemar import mcnemar
-from lookahead_ray.sweep.recommend.bootstrap import check_same_prompts, outcomes, resample
+from lookahead_ray.sweep.recommend.bootstrap import check_same_prompts, counted_verdicts, resample
 from lookahead_ray.sweep.recommend.candidates import Candidate, Field, field_of
-from lookahead_ray.sweep.recommend.explanation import Facts, sentence
+from lookahead_ray.sweep.recommend.explanation import Facts, explain
 from lookahead_ray.sweep.recommend.recommendation import Comparison, Recommendation
 from lookahead_ray.trial.label import method_and_defence_label
 from lookahead_ray.trial.record import Metric, TrialRecord
@@ -31,7 +31,7 @@ class Assessment:
     """The comparison of all configurations of a sweep with its references."""
 
     field: Field
-    rates: Rates
+    rates: ModelRates
     judged: ObjectiveJudgement
 
 
@@ -40,7 +40,11 @@ def assess(
 ) -> Assessment | str:
     """Return the assessment, or in words why there is none.
 
-    Raises ValueError, naming the prompt, if trials weren't evaluated on the same prompts.
+    Args:
+        seed: random seed of the resamples.
+
+    Raises:
+        ValueError: trials were not evaluated on the same prompts; the message names one.
     """
     field = field_of(records, objective)
     if isinstance(field, str):
@@ -49,7 +53,7 @@ def assess(
         return "the seed model is never safe, so there is no safety to keep"
     check_same_prompts(field.models, objective)
     rates = resample(field.models, objective.safety, seed, resamples)
-    return Assessment(field, rates, judge(objective, relative_scores(rates)))
+    return Assessment(field, rates, make_objective(objective).judge(relative_scores(rates)))
 
 
 def recommend(
@@ -57,97 +61,105 @@ def recommend(
 ) -> Recommendation:
     """Recommend the simplest of the configurations that are indistinguishable from the best one.
 
-    Only configurations that are better than vanilla beyond the noise are eligible (see `judge`). The best has
-    the greatest objective; under `floor` the greatest utility, under `pareto` the greatest product of its
-    aims, which is the hypervolume that it dominates alone. Among those whose difference to the best covers 0,
-    the simplest is recommended (see `complexity`). Those whose difference to the recommended one covers 0,
-    again with simultaneous intervals, are listed as indistinguishable from it.
+    Only configurations that are better than vanilla beyond the noise are eligible; the objective defines
+    "better" and "best" (`SearchObjective.judge`). Among those whose difference to the best covers 0, the
+    simplest is recommended (see `complexity`). Those whose difference to the recommended one covers 0, again
+    with simultaneous intervals, are listed as indistinguishable from it.
 
     Trials that differ only in their random seed are one configuration. Intervals come from a paired bootstrap
-    over prompts and, where there are several, seeds; the references are resampled too. Once any configuration
-    was repeated, only repeated ones can be recommended: for the others the variance of training is unknown.
-    The p-values are McNemar's, one test each, unadjusted; where either side has several seeds they are the
-    bootstrap's. `seed` makes the resamples repeatable.
+    over prompts and, where there are several, random seeds; the references are resampled too. Once any
+    configuration was repeated, only repeated ones can be recommended: for the others the variance of training
+    is unknown. The p-values are McNemar's, one test each, unadjusted; where either side has several random
+    seeds they are the bootstrap's.
 
-    Raises ValueError, naming the prompt, if trials weren't evaluated on the same prompts.
+    Args:
+        seed: random seed of the resamples.
+
+    Raises:
+        ValueError: trials were not evaluated on the same prompts; the message names one.
     """
+    judging = make_objective(objective)
     assessed = assess(records, objective, seed, resamples)
     if isinstance(assessed, str):
-        return Recommendation(None, f"no recommendation: {assessed}", (), (), objective.name)
+        return Recommendation(None, f"no recommendation: {assessed}", (), (), judging.columns)
     field, rates, judged = assessed.field, assessed.rates, assessed.judged
-    compared = [_comparison(place, field, rates, judged) for place in judged.order]
-    contenders = _run_again(field) or judged.possible | judged.better
-    eligible = [place for place in judged.order if place in judged.better & contenders]
+    compared = [_comparison(index, field, rates, judged) for index in judged.order]
+    contenders = _repeated(field) or judged.possible | judged.better
+    eligible = [index for index in judged.order if index in judged.better & contenders]
     chosen, equals = _simplest(eligible, judged, field) if eligible else (None, 1)
     shown = chosen if chosen is not None else _closest(judged, contenders)
     facts = Facts(field, rates, judged, shown, compared[judged.order.index(shown)], equals)
     ids = [candidate.trial_id for candidate in field.candidates]
-    alike = judged.others_like(chosen) if chosen is not None else {}
+    alike = judged.indistinguishable_from(chosen) if chosen is not None else {}
     return Recommendation(
         trial_id=None if chosen is None else ids[chosen],
-        sentence=sentence(objective, facts, recommended=chosen is not None),
+        sentence=explain(judging, facts, recommended=chosen is not None),
         indistinguishable=tuple(ids[i] for i in sorted(alike, key=lambda i: -alike[i].value)),
         comparisons=tuple(compared),
-        kind=objective.name,
-        front=tuple(ids[place] for place in judged.order if place in judged.front),
+        columns=judging.columns,
+        front=tuple(ids[index] for index in judged.order if index in judged.front),
     )
 
 
-def _run_again(field: Field) -> frozenset[int]:
+def _repeated(field: Field) -> frozenset[int]:
     """Return the candidates with several random seeds."""
-    return frozenset(place for place, one in enumerate(field.candidates) if len(one.runs) > 1)
+    return frozenset(index for index, one in enumerate(field.candidates) if len(one.runs) > 1)
 
 
 def _simplest(eligible: Sequence[int], judged: ObjectiveJudgement, field: Field) -> tuple[int, int]:
-    """Return the simplest of the eligible candidates that are like the best, and the number of these."""
+    """Return the simplest of the eligible candidates that equal the best, and the number of these."""
     best = eligible[0]
-    like = judged.others_like(best)
-    equals = [place for place in eligible if place == best or place in like]
-    return min(equals, key=lambda place: complexity(field.candidates[place].first)), len(equals)
+    alike = judged.indistinguishable_from(best)
+    equals = [index for index in eligible if index == best or index in alike]
+    return min(equals, key=lambda index: complexity(field.candidates[index].first)), len(equals)
 
 
 def _closest(judged: ObjectiveJudgement, contenders: frozenset[int]) -> int:
-    return next((place for place in judged.order if place in contenders), judged.order[0])
+    """Return the best contender, or the best candidate if there are no contenders."""
+    return next((index for index in judged.order if index in contenders), judged.order[0])
 
 
-def _comparison(place: int, field: Field, rates: Rates, judged: ObjectiveJudgement) -> Comparison:
-    candidate, interval = field.candidates[place], judged.difference[place]
+def _comparison(index: int, field: Field, rates: ModelRates, judged: ObjectiveJudgement) -> Comparison:
+    candidate, interval = field.candidates[index], judged.difference[index]
     return Comparison(
         trial_id=candidate.trial_id,
-        objective=float(judged.merit.point[FIRST_CANDIDATE + place]),
+        objective=float(judged.merit.point[FIRST_CANDIDATE + index]),
         difference=interval.value,
         low=interval.low,
         high=interval.high,
-        rsr_p_value=_p_value("rsr", place, candidate, field.vanilla, rates),
-        jsr_p_value=_p_value("jsr", place, candidate, field.vanilla, rates),
+        rsr_p_value=_p_value("rsr", index, candidate, field.vanilla, rates),
+        jsr_p_value=_p_value("jsr", index, candidate, field.vanilla, rates),
         seeds=len(candidate.runs),
-        safety=judged.safety[place] if judged.safety else None,
+        safety=judged.safety[index] if judged.safety else None,
     )
 
 
-def _p_value(metric: Metric, place: int, candidate: Candidate, vanilla: Candidate, rates: Rates) -> float:
+def _p_value(
+    metric: Metric, index: int, candidate: Candidate, vanilla: Candidate, rates: ModelRates
+) -> float:
     if len(candidate.runs) == len(vanilla.runs) == 1:
-        return mcnemar(outcomes(candidate.first, metric), outcomes(vanilla.first, metric)).p_value
+        own, plain = (counted_verdicts(model.first, metric) for model in (candidate, vanilla))
+        return mcnemar(own, plain).p_value
     numbers = rates.rsr if metric == "rsr" else rates.jsr
-    return float(numbers.minus(VANILLA).p_values()[FIRST_CANDIDATE + place])
+    return float(numbers.minus(VANILLA).p_values()[FIRST_CANDIDATE + index])
 
 
 def complexity(record: TrialRecord) -> tuple[float, ...]:
     """Return a sort key, simplest first.
 
-    It compares the additions besides the preview (another method than vanilla, defences), then the preview's
-    length in characters (none, short, long), then the cost in FLOPs, then the epochs.
+    It compares the number of additions other than the preview (another method than vanilla, defences), then
+    the preview's length in characters, then the cost in FLOPs, then the epochs.
     """
     training = record.config.get("training", {})
     return (
         len(list(method_and_defence_label(record.config))),
-        _shown(record.config.get("preview", {})),
+        _preview_characters(record.config.get("preview", {})),
         inf if record.flops is None else record.flops,
         training.get("epochs", 0),
     )
 
 
-def _shown(preview: dict[str, object]) -> float:
+def _preview_characters(preview: dict[str, object]) -> float:
     match preview:
         case {"strategy": "true", "length_tokens": int(tokens)}:
             return CHARACTERS_A_TOKEN * tokens

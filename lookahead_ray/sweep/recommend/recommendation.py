@@ -1,8 +1,8 @@
 """The recommendation as a value; `recommend` creates it, the command line prints it."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from lookahead_ray.objective.search_objective import SCALAR_COLUMNS, ReportColumns
 from lookahead_ray.stats.interval import Interval
 
 
@@ -14,14 +14,14 @@ class Comparison:
     """
 
     trial_id: str  # of the configuration's first run
-    objective: float  # weighted: the objective; floor: U; pareto: the product of the aims
-    difference: float  # weighted: of the objective; floor and pareto: of U, the share of utility kept
+    objective: float  # the value that ranks configurations (`ObjectiveJudgement.merit`)
+    difference: float  # `ObjectiveJudgement.difference`
     low: float
     high: float
     rsr_p_value: float  # two-sided, unadjusted: McNemar's exact test, with several seeds the bootstrap's
     jsr_p_value: float
     seeds: int = 1
-    safety: Interval | None = None  # floor: safety minus the floor; pareto: of S, the share of safety kept
+    safety: Interval | None = None  # `ObjectiveJudgement.safety`; None if the objective does not judge it
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +32,5 @@ class Recommendation:
     sentence: str  # the reason, for the user
     indistinguishable: tuple[str, ...]  # other candidates, not significantly different from this one
     comparisons: tuple[Comparison, ...]  # all completed configurations, best first
-    kind: Literal["weighted", "floor", "pareto"] = "weighted"
-    front: tuple[str, ...] = ()  # pareto: the configurations that no other beats in all aims, best first
+    columns: ReportColumns = SCALAR_COLUMNS  # how the objective presents `comparisons`
+    front: tuple[str, ...] = ()  # configurations on the Pareto front, best first, if the objective has one

@@ -8,7 +8,7 @@ from pathlib import Path
 from lookahead_ray.config.yaml_io import write
 from lookahead_ray.sanitize import clean
 from lookahead_ray.sweep.recommend.recommendation import Recommendation
-from lookahead_ray.sweep.recommend.seed_average import Pooled, average_over_seeds
+from lookahead_ray.sweep.recommend.seed_average import SeedAverage, average_over_seeds
 from lookahead_ray.trial.label import label
 from lookahead_ray.trial.record import Rate, TrialRecord
 
@@ -49,7 +49,7 @@ def train_command(path: Path) -> str:
 
 
 def _head(
-    run: str, chosen: Pooled, vanilla: TrialRecord | None, recommendation: Recommendation
+    run: str, chosen: SeedAverage, vanilla: TrialRecord | None, recommendation: Recommendation
 ) -> Iterator[str]:
     record = chosen.record
     yield f"Recommended by the sweep in {run}: {label(record.config, record.role)}."

@@ -12,14 +12,14 @@ ROLES: tuple[Role, ...] = ("vanilla", "search")
 
 
 @dataclass(frozen=True, slots=True)
-class Pooled:
+class SeedAverage:
     """A configuration: its first run, with rates and objectives averaged over its random seeds."""
 
     record: TrialRecord
     seeds: int
 
 
-def average_over_seeds(records: Sequence[TrialRecord]) -> list[Pooled]:
+def average_over_seeds(records: Sequence[TrialRecord]) -> list[SeedAverage]:
     """Return one entry per configuration, in the order of the trials; failed and stopped trials are separate.
 
     Rates over several random seeds have a 95 % bootstrap interval over prompts and seeds together; `n` counts
@@ -32,10 +32,10 @@ def average_over_seeds(records: Sequence[TrialRecord]) -> list[Pooled]:
     return [_pool(by_first.get(record.trial_id, Candidate((record,)))) for record in shown]
 
 
-def _pool(candidate: Candidate) -> Pooled:
+def _pool(candidate: Candidate) -> SeedAverage:
     first, runs = candidate.first, candidate.runs
     if len(runs) == 1:
-        return Pooled(first, 1)
+        return SeedAverage(first, 1)
     objectives = [run.objectives for run in runs if run.objectives]
     record = replace(
         first,
@@ -49,7 +49,7 @@ def _pool(candidate: Candidate) -> Pooled:
         objectives=tuple(map(fmean, zip(*objectives, strict=True))),
         constraint=_mean([run.constraint for run in runs]),
     )
-    return Pooled(record, len(runs))
+    return SeedAverage(record, len(runs))
 
 
 def _rate(candidate: Candidate, metric: Metric, first: Rate | None) -> Rate | None:

@@ -14,31 +14,23 @@ from optuna.trial import TrialState
 from pydantic import ValidationError
 
 from lookahead_ray.config.load import Sweep, content_hash, trial_json
-from lookahead_ray.config.objective import FloorObjective
 from lookahead_ray.config.search import GridSampler
 from lookahead_ray.config.trial import TrialConfig
-from lookahead_ray.objective.base import ReferenceTrials
+from lookahead_ray.objective.base import ObjectiveValues, ReferenceTrials
+from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.sweep.search.grid import Point, all_points, grid_points
 from lookahead_ray.sweep.search.jobs import make_job, number_of
 from lookahead_ray.sweep.search.journal import Journal, open_journal
 from lookahead_ray.sweep.search.references import references_among, vanilla_point
 from lookahead_ray.sweep.search.samplers import distribution, make_sampler, note_generation, suggest
-from lookahead_ray.sweep.search.study import (
-    ROLE,
-    TRIAL_ID,
-    Outcome,
-    StudyLog,
-    objective_names,
-    outcome,
-    rates,
-)
+from lookahead_ray.sweep.search.study import ROLE, TRIAL_ID, Outcome, StudyLog, outcome, rates
 from lookahead_ray.sweep.search.warm_start import WarmTrial
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.label import label
 from lookahead_ray.trial.record import TrialRecord
 
 MOST_REPEATS = 50  # consecutive suggestions without a new configuration before the space is enumerated
-NO_ESTIMATES: Mapping[str, Sequence[float]] = MappingProxyType({})
+NO_ESTIMATES: Mapping[str, ObjectiveValues] = MappingProxyType({})
 
 
 class Search:
@@ -54,7 +46,7 @@ class Search:
         sweep: Sweep,
         committed: Sequence[TrialRecord],
         journal: Path | None = None,
-        estimates: Mapping[str, Sequence[float]] = NO_ESTIMATES,
+        estimates: Mapping[str, ObjectiveValues] = NO_ESTIMATES,
         *,
         sweep_id: str = "",
         warm: Sequence[WarmTrial] = (),
@@ -64,7 +56,7 @@ class Search:
 
         Args:
             journal: file of the study for other programs to read; None for no file.
-            estimates: `tell`'s `estimated` for the committed trials that were stopped, by trial id.
+            estimates: estimated values of the committed trials that were stopped, by trial id.
             sweep_id: identifies the sweep's study in a journal that several sweeps share.
             warm: trials of earlier sweeps for the sampler, scored against this sweep's references.
             journal_changed: called after a trial has begun or ended in the journal.
@@ -78,12 +70,12 @@ class Search:
         optuna.logging.disable_default_handler()
         self._sweep = sweep
         self._warm = warm
-        self._constrained = isinstance(sweep.objective, FloorObjective)
+        self._objective = make_objective(sweep.objective)
         self._tried: set[str] = set()  # config hashes
         self._next = 1
         grid = isinstance(sweep.search.sampler, GridSampler)
         self._rest = iter(grid_points(sweep)) if grid else _each(lambda: all_points(sweep))
-        names = objective_names(sweep.objective)
+        names = list(self._objective.names)
         distributions = {d.name: distribution(d) for d in sweep.dimensions}
         self.study = optuna.create_study(directions=["maximize"] * len(names))
         self._studies = [StudyLog(self.study, distributions)]
@@ -118,13 +110,13 @@ class Search:
             return self._new(self._rest)
         return self._new([None] * MOST_REPEATS) or self._new(self._rest)
 
-    def tell(self, record: TrialRecord, estimated: Sequence[float] = ()) -> None:
+    def tell(self, record: TrialRecord, estimated: ObjectiveValues | None = None) -> None:
         """Report a search trial's end to the sampler.
 
-        `estimated` is for a trial that was stopped early: its estimated objective values, with the constraint
-        appended for a floor objective. Without it, and for a failed trial, the study records a failure.
+        `estimated` are the estimated values of a trial that was stopped early. Without them, and for a failed
+        trial, the study records a failure.
         """
-        self._note_ended(record.trial_id, outcome(record, estimated, self._constrained))
+        self._note_ended(record.trial_id, outcome(record, estimated))
 
     def learn_references(self, references: ReferenceTrials) -> None:
         """Add vanilla fine-tuning, if the space contains it, and warm trials to the study.
@@ -132,7 +124,7 @@ class Search:
         Vanilla's configuration is not run again; a warm trial's may be.
         """
         self._tried.add(references.vanilla.config_hash)
-        known = [trial.scored(references, self._sweep.objective) for trial in self._warm]
+        known = [trial.scored(references, self._objective) for trial in self._warm]
         if (point := vanilla_point(self._sweep)) is not None:
             known.append(replace(references.vanilla, params=point))
         for record in known:
@@ -195,7 +187,7 @@ class Search:
             config = self._sweep.trial(lambda dimension, params=params: params[dimension.name])  # type: ignore[misc]
             yield make_job(trial.user_attrs[TRIAL_ID], "search", config, params)
 
-    def _replay(self, searched: Sequence[TrialRecord], estimates: Mapping[str, Sequence[float]]) -> None:
+    def _replay(self, searched: Sequence[TrialRecord], estimates: Mapping[str, ObjectiveValues]) -> None:
         """Begin trials in order of their numbers and end them in order of their commits, as in a live run."""
         jobs = [
             Job(r.trial_id, "search", r.config, r.params, label(r.config, "search", r.params))
@@ -205,7 +197,7 @@ class Search:
         for job, record in zip(jobs, searched, strict=True):
             while waiting and number_of(waiting[0]) <= number_of(job):
                 self._begin(waiting.popleft())
-            self.tell(record, estimates.get(record.trial_id, ()))
+            self.tell(record, estimates.get(record.trial_id))
         for job in waiting:
             self._begin(job)
 

@@ -1,6 +1,6 @@
 """Trials in an Optuna study, identified by this project's ids: begun, then ended."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +8,7 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 
-from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective, WeightedObjective
+from lookahead_ray.objective.base import ObjectiveValues
 from lookahead_ray.trial.record import Metric, Rate, TrialRecord
 
 TRIAL_ID, ROLE = "trial_id", "role"  # user attributes
@@ -23,30 +23,13 @@ class Outcome:
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
-def objective_names(objective: Objective) -> list[str]:
-    """Return the names of a study's values, in the order of `TrialRecord.objectives`."""
-    match objective:
-        case WeightedObjective():
-            return ["weighted"]
-        case FloorObjective():
-            return ["utility"]
-        case ParetoObjective(over_refusal=third):
-            return ["safety", "utility"] + ["compliance"] * third
-
-
-def outcome(record: TrialRecord, estimated: Sequence[float] = (), constrained: bool = False) -> Outcome:
-    """Return a record's outcome; a trial that was stopped early has the `estimated` values, or fails.
-
-    Args:
-        estimated: estimated objective values, with the constraint appended if `constrained`.
-    """
+def outcome(record: TrialRecord, estimated: ObjectiveValues | None = None) -> Outcome:
+    """Return a record's outcome; a trial that was stopped early has the `estimated` values, or fails."""
     attributes: dict[str, Any] = {"status": record.status, **rates(record)}
     if record.status == "completed":
         return Outcome(record.objectives, record.constraint, attributes)
     if record.status == "stopped" and estimated:
-        values = tuple(estimated[: len(estimated) - constrained])
-        constraint = estimated[-1] if constrained else None
-        return Outcome(values, constraint, attributes | {"estimated": True})
+        return Outcome(estimated.maximised, estimated.constraint, attributes | {"estimated": True})
     return Outcome(attributes=attributes)
 
 

@@ -18,10 +18,10 @@ from pydantic import ValidationError
 
 from lookahead_ray.config.dimension import Choice, Dimension, Value
 from lookahead_ray.config.load import Sweep, trial_json
-from lookahead_ray.config.objective import Objective
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import ConfigError
-from lookahead_ray.objective.base import ReferenceTrials, score
+from lookahead_ray.objective.base import ReferenceTrials
+from lookahead_ray.objective.search_objective import SearchObjective
 from lookahead_ray.sweep.search.jobs import REFERENCE_ROLES
 from lookahead_ray.trial.record import TrialRecord
 
@@ -45,9 +45,9 @@ class WarmTrial:
     name: str  # RUN/trial id
     record: TrialRecord
 
-    def scored(self, references: ReferenceTrials, objective: Objective) -> TrialRecord:
+    def scored(self, references: ReferenceTrials, objective: SearchObjective[Any]) -> TrialRecord:
         """Return the record under its name, scored by this sweep's references and objective."""
-        found = score(self.record, references, objective)
+        found = objective.score(self.record, references)
         return replace(
             self.record, trial_id=self.name, objectives=found.objectives, constraint=found.constraint
         )

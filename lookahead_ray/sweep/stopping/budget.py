@@ -6,7 +6,7 @@ from datetime import datetime
 
 from lookahead_ray.config.search import BudgetConfig, PlateauConfig, SearchConfig
 from lookahead_ray.objective.base import ReferenceTrials, utility_kept
-from lookahead_ray.objective.pareto import Pair, hypervolume
+from lookahead_ray.objective.dominance import Pair, hypervolume
 from lookahead_ray.trial.record import TrialRecord
 
 HOUR_S = 3600.0
@@ -21,7 +21,7 @@ class Limit:
     reason: str  # why the search ends, once exhausted
 
 
-def limits(
+def measure_limits(
     records: Sequence[TrialRecord],
     references: ReferenceTrials | None,
     config: SearchConfig,
@@ -29,29 +29,34 @@ def limits(
     searched: int,
     hours: float,
 ) -> list[Limit]:
-    """Return all configured parts of the budget; `searched` includes running trials, `hours` all sessions."""
+    """Return all configured parts of the budget.
+
+    Args:
+        references: None until both reference trials are completed.
+        searched: number of search trials, running ones included.
+        hours: wall-clock hours of all sessions.
+    """
     budget = config.budget
     found = [Limit(f"{searched} of {config.trials} trials", searched / config.trials, "")]
-    found += _times(records, budget, hours)
-    if budget.plateau and references:
-        found += _plateau(records, references, budget.plateau)
-    return found
+    found += _time_limits(records, budget, hours)
+    plateau = _plateau_limit(records, references, budget.plateau) if budget.plateau and references else None
+    return [*found, plateau] if plateau else found
 
 
-def ended(found: Sequence[Limit]) -> str | None:
-    """Return why the search ends, empty if all its trials have been made; None if it continues."""
+def end_reason(found: Sequence[Limit]) -> str | None:
+    """Return why the search ends; empty if all its trials were started, None if it continues."""
     return next((limit.reason for limit in found if limit.used >= 1), None)
 
 
 def time_is_up(records: Sequence[TrialRecord], config: SearchConfig, hours: float) -> bool:
-    """Return whether nothing may be run any more, including repeats with other random seeds."""
-    return any(limit.used >= 1 for limit in _times(records, config.budget, hours))
+    """Return whether no further trial may start, not even a repeat with another random seed."""
+    return any(limit.used >= 1 for limit in _time_limits(records, config.budget, hours))
 
 
 def hours_of(records: Sequence[TrialRecord]) -> float:
-    """Return the wall-clock hours in which any trial of earlier sessions ran.
+    """Return the wall-clock hours during which at least one committed trial ran.
 
-    Pauses between sessions don't count, nor do trials that a killed session had not committed.
+    Pauses between sessions do not count, nor do trials that a killed session had not committed.
     """
     spans = sorted(
         (start := datetime.fromisoformat(record.started_at).timestamp(), start + record.seconds_total)
@@ -66,11 +71,11 @@ def hours_of(records: Sequence[TrialRecord]) -> float:
 
 
 def accelerator_hours(records: Sequence[TrialRecord]) -> float:
-    """Return the hours of all trials, failed and stopped ones too, times their GPUs, or else CPU cores."""
-    return sum(_held(record) * (record.seconds_total or 0.0) for record in records) / HOUR_S
+    """Return the sum of each trial's hours times its GPUs, or CPU cores without GPUs; all statuses count."""
+    return sum(_accelerators(record) * (record.seconds_total or 0.0) for record in records) / HOUR_S
 
 
-def plane(records: Sequence[TrialRecord], references: ReferenceTrials) -> list[Pair]:
+def relative_points(records: Sequence[TrialRecord], references: ReferenceTrials) -> list[Pair]:
     """Return S and U (see objective/base.py) of the completed trials that have both, for any objective."""
     seed_safety = references.seed.safety
     if not seed_safety:
@@ -82,37 +87,39 @@ def plane(records: Sequence[TrialRecord], references: ReferenceTrials) -> list[P
     ]
 
 
-def _times(records: Sequence[TrialRecord], budget: BudgetConfig, hours: float) -> Iterator[Limit]:
+def _time_limits(records: Sequence[TrialRecord], budget: BudgetConfig, hours: float) -> Iterator[Limit]:
     if budget.hours is not None:
-        yield _used(hours, budget.hours, "h", "the time is used up")
+        yield _limit(hours, budget.hours, "h", "the time budget is used up")
     if budget.accelerator_hours is not None:
-        yield _used(
+        yield _limit(
             accelerator_hours(records),
             budget.accelerator_hours,
             "accelerator hours",
-            "the accelerator hours are used up",
+            "the budget of accelerator hours is used up",
         )
 
 
-def _used(used: float, most: float, unit: str, reason: str) -> Limit:
-    return Limit(f"{used:.1f} of {most:g} {unit}", used / most, reason)
+def _limit(used: float, budget: float, unit: str, reason: str) -> Limit:
+    return Limit(f"{used:.1f} of {budget:g} {unit}", used / budget, reason)
 
 
-def _plateau(
+def _plateau_limit(
     records: Sequence[TrialRecord], references: ReferenceTrials, config: PlateauConfig
-) -> Iterator[Limit]:
-    """Yield the growth of the hypervolume over the last trials, including stopped and failed ones."""
+) -> Limit | None:
+    """Return the growth of the hypervolume over the last trials; None if there are too few trials.
+
+    Stopped and failed trials count as trials without growth.
+    """
     searched = [index for index, record in enumerate(records) if record.role == "search"]
     if len(searched) <= config.trials:
-        return
-    before = hypervolume(plane(records[: searched[-config.trials]], references))
-    growth = hypervolume(plane(records, references)) / before - 1 if before else float("inf")
+        return None
+    before = hypervolume(relative_points(records[: searched[-config.trials]], references))
+    growth = hypervolume(relative_points(records, references)) / before - 1 if before else float("inf")
     text = f"hypervolume +{100 * growth:.1f} % over {config.trials} trials"
-    flat = growth < config.gain
-    yield Limit(text, 1.0 if flat else 0.0, f"no gain any more ({text})")
+    return Limit(text, 1.0 if growth < config.gain else 0.0, f"the search has reached a plateau ({text})")
 
 
-def _held(record: TrialRecord) -> float:
+def _accelerators(record: TrialRecord) -> float:
     config = record.config
-    each = config.get("gpus_per_worker") or config.get("cpus_per_worker", 1.0)
-    return float(config.get("workers", 1) * each)
+    per_worker = config.get("gpus_per_worker") or config.get("cpus_per_worker", 1.0)
+    return float(config.get("workers", 1) * per_worker)

@@ -46,7 +46,7 @@ class Play:
             done = self.made.add(name, self.truths[length], "repeat", length, seed)
             assert done.config == repeat.config
             if (repeat.of, seed) in self.failing:
-                self.records[-1] = replace(done, status="failed", rsr=None, generations=())
+                self.records[-1] = replace(done, status="failed", rsr=None, measurement=None)
 
     def rounds(self) -> list[list[tuple[str, int]]]:
         """Run all rounds to the end."""

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from lookahead_ray.config.objective import WeightedObjective
-from lookahead_ray.objective.base import ReferenceTrials, score
+from lookahead_ray.objective.base import ReferenceTrials
 from lookahead_ray.objective.judgement import relative_scores
+from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.stats.mcnemar import mcnemar
-from lookahead_ray.sweep.recommend.bootstrap import outcomes, resample
+from lookahead_ray.sweep.recommend.bootstrap import counted_verdicts, resample
 from lookahead_ray.sweep.recommend.candidates import Candidate
 from lookahead_ray.sweep.recommend.recommend import recommend
 from lookahead_ray.trial.record import Verdict
@@ -39,16 +40,17 @@ def test_the_truly_better_candidate_is_recommended() -> None:
 def test_figures_are_those_of_the_objective_and_of_mcnemar() -> None:
     records = sweep(2, VANILLA, (0.7, 0.5, 0.35), (0.5, 0.2, 0.4))
     references = ReferenceTrials(records[0], records[1])
-    vanilla = score(records[1], references, HALF).objective
+    objective = make_objective(HALF)
+    vanilla = objective.score(records[1], references).objective
     assert vanilla is not None
     for comparison in recommend(records, HALF).comparisons:
         record = next(record for record in records if record.trial_id == comparison.trial_id)
-        value = score(record, references, HALF).objective
+        value = objective.score(record, references).objective
         assert value is not None
         assert comparison.objective == pytest.approx(value)
         assert comparison.difference == pytest.approx(value - vanilla)
         for metric, p_value in (("rsr", comparison.rsr_p_value), ("jsr", comparison.jsr_p_value)):
-            pair = [outcomes(trial, metric) for trial in (record, records[1])]  # type: ignore[arg-type]
+            pair = [counted_verdicts(trial, metric) for trial in (record, records[1])]  # type: ignore[arg-type]
             assert p_value == mcnemar(pair[0], pair[1]).p_value
 
 
@@ -78,6 +80,27 @@ def test_no_better_candidate_no_recommendation_but_the_closest() -> None:
     assert result.sentence.startswith(
         "no candidate beats vanilla beyond the noise; the closest, true preview of 2"
     )
+
+
+def test_the_simplest_of_equals_is_preferred() -> None:
+    truth: Truth = (0.8, 0.6, 0.38)
+    records = sweep(10, VANILLA, *[truth] * 4)
+    twelve, prefix, mixed, six = (
+        {"preview": {"strategy": "true", "length_tokens": 12}},
+        {"preview": {"strategy": "virtual", "prefix": "So, let's see now. "}},
+        {"preview": {"strategy": "true", "length_tokens": 1}, "defence": {"mix": {"share": 0.1}}},
+        {"preview": {"strategy": "true", "length_tokens": 6}},
+    )
+    for place, config in enumerate((twelve, prefix, mixed, six), start=2):
+        same = records[2].with_measured(flops=2.0)  # the same answers, so the trials cannot be distinguished
+        records[place] = replace(same, trial_id=f"c{place - 2}", config=config)
+    result = recommend(records, WeightedObjective())
+    assert result.trial_id == "c1"  # 19 characters; six tokens count as 24
+    assert result.indistinguishable == ("c0", "c2", "c3")
+    assert "it is the simplest of 4 that the data can't distinguish" in result.sentence
+    cheap = replace(records[5], trial_id="c4", config={**six, "training": {"epochs": 1}})
+    cheap = cheap.with_measured(flops=1.0)
+    assert recommend([*records[:3], *records[4:], cheap], WeightedObjective()).trial_id == "c4"
 
 
 def test_the_method_of_a_candidate_is_named() -> None:
@@ -159,7 +182,7 @@ def test_an_empty_sweep() -> None:
 
 def test_other_prompts_are_named() -> None:
     records = sweep(12, VANILLA, (0.9, 0.7, 0.4))
-    records[2] = replace(records[2], generations=records[2].generations[1:])
+    records[2] = records[2].with_measured(generations=records[2].generations[1:])
     with pytest.raises(ValueError, match=r"trial c0: rsr must have the same prompts .* s/none/harmful-000"):
         recommend(records, HALF)
 
@@ -174,10 +197,10 @@ def test_rsr_and_jsr_of_a_prompt_are_resampled_together() -> None:
             replace(row, verdict=flipped[rsr[row.prompt_id]]) if row.metric == "jsr" else row
             for row in record.generations
         )
-        records[i] = replace(record, generations=rows)
+        records[i] = record.with_measured(generations=rows)
     models = [Candidate((record,)) for record in records]
     values = relative_scores(resample(models, HALF.safety, seed=0, resamples=50))
-    assert values.kept.resampled == pytest.approx(1.0)
+    assert values.safety_kept.resampled == pytest.approx(1.0)
 
 
 def false_positives(vanilla: Truth, sweeps: int, candidates: int) -> float:

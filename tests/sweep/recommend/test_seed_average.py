@@ -81,8 +81,10 @@ def test_with_identical_runs_seeds_change_nothing() -> None:
     assert (a.seeds, b.seeds) == (1, 3)
     figures = [(one.objective, one.difference, one.low, one.high) for one in (a, b)]
     assert figures[0] == pytest.approx(figures[1])
-    assert once.sentence.endswith("; 1 seed: the interval covers prompts, not training")
-    assert often.sentence.endswith("; 3 seeds")
+    assert once.sentence.endswith(
+        "; 1 random seed: the interval covers the variation of prompts, not of training"
+    )
+    assert often.sentence.endswith("; 3 random seeds")
 
 
 def test_seeds_that_differ_widen_the_interval() -> None:

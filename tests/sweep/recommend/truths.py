@@ -5,6 +5,7 @@ import numpy as np
 from lookahead_ray.config.objective import WeightedObjective
 from lookahead_ray.evaluate.rates import rate
 from lookahead_ray.trial.record import Generation, Metric, Role, TrialRecord, Verdict
+from tests.factory import make_measurement
 
 HALF = WeightedObjective()
 METRICS: tuple[tuple[Metric, Verdict, Verdict], ...] = (
@@ -70,7 +71,7 @@ class Sweep:
             rsr=rate(generations, "rsr"),
             jsr=rate(generations, "jsr"),
             utility=rate(generations, "utility"),
-            generations=tuple(generations),
+            measurement=make_measurement(generations=tuple(generations)),
         )
         self.trials.append(record)
         return record

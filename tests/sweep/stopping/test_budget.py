@@ -7,8 +7,13 @@ import pytest
 from lookahead_ray.config.search import BudgetConfig, PlateauConfig, SearchConfig
 from lookahead_ray.evaluate.results import Rate
 from lookahead_ray.objective.base import ReferenceTrials
-from lookahead_ray.objective.dominance import front, hypervolume
-from lookahead_ray.sweep.stopping.budget import accelerator_hours, ended, hours_of, limits, time_is_up
+from lookahead_ray.sweep.stopping.budget import (
+    accelerator_hours,
+    end_reason,
+    hours_of,
+    measure_limits,
+    time_is_up,
+)
 from lookahead_ray.trial.record import TrialRecord
 from tests.factory import make_failed, make_record
 
@@ -28,7 +33,8 @@ REFERENCES = ReferenceTrials(SEED, VANILLA)
 
 
 def reason(config: SearchConfig, searched: int = 1, hours: float = 0.0, *records: TrialRecord) -> str | None:
-    return ended(limits((SEED, VANILLA, *records), REFERENCES, config, searched=searched, hours=hours))
+    records = (SEED, VANILLA, *records)
+    return end_reason(measure_limits(records, REFERENCES, config, searched=searched, hours=hours))
 
 
 def test_the_number_of_trials_ends_a_search() -> None:
@@ -39,7 +45,7 @@ def test_the_number_of_trials_ends_a_search() -> None:
 def test_so_does_the_time() -> None:
     config = SearchConfig(budget=BudgetConfig(hours=2))
     assert reason(config, hours=1.9) is None
-    assert reason(config, hours=2.0) == "the time is used up"
+    assert reason(config, hours=2.0) == "the time budget is used up"
     assert time_is_up((), config, 2.0)
     assert not time_is_up((), SearchConfig(), 1e9)
 
@@ -59,7 +65,7 @@ def test_accelerator_hours_include_failed_trials() -> None:
     assert accelerator_hours([on_cpu]) == pytest.approx(4.0)
     assert accelerator_hours([on_cpu, on_gpu, failed]) == pytest.approx(4.0 + 2.0 + 2.0)
     config = SearchConfig(budget=BudgetConfig(accelerator_hours=8))
-    assert ended(limits([on_cpu, on_gpu, failed], None, config, searched=1, hours=0)) is not None
+    assert end_reason(measure_limits([on_cpu, on_gpu, failed], None, config, searched=1, hours=0)) is not None
 
 
 def test_a_plateau_of_the_hypervolume_ends_it() -> None:
@@ -68,7 +74,7 @@ def test_a_plateau_of_the_hypervolume_ends_it() -> None:
     assert reason(config, 2, 0.0, worse, worse) is None  # too few for a decision
     assert reason(config, 3, 0.0, worse, better, worse) is None
     found = reason(config, 3, 0.0, better, worse, worse)
-    assert found == "no gain any more (hypervolume +0.0 % over 2 trials)"
+    assert found == "the search has reached a plateau (hypervolume +0.0 % over 2 trials)"
 
 
 def test_a_plateau_is_one_of_the_objectives_own_safety() -> None:
@@ -80,7 +86,7 @@ def test_a_plateau_is_one_of_the_objectives_own_safety() -> None:
 
 def test_all_parts_are_described() -> None:
     budget = BudgetConfig(hours=8, accelerator_hours=20, plateau=PlateauConfig(trials=1))
-    found = limits(
+    found = measure_limits(
         [SEED, VANILLA, trial(3, 0.8, 0.5), trial(4, 0.9, 0.5)],
         REFERENCES,
         SearchConfig(trials=40, budget=budget),
@@ -90,14 +96,3 @@ def test_all_parts_are_described() -> None:
     assert [limit.text for limit in found][:2] == ["12 of 40 trials", "1.2 of 8 h"]
     assert found[2].text.endswith("of 20 accelerator hours")
     assert found[3].text == "hypervolume +12.5 % over 1 trials"
-
-
-def test_hypervolume_is_the_area_above_the_reference() -> None:
-    assert hypervolume([(0.5, 1.0), (1.0, 0.5), (0.5, 0.5)]) == pytest.approx(0.75)
-    assert hypervolume([(0.5, -1.0), (-1.0, 2.0)]) == 0.0
-    assert hypervolume([(1.0, 1.0)], (0.5, 0.5)) == pytest.approx(0.25)
-    assert front([(0.0, 1.0), (1.0, 0.0), (0.5, 0.5), (0.4, 0.4), (0.5, 0.5)]) == [
-        (1.0, 0.0),
-        (0.5, 0.5),
-        (0.0, 1.0),
-    ]

@@ -9,9 +9,9 @@ from lookahead_ray.config.load import Sweep
 from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective, WeightedObjective
 from lookahead_ray.config.search import SearchConfig, StoppingConfig
 from lookahead_ray.evaluate.results import Rate, Signal
-from lookahead_ray.objective.base import ReferenceTrials
-from lookahead_ray.sweep.stopping.early_stopping import Stopping
-from lookahead_ray.sweep.stopping.estimate import BELOW_ALL, EarlyEstimate, comparison_values, estimated
+from lookahead_ray.objective.base import ObjectiveValues, ReferenceTrials, RelativeScores
+from lookahead_ray.sweep.stopping.early_stopping import EarlyStopping
+from lookahead_ray.sweep.stopping.estimate import estimate_scores
 from lookahead_ray.trial.record import TrialRecord
 from tests.factory import make_record
 
@@ -24,62 +24,40 @@ def signal(epoch: int, kl: float | None, answer_loss: float | None) -> Signal:
     return Signal(epoch, 100 * epoch, kl, answer_loss, 0.1)
 
 
-SEED = replace(
-    make_record(0, role="seed"), rsr=rate(1.0), jsr=rate(0.6), signals=(signal(0, 0.0, 2.0),)
+SEED = replace(make_record(0, role="seed"), rsr=rate(1.0), jsr=rate(0.6)).with_measured(
+    signals=(signal(0, 0.0, 2.0),)
 )  # safety 0.8
-VANILLA = replace(
-    make_record(1, role="vanilla"),
-    rsr=rate(0.3),
-    jsr=rate(0.1),
-    signals=(signal(1, 2.0, 1.5), signal(2, 4.0, 1.0)),
+VANILLA = replace(make_record(1, role="vanilla"), rsr=rate(0.3), jsr=rate(0.1)).with_measured(
+    signals=(signal(1, 2.0, 1.5), signal(2, 4.0, 1.0))
 )  # safety 0.2, a quarter of 0.8
 REFERENCES = ReferenceTrials(SEED, VANILLA)
 
 
+def scores(kept: float, gained: float) -> RelativeScores[float]:
+    """Return approximate scores; the seed model's safety is 0.8."""
+    return RelativeScores(pytest.approx(0.8 * kept), pytest.approx(kept), pytest.approx(gained))
+
+
 class TestEstimate:
     def test_the_references_are_where_they_were_measured(self) -> None:
-        assert estimated(SEED.signals[0], REFERENCES) is None  # vanilla has nothing to compare with yet
+        assert estimate_scores(SEED.signals[0], REFERENCES) is None  # vanilla has nothing to compare with yet
         for each in VANILLA.signals:
-            assert estimated(each, REFERENCES) == EarlyEstimate(safety=pytest.approx(0.25), utility=1.0)
-        assert estimated(signal(1, 0.0, 2.0), REFERENCES) == EarlyEstimate(1.0, 0.0)
+            assert estimate_scores(each, REFERENCES) == scores(0.25, 1.0)
+        assert estimate_scores(signal(1, 0.0, 2.0), REFERENCES) == scores(1.0, 0.0)
 
     def test_between_them_it_is_linear_in_kl_and_likelihood(self) -> None:
         between = -log((exp(-2.0) + exp(-1.5)) / 2)
-        found = estimated(signal(1, 1.0, between), REFERENCES)
-        assert found == EarlyEstimate(pytest.approx(0.625), pytest.approx(0.5))
+        found = estimate_scores(signal(1, 1.0, between), REFERENCES)
+        assert found == scores(0.625, 0.5)
 
     def test_beyond_vanillas_end_its_last_epoch_counts(self) -> None:
-        assert estimated(signal(5, 4.0, 1.0), REFERENCES) == EarlyEstimate(pytest.approx(0.25), 1.0)
+        assert estimate_scores(signal(5, 4.0, 1.0), REFERENCES) == scores(0.25, 1.0)
 
     def test_what_was_not_measured_is_not_guessed(self) -> None:
-        assert estimated(signal(1, None, 1.0), REFERENCES) is None
-        assert estimated(signal(1, 1.0, None), REFERENCES) is None
+        assert estimate_scores(signal(1, None, 1.0), REFERENCES) is None
+        assert estimate_scores(signal(1, 1.0, None), REFERENCES) is None
         unsafe = replace(SEED, rsr=rate(0.0), jsr=rate(0.0))
-        assert estimated(signal(1, 1.0, 1.0), ReferenceTrials(unsafe, VANILLA)) is None
-
-    def test_it_is_put_as_the_objective_wants(self) -> None:
-        guess = EarlyEstimate(0.5, 0.9)
-        assert comparison_values(guess, REFERENCES, WeightedObjective(safety_weight=0.25)) == (
-            pytest.approx(0.8),
-        )
-        assert comparison_values(guess, REFERENCES, ParetoObjective(name="pareto")) == (0.5, 0.9)
-
-    def test_below_a_floor_safety_decides_above_it_utility(self) -> None:
-        floor = FloorObjective(name="floor", floor=0.6)
-        kept, more, lost = EarlyEstimate(0.7, 0.2), EarlyEstimate(0.65, 0.4), EarlyEstimate(0.5, 0.9)
-        assert comparison_values(kept, REFERENCES, floor) == (0.2,)
-        assert (
-            comparison_values(more, REFERENCES, floor)
-            > comparison_values(kept, REFERENCES, floor)
-            > comparison_values(lost, REFERENCES, floor)
-        )
-        assert comparison_values(lost, REFERENCES, floor) == (pytest.approx(-0.1 - BELOW_ALL),)
-
-    def test_an_absolute_floor_is_a_rate(self) -> None:
-        floor = FloorObjective(name="floor", floor=0.6, relative_to="none")
-        assert (
-            comparison_values(EarlyEstimate(0.7, 0.2), REFERENCES, floor)[0] < 0
-        )  # 0.7 of the seed model's 0.8 is 0.56
+        assert estimate_scores(signal(1, 1.0, 1.0), ReferenceTrials(unsafe, VANILLA)) is None
 
 
 def sweep(objective: Objective, stopping: StoppingConfig | None) -> Sweep:
@@ -87,31 +65,44 @@ def sweep(objective: Objective, stopping: StoppingConfig | None) -> Sweep:
 
 
 def trial(number: int, kl: float) -> TrialRecord:
-    record = make_record(number)
-    return replace(record, trial_id=f"search-{number:03d}", signals=(signal(1, kl, 1.5),))
+    record = replace(make_record(number), trial_id=f"search-{number:03d}")
+    return record.with_measured(signals=(signal(1, kl, 1.5),))
 
 
 class TestStopping:
     CONFIG = StoppingConfig(grace_epochs=1, least_trials=4, reduction=2)
 
     def test_trials_that_drift_most_are_stopped(self) -> None:
-        stopping = Stopping(sweep(WeightedObjective(), self.CONFIG), [SEED, VANILLA], REFERENCES)
-        assert stopping.stops
+        stopping = EarlyStopping(sweep(WeightedObjective(), self.CONFIG), [SEED, VANILLA], REFERENCES)
+        assert stopping.enabled
         kls = {"a": 0.5, "b": 1.0, "c": 3.0, "d": 0.7}
-        goes = {name: stopping.goes_on(name, signal(1, kl, 1.5), 3, REFERENCES) for name, kl in kls.items()}
+        goes = {
+            name: stopping.may_continue(name, signal(1, kl, 1.5), 3, REFERENCES) for name, kl in kls.items()
+        }
         assert goes == {"a": True, "b": True, "c": False, "d": True}
 
     def test_committed_trials_count_as_if_they_had_just_been_seen(self) -> None:
         committed = [SEED, VANILLA, *(trial(n, kl) for n, kl in enumerate((0.1, 0.2, 0.3)))]
-        fresh = Stopping(sweep(WeightedObjective(), self.CONFIG), [SEED, VANILLA], REFERENCES)
-        resumed = Stopping(sweep(WeightedObjective(), self.CONFIG), committed, REFERENCES)
-        assert fresh.goes_on("x", signal(1, 1.9, 1.5), 3, REFERENCES)
-        assert not resumed.goes_on("x", signal(1, 1.9, 1.5), 3, REFERENCES)
+        fresh = EarlyStopping(sweep(WeightedObjective(), self.CONFIG), [SEED, VANILLA], REFERENCES)
+        resumed = EarlyStopping(sweep(WeightedObjective(), self.CONFIG), committed, REFERENCES)
+        assert fresh.may_continue("x", signal(1, 1.9, 1.5), 3, REFERENCES)
+        assert not resumed.may_continue("x", signal(1, 1.9, 1.5), 3, REFERENCES)
 
     def test_without_it_or_without_signals_all_go_on(self) -> None:
-        never = Stopping(sweep(WeightedObjective(), None), [SEED, VANILLA], REFERENCES)
-        assert not never.stops
-        blind = Stopping(sweep(WeightedObjective(), self.CONFIG), [SEED, VANILLA], REFERENCES)
+        never = EarlyStopping(sweep(WeightedObjective(), None), [SEED, VANILLA], REFERENCES)
+        assert not never.enabled
+        blind = EarlyStopping(sweep(WeightedObjective(), self.CONFIG), [SEED, VANILLA], REFERENCES)
         for number in range(9):
-            assert never.goes_on(str(number), signal(1, float(number), 1.5), 3, REFERENCES)
-            assert blind.goes_on(str(number), signal(1, None, 1.5), 3, REFERENCES)
+            assert never.may_continue(str(number), signal(1, float(number), 1.5), 3, REFERENCES)
+            assert blind.may_continue(str(number), signal(1, None, 1.5), 3, REFERENCES)
+
+    def test_a_stopped_trial_has_estimated_values(self) -> None:
+        stopped = replace(trial(1, 1.0), status="stopped")
+        floor = EarlyStopping(sweep(FloorObjective(name="floor", floor=0.7), self.CONFIG), [], REFERENCES)
+        kept = 1 - 0.75 * 1.0 / 2.0
+        expected = ObjectiveValues((pytest.approx(1.0),), pytest.approx(0.7 - kept))
+        assert floor.estimate(stopped, REFERENCES) == expected
+        assert floor.estimate(trial(1, 1.0), REFERENCES) is None  # it was not stopped
+        assert floor.estimate(stopped, None) is None
+        three = ParetoObjective(name="pareto", over_refusal=True)  # which no signal measures
+        assert EarlyStopping(sweep(three, self.CONFIG), [], REFERENCES).estimate(stopped, REFERENCES) is None

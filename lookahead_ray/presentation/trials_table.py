@@ -1,0 +1,97 @@
+"""Tables of trials: their order, the cells of a row, and the table of rates."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+from rich.table import Column, Table
+from rich.text import Text
+
+from lookahead_ray.objective.base import standing
+from lookahead_ray.presentation.format import percent, shorten
+from lookahead_ray.sanitize import clean
+from lookahead_ray.sweep.recommend.seed_average import SeedAverage, average_over_seeds
+from lookahead_ray.trial.label import label
+from lookahead_ray.trial.record import Metric, Rate, Role, TrialRecord
+
+LONGEST_LABEL = 40  # characters in tables
+ROLE_ORDER: dict[Role, int] = {"seed": 0, "vanilla": 1, "search": 2, "repeat": 3, "evaluate": 4}
+
+METRICS: dict[Metric, str] = {
+    "rsr": "RSR",
+    "jsr": "JSR",
+    "over_refusal": "over-refusal",
+    "utility": "utility",
+}
+"""Metric -> its name for the user, in the order of the columns."""
+
+FillCells = Callable[[TrialRecord], list[str]]
+"""A function that returns a record's cells in additional columns."""
+
+
+def sort_trials(records: Iterable[TrialRecord]) -> list[SeedAverage]:
+    """Return seed model, vanilla, then configurations, best first; failed ones at the end of their kind."""
+    return sorted(
+        average_over_seeds(list(records)),
+        key=lambda one: (ROLE_ORDER[one.record.role], *standing(one.record)),
+    )
+
+
+def rates_table(
+    shown: Sequence[SeedAverage], more: Sequence[Column], fill: FillCells, chosen: str | None
+) -> Table:
+    """Return a table with the metrics' columns, and the columns `more`, whose cells `fill` returns.
+
+    `chosen` is the id of the recommended trial.
+    """
+    records = [one.record for one in shown]
+    metrics = [metric for metric in METRICS if any(rate_of(record, metric) for record in records)]
+    columns = [Column(f"{METRICS[m]}\n{_sizes(records, m)}", justify="right") for m in metrics]
+    table = new_table(*columns, *more)
+    for one in shown:
+        rates = [rate_text(rate_of(one.record, metric)) for metric in metrics]
+        table.add_row(trial_cell(one, chosen), *rates, *fill(one.record))
+    return table
+
+
+def new_table(*columns: Column) -> Table:
+    """Return an empty table whose first column is the trial's name."""
+    for column in columns:
+        column.no_wrap = True
+    first = Column("trial", overflow="fold", ratio=1)
+    return Table(first, *columns, box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+
+
+def trial_cell(one: SeedAverage, chosen: str | None = None) -> Text:
+    """Return a configuration's name for a table's first column; the `chosen` one is marked."""
+    record = one.record
+    name = shorten(trial_label(record), LONGEST_LABEL) + (f" ({one.seeds} seeds)" if one.seeds > 1 else "")
+    if record.status != "completed":
+        return Text(f"{name} ({record.status})", style="red" if record.status == "failed" else "dim")
+    if record.trial_id == chosen:
+        return Text(f"▸ {name}", style="bold green")
+    return Text(name)
+
+
+def trial_label(record: TrialRecord) -> str:
+    """Return a trial's label, safe for a terminal."""
+    return clean(label(record.config, record.role, record.params))
+
+
+def rate_text(rate: Rate | None) -> str:
+    """Return a rate as `63 % [55, 70]`; unparsed answers are shown as `2?`."""
+    if rate is None or math.isnan(rate.value):
+        return "–"
+    unparsed = f" {rate.unparsed}?" if rate.unparsed else ""
+    return f"{percent(rate.value)}{unparsed} [{100 * rate.low:.0f}, {100 * rate.high:.0f}]"
+
+
+def rate_of(record: TrialRecord, metric: Metric) -> Rate | None:
+    """Return the trial's own rate for a metric."""
+    rate: Rate | None = getattr(record, metric)
+    return rate
+
+
+def _sizes(records: Sequence[TrialRecord], metric: Metric) -> str:
+    """Return the number of answers, or the smallest and the largest number, such as "n=80–160"."""
+    sizes = sorted({rate.n for record in records if (rate := rate_of(record, metric))})
+    return f"n={sizes[0]}" if len(sizes) == 1 else f"n={sizes[0]}–{sizes[-1]}"
