@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from lookahead_ray.errors import StoreError
 from lookahead_ray.store.commits import Commit, read_commits
 from lookahead_ray.store.files import Files
-from lookahead_ray.store.identity import FILE, SweepIdentity, read_identity
-from lookahead_ray.store.lock import FILE as LOCK
+from lookahead_ray.store.identity import IDENTITY_FILE, SweepIdentity, read_identity
+from lookahead_ray.store.lock import LOCK_FILE
 from lookahead_ray.store.schemas import SCHEMA_VERSION
 
 READABLE = (2, SCHEMA_VERSION)
@@ -34,7 +34,7 @@ def open_run(run: str, name: str) -> OpenRun:
     files = Files(run)
     identity = read_identity(files, READABLE)
     if identity is None:
-        raise StoreError(f"{run}: must be the directory of a run, got no {FILE} in it")
+        raise StoreError(f"{run}: must be the directory of a run, got no {IDENTITY_FILE} in it")
     return OpenRun(name, run, files, identity, read_commits(files, READABLE), is_running(files))
 
 
@@ -56,7 +56,7 @@ def is_running(files: Files) -> bool | None:
     if not files.local:
         return None
     try:
-        descriptor = os.open(files.path(LOCK), os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(files.path(LOCK_FILE), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:

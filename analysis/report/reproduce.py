@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from analysis.naming import model_of
-from lookahead_ray.config.yaml_io import write
+from lookahead_ray.config.yaml_io import write_yaml
 from lookahead_ray.store.identity import SweepIdentity
 
 
@@ -33,7 +33,9 @@ def again(identity: SweepIdentity, trials: pa.Table) -> Again:
         "evaluate": ["evaluate", model_of(trials) or "MODEL", "--space", file],
     }[verb]
     return Again(
-        shlex.join(["lookahead-ray", *words, "--run", run]), file, write({"name": name, **_tree(identity)})
+        shlex.join(["lookahead-ray", *words, "--run", run]),
+        file,
+        write_yaml({"name": name, **_tree(identity)}),
     )
 
 

@@ -19,7 +19,7 @@ class DistilledRow(Rendered):
     """A row whose next-token distributions should stay those of the model without its adapters."""
 
 
-def divergence(
+def weighted_kl(
     logits: torch.Tensor, reference: torch.Tensor, lengths: Sequence[int], opening_weight: float
 ) -> torch.Tensor:
     """Return Σ w KL(reference || model) in nats over answer tokens, w = `opening_weight` at the first ones.
@@ -36,8 +36,8 @@ def divergence(
 
 
 def align_loss(answer_loss: AnswerLoss, pad_id: int, opening_weight: float) -> RowLoss:
-    """Return a loss that is `answer_loss` on ordinary rows and, on `DistilledRow` rows, `divergence` from the
-    model with its adapters off."""
+    """Return a loss: `answer_loss` on ordinary rows, and on `DistilledRow` rows `weighted_kl` from the model
+    with its adapters off."""
     taught_loss = supervised(answer_loss, pad_id)
 
     def row_loss(engine: Any, rows: Sequence[Rendered]) -> torch.Tensor:
@@ -51,7 +51,7 @@ def align_loss(answer_loss: AnswerLoss, pad_id: int, opening_weight: float) -> R
             with torch.no_grad(), engine.module.disable_adapter():
                 reference = answer_logits(engine.module, micro)
             lengths = [len(row.answer_ids) for row in kept]
-            loss = loss + divergence(answer_logits(engine, micro), reference, lengths, opening_weight)
+            loss = loss + weighted_kl(answer_logits(engine, micro), reference, lengths, opening_weight)
         return loss
 
     return row_loss

@@ -7,7 +7,7 @@ from typing import Any
 _REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT, _constants.POSSESSIVE_REPEAT)
 
 
-def check(pattern: str) -> None:
+def check_pattern(pattern: str) -> None:
     """Refuse a pattern that is invalid, does not have exactly one group, or may take exponential time.
 
     The last rule refuses a repeat of varying length inside a repeat, such as `(\\d+,?)+`: a text can be split

@@ -18,7 +18,7 @@ DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
 
 
 def _checked_pattern(text: str) -> str:
-    regex_check.check(text)
+    regex_check.check_pattern(text)
     return text
 
 

@@ -1,6 +1,6 @@
 """Space files: YAML 1.1 with three pitfalls corrected, and overrides by `--set path=value`.
 
-`read` restores exactly what `write` wrote.
+`read_yaml` restores exactly what `write_yaml` wrote.
 """
 
 import copy
@@ -49,7 +49,7 @@ _Loader.add_implicit_resolver(
 )
 
 
-def read(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping in a YAML file.
 
     Raises:
@@ -124,7 +124,7 @@ def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def write(tree: Mapping[str, Any]) -> str:
+def write_yaml(tree: Mapping[str, Any]) -> str:
     """Return the tree as YAML, without line wrapping and without characters that control a terminal."""
     text = _dump(tree, allow_unicode=True)
     harmless = all(clean(line) == " ".join(line.split()) for line in text.split("\n"))

@@ -16,9 +16,9 @@ from typing import Any, Literal, TextIO
 from lookahead_ray.data.rows import shown
 from lookahead_ray.errors import DataError
 
-Format = Literal["json", "jsonl"]
-Row = dict[str, Any]
-Located = tuple[str, Row]  # ("train.jsonl: line 3", its row)
+JsonFormat = Literal["json", "jsonl"]
+JsonRow = dict[str, Any]
+Located = tuple[str, JsonRow]  # ("train.jsonl: line 3", its row)
 
 PIECE_CHARACTERS = 1 << 20  # read at once from a JSON file
 MAX_ROW_CHARACTERS = 1 << 26
@@ -29,7 +29,7 @@ _SHOWN = 60  # characters of the file, in a message
 _SPACES = re.compile(r"[ \t\n\r]*")
 
 
-def format_of(path: Path) -> Format:
+def format_of(path: Path) -> JsonFormat:
     """Return the format by the suffix. Raises DataError unless it is .json or .jsonl."""
     match path.suffix.lower():
         case ".json":
@@ -40,7 +40,7 @@ def format_of(path: Path) -> Format:
 
 
 def open_text(path: Path) -> TextIO:
-    """Open the file for `read_rows`. Raises DataError if it is no file or can't be read."""
+    """Open the file for `read_json_rows`. Raises DataError if it is no file or can't be read."""
     if not path.is_file():
         raise DataError(f"{path}: must be a file, got {'a folder' if path.is_dir() else 'nothing there'}")
     try:
@@ -50,8 +50,8 @@ def open_text(path: Path) -> TextIO:
         raise DataError(f"{path}: must be readable, got {error.strerror}") from error
 
 
-def read_rows(
-    stream: TextIO, file: str, form: Format, piece_characters: int = PIECE_CHARACTERS
+def read_json_rows(
+    stream: TextIO, file: str, form: JsonFormat, piece_characters: int = PIECE_CHARACTERS
 ) -> Iterator[Located]:
     """Yield each row with its location, in order.
 
@@ -120,7 +120,7 @@ class _Array:
         if self._peek():
             raise DataError(f"{self.file}: nothing may follow the array, got {self._here()}")
 
-    def _element(self, where: str) -> Row:
+    def _element(self, where: str) -> JsonRow:
         """Parse one element, trying pieces of doubling size, so all tries cost some multiple of the last."""
         if self._peek() != "{":
             raise DataError(f"{where}: must be a JSON object, got {self._here()}")
@@ -166,7 +166,7 @@ class _Array:
         return shown(self.text[self.at : self.at + _SHOWN])
 
 
-def _row(value: object, text: str, where: str) -> Row:
+def _row(value: object, text: str, where: str) -> JsonRow:
     if not isinstance(value, dict):
         raise DataError(f"{where}: must be a JSON object, got {shown(value)}")
     if not text.isascii():

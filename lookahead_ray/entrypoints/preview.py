@@ -13,11 +13,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from lookahead_ray.config.base import Fidelity
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.preview import TruePreview, VirtualPreview
-from lookahead_ray.data.streaming_json import Format
+from lookahead_ray.data.streaming_json import JsonFormat
 from lookahead_ray.errors import ConfigError, DataError
 from lookahead_ray.presentation.format import duration
-from lookahead_ray.preview.rewrite_file import Fields, rewrite
-from lookahead_ray.preview.rewrite_file import Progress as Report
+from lookahead_ray.preview.rewrite_file import Fields, RowProgress, rewrite
 from lookahead_ray.sanitize import clean
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -35,8 +34,8 @@ def preview_file(
     connector: str | None,
     protocol: Fidelity,
     fields: str | None,
-    source_format: Format | None,
-    target_format: Format | None,
+    source_format: JsonFormat | None,
+    target_format: JsonFormat | None,
 ) -> str:
     """Rewrite `source` into `target` and return a one-line summary. None means an option's default.
 
@@ -105,7 +104,7 @@ def _fields(text: str | None) -> Fields:
 
 
 @contextmanager
-def _progress(source: Path) -> Iterator[Report]:
+def _progress(source: Path) -> Iterator[RowProgress]:
     """Show a progress bar if stderr is a terminal: rows, rows/s, remaining time estimated from bytes read."""
     columns = (
         BarColumn(),

@@ -10,7 +10,7 @@ from lookahead_ray.presentation.terminal import export_command, print_recommenda
 from lookahead_ray.sanitize import clean
 from lookahead_ray.store import TABLES, Run
 from lookahead_ray.store import open as open_run
-from lookahead_ray.store.export import Format
+from lookahead_ray.store.export import ExportFormat
 from lookahead_ray.sweep.recommend.recommend import recommend
 from lookahead_ray.sweep.recommend.recommendation import Recommendation
 from lookahead_ray.trial.record import TrialRecord
@@ -33,7 +33,7 @@ def show(run: str) -> None:
     console.print(Text(f"export   {clean(export_command(run))}"), soft_wrap=True)
 
 
-def export(run: str, file_format: Format, out: str | None) -> None:
+def export(run: str, file_format: ExportFormat, out: str | None) -> None:
     """Write every table in the format and print the files' paths."""
     for path in open_run(run).export("all", file_format, out or f"{run.rstrip('/')}/export"):
         print(clean(path))

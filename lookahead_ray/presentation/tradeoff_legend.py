@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from lookahead_ray.presentation.tradeoff_points import Kind, Point, pareto_front
+from lookahead_ray.presentation.tradeoff_points import Kind, PlotPoint, pareto_front
 
 NAMES: dict[Kind, str] = {
     "seed": "seed model (not trained)",
@@ -36,7 +36,7 @@ FLOOR_COLOUR = "#0072b2"
 def draw_legend(
     figure: Figure,
     axes: Sequence[Axes],
-    points: Sequence[Point],
+    points: Sequence[PlotPoint],
     chosen: str | None,
     norm: Normalize,
     colours: Colormap,

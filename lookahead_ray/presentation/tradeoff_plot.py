@@ -23,7 +23,7 @@ from lookahead_ray.presentation.tradeoff_legend import (
     draw_legend,
 )
 from lookahead_ray.presentation.tradeoff_points import (
-    Point,
+    PlotPoint,
     SafetyMetric,
     pareto_front,
     points_of,
@@ -116,7 +116,7 @@ def _length_colours(records: Sequence[TrialRecord]) -> tuple[Normalize, Colormap
 
 def _panel(
     ax: Axes,
-    points: Sequence[Point],
+    points: Sequence[PlotPoint],
     metric: SafetyMetric,
     chosen: str | None,
     norm: Normalize,
@@ -164,7 +164,7 @@ def _limits(rates: Sequence[Rate]) -> tuple[float, float]:
     return max(low - margin, -4.0), min(high + margin, 104.0)
 
 
-def _labels(points: Sequence[Point], chosen: str | None) -> list[PointLabel]:
+def _labels(points: Sequence[PlotPoint], chosen: str | None) -> list[PointLabel]:
     labels = []
     for point in points:
         picked = point.trial_id == chosen

@@ -13,7 +13,7 @@ SafetyMetric = Literal["safety", "rsr", "jsr"]
 
 
 @dataclass(frozen=True)
-class Point:
+class PlotPoint:
     """A trial's point in one panel."""
 
     trial_id: str
@@ -24,7 +24,7 @@ class Point:
     y: Rate
 
 
-def points_of(records: Sequence[TrialRecord], metric: SafetyMetric) -> list[Point]:
+def points_of(records: Sequence[TrialRecord], metric: SafetyMetric) -> list[PlotPoint]:
     """Return the points of the trials that have both rates."""
     points = []
     for record in records:
@@ -33,13 +33,13 @@ def points_of(records: Sequence[TrialRecord], metric: SafetyMetric) -> list[Poin
             preview = record.config.get("preview", {})
             kind = _kind(record, preview.get("strategy", "none"))
             length = preview.get("length_tokens") if kind == "true" else None
-            points.append(Point(record.trial_id, kind, _text(record, kind), length, record.utility, rate))
+            points.append(PlotPoint(record.trial_id, kind, _text(record, kind), length, record.utility, rate))
     return points
 
 
-def pareto_front(points: Sequence[Point]) -> list[Point]:
+def pareto_front(points: Sequence[PlotPoint]) -> list[PlotPoint]:
     """Return the trained points that no other trained point dominates, by increasing utility."""
-    front: list[Point] = []
+    front: list[PlotPoint] = []
     trained = [point for point in points if point.kind != "seed"]
     for point in sorted(trained, key=lambda p: (p.x.value, p.y.value), reverse=True):
         if not front or point.y.value > front[-1].y.value:

@@ -32,7 +32,7 @@ Words = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class OpeningAnswer:
     """The beginning of a model's answer; unless `finished`, it was cut off, perhaps inside the last word."""
 
     question: str
@@ -57,7 +57,7 @@ class _Beginning:
         return self.keys[: len(keys)] == keys
 
 
-def openings(answers: Sequence[Answer]) -> list[str]:
+def openings(answers: Sequence[OpeningAnswer]) -> list[str]:
     """Return the openings of answers to distinct questions, frequent ones first, each with a space appended.
 
     They are chosen greedily, by the number of words times the number of answers that begin so. Each choice
@@ -88,7 +88,7 @@ def _task_words(questions: Sequence[str]) -> frozenset[str]:
     return frozenset(part for part, count in counts.items() if count >= TASK_WORD_SHARE * len(questions))
 
 
-def _beginning(answer: Answer, common: frozenset[str]) -> _Beginning:
+def _beginning(answer: OpeningAnswer, common: frozenset[str]) -> _Beginning:
     text = answer.text.strip()
     stop = SENTENCE_END.search(text)
     words = (text[: stop.end()] if stop else text).split()

@@ -19,7 +19,14 @@ from typing import Any, BinaryIO
 
 from lookahead_ray.config.preview import PreviewConfig, TruePreview
 from lookahead_ray.data.rows import shown
-from lookahead_ray.data.streaming_json import Format, Located, Row, format_of, open_text, read_rows
+from lookahead_ray.data.streaming_json import (
+    JsonFormat,
+    JsonRow,
+    Located,
+    format_of,
+    open_text,
+    read_json_rows,
+)
 from lookahead_ray.errors import DataError
 from lookahead_ray.filesystem import replacing
 from lookahead_ray.preview.apply import additions
@@ -27,7 +34,7 @@ from lookahead_ray.preview.apply import additions
 BATCH_ROWS = 4096
 BATCH_CHARACTERS = 1 << 23  # of instructions and answers; ends a batch early
 
-Progress = Callable[[int, int], None]
+RowProgress = Callable[[int, int], None]
 """Callback that takes the rows done and the bytes read so far, after each batch."""
 
 
@@ -45,9 +52,9 @@ def rewrite(
     preview: PreviewConfig,
     tokenizer: Any,
     fields: Fields = Fields(),
-    source_format: Format | None = None,
-    target_format: Format | None = None,
-    progress: Progress = lambda rows, read_bytes: None,
+    source_format: JsonFormat | None = None,
+    target_format: JsonFormat | None = None,
+    progress: RowProgress = lambda rows, read_bytes: None,
 ) -> int:
     """Write the rows of `source` under `preview` to `target`, atomically; return the number of rows.
 
@@ -69,7 +76,7 @@ def rewrite(
 
             def changed() -> Iterator[Located]:
                 nonlocal done
-                for batch in _batches(read_rows(stream, str(source), reads), fields):
+                for batch in _batches(read_json_rows(stream, str(source), reads), fields):
                     _change(batch, preview, tokenizer, fields)
                     yield from batch
                     done += len(batch)
@@ -103,7 +110,7 @@ def _change(batch: list[Located], preview: PreviewConfig, tokenizer: Any, fields
         row[fields.answer] = each.before_answer + row[fields.answer]
 
 
-def _text(row: Row, field: str, where: str) -> str:
+def _text(row: JsonRow, field: str, where: str) -> str:
     if field not in row:
         raise DataError(f"{where}: field {shown(field)} must be there, got the fields {shown(list(row))}")
     value = row[field]
@@ -112,7 +119,7 @@ def _text(row: Row, field: str, where: str) -> str:
     return value
 
 
-def _check_unicode(row: Row, field: str, where: str) -> None:
+def _check_unicode(row: JsonRow, field: str, where: str) -> None:
     """Raise DataError for a lone surrogate, which no tokenizer accepts."""
     value: str = row[field]
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):

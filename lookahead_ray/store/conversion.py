@@ -1,19 +1,22 @@
 """Conversion of a `TrialRecord` to one Arrow table for each of `TABLES`, and back.
 
-Text is cleaned by `files.clean`. Numbers are unchanged: None becomes null, NaN stays NaN.
+A column of `trials` is filled from the field of `TrialRecord`, else of `Measurement`, that has its name; for a
+new one nothing changes here. Text passes through
+`files.replace_surrogates`. Numbers are unchanged: None becomes null, NaN stays NaN.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
 
 from lookahead_ray.errors import StoreError
-from lookahead_ray.store.files import clean, to_json
-from lookahead_ray.store.schemas import INT, KEYS, RATES, REAL, SCHEMAS, TEXT, WORD, TableName
-from lookahead_ray.trial.record import Generation, Rate, Signal, Step, TokenKl, TrialRecord
+from lookahead_ray.store.files import replace_surrogates, to_json
+from lookahead_ray.store.schemas import COLUMNS, INT, KEYS, RATES, REAL, SCHEMAS, TEXT, WORD, TableName
+from lookahead_ray.trial.record import Generation, Measurement, Rate, Signal, Step, TokenKl, TrialRecord
 
 FROM_CONFIG: dict[str, Callable[[dict[str, Any]], Any]] = {
     "method": lambda config: config["method"]["name"],
@@ -26,8 +29,21 @@ FROM_CONFIG: dict[str, Callable[[dict[str, Any]], Any]] = {
 }
 """Columns of `trials` that duplicate a part of `config`."""
 
-JSON = ("config", "params", "versions", "preparation")
-"""Fields of the record that `trials` stores as JSON text."""
+JSON = tuple(column.name for column in COLUMNS["trials"] if column.unit == "JSON")
+"""Columns of `trials` that hold a dictionary as JSON text."""
+LISTS = tuple(column.name for column in COLUMNS["trials"] if pa.types.is_list(column.type))
+"""Columns of `trials` that hold a tuple."""
+
+
+def _columns_of(kind: type[TrialRecord] | type[Measurement]) -> tuple[str, ...]:
+    names = {field.name for field in fields(kind)}
+    return tuple(column.name for column in COLUMNS["trials"] if column.name in names)
+
+
+RECORD, MEASURED = _columns_of(TrialRecord), _columns_of(Measurement)
+"""Columns of `trials` that hold a field of the record, and of its measurement."""
+UNMEASURED = {name: {} if name in JSON else () if name in LISTS else None for name in MEASURED}
+"""The values of the columns `MEASURED` without a measurement."""
 
 
 def to_tables(record: TrialRecord) -> dict[TableName, pa.Table]:
@@ -46,7 +62,7 @@ def to_tables(record: TrialRecord) -> dict[TableName, pa.Table]:
 
 
 def _trial_row(record: TrialRecord) -> dict[str, Any]:
-    row = dict(vars(record))
+    row = {**UNMEASURED, **(vars(record.measurement) if record.measurement else {}), **vars(record)}
     for name, pick in FROM_CONFIG.items():
         try:
             row[name] = pick(record.config)
@@ -94,7 +110,9 @@ def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
     try:
         text = pa.array(values, TEXT)
     except UnicodeEncodeError:
-        text = pa.array([clean(value) if isinstance(value, str) else value for value in values], TEXT)
+        text = pa.array(
+            [replace_surrogates(value) if isinstance(value, str) else value for value in values], TEXT
+        )
     return text.dictionary_encode() if kind == WORD else text
 
 
@@ -105,11 +123,18 @@ def to_record(tables: dict[TableName, pa.Table]) -> TrialRecord:
         row[name] = _rate(row, name)
     for name in JSON:
         row[name] = json.loads(row[name])
-    for name in FROM_CONFIG:
-        del row[name]
-    row["kl"], row["objectives"] = tuple(row["kl"]), tuple(row["objectives"])
-    return TrialRecord(
-        **row,
+    for name in LISTS:
+        row[name] = tuple(row[name])
+    return TrialRecord(**{name: row[name] for name in RECORD}, measurement=_measurement(row, tables))
+
+
+def _measurement(row: Mapping[str, Any], tables: Mapping[TableName, pa.Table]) -> Measurement | None:
+    measured = {name: row[name] for name in MEASURED}
+    if measured == UNMEASURED:
+        return None
+    return Measurement(
+        **measured,
+        stopped=row["status"] == "stopped",
         steps=tuple(Step(**values) for values in _rows(tables["steps"])),
         signals=tuple(Signal(**values) for values in _rows(tables["signals"])),
         generations=tuple(Generation(**values) for values in _rows(tables["generations"])),
@@ -117,8 +142,8 @@ def to_record(tables: dict[TableName, pa.Table]) -> TrialRecord:
     )
 
 
-def _rate(row: dict[str, Any], name: str) -> Rate | None:
-    parts = {part: row.pop(f"{name}_{part}") for part in ("low", "high", "n", "unparsed")}
+def _rate(row: Mapping[str, Any], name: str) -> Rate | None:
+    parts = {part: row[f"{name}_{part}"] for part in ("low", "high", "n", "unparsed")}
     return None if parts["n"] is None else Rate(row[name], **parts)
 
 

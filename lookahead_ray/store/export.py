@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 from lookahead_ray.errors import StoreError
 from lookahead_ray.store.files import Files
 
-Format = Literal["csv", "parquet", "arrow"]
+ExportFormat = Literal["csv", "parquet", "arrow"]
 
 
-def export_table(table: pa.Table, name: str, format: Format, target: Files) -> str:
+def export_table(table: pa.Table, name: str, format: ExportFormat, target: Files) -> str:
     """Write `<target>/<name>.<format>`, replacing an old file; return its path. `StoreError` on failure."""
     if format not in WRITERS:
-        raise StoreError(f"format must be one of {', '.join(get_args(Format))}, got {format!r}")
+        raise StoreError(f"format must be one of {', '.join(get_args(ExportFormat))}, got {format!r}")
     sink = io.BytesIO()
     WRITERS[format](table, sink)
     target.write(f"{name}.{format}", sink.getvalue())

@@ -144,7 +144,7 @@ def _write_local(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def clean(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Return `text` with U+FFFD for each surrogate code point."""
     return SURROGATE.sub("\ufffd", text)
 
@@ -152,6 +152,6 @@ def clean(text: str) -> str:
 def to_json(value: object, where: str, indent: int | None = None) -> str:
     """Return `value` as clean JSON text. Raises `StoreError` naming `where` if JSON lacks it (NaN)."""
     try:
-        return clean(json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False))
+        return replace_surrogates(json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise StoreError(f"{where}: must hold JSON values: {' '.join(str(error).split())}") from error

@@ -11,7 +11,7 @@ from lookahead_ray.store.files import Files, to_json
 from lookahead_ray.store.schemas import SCHEMA_VERSION
 from lookahead_ray.trial.record import utc_now
 
-FILE = "sweep.json"
+IDENTITY_FILE = "sweep.json"
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ def read_identity(files: Files, versions: Collection[int] = (SCHEMA_VERSION,)) -
     Raises `StoreError` if it is malformed or its schema version is not in `versions`.
     """
     try:
-        content = files.read(FILE)
+        content = files.read(IDENTITY_FILE)
     except FileNotFoundError:
         return None
-    where = f"{files.run}/{FILE}"
+    where = f"{files.run}/{IDENTITY_FILE}"
     try:
         fields = json.loads(content)
         check_version(fields["schema_version"], where, versions)
@@ -62,7 +62,7 @@ def read_identity(files: Files, versions: Collection[int] = (SCHEMA_VERSION,)) -
 
 def write_identity(files: Files, identity: SweepIdentity) -> None:
     """Write `<run>/sweep.json`. Raises `StoreError` if JSON cannot represent its configuration."""
-    files.write(FILE, to_json(asdict(identity), f"{files.run}/{FILE}", indent=2).encode())
+    files.write(IDENTITY_FILE, to_json(asdict(identity), f"{files.run}/{IDENTITY_FILE}", indent=2).encode())
 
 
 def check_version(version: object, where: str, versions: Collection[int] = (SCHEMA_VERSION,)) -> None:

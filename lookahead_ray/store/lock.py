@@ -11,7 +11,7 @@ from lookahead_ray.errors import StoreError
 from lookahead_ray.store.files import Files, make_directory
 from lookahead_ray.store.lease import leased
 
-FILE = "lock"
+LOCK_FILE = "lock"
 
 
 @contextmanager
@@ -30,20 +30,21 @@ def lock(run: str, say: Callable[[str], None] = lambda line: None) -> Iterator[N
         return
     try:
         make_directory(Path(files.root))
-        descriptor = os.open(files.path(FILE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(files.path(LOCK_FILE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        raise StoreError(f"{files.run}/{FILE}: cannot open: {error}") from error
+        raise StoreError(f"{files.run}/{LOCK_FILE}: cannot open: {error}") from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = os.read(descriptor, 200).decode("utf-8", "replace").strip() or "unknown"
             raise StoreError(
-                f"{files.run}/{FILE}: one driver at a time writes to a run, got two, the other is {holder}; "
+                f"{files.run}/{LOCK_FILE}: one driver at a time writes to a run, got two, the other is "
+                f"{holder}; "
                 "wait for it to end or choose another --run"
             ) from error
         except OSError as error:
-            raise StoreError(f"{files.run}/{FILE}: cannot lock: {error}") from error
+            raise StoreError(f"{files.run}/{LOCK_FILE}: cannot lock: {error}") from error
         with suppress(OSError):  # on a full disk; the holder's name is only informative
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)

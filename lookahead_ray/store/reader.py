@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 from lookahead_ray.errors import StoreError
 from lookahead_ray.store.commits import Commit, committed_ids, read_commits
 from lookahead_ray.store.conversion import to_record
-from lookahead_ray.store.export import Format, export_table
+from lookahead_ray.store.export import ExportFormat, export_table
 from lookahead_ray.store.files import Files
-from lookahead_ray.store.identity import FILE, SweepIdentity, read_identity
+from lookahead_ray.store.identity import IDENTITY_FILE, SweepIdentity, read_identity
 from lookahead_ray.store.schemas import SCHEMAS, TABLES, TableName
 from lookahead_ray.store.verdicts import read_verdicts
 from lookahead_ray.trial.record import TrialRecord
@@ -81,7 +81,7 @@ class Run:
         for commit in self._commits:
             yield to_record({**empty, "trials": self._read("trials", [commit])[0]})
 
-    def export(self, table: TableName | str, format: Format, out_dir: str) -> tuple[str, ...]:
+    def export(self, table: TableName | str, format: ExportFormat, out_dir: str) -> tuple[str, ...]:
         """Write one table, or "all", to `<out_dir>/<table>.<format>`; return the paths written.
 
         `out_dir` is a path or an fsspec URL. In CSV all text is quoted, null is empty without quotes, and
@@ -144,7 +144,7 @@ def open(run: str) -> Run:
     identity = read_identity(files)
     if identity is None:
         raise StoreError(
-            f"{run}: must be the directory of a run, got no {FILE} in it; "
+            f"{run}: must be the directory of a run, got no {IDENTITY_FILE} in it; "
             "give the directory that a sweep wrote to (its --run)"
         )
     return Run(files, identity, read_commits(files))

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from lookahead_ray.errors import StoreError
 from lookahead_ray.store.files import Files, to_json
 from lookahead_ray.store.lease import Lease, read_lease
-from lookahead_ray.store.lock import FILE as LOCK
+from lookahead_ray.store.lock import LOCK_FILE
 
 FILE = "session.json"
 How = Literal["finished", "interrupted", "failed"]
@@ -60,11 +60,11 @@ def holder(run: str) -> str | None:
     if not files.local:
         raise StoreError(f"{run}: only a run on a local file system has a lock")
     try:
-        descriptor = os.open(files.path(LOCK), os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(files.path(LOCK_FILE), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StoreError(f"{run}/{LOCK}: cannot open: {error}") from error
+        raise StoreError(f"{run}/{LOCK_FILE}: cannot open: {error}") from error
     try:
         with suppress(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

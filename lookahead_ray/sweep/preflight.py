@@ -25,7 +25,7 @@ from lookahead_ray.errors import ConfigError, DataError, HubDataError, ModelErro
 from lookahead_ray.evaluate.judges.registry import build
 from lookahead_ray.evaluate.safety_prompts import check_measurable, check_parts
 from lookahead_ray.model.fingerprint import fingerprint
-from lookahead_ray.model.load import check as check_model
+from lookahead_ray.model.load import check_model
 from lookahead_ray.objective.base import describe_safety
 from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.sweep.cluster import cluster_address
@@ -185,7 +185,7 @@ def describe_sweep(sweep: Sweep) -> Iterator[str]:
     yield f"search: {'; '.join(_search_text(sweep))}"
     safety = describe_safety(sweep.objective.safety)
     yield f"objective: {make_objective(sweep.objective).describe()}; safety is {safety}"
-    for name, ask in sweep.asks.items():
+    for name, ask in sweep.missing_openings.items():
         yield (
             f"{name}: up to {ask.model_openings} openings of the seed model's answers to {ask.prompts} "
             f"training prompts, {ask.tokens} tokens each; generated before the search begins"

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from lookahead_ray.data.chat import Rendered
-from lookahead_ray.train.packing import pack, packed_tokens
+from lookahead_ray.train.packing import pack_rows, packed_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def collate(rows: Sequence[Rendered], pad_id: int, model: Any) -> MicroBatch:
     if packed_tokens(model, rows) is None:
         inputs, positions = _pad(rows, pad_id)
     else:
-        inputs, positions = pack(rows, model.dtype)
+        inputs, positions = pack_rows(rows, model.dtype)
     device = model.device
     moved = {name: tensor.to(device) for name, tensor in inputs.items()}
     return MicroBatch(moved, positions.to(device), targets.to(device))

@@ -47,7 +47,7 @@ def work_of(model: Any, rows: Sequence[Rendered]) -> Work:
     return Work(tokens, tokens**2, sum(len(row.answer_ids) for row in rows))
 
 
-def pack(rows: Sequence[Rendered], dtype: torch.dtype) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+def pack_rows(rows: Sequence[Rendered], dtype: torch.dtype) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """Return the inputs of a forward pass over `rows` as one sequence, and where answers are predicted.
 
     Args:

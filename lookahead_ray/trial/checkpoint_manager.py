@@ -103,7 +103,7 @@ class LocalCheckpoints:
         return f"no room in {self._directory.parent}, or not every machine has it"
 
     def read(self) -> Checkpoint | None:
-        return local.read(self._directory)
+        return local.read_checkpoint(self._directory)
 
     def sizes(self, found: Checkpoint) -> Mapping[str, int]:
         return local.sizes(self._directory / found.folder)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from lookahead_ray.align.distillation_loss import DistilledRow, align_loss, divergence
+from lookahead_ray.align.distillation_loss import DistilledRow, align_loss, weighted_kl
 from lookahead_ray.config.training import LoraConfig, TrainingConfig
 from lookahead_ray.data.chat import Rendered
 from lookahead_ray.method import vanilla
@@ -37,15 +37,15 @@ def test_divergence_by_hand() -> None:
     half = torch.tensor([[0.0, 0.0]])
     skewed = torch.log(torch.tensor([[0.8, 0.2]]))
     expected = 0.8 * torch.log(torch.tensor(1.6)) + 0.2 * torch.log(torch.tensor(0.4))
-    assert divergence(half, skewed, [1], 1.0).item() == pytest.approx(expected.item(), rel=1e-6)
-    assert divergence(half, half, [1], 1.0).item() == 0.0
+    assert weighted_kl(half, skewed, [1], 1.0).item() == pytest.approx(expected.item(), rel=1e-6)
+    assert weighted_kl(half, half, [1], 1.0).item() == 0.0
 
 
 def test_only_the_first_answer_tokens_weigh_more() -> None:
     logits, reference = torch.randn(2, 5, 9, generator=torch.Generator().manual_seed(0))
-    each = [divergence(logits[[at]], reference[[at]], [1], 1.0).item() for at in range(5)]
+    each = [weighted_kl(logits[[at]], reference[[at]], [1], 1.0).item() for at in range(5)]
     expected = 2 * (each[0] + each[1] + each[2]) + each[3] + 2 * each[4]
-    assert divergence(logits, reference, [4, 1], 2.0).item() == pytest.approx(expected, rel=1e-5)
+    assert weighted_kl(logits, reference, [4, 1], 2.0).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_kept_rows_cost_what_the_adapters_moved() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lookahead_ray.model.embedded import ADAPTER
+from lookahead_ray.shipped_files import ADAPTER
 
 GSM8K = Path(__file__).parents[3] / "shared" / "data" / "gsm8k" / "test.jsonl"
 ROWS = 40

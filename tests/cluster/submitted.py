@@ -10,7 +10,7 @@ from types import MappingProxyType
 import psutil
 
 from lookahead_ray import store
-from lookahead_ray.train.checkpoint.local import Checkpoint, read
+from lookahead_ray.train.checkpoint.local import Checkpoint, read_checkpoint
 from lookahead_ray.trial.record import TrialRecord
 from tests.cluster.hosts import Host
 from tests.cluster.on_premise import Cluster
@@ -86,7 +86,7 @@ class Submitted:
 
     def checkpoint(self, trial: str = "vanilla") -> Checkpoint | None:
         """Return the last checkpoint of a running trial."""
-        return read(self.run / "checkpoints" / trial)
+        return read_checkpoint(self.run / "checkpoints" / trial)
 
     def wait_for_epoch(self, epoch: int, trial: str = "vanilla") -> Checkpoint:
         """Wait for a checkpoint of this epoch or a later one."""

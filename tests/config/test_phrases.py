@@ -47,7 +47,7 @@ class TestFile:
         assert read_phrases(tmp_path / "phrases.txt") == found
         sweep = load(tmp_path, "{path: phrases.txt}")
         assert phrases(sweep) == tuple(found)
-        assert not sweep.asks
+        assert not sweep.missing_openings
 
     def test_a_space_with_a_file_is_the_space_with_its_list(self, tmp_path: Path) -> None:
         (tmp_path / "phrases.txt").write_text("So,\nWell,\n")
@@ -76,7 +76,7 @@ class TestFile:
         preview = "preview={strategy: virtual, prefix: {choice_from: {path: mine.txt}}}"
         sweep = load(tmp_path, "{model_openings: 2}", preview)
         assert [str(each) for each in sweep.dimensions] == ["preview.prefix: one of 'Mine. '"]
-        assert not sweep.asks
+        assert not sweep.missing_openings
 
     @pytest.mark.parametrize(
         ("content", "rule"),
@@ -109,14 +109,14 @@ class TestSeedModel:
     def test_placeholders_are_used_until_openings_are_generated(self, tmp_path: Path) -> None:
         sweep = load(tmp_path, "{model_openings: 3, prompts: 5, tokens: 4}")
         assert phrases(sweep) == tuple(placeholders(3))
-        assert list(sweep.asks) == [FIELD]
-        ask = sweep.asks[FIELD]
+        assert list(sweep.missing_openings) == [FIELD]
+        ask = sweep.missing_openings[FIELD]
         assert (ask.model_openings, ask.prompts, ask.tokens) == (3, 5, 4)
 
     def test_its_openings_are_plain_choices(self, tmp_path: Path) -> None:
         sweep = load(tmp_path, "{model_openings: 3}", openings=["Sure! ", "To find "])
         assert phrases(sweep) == ("Sure! ", "To find ")
-        assert not sweep.asks
+        assert not sweep.missing_openings
 
     def test_all_sources_in_order_without_duplicates(self, tmp_path: Path) -> None:
         (tmp_path / "phrases.txt").write_text("Well,\n")

@@ -146,17 +146,17 @@ class TestPattern:
         ],
     )
     def test_sound(self, text: str) -> None:
-        regex_check.check(text)
+        regex_check.check_pattern(text)
 
     @pytest.mark.parametrize("text", ["(", "*(a)", "(?P<a>x)(?P=b)", "(a){9999999999999}", "(" * 5000])
     def test_invalid(self, text: str) -> None:
         with pytest.raises(ValueError, match=r"^must be a valid"):
-            regex_check.check(text)
+            regex_check.check_pattern(text)
 
     @pytest.mark.parametrize(("text", "groups"), [("a", 0), ("(?:a)", 0), ("(a)(b)", 2), ("((a))", 2)])
     def test_one_group(self, text: str, groups: int) -> None:
         with pytest.raises(ValueError, match=rf"^must have exactly one group, the answer, got {groups} in"):
-            regex_check.check(text)
+            regex_check.check_pattern(text)
 
     @pytest.mark.parametrize(
         "text",
@@ -165,4 +165,4 @@ class TestPattern:
     )  # fmt: skip
     def test_exponential(self, text: str) -> None:
         with pytest.raises(ValueError, match=r"^must not repeat a part that itself varies in length"):
-            regex_check.check(text)
+            regex_check.check_pattern(text)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lookahead_ray.config.yaml_io import read, write
+from lookahead_ray.config.yaml_io import read_yaml, write_yaml
 
 TEXTS = [
     *(
@@ -61,8 +61,8 @@ TEXTS = [
 def test_texts(tmp_path: Path, text: str) -> None:
     path = tmp_path / "a.yaml"
     tree = {"a": text, "list": [text, {"b": text}]}
-    path.write_text(write(tree), encoding="utf-8")
-    assert read(path) == tree
+    path.write_text(write_yaml(tree), encoding="utf-8")
+    assert read_yaml(path) == tree
     assert all(char.isprintable() or char == "\n" for char in path.read_text(encoding="utf-8"))
 
 
@@ -71,12 +71,12 @@ def test_texts(tmp_path: Path, text: str) -> None:
 )
 def test_values(tmp_path: Path, value: Any) -> None:
     path = tmp_path / "a.yaml"
-    path.write_text(write({"a": value}), encoding="utf-8")
-    back = read(path)["a"]
+    path.write_text(write_yaml({"a": value}), encoding="utf-8")
+    back = read_yaml(path)["a"]
     assert back == value
     assert type(back) is type(value)
 
 
 def test_no_anchors(tmp_path: Path) -> None:
     shared = [1, 2]
-    assert "&" not in write({"a": shared, "b": shared})
+    assert "&" not in write_yaml({"a": shared, "b": shared})

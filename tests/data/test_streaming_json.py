@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lookahead_ray.data import streaming_json
-from lookahead_ray.data.streaming_json import Format, format_of, open_text, read_rows
+from lookahead_ray.data.streaming_json import JsonFormat, format_of, open_text, read_json_rows
 from lookahead_ray.errors import DataError
 
 ROWS: list[dict[str, Any]] = [
@@ -22,11 +22,11 @@ ROWS: list[dict[str, Any]] = [
 
 
 def array(text: str, piece: int = 7) -> list[Any]:
-    return [row for _, row in read_rows(io.StringIO(text), "x.json", "json", piece)]
+    return [row for _, row in read_json_rows(io.StringIO(text), "x.json", "json", piece)]
 
 
 def lines(text: str) -> list[tuple[str, Any]]:
-    return list(read_rows(io.StringIO(text), "x.jsonl", "jsonl"))
+    return list(read_json_rows(io.StringIO(text), "x.jsonl", "jsonl"))
 
 
 def test_pieces_of_any_size_give_the_same() -> None:
@@ -93,16 +93,16 @@ def test_a_fault_is_found_without_reading_on() -> None:
 
     stream = Endless('[{"a": 1}, {"a" 1}, ')
     with pytest.raises(DataError, match="element 2"):
-        list(read_rows(stream, "x.json", "json", 100))
+        list(read_json_rows(stream, "x.json", "json", 100))
     assert stream.read_characters < 1000
 
 
 @pytest.mark.parametrize("form", ["json", "jsonl"])
-def test_a_row_that_never_ends_is_refused(form: Format, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_that_never_ends_is_refused(form: JsonFormat, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streaming_json, "MAX_ROW_CHARACTERS", 1000)
     text = ("[" if form == "json" else "") + '{"a": "' + "x" * 10_000
     with pytest.raises(DataError, match=r"(element|line) 1: must have at most 1,000 characters, got more"):
-        list(read_rows(io.StringIO(text), "x", form, 64))
+        list(read_json_rows(io.StringIO(text), "x", form, 64))
 
 
 def test_memory_holds_a_piece_of_the_file() -> None:
@@ -128,16 +128,16 @@ def test_faults_of_lines_are_named(bad: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["json", "jsonl"])
-def test_bytes(tmp_path: Path, form: Format) -> None:
+def test_bytes(tmp_path: Path, form: JsonFormat) -> None:
     before, after = (b"[", b"]") if form == "json" else (b"", b"")
     path = tmp_path / "x"
     path.write_bytes(b"\xef\xbb\xbf" + before + '{"a": "é"}'.encode() + after + b"\r\n")
     with open_text(path) as stream:
-        assert [row for _, row in read_rows(stream, "x", form)] == [{"a": "é"}]
+        assert [row for _, row in read_json_rows(stream, "x", form)] == [{"a": "é"}]
     comma = b"," if form == "json" else b"\n"
     path.write_bytes(before + b'{"a": "\xc3\xa9"}' + comma + b'{"a": "\xff"}' + after)
     with open_text(path) as stream, pytest.raises(DataError, match=r"2: must be UTF-8, got the byte 0xff"):
-        list(read_rows(stream, "x", form))
+        list(read_json_rows(stream, "x", form))
 
 
 def test_paths(tmp_path: Path) -> None:

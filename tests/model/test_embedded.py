@@ -122,7 +122,7 @@ class TestDirectories:
 @pytest.mark.parametrize("path", [EMBEDDED, EMBEDDED_UNALIGNED])
 def test_without_the_package_the_way_to_it_is_said(path: str) -> None:
     with pytest.raises(ModelError) as caught:
-        load.check(ModelConfig(path=path))
+        load.check_model(ModelConfig(path=path))
     message = str(caught.value)
     assert message.isprintable()
     assert message.startswith(
@@ -137,7 +137,7 @@ class TestLocalModels:
     def test_directories_with_weights_are_accepted(self, tmp_path: Path, file: str) -> None:
         (tmp_path / file).write_bytes(b"")
         config = ModelConfig(path=str(tmp_path))
-        assert load.check(config) == f"{tmp_path} ({file})"
+        assert load.check_model(config) == f"{tmp_path} ({file})"
         assert load.resolve(config) == str(tmp_path)
 
     def test_home_is_meant_by_a_tilde(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,12 +162,12 @@ class TestLocalModels:
         Path("file.gguf").write_bytes(b"")
         Path("empty").mkdir()
         with pytest.raises(ModelError) as caught:
-            load.check(ModelConfig(path=path))
+            load.check_model(ModelConfig(path=path))
         assert str(caught.value) == f"model.path: {rule}"
 
     @pytest.mark.parametrize("path", ["org/name", "name"])
     def test_other_names_are_the_hubs(self, path: str) -> None:
-        assert load.check(ModelConfig(path=path)) == f"{path} (hub)"
+        assert load.check_model(ModelConfig(path=path)) == f"{path} (hub)"
 
     def test_files_that_are_no_model_are_refused_in_one_line(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

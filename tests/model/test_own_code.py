@@ -14,7 +14,7 @@ from lookahead_ray.config.judge import ClassifierJudge
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.errors import ModelError
 from lookahead_ray.evaluate.judges.classifier import load_classifier
-from lookahead_ray.model.load import check, load_model, load_tokenizer, model_hash
+from lookahead_ray.model.load import check_model, load_model, load_tokenizer, model_hash
 from tests.tiny import make_model
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +87,7 @@ def test_a_model_of_an_unknown_architecture(folder: Path, kind: str) -> None:
     change(folder / "config.json", auto_map=MAPS[kind], model_type="own")
     config = ModelConfig(path=str(folder))
     rule = rf"^model\.path: .*{folder.name} {RULE}"
-    for load in (check, lambda config: load_model(config, torch.float32)):
+    for load in (check_model, lambda config: load_model(config, torch.float32)):
         with pytest.raises(ModelError, match=rule) as refused:
             load(config)
         assert "\n" not in str(refused.value)
@@ -98,7 +98,7 @@ def test_a_model_of_an_unknown_architecture(folder: Path, kind: str) -> None:
 
 def test_a_configuration_without_a_type(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps({"auto_map": MAPS["all"]}))
-    for load in (check, lambda config: load_model(config, torch.float32)):
+    for load in (check_model, lambda config: load_model(config, torch.float32)):
         with pytest.raises(ModelError, match=RULE):
             load(ModelConfig(path=str(folder)))
 
@@ -109,7 +109,7 @@ def test_a_known_architecture_loads_as_transformers_has_it(folder: Path, kind: s
     before = model_hash(ModelConfig(path=str(folder)))
     change(folder / "config.json", auto_map=MAPS[kind])
     config = ModelConfig(path=str(folder))
-    check(config)
+    check_model(config)
     model = load_model(config, torch.float32)
     assert type(model) is type(plain)
     assert all(map(torch.equal, model.parameters(), plain.parameters()))

@@ -2,15 +2,15 @@
 
 import pytest
 
-from lookahead_ray.preview.common_openings import Answer, openings
+from lookahead_ray.preview.common_openings import OpeningAnswer, openings
 
 NAMES = ("Mia", "Ben", "Ida", "Tom", "Eve", "Max", "Zoe", "Leo")
 
 
-def asked(*texts: str, finished: bool = False) -> list[Answer]:
+def asked(*texts: str, finished: bool = False) -> list[OpeningAnswer]:
     """Return answers to questions, with "how many" and "does" in common, and individual names and things."""
     return [
-        Answer(f"How many things{index} does {name} have?", text, finished)
+        OpeningAnswer(f"How many things{index} does {name} have?", text, finished)
         for index, (name, text) in enumerate(zip(NAMES, texts, strict=False))
     ]
 
@@ -41,10 +41,12 @@ def test_a_single_word_is_one_only_as_a_sentence() -> None:
 
 
 def test_words_of_the_question_are_left_out() -> None:
-    answers = [Answer(f"{name} buys {index} plums. How many?", "", False) for index, name in enumerate(NAMES)]
+    answers = [
+        OpeningAnswer(f"{name} buys {index} plums. How many?", "", False) for index, name in enumerate(NAMES)
+    ]
     said = [f"First we see that {name}'s plums are" for name in NAMES]
     both = [
-        Answer(each.question, text, False)
+        OpeningAnswer(each.question, text, False)
         for each, text in zip([*answers, *answers], [*said, *said], strict=True)
     ]
     assert openings(both) == ["First we see that "]

@@ -15,7 +15,7 @@ from lookahead_ray.data.readers import read_rows
 from lookahead_ray.data.suites.suite import SafetyPrompt, SafetySuite, cut_opening, take_evenly
 
 
-def load_file(config: FileSuite) -> SafetySuite:
+def load_file_suite(config: FileSuite) -> SafetySuite:
     """Load the configured requests, numbered by their row. Raises DataError for a bad file or row."""
     return SafetySuite(
         config.label,

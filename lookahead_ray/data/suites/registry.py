@@ -9,7 +9,7 @@ from typing import Any
 
 from lookahead_ray.config.safety import SafetyConfig
 from lookahead_ray.data.suites.advbench import load_advbench
-from lookahead_ray.data.suites.file import load_file
+from lookahead_ray.data.suites.file import load_file_suite
 from lookahead_ray.data.suites.hex_phi import load_hex_phi
 from lookahead_ray.data.suites.jailbreakbench import load_jailbreakbench
 from lookahead_ray.data.suites.probe import load_probe
@@ -22,7 +22,7 @@ SUITES: Mapping[str, Callable[[Any], SafetySuite]] = {
     "advbench": load_advbench,
     "jailbreakbench": load_jailbreakbench,
     "xstest": load_xstest,
-    "file": load_file,
+    "file": load_file_suite,
 }
 """Every suite, by the `name` of its configuration."""
 

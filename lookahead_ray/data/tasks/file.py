@@ -28,7 +28,7 @@ from lookahead_ray.data.tasks.task import Task
 from lookahead_ray.errors import DataError
 
 
-def load_file(config: FileTask) -> Task:
+def load_file_task(config: FileTask) -> Task:
     """Read, map and sample the configured rows.
 
     Raises DataError for a source or row that breaks a rule, for a reference answer that no prediction could

@@ -11,7 +11,7 @@ from typing import Any
 
 from lookahead_ray.config.task import AnswerLossMetric, ExactMatchMetric, Rouge1Metric
 from lookahead_ray.data.rows import shown
-from lookahead_ray.data.tasks.task import MetricName, Score
+from lookahead_ray.data.tasks.task import MetricName, ScoreAnswer
 from lookahead_ray.errors import DataError
 
 SEARCH_SECONDS = 1.0
@@ -24,7 +24,7 @@ class TaskMetric:
     """A metric's name, its scoring function, and its check of a reference answer (raises DataError)."""
 
     name: MetricName
-    score: Score
+    score: ScoreAnswer
     check: Callable[[str, str], None]
     """Takes (where, reference); `where` begins the message."""
 

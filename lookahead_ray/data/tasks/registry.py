@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from lookahead_ray.config.task import WordProblemsTask
 from lookahead_ray.data.tasks import word_problems
-from lookahead_ray.data.tasks.file import load_file
+from lookahead_ray.data.tasks.file import load_file_task
 from lookahead_ray.data.tasks.final_number import exact_match
 from lookahead_ray.data.tasks.gsm8k import load_gsm8k
 from lookahead_ray.data.tasks.samsum import load_samsum
@@ -48,6 +48,6 @@ TASKS: Mapping[str, Callable[[Any], Task]] = {
     "word_problems": load_word_problems,
     "gsm8k": load_gsm8k,
     "samsum": load_samsum,
-    "file": load_file,
+    "file": load_file_task,
 }
 """Every task, by the `name` of its configuration."""

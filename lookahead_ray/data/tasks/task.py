@@ -9,7 +9,7 @@ from typing import Literal
 from lookahead_ray.data.example import SYSTEM_PROMPT, Example
 
 MetricName = Literal["exact_match", "rouge1", "answer_loss"]
-Score = Callable[[str, str], float | None]
+ScoreAnswer = Callable[[str, str], float | None]
 """(prediction, reference) -> from 0 to 1, or None if the prediction could not be parsed."""
 
 
@@ -28,7 +28,7 @@ class Task:
     name: str
     train: list[Example]
     test: list[Example]
-    score: Score
+    score: ScoreAnswer
     metric: MetricName = "exact_match"
     system: str | None = SYSTEM_PROMPT
     data_hash: str = field(init=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from lookahead_ray.config.load import load_sweep
-from lookahead_ray.config.yaml_io import override, read
+from lookahead_ray.config.yaml_io import override, read_yaml
 from lookahead_ray.entrypoints import errors
 from lookahead_ray.entrypoints.session import JOB
 from lookahead_ray.entrypoints.submit.address import check_cluster_file, job_server
@@ -37,7 +37,7 @@ def submit(
     what: Submission,
     where: Where,
     detach: bool,
-    tell: Callable[[str], None],
+    print_line: Callable[[str], None],
     connect: Connect = connect,
 ) -> None:
     """Check everything, upload, start the job and follow it; exit with 1 if it fails, 130 if it is stopped.
@@ -52,7 +52,7 @@ def submit(
     variables = environment(what.env)
     if where.cluster is not None:
         check_cluster_file(Path(where.cluster))
-    named, elsewhere = named_files(sweep, override(read(path), what.overrides))
+    named, elsewhere = named_files(sweep, override(read_yaml(path), what.overrides))
     job = job_name(sweep.name)
     space = path if inside else Path("submitted") / path.name
     with tempfile.TemporaryDirectory(prefix="lookahead-ray-submit-") as folder:
@@ -84,7 +84,7 @@ def submit(
             lines += [("stop", command("stop", job, *where.options))]
             lines += [("status", command("status", what.run))]
             for name, text in lines:
-                tell(f"{name:<8} {text}")
+                print_line(f"{name:<8} {text}")
             if not detach:
                 end(job, follow(jobs, job, where), what.again(where), jobs)
 
@@ -97,15 +97,15 @@ def follow(jobs: Jobs, job: str, where: Where) -> str:
         sys.stdout.flush()
 
     stop = command("stop", job, *where.options)
-    with errors.guarded(lambda: f"the job goes on; stop it with: {stop}"):
+    with errors.exit_on_error(lambda: f"the job goes on; stop it with: {stop}"):
         return jobs.follow(job, write)
 
 
 def end(job: str, status: str, again: str, jobs: Jobs) -> None:
     """Print how a followed job ended; exit with the same codes as `sweep`."""
     if status == "STOPPED":
-        errors.say(f"stopped: committed trials are kept; continue with: {again}")
+        errors.print_to_stderr(f"stopped: committed trials are kept; continue with: {again}")
         raise typer.Exit(errors.EXIT_INTERRUPTED)
     if status != "SUCCEEDED":
-        errors.say(f"error: {job}: {status.lower()}: {jobs.why(job)}")
+        errors.print_to_stderr(f"error: {job}: {status.lower()}: {jobs.why(job)}")
         raise typer.Exit(errors.EXIT_UNKNOWN)

@@ -5,14 +5,14 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lookahead_ray.config.yaml_io import write
+from lookahead_ray.config.yaml_io import write_yaml
 from lookahead_ray.sanitize import clean
 from lookahead_ray.sweep.recommend.recommendation import Recommendation
 from lookahead_ray.sweep.recommend.seed_average import SeedAverage, average_over_seeds
 from lookahead_ray.trial.label import label
 from lookahead_ray.trial.record import Rate, TrialRecord
 
-FILE = "recommended.yaml"
+RECOMMENDED_FILE = "recommended.yaml"
 RATES = {"RSR": "rsr", "JSR": "jsr", "over-refusal": "over_refusal", "utility": "utility"}
 WIDTH = 100
 
@@ -40,7 +40,7 @@ def recommended_yaml(
         return None
     vanilla = next((one.record for one in shown if one.record.role == "vanilla"), None)
     head = "".join(f"# {clean(line)}\n" for line in _head(run, chosen, vanilla, recommendation))
-    return f"{head}\n{write({'name': f'{name}-recommended', **chosen.record.config})}"
+    return f"{head}\n{write_yaml({'name': f'{name}-recommended', **chosen.record.config})}"
 
 
 def train_command(path: Path) -> str:

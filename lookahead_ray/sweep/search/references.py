@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lookahead_ray.config.dimension import Choice, Dimension, Value, dimensions, substitute
-from lookahead_ray.config.load import VANILLA, Sweep
+from lookahead_ray.config.load import VANILLA_SETTINGS, Sweep
 from lookahead_ray.objective.base import ReferenceTrials
 from lookahead_ray.sweep.search.grid import Point
 from lookahead_ray.trial.record import TrialRecord
@@ -34,8 +34,8 @@ def vanilla_point(sweep: Sweep) -> Point | None:
         point[dimension.name] = sweep.reference_value(dimension)
         return point[dimension.name]
 
-    substitute({key: value for key, value in sweep.template.items() if key not in VANILLA}, note)
-    for key, vanilla in VANILLA.items():
+    substitute({key: value for key, value in sweep.template.items() if key not in VANILLA_SETTINGS}, note)
+    for key, vanilla in VANILLA_SETTINGS.items():
         here = next(dimensions({key: sweep.template[key]}), None) if key in sweep.template else None
         if isinstance(here, Choice) and here.name == key:
             options = zip(here.labels, here.options, strict=True)

@@ -16,7 +16,7 @@ from lookahead_ray.evaluate.generation.prompting import PromptRunner
 from lookahead_ray.evaluate.generation.registry import build_generator
 from lookahead_ray.hardware.precision import torch_dtype
 from lookahead_ray.model.load import load_model, load_tokenizer, model_hash
-from lookahead_ray.preview.common_openings import Answer, openings
+from lookahead_ray.preview.common_openings import OpeningAnswer, openings
 from lookahead_ray.trial.label import quoted
 
 FORMAT = 1  # increased when the cached content changes, so that old caches are not used
@@ -50,7 +50,7 @@ def seed_openings(config: TrialConfig, ask: PhraseSource, say: Say) -> list[str]
     return chosen
 
 
-def _answers(config: TrialConfig, examples: Sequence[Example], tokens: int, say: Say) -> list[Answer]:
+def _answers(config: TrialConfig, examples: Sequence[Example], tokens: int, say: Say) -> list[OpeningAnswer]:
     tokenizer = load_tokenizer(config.model)
     runner = PromptRunner(tokenizer, DefenceConfig(), rank=0, world_size=1)
     prompts = [runner.render(row.instruction, row.system) for row in examples]
@@ -67,4 +67,4 @@ def _answers(config: TrialConfig, examples: Sequence[Example], tokens: int, say:
         generated = runner.generate(build_generator(model, settings), prompts, tokens)
         kept = [[decode_answer(tokenizer, ids), len(ids) < tokens] for ids in generated]
         cache.put(key, kept)
-    return [Answer(row.instruction, *each) for row, each in zip(examples, kept, strict=True)]
+    return [OpeningAnswer(row.instruction, *each) for row, each in zip(examples, kept, strict=True)]

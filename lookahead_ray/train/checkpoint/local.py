@@ -21,7 +21,7 @@ from lookahead_ray.filesystem import replacing, sync
 from lookahead_ray.train.process_group import gather_everywhere
 from lookahead_ray.train.step import Step
 
-FILE = "checkpoint.json"
+CHECKPOINT_FILE = "checkpoint.json"
 OF_A_RANK = re.compile(r"zero_pp_rank_(\d+)_")
 OPTIMISER_BYTES = 12  # per trained weight: its fp32 copy and two moments
 
@@ -77,10 +77,10 @@ def save(
     return True
 
 
-def read(directory: Path) -> Checkpoint | None:
+def read_checkpoint(directory: Path) -> Checkpoint | None:
     """Return the last completely written checkpoint; None if missing or of another format version."""
     try:
-        return parsed((directory / FILE).read_bytes())
+        return parsed((directory / CHECKPOINT_FILE).read_bytes())
     except FileNotFoundError:
         return None
 
@@ -154,7 +154,7 @@ def _commit(directory: Path, made: Checkpoint) -> None:
     folder = directory / made.folder
     for path in [*folder.iterdir(), folder]:
         sync(path)
-    with replacing(directory / FILE) as file:
+    with replacing(directory / CHECKPOINT_FILE) as file:
         file.write(replace(made, files=sizes(folder)).content())
     for path in directory.glob("epoch-*"):
         if path != folder:

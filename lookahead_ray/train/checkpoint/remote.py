@@ -15,7 +15,7 @@ import torch.distributed as dist
 
 from lookahead_ray.filesystem import open_filesystem, remove_folder, with_retries
 from lookahead_ray.train.checkpoint import local
-from lookahead_ray.train.checkpoint.local import FILE, Checkpoint
+from lookahead_ray.train.checkpoint.local import CHECKPOINT_FILE, Checkpoint
 from lookahead_ray.train.process_group import gather_everywhere
 from lookahead_ray.train.step import Step
 
@@ -55,7 +55,7 @@ class RemoteCheckpoints:
     def read(self) -> Checkpoint | None:
         """Return the last completely written checkpoint; None if there is none."""
         try:
-            content = with_retries(self._fs, self._fs.cat_file, self._path(FILE), expected=True)
+            content = with_retries(self._fs, self._fs.cat_file, self._path(CHECKPOINT_FILE), expected=True)
         except FileNotFoundError:
             return None
         return local.parsed(content)
@@ -95,7 +95,7 @@ class RemoteCheckpoints:
 
     def _commit(self, made: Checkpoint) -> str | None:
         try:
-            with_retries(self._fs, self._fs.pipe_file, self._path(FILE), made.content())
+            with_retries(self._fs, self._fs.pipe_file, self._path(CHECKPOINT_FILE), made.content())
         except Exception as error:
             return f"{type(error).__name__}: {error}"
         with suppress(Exception):  # the next checkpoint tries again

@@ -39,7 +39,7 @@ def test_one_for_each_number_of_tokens_and_each_line(tmp_path: Path) -> None:
         Attack("suffix_gcg_1", suffix="! ! now"),
         Attack("suffix_gcg_2", suffix="déjà"),
     )
-    assert [attack.ask("Do harm.") for attack in found[2:]] == [
+    assert [attack.apply("Do harm.") for attack in found[2:]] == [
         "Do harm.",
         "Do harm. ! ! now",
         "Do harm. déjà",

@@ -8,7 +8,7 @@ import pytest
 from lookahead_ray.config.task import FileTask
 from lookahead_ray.data.example import SYSTEM_PROMPT, Example
 from lookahead_ray.data.rows import Row
-from lookahead_ray.data.tasks.file import fill, load_file
+from lookahead_ray.data.tasks.file import fill, load_file_task
 from lookahead_ray.data.tasks.task import Task
 from lookahead_ray.errors import DataError
 from tests.data.sources import fake_datasets, shared, write_csv, write_jsonl
@@ -24,7 +24,7 @@ BASE: dict[str, Any] = {
 
 
 def load(**changes: Any) -> Task:
-    return load_file(FileTask.model_validate({**BASE, **changes}))
+    return load_file_task(FileTask.model_validate({**BASE, **changes}))
 
 
 def refusal(**changes: Any) -> str:

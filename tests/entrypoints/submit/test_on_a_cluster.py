@@ -71,7 +71,7 @@ def test_a_sweep_is_stopped_cleanly_and_resumed_to_its_end(
         assert time.monotonic() < deadline, told
         time.sleep(1)
     status = json.loads(cli(None, "status", run, "--json").stdout)
-    assert (status["asked"], status["by_status"]["failed"]) == (3, 0)
+    assert (status["planned"], status["by_status"]["failed"]) == (3, 0)
     assert status["driver"]["state"] == "running"
     job = status["driver"]["job"]
     assert f"job      {job}" in begun.stdout
@@ -83,7 +83,7 @@ def test_a_sweep_is_stopped_cleanly_and_resumed_to_its_end(
     before = store.trial_ids(run)
     assert {"seed"} <= before < {"seed", "vanilla", "search-001"}
     status = json.loads(cli(None, "status", run, "--json").stdout)
-    assert status["driver"]["told"].startswith("interrupted at ")
+    assert status["driver"]["description"].startswith("interrupted at ")
 
     refused = submitted(cluster, model, run, settings=LONG)
     assert refused.returncode == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lookahead_ray.config.load import load_sweep
-from lookahead_ray.config.yaml_io import read
+from lookahead_ray.config.yaml_io import read_yaml
 from lookahead_ray.entrypoints.submit import packing
 from lookahead_ray.entrypoints.submit.packing import pack
 from lookahead_ray.entrypoints.submit.referenced_files import named_files
@@ -87,7 +87,7 @@ def test_too_much_is_refused_by_its_largest_file(root: Path, monkeypatch: pytest
 def names(root: Path, text: str) -> tuple[list[str], list[str]]:
     path = Path("mine.yaml")
     path.write_text(text)
-    pack, elsewhere = named_files(load_sweep(path), read(path))
+    pack, elsewhere = named_files(load_sweep(path), read_yaml(path))
     return [str(path) for path in pack], elsewhere
 
 

@@ -121,8 +121,8 @@ def test_variables_must_be_set_and_are_named_alone(name: str, rule: str) -> None
 
 def test_the_environment_may_name_the_job_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "http://head:8265")
-    assert Where.told(None, None).options == ["--address", "http://head:8265"]
-    assert Where.told("c.yaml", None).options == ["--cluster", "c.yaml"]
+    assert Where.from_options(None, None).options == ["--address", "http://head:8265"]
+    assert Where.from_options("c.yaml", None).options == ["--cluster", "c.yaml"]
 
 
 def test_following_prints_what_the_job_prints(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from lookahead_ray.config.training import LoraConfig, TrainingConfig
 from lookahead_ray.method.vanilla import answer_loss
 from lookahead_ray.train.batches import optimiser_steps
 from lookahead_ray.train.checkpoint import local
-from lookahead_ray.train.checkpoint.local import FILE, load, read, save, sizes, unfit
+from lookahead_ray.train.checkpoint.local import CHECKPOINT_FILE, load, read_checkpoint, save, sizes, unfit
 from lookahead_ray.train.engine import build_engine, prepare_environment
 from lookahead_ray.train.loop import train
 from lookahead_ray.train.model import prepare_model, supervised
@@ -82,7 +82,7 @@ def test_it_continues_bitwise(changes: dict[str, Any], tmp_path: Path) -> None:
     expected = run(undisturbed, config)
     saved(tmp_path / "trial", config, last=2)
 
-    found = read(tmp_path / "trial")
+    found = read_checkpoint(tmp_path / "trial")
     assert found
     assert unfit(found, sizes(tmp_path / "trial" / found.folder), "h", 1) is None
     assert (found.epoch, found.state, len(found.steps)) == (2, {"epoch": 2}, 4)
@@ -103,7 +103,7 @@ def test_only_the_last_one_is_kept_and_frozen_weights_are_not(tmp_path: Path) ->
     bytes_ = []
     for name in ("whole", "adapters"):
         assert [path.name for path in (tmp_path / name).glob("epoch-*")] == ["epoch-2"]
-        found = read(tmp_path / name)
+        found = read_checkpoint(tmp_path / name)
         assert found
         bytes_.append(sum(found.files.values()))
     assert bytes_[1] < bytes_[0] / 3
@@ -111,7 +111,7 @@ def test_only_the_last_one_is_kept_and_frozen_weights_are_not(tmp_path: Path) ->
 
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     saved(tmp_path / "trial")
-    found = read(tmp_path / "trial")
+    found = read_checkpoint(tmp_path / "trial")
     assert found
     assert (
         unfit(found, sizes(tmp_path / "trial" / found.folder), "other", 1)
@@ -127,17 +127,17 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
 
 def test_a_writer_that_dies_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = saved(tmp_path / "trial")
-    before = read(tmp_path / "trial")
+    before = read_checkpoint(tmp_path / "trial")
     engine = engine_of(CONFIG)
     monkeypatch.setattr(local, "_commit", lambda *arguments: None)  # killed before the commit
     save(engine, tmp_path / "trial", config_hash="h", epoch=2, steps=steps, state={})
     assert (tmp_path / "trial" / "epoch-2").is_dir()
-    assert read(tmp_path / "trial") == before
+    assert read_checkpoint(tmp_path / "trial") == before
     assert before
     assert unfit(before, sizes(tmp_path / "trial" / before.folder), "h", 1) is None
     monkeypatch.undo()
     save(engine, tmp_path / "trial", config_hash="h", epoch=2, steps=steps, state={})
-    after = read(tmp_path / "trial")
+    after = read_checkpoint(tmp_path / "trial")
     assert after
     assert after.epoch == 2
     engine.destroy()
@@ -156,7 +156,7 @@ def test_without_room_or_a_shared_disk_none_is_written(
 
 
 def test_another_versions_file_is_none(tmp_path: Path) -> None:
-    assert read(tmp_path) is None
+    assert read_checkpoint(tmp_path) is None
     for content in ("{", "[]", json.dumps({"steps": [{"loss": 1}]}), json.dumps({"steps": [], "new": 1})):
-        (tmp_path / FILE).write_text(content)
-        assert read(tmp_path) is None
+        (tmp_path / CHECKPOINT_FILE).write_text(content)
+        assert read_checkpoint(tmp_path) is None
