@@ -48,8 +48,7 @@ def rejudge(run: str, record: TrialRecord, judge: NamedJudge) -> TrialRecord:
     )
     rsr, jsr, over_refusal = (rate(rows, metric) for metric in REFUSAL_METRICS)
     return replace(
-        record,
-        generations=tuple(rows),
+        record.with_measured(generations=tuple(rows)),
         rsr=rsr,
         jsr=jsr,
         over_refusal=over_refusal,

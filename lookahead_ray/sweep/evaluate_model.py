@@ -14,8 +14,7 @@ from lookahead_ray.sweep.run_one import run_alone
 from lookahead_ray.train.process_group import single_process_group
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.lines import ProgressLines
-from lookahead_ray.trial.measurement import completed_record
-from lookahead_ray.trial.record import TrialRecord, utc_now
+from lookahead_ray.trial.record import TrialRecord, completed_record, utc_now
 from lookahead_ray.trial.worker import run_worker
 
 Report = Callable[[str], None]
@@ -46,6 +45,7 @@ def evaluate_model(
     start, started_at = time.monotonic(), utc_now()
     with log_capture.into(log), single_process_group():
         measured = run_worker(config, trains=False, send=show)
+    assert measured  # this process is rank 0
     return completed_record(job, sweep_id, started_at, time.monotonic() - start, measured)
 
 

@@ -9,9 +9,8 @@ from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import TrialError
 from lookahead_ray.sweep.cluster import cluster, concurrency
 from lookahead_ray.trial.job import Job
-from lookahead_ray.trial.measurement import completed_record, failed_record
 from lookahead_ray.trial.progress import TrialProgress
-from lookahead_ray.trial.record import TrialRecord, utc_now
+from lookahead_ray.trial.record import TrialRecord, completed_record, failed_record, utc_now
 from lookahead_ray.trial.worker_group import PROGRESS, WorkerGroup
 
 
@@ -24,8 +23,8 @@ def run_alone(job: Job, sweep_id: str, log: Path, show: Callable[[TrialProgress]
     config = TrialConfig.model_validate(job.config)
     start, started_at = time.monotonic(), utc_now()
 
-    def report(told: dict[str, Any]) -> None:
-        show(TrialProgress(**told[PROGRESS]))
+    def report(values: dict[str, Any]) -> None:
+        show(TrialProgress(**values[PROGRESS]))
 
     with cluster(log):
         concurrency(config, limit=1)

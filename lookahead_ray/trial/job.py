@@ -1,10 +1,13 @@
 """The description of a trial's work, as a value."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from lookahead_ray.config.search import ElasticConfig
-from lookahead_ray.trial.record import Role
+if TYPE_CHECKING:  # pydantic takes a quarter of a second, and readers of a run do not need it
+    from lookahead_ray.config.search import ElasticConfig
+
+Role = Literal["seed", "vanilla", "search", "repeat", "evaluate"]
+"""`repeat`: a search trial, or vanilla, with another random seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Job:
     label: str
     saving: Saving | None = None  # None: the trained weights are not kept
     checkpoints: Checkpoints | None = None  # None: a restarted trial trains from the beginning
-    elastic: ElasticConfig | None = None  # None: the trial waits for all its ranks
+    elastic: "ElasticConfig | None" = None  # None: the trial waits for all its ranks
     may_stop: bool = False  # whether the trial waits after each epoch for the driver's decision
 
     @property

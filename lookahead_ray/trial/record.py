@@ -9,16 +9,21 @@ values take about a megabyte; its verdicts alone take a few kilobytes, as trials
 hold everything.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from statistics import fmean
+from typing import Any, Literal, Self
 
+from lookahead_ray.evaluate.rates import rate
 from lookahead_ray.evaluate.results import COUNTED, Generation, Metric, Rate, Signal, TokenKl, Verdict
 from lookahead_ray.train.step import Step
+from lookahead_ray.trial.job import Job, Role
+from lookahead_ray.trial.measurement import Measurement
 
 __all__ = [
     "COUNTED",
     "Generation",
+    "Measurement",
     "Metric",
     "Rate",
     "Role",
@@ -28,17 +33,22 @@ __all__ = [
     "TokenKl",
     "TrialRecord",
     "Verdict",
+    "completed_record",
+    "failed_record",
     "utc_now",
 ]
 
-Role = Literal["seed", "vanilla", "search", "repeat", "evaluate"]
-"""`repeat`: a search trial, or vanilla, with another random seed."""
 Status = Literal["completed", "stopped", "failed"]
+LONGEST_ERROR = 4000  # characters
 
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """The complete record of one trial. Times in seconds, rates in 0..1, KL in nats, FLOPs as counts."""
+    """The complete record of one trial. Times in seconds, rates in 0..1, KL in nats.
+
+    A field that has the name of a column of the table `trials` is stored in that column. The properties read
+    `measurement`; they are None or empty without one.
+    """
 
     sweep_id: str
     trial_id: str
@@ -58,27 +68,123 @@ class TrialRecord:
     over_refusal: Rate | None = None
     utility: Rate | None = None
     kl: tuple[float, ...] = ()  # mean over prompts, one value per position
-    workers: int | None = None  # number of ranks that trained
-    zero_stage: int | None = None  # stage that the DeepSpeed engine reports; None for untrained models
-    train_tokens: int | None = None  # tokens processed in training, with prompts, without padding
-    flops: float | None = None  # of training, including the seed model's preparation for it
-    seconds_train: float | None = None
-    seconds_evaluate: float | None = None
     seconds_total: float | None = None
-    data_hash: str | None = None
-    model_hash: str | None = None
-    versions: dict[str, str] = field(default_factory=dict)
-    preparation: dict[str, float] = field(default_factory=dict)  # counts of examples, seconds, parts of flops
     restarts: int = 0  # number of times its processes died and it was restarted
-    steps: tuple[Step, ...] = ()
-    signals: tuple[Signal, ...] = ()
-    generations: tuple[Generation, ...] = ()
-    token_kl: tuple[TokenKl, ...] = ()
+    measurement: Measurement | None = None  # None: the trial failed
+
+    def with_measured(self, **changes: Any) -> Self:
+        """Return the record with these fields of its measurement replaced. Raises ValueError without one."""
+        if self.measurement is None:
+            raise ValueError(f"trial {self.trial_id}: must have a measurement, got none")
+        return replace(self, measurement=replace(self.measurement, **changes))
+
+    @property
+    def workers(self) -> int | None:
+        """Return the number of ranks that trained."""
+        return self.measurement.workers if self.measurement else None
+
+    @property
+    def train_tokens(self) -> int | None:
+        """Return the number of tokens processed in training, with prompts, without padding."""
+        return self.measurement.train_tokens if self.measurement else None
+
+    @property
+    def flops(self) -> float | None:
+        """Return the FLOPs of training, including the seed model's preparation for it."""
+        return self.measurement.flops if self.measurement else None
+
+    @property
+    def seconds_train(self) -> float | None:
+        """Return the time of training in seconds."""
+        return self.measurement.seconds_train if self.measurement else None
+
+    @property
+    def seconds_evaluate(self) -> float | None:
+        """Return the time of evaluation in seconds, measurements between epochs included."""
+        return self.measurement.seconds_evaluate if self.measurement else None
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Return the versions of the packages that measured the trial."""
+        return self.measurement.versions if self.measurement else {}
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Return the optimiser steps, in order."""
+        return self.measurement.steps if self.measurement else ()
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """Return the signals of the epochs, in order."""
+        return self.measurement.signals if self.measurement else ()
+
+    @property
+    def generations(self) -> tuple[Generation, ...]:
+        """Return the judged answers, in the configuration's order."""
+        return self.measurement.generations if self.measurement else ()
+
+    @property
+    def token_kl(self) -> tuple[TokenKl, ...]:
+        """Return the KL values of single answer positions, in the configuration's order."""
+        return self.measurement.token_kl if self.measurement else ()
+
+
+def completed_record(
+    job: Job, sweep_id: str, started_at: str, seconds_total: float, measured: Measurement
+) -> TrialRecord:
+    """Return the record of a measured trial, with the rates of its rows (see `rates`); not scored yet."""
+    rows = measured.generations
+    rsr, jsr = rate(rows, "rsr"), rate(rows, "jsr")
+    return TrialRecord(
+        **_identity(job, sweep_id, started_at),
+        status="stopped" if measured.stopped else "completed",
+        safety=(rsr.value + jsr.value) / 2 if rsr and jsr else None,
+        rsr=rsr,
+        jsr=jsr,
+        over_refusal=rate(rows, "over_refusal"),
+        utility=rate(rows, "utility"),
+        kl=mean_kl(measured.token_kl),
+        seconds_total=seconds_total,
+        measurement=measured,
+    )
+
+
+def failed_record(job: Job, sweep_id: str, started_at: str, seconds_total: float, error: str) -> TrialRecord:
+    """Return the record of a trial that ended without a measurement."""
+    return TrialRecord(
+        **_identity(job, sweep_id, started_at),
+        status="failed",
+        error=error[:LONGEST_ERROR],
+        seconds_total=seconds_total,
+    )
+
+
+def mean_kl(rows: tuple[TokenKl, ...]) -> tuple[float, ...]:
+    """Return the mean over the first suite's prompts in nats, one value per position, from position 1."""
+    rows = tuple(row for row in rows if row.suite == rows[0].suite)
+    last = max((row.position for row in rows), default=0)
+    return tuple(
+        fmean(row.value for row in rows if row.position == position) for position in range(1, last + 1)
+    )
 
 
 def utc_now() -> str:
     """Return the current time as ISO 8601, UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _identity(job: Job, sweep_id: str, started_at: str) -> dict[str, Any]:
+    from lookahead_ray.config.load import content_hash  # imports pydantic, which readers of a run do not need
+
+    return {
+        "sweep_id": sweep_id,
+        "trial_id": job.trial_id,
+        "role": job.role,
+        "config": job.config,
+        "config_hash": content_hash(job.config),
+        "params": job.params,
+        "started_at": started_at,
+    }
 
 
 class TextStripper:
@@ -92,10 +198,12 @@ class TextStripper:
 
         Only vanilla keeps `token_kl`, which shows the prompts on which KL was measured.
         """
-        bare = (replace(row, prompt="", suffix="", prefill="", answer="") for row in record.generations)
-        return replace(
-            record,
+        measured = record.measurement
+        if measured is None:
+            return record
+        bare = (replace(row, prompt="", suffix="", prefill="", answer="") for row in measured.generations)
+        return record.with_measured(
             steps=(),
             generations=tuple(self._rows.setdefault(row, row) for row in bare),
-            token_kl=record.token_kl if record.role == "vanilla" else (),
+            token_kl=measured.token_kl if record.role == "vanilla" else (),
         )
