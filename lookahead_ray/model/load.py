@@ -64,8 +64,8 @@ def load_tokenizer(config: ModelConfig, *, chat: bool = True) -> "PreTrainedToke
         chat: whether a chat template is required.
 
     Raises:
-        ModelError: as `check_model`, or if it can't be loaded, or lacks a chat template or any special token, or
-            if `model.protocol` is `paper` and its chats are not Llama-2's.
+        ModelError: as `check_model`, or if it can't be loaded, or lacks a chat template or any special token,
+            or if `model.protocol` is `paper` and its chats are not Llama-2's.
     """
     from transformers import AutoTokenizer
 
@@ -96,8 +96,8 @@ def load_model(config: ModelConfig, dtype: "torch.dtype") -> "PreTrainedModel":
     """Load the causal language model in `dtype`, in evaluation mode on the CPU.
 
     Raises:
-        ModelError: as `check_model`, if the weights can't be loaded, or if it is not a causal language model: it
-            has another model class, or later tokens change the logits of a token.
+        ModelError: as `check_model`, if the weights can't be loaded, or if it is not a causal language model:
+            it has another model class, or later tokens change the logits of a token.
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM

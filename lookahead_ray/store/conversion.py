@@ -1,8 +1,8 @@
 """Conversion of a `TrialRecord` to one Arrow table for each of `TABLES`, and back.
 
-A column of `trials` is filled from the field of `TrialRecord`, else of `Measurement`, that has its name; for a
-new one nothing changes here. Text passes through
-`files.replace_surrogates`. Numbers are unchanged: None becomes null, NaN stays NaN.
+A column of `trials` is filled from the field of `TrialRecord`, else of `Measurement`, that has its name; a new
+one needs no change here. Text passes through `files.replace_surrogates`. Numbers are unchanged: None becomes
+null, NaN stays NaN.
 """
 
 import json
