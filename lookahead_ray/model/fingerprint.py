@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lookahead_ray.config.model import EMBEDDED, EMBEDDED_UNALIGNED
 from lookahead_ray.model import embedded
+from lookahead_ray.shipped_files import ADAPTER
 
 WEIGHTS = (".safetensors", ".gguf")
 DESCRIBING = (
@@ -35,7 +36,7 @@ def fingerprint(path: str, revision: str | None = None) -> str:
         ModelError: the embedded model is not installed.
     """
     if path in (EMBEDDED, EMBEDDED_UNALIGNED):
-        adapter = sorted(embedded.ADAPTER.glob("adapter_*")) if path == EMBEDDED else []
+        adapter = sorted(ADAPTER.glob("adapter_*")) if path == EMBEDDED else []
         return _of_files([embedded.gguf_path(), *adapter])
     directory = Path(path).expanduser()
     if directory.is_dir():
