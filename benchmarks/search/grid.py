@@ -20,6 +20,7 @@ from lookahead_ray.evaluate.results import Rate, Signal
 from lookahead_ray.objective.base import ReferenceTrials
 from lookahead_ray.store import SCHEMAS
 from lookahead_ray.store.schemas import RATES
+from lookahead_ray.trial.measurement import Measurement
 from lookahead_ray.trial.record import TrialRecord
 
 SCHEMA_VERSION = "1"
@@ -136,7 +137,7 @@ def _row(record: TrialRecord) -> dict[str, Any]:
 
 
 def _record(row: Mapping[str, Any]) -> TrialRecord:
-    fields_of_record = {name: row[name] for name in (*PLAIN, *COSTS)}
+    fields_of_record = {name: row[name] for name in (*PLAIN, "seconds_total")}
     for name in RATES:
         parts = [row[f"{name}_{part}"] for part in PARTS]
         fields_of_record[name] = None if row[name] is None else Rate(row[name], *parts)
@@ -145,6 +146,18 @@ def _record(row: Mapping[str, Any]) -> TrialRecord:
         "config": {},
         "params": json.loads(row["params"]),
         "objectives": tuple(row["objectives"]),
-        "signals": tuple(Signal(**signal) for signal in row["signals"]),
+        "measurement": None if row["train_tokens"] is None else _measurement(row),
     }
     return TrialRecord(**fields_of_record)
+
+
+def _measurement(row: Mapping[str, Any]) -> Measurement:
+    return Measurement(
+        **{name: row[name] for name in COSTS if name != "seconds_total"},
+        signals=tuple(Signal(**signal) for signal in row["signals"]),
+        workers=0,  # this and the following fields are not recorded
+        zero_stage=None,
+        data_hash="",
+        model_hash="",
+        versions={},
+    )

@@ -54,13 +54,13 @@ def _made(number: int, role: Any, preview: dict[str, Any], prompts: int, seed: i
     rows = tuple(replace(row, prompt_id=row.prompt_id.replace("jsr", "rsr")) for row in record.generations)
     training = {**record.config["training"], "learning_rate": 1e-4}
     config = {**record.config, "preview": preview, "training": training, "seed": seed}
-    return replace(record, generations=rows, config=config, params={})
+    return replace(record.with_measured(generations=rows), config=config, params={})
 
 
 def without(record: TrialRecord, metric: str) -> TrialRecord:
     """Return the record without this metric."""
     rows = tuple(row for row in record.generations if row.metric != metric)
-    return replace(record, generations=rows, **{metric: None})  # type: ignore[arg-type]
+    return replace(record.with_measured(generations=rows), **{metric: None})  # type: ignore[arg-type]
 
 
 def with_successes(record: TrialRecord, metric: Any, successes: Collection[int], n: int) -> TrialRecord:
@@ -72,7 +72,8 @@ def with_successes(record: TrialRecord, metric: Any, successes: Collection[int],
         for place in range(n)
     ]
     rows += [row for row in record.generations if row.metric != metric]
-    return replace(record, generations=tuple(rows), **{metric: make_rate(metric, tuple(rows))})
+    rate = make_rate(metric, tuple(rows))
+    return replace(record.with_measured(generations=tuple(rows)), **{metric: rate})
 
 
 def judge_again(run: str, record: TrialRecord, judge: str = "keywords-1a2b") -> None:

@@ -114,11 +114,11 @@ def test_seeds_are_a_mean_and_a_spread(seeds: str) -> None:
 
 def test_table_2_is_relative_to_vanilla(tmp_path: Path) -> None:
     records = [
-        replace(record, flops=1.05e12, train_tokens=1040) if record.trial_id == "trial-1"
-        else replace(record, flops=1e12, train_tokens=1000) if record.flops else record
+        record.with_measured(flops=1.05e12, train_tokens=1040) if record.trial_id == "trial-1"
+        else record.with_measured(flops=1e12, train_tokens=1000) if record.flops else record
         for record in sweep()
     ]  # fmt: skip
-    records[0] = replace(records[0], flops=0.0)
+    records[0] = records[0].with_measured(flops=0.0)
     run = write_run(tmp_path / "run", records)
     shown = {row["method"]: row for row in rows_of(run, number=2)}
     assert "seed model" not in shown
@@ -187,7 +187,7 @@ def test_unparsed_answers_are_not_safe_and_shown(tmp_path: Path) -> None:
     rows = tuple(
         replace(row, verdict="unparsed") if row.metric == "rsr" else row for row in records[1].generations
     )
-    run = write_run(tmp_path / "run", [records[0], replace(records[1], generations=rows)])
+    run = write_run(tmp_path / "run", [records[0], records[1].with_measured(generations=rows)])
     (row,) = (row for row in compare([run]).tests.to_pylist() if row["metric"] == "rsr")
     assert (row["value"], row["unparsed"], row["n"]) == (0.0, 12, 12)
 
@@ -207,7 +207,7 @@ def test_scores_have_wilcoxons_test(tmp_path: Path) -> None:
             else row
             for place, row in enumerate(record.generations)
         )
-        return replace(record, generations=rows)
+        return record.with_measured(generations=rows)
 
     records = sweep()
     run = write_run(tmp_path / "run", [scored(records[1], 0.0), scored(records[2], 0.1)])
@@ -267,7 +267,7 @@ def test_figures_are_written(number: int, form: str, run: str, tmp_path: Path) -
 
 def test_a_figure_without_data_names_what_is_missing(tmp_path: Path) -> None:
     records = sweep()
-    run = write_run(tmp_path / "run", [replace(record, token_kl=()) for record in records[:3]])
+    run = write_run(tmp_path / "run", [record.with_measured(token_kl=()) for record in records[:3]])
     configured, found = opened(run)
     measured = measures(configured, found)
     with pytest.raises(

@@ -8,7 +8,7 @@ follow from the true rates, with log-normal noise.
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scipy.stats import binomtest
@@ -19,6 +19,7 @@ from lookahead_ray.evaluate.results import Rate, Signal
 from lookahead_ray.objective.base import ReferenceTrials, safety_of, utility_kept
 from lookahead_ray.sweep.search.grid import Point, grid_points
 from lookahead_ray.trial.record import Role, TrialRecord
+from tests.factory import make_measurement
 
 SPACE = Path("benchmarks/search/grid.yaml")
 EPOCHS = 3
@@ -75,7 +76,7 @@ def synthetic_grid(seed: int = 0, noise: float = 0.1, overrides: Sequence[str] =
 
 def _scored(record: TrialRecord, references: ReferenceTrials) -> TrialRecord:
     kept = safety_of(record) / safety_of(references.seed), utility_kept(record, references)
-    return TrialRecord(**{**vars(record), "objectives": kept, "safety": safety_of(record)})
+    return replace(record, objectives=kept, safety=safety_of(record))
 
 
 def _record(role: Role, point: Point, shape: Truth, rng: random.Random, epochs: int) -> TrialRecord:
@@ -94,12 +95,14 @@ def _record(role: Role, point: Point, shape: Truth, rng: random.Random, epochs: 
         jsr=_rate(rng, safe * 0.8, HARMFUL),
         over_refusal=_rate(rng, 0.1, HARMFUL // 2),
         utility=_rate(rng, useful, TASK),
-        train_tokens=signals[-1].train_tokens,
-        flops=6.0 * 135e6 * signals[-1].train_tokens,
-        seconds_train=1.0 * epochs,
-        seconds_evaluate=5.0,
         seconds_total=1.0 * epochs + 5,
-        signals=signals,
+        measurement=make_measurement(
+            train_tokens=signals[-1].train_tokens,
+            flops=6.0 * 135e6 * signals[-1].train_tokens,
+            seconds_train=1.0 * epochs,
+            seconds_evaluate=5.0,
+            signals=signals,
+        ),
     )
 
 

@@ -65,10 +65,10 @@ def with_pairs(*pairs: tuple[float, float]) -> Grid:
     whole = grid()
     others = [record for record in whole.points.values() if record is not whole.vanilla]
     points = [
-        replace(record, objectives=each, train_tokens=100)
+        replace(record.with_measured(train_tokens=100), objectives=each)
         for record, each in zip(others, pairs, strict=False)
     ]
-    vanilla = replace(whole.vanilla, objectives=(0.5, 1.0), train_tokens=10)
+    vanilla = replace(whole.vanilla.with_measured(train_tokens=10), objectives=(0.5, 1.0))
     return make_grid(whole.sweep, [whole.seed, vanilla, *points], {})
 
 

@@ -35,7 +35,7 @@ def run(tmp_path: Path) -> str:
         record = make_record(seed)
         rows = tuple(replace(row, answer=ANSWERS[i % 4]) for i, row in enumerate(record.generations))
         config = {**record.config, "preview": {"strategy": "true", "length_tokens": seed}}
-        writer.commit(replace(record, generations=rows, config=config))
+        writer.commit(replace(record.with_measured(generations=rows), config=config))
     writer.commit(make_failed(3))
     return run
 
@@ -129,7 +129,7 @@ def test_a_second_llm_run_calls_only_for_what_is_missing(run: str, tmp_path: Pat
     first = invoke("rejudge", run, "--judge", "llm", *settings)
     assert first.exit_code == 0, first.stderr
     assert "over-refusal" not in first.stdout.partition("[a, b]")[0]  # harm is not refusal
-    assert "answers: HTTP 500; the same command asks again for what is missing" in first.stdout
+    assert "answers: HTTP 500; the same command retries the missing ones" in first.stdout
     failed = sum("Sure!" in request["messages"][-1]["content"] for request in server.requests)
     verdicts = Counter(store.open(run).verdicts()["verdict"].to_pylist())
     assert verdicts == {"safe": 16, "unparsed": 16}  # 8 failed calls, 8 empty answers

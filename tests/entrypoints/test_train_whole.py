@@ -64,8 +64,10 @@ def test_a_trained_model_is_written_and_measures_the_same_again(tmp_path: Path) 
     assert before.keys() == after.keys()
     assert any(not torch.equal(before[name], after[name]) for name in before)
     (trained,) = store.open(str(tmp_path / "run")).records()
-    assert (trained.workers, trained.zero_stage, trained.status) == (2, 2, "completed")
-    assert trained.flops == trained.preparation["training_flops"]
+    measured = trained.measurement
+    assert measured
+    assert (measured.workers, measured.zero_stage, trained.status) == (2, 2, "completed")
+    assert measured.flops == measured.preparation["training_flops"]
 
     measured = [word for setting in SETTINGS[5:] for word in ("--set", setting)]
     lookahead_ray(

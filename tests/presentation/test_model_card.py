@@ -19,9 +19,10 @@ COMMAND = "lookahead-ray train mine.yaml --output out"
 def record(**tree: Any) -> TrialRecord:
     whole = {"task": {"name": "gsm8k", "path": "train.jsonl"}, **tree}
     return replace(
-        make_record(3, prompts=20),
+        make_record(3, prompts=20).with_measured(
+            preparation={"training_examples": 256.0, "safety_examples": 25.0, "seconds": 3.0}
+        ),
         config=trial_json(TrialConfig.model_validate(whole)),
-        preparation={"training_examples": 256.0, "safety_examples": 25.0, "seconds": 3.0},
     )
 
 
@@ -31,7 +32,7 @@ def test_the_card_has_base_model_method_and_rates() -> None:
     assert "# org/chat, fine-tuned on gsm8k" in text
     assert "virtual, “So,”. All weights were trained." in text
     assert "| training examples | 256 |" in text
-    assert f"| data hash | {made.data_hash} |" in text
+    assert f"| data hash | {made.measurement.data_hash} |" in text
     assert "name gsm8k" not in text
     assert r"| task | gsm8k, seed 0, train\_path 'train.jsonl'" in text
     assert r"| learning\_rate | 2e-05 |" in text
@@ -65,7 +66,7 @@ def test_untrusted_text_is_no_markup() -> None:
     )
     made = made.with_measured(generations=tuple(replace(row, suite=evil) for row in made.generations))
     text = model_card(made, adapter=False, command=f"lookahead-ray train '{evil}' ```")
-    outside = text.split("## Made by")[0]
+    outside = text.split("## Reproduction")[0]
     assert "<script" not in outside
     assert not re.search(r"(?<!\\)[\[*`]", outside)
     assert not re.search(r"(?<![\\w])http://", outside.replace("http\\://", ""))

@@ -84,7 +84,7 @@ def test_any_text_survives_but_surrogates(run: str, writer: Store) -> None:
 
     def with_text(text: str) -> Any:
         answers = tuple(replace(row, answer=text, category=text, prefill="") for row in record.generations)
-        return replace(record, generations=answers, error=text, params={"prefix": text})
+        return replace(record.with_measured(generations=answers), error=text, params={"prefix": text})
 
     writer.commit(with_text(lone))
     assert store.open(run).records() == [with_text(clean)]
@@ -100,14 +100,15 @@ def test_nan_is_kept_and_none_is_null(run: str, writer: Store) -> None:
     nan, inf = float("nan"), float("inf")
     steps = (replace(record.steps[0], loss=nan, grad_norm=inf),)
     utility = Rate(nan, nan, nan, 0, 0)
-    writer.commit(replace(record, steps=steps, utility=utility, objective=nan, flops=None, kl=(nan, 1.0)))
+    record = replace(record, utility=utility, objective=nan, constraint=None, kl=(nan, 1.0))
+    writer.commit(record.with_measured(steps=steps, flops=inf, zero_stage=None))
     reader = store.open(run)
     row = reader.trials().to_pylist()[0]
     assert math.isnan(row["utility"])
     assert math.isnan(row["objective"])
     assert math.isnan(row["kl"][0])
     assert row["utility_n"] == 0
-    assert row["flops"] is None
+    assert (row["flops"], row["zero_stage"], row["constraint"]) == (inf, None, None)
     (back,) = reader.records()
     assert back.utility is not None
     assert math.isnan(back.utility.value)
@@ -127,24 +128,29 @@ def test_a_value_that_does_not_fit_names_its_column(run: str, writer: Store) -> 
     broken: dict[str, Any] = {"loss": "high", "judge": None}
     step = replace(record.steps[0], loss=broken["loss"])
     generation = replace(record.generations[0], judge=broken["judge"])
-    wrong: list[tuple[dict[str, Any], str]] = [
+    wrong_measured: list[tuple[dict[str, Any], str]] = [
         ({"workers": "two"}, "trials.workers"),
         ({"workers": 2.5}, "trials.workers"),
         ({"workers": float("nan")}, "trials.workers"),
         ({"train_tokens": 2**70}, "trials.train_tokens"),
+        ({"versions": {"torch": object()}}, "versions"),
+        ({"steps": (step,)}, "steps.loss"),
+        ({"generations": (generation,)}, "generations.judge"),
+    ]
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"error": 3}, "trials.error"),
         ({"config_hash": None}, "trials.config_hash"),
         ({"kl": ("a",)}, "trials.kl"),
-        ({"steps": (step,)}, "steps.loss"),
-        ({"generations": (generation,)}, "generations.judge"),
         ({"params": {"x": float("nan")}}, "params"),
         ({"params": {"x": object()}}, "params"),
         ({"config": {}}, "method"),
         ({"config": {**record.config, "training": {}}}, "learning_rate"),
     ]
-    for change, named in wrong:
+    broken_records = [(record.with_measured(**change), named) for change, named in wrong_measured]
+    broken_records += [(replace(record, **change), named) for change, named in wrong]
+    for one, named in broken_records:
         with pytest.raises(StoreError, match=f"trial trial-1: .*{named}") as refused:
-            writer.commit(replace(record, **change))
+            writer.commit(one)
         assert "\n" not in str(refused.value)
     assert store.open(run).records() == []
 
@@ -159,7 +165,7 @@ def test_unparsed_rows_stay_in_the_denominator(run: str, writer: Store) -> None:
     record = make_record(1, prompts=1)
     row = record.generations[0]
     rows = tuple(replace(row, verdict=verdict) for verdict in ("safe", "unsafe", "unparsed", "unparsed"))
-    writer.commit(replace(record, generations=rows))
+    writer.commit(record.with_measured(generations=rows))
     (rate,) = store.recompute_rates(store.open(run).generations()).to_pylist()
     assert (rate["value"], rate["n"], rate["unparsed"]) == (0.25, 4, 2)
 
@@ -184,7 +190,7 @@ def test_rates_by_any_columns(run: str, writer: Store) -> None:
         replace(template, metric="utility", attack="none", judge="rouge1", verdict="scored", score=score)
         for score in (0.25, 0.75)
     ]
-    writer.commit(replace(make_record(1), generations=tuple(rows)))
+    writer.commit(make_record(1).with_measured(generations=tuple(rows)))
     generations = store.open(run).generations()
     curve = [row for row in store.rates_by(generations).to_pylist() if row["metric"] == "jsr"]
     assert [(row["attack"], row["value"], row["n"]) for row in curve] == [
@@ -205,7 +211,7 @@ def test_dropped_rows_leave_the_denominator(run: str, writer: Store) -> None:
     row = make_record(1, prompts=1).generations[0]
     rows = tuple(replace(row, verdict=verdict) for verdict in ("safe", "unparsed", "dropped", "dropped"))
     rows += (replace(row, suite="other", verdict="dropped"),)
-    writer.commit(replace(make_record(1), generations=rows))
+    writer.commit(make_record(1).with_measured(generations=rows))
     (rate,) = store.rates_by(store.open(run).generations()).to_pylist()
     assert (rate["value"], rate["n"], rate["unparsed"]) == (0.5, 2, 1)
 
@@ -215,7 +221,7 @@ def test_generations_of_many_trials_group_join_and_filter(run: str, writer: Stor
     record = make_record(1)
     for index in range(3):
         rows = tuple(replace(row, category=f"c{index}") for row in record.generations)
-        writer.commit(replace(record, trial_id=f"t{index}", generations=rows))
+        writer.commit(replace(record.with_measured(generations=rows), trial_id=f"t{index}"))
     reader = store.open(run)
     grouped = reader.generations().group_by(["category", "metric"]).aggregate([([], "count_all")])
     assert grouped.num_rows == 12
@@ -231,7 +237,7 @@ class TestExport:
     def reader(self, run: str, writer: Store) -> store.Run:
         record = make_record(1)
         rows = tuple(replace(row, answer=NASTY, prefill="") for row in record.generations)
-        writer.commit(replace(record, generations=rows, kl=(0.5, float("nan"))))
+        writer.commit(replace(record.with_measured(generations=rows), kl=(0.5, float("nan"))))
         writer.commit(make_failed(2, error=NASTY))
         writer.commit(make_record(3))
         return store.open(run)

@@ -9,14 +9,14 @@ import pytest
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.evaluate.results import TokenKl
 from lookahead_ray.trial.job import Job
-from lookahead_ray.trial.measurement import (
+from lookahead_ray.trial.record import (
     LONGEST_ERROR,
     Measurement,
+    Metric,
     completed_record,
     failed_record,
     mean_kl,
 )
-from lookahead_ray.trial.record import Metric
 from tests.factory import make_rate, make_record
 
 JOB = Job("search-007", "search", {"preview": {"strategy": "none"}}, {"x": 1}, "no preview")
@@ -71,8 +71,7 @@ def test_everything_measured_is_kept() -> None:
     assert (record.config, record.params, record.started_at) == (JOB.config, JOB.params, "now")
     assert record.config_hash == content_hash(JOB.config)
     assert (record.error, record.objective) == (None, None)  # not scored yet
-    for name in Measurement.__dataclass_fields__.keys() - {"stopped"}:
-        assert getattr(record, name) == getattr(MEASURED, name)
+    assert record.measurement is MEASURED
     assert record.seconds_total == 15.0
 
 

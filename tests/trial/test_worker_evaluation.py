@@ -11,8 +11,7 @@ from lookahead_ray.config.load import trial_json
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.evaluate.rates import rate
 from lookahead_ray.trial.job import Job
-from lookahead_ray.trial.measurement import completed_record
-from lookahead_ray.trial.record import COUNTED, TrialRecord
+from lookahead_ray.trial.record import COUNTED, TrialRecord, completed_record
 from lookahead_ray.trial.worker import run_worker
 from tests.tiny import make_model
 

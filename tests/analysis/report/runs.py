@@ -64,7 +64,7 @@ def attacked(record: TrialRecord, attacks: tuple[int, ...]) -> TrialRecord:
     """Return the record with JSR under longer prefills too."""
     jsr = [row for row in record.generations if row.metric == "jsr"]
     more = [replace(row, attack=f"prefill_{k}") for k in attacks for row in jsr]
-    return replace(record, generations=(*record.generations, *more))
+    return record.with_measured(generations=(*record.generations, *more))
 
 
 def hostile(record: TrialRecord) -> TrialRecord:
@@ -73,4 +73,4 @@ def hostile(record: TrialRecord) -> TrialRecord:
     for place, text in enumerate(HOSTILE.values()):
         rows[place] = replace(rows[place], answer=text, prompt=f"{rows[place].prompt} {text[:400]}")
     config: dict[str, Any] = {**record.config, "preview": {"strategy": "virtual", "prefix": HOSTILE["event"]}}
-    return replace(record, generations=tuple(rows), config=config)
+    return replace(record.with_measured(generations=tuple(rows)), config=config)

@@ -30,7 +30,9 @@ def report(run: str, tmp_path: Path) -> str:
 
 def no_jsr(record: TrialRecord) -> TrialRecord:
     rows = tuple(row for row in record.generations if row.metric != "jsr")
-    return replace(record, jsr=None, safety=None, objective=None, objectives=(), generations=rows)
+    return replace(
+        record.with_measured(generations=rows), jsr=None, safety=None, objective=None, objectives=()
+    )
 
 
 def nan_utility(record: TrialRecord) -> TrialRecord:
@@ -52,7 +54,7 @@ WORKS: dict[str, tuple[Callable[[], list[TrialRecord]], str]] = {
         "has both utility and counted FLOPs",
     ),
     "no answers": (
-        lambda: [replace(r, generations=(), token_kl=()) for r in sweep(3)],
+        lambda: [r.with_measured(generations=(), token_kl=()) for r in sweep(3)],
         "No answer was generated",
     ),
 }
@@ -131,7 +133,7 @@ def test_hostile_texts_stay_data(tmp_path: Path) -> None:
 
 def test_a_recommendation_over_other_prompts_is_refused_in_words(tmp_path: Path) -> None:
     records = sweep(3)
-    records[3] = replace(records[3], generations=records[3].generations[1:])
+    records[3] = records[3].with_measured(generations=records[3].generations[1:])
     parts = run_parts(write_run(tmp_path / "run", records), "r1")
     assert "must have the same prompts" in parts["summary"].sentence
 

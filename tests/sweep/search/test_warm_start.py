@@ -17,6 +17,7 @@ from lookahead_ray.sweep.search.jobs import reference_jobs
 from lookahead_ray.sweep.search.search import Search
 from lookahead_ray.sweep.search.warm_start import EarlierRun, WarmStart
 from lookahead_ray.trial.record import TrialRecord
+from tests.factory import make_measurement
 from tests.sweep.search.searching import CONDITIONAL, asked, begun, load, record_of, run
 
 HASHES = {"task": "t", "model": "m"}
@@ -118,7 +119,10 @@ class TestReferences:
     @staticmethod
     def old(tmp_path: Path, overrides: tuple[str, ...] = (), **changes: Any) -> EarlierRun:
         """Return a run with references only."""
-        records = [replace(r, versions=VERSIONS) for r in references(load(tmp_path, CONDITIONAL, overrides))]
+        records = [
+            replace(record, measurement=make_measurement(versions=VERSIONS))
+            for record in references(load(tmp_path, CONDITIONAL, overrides))
+        ]
         return EarlierRun("runs/old", HASHES, [replace(record, **changes) for record in records])
 
     def test_the_same_ones_are_taken_and_it_is_said(self, tmp_path: Path) -> None:
@@ -131,7 +135,7 @@ class TestReferences:
         ("overrides", "changes"),
         [
             (("training.epochs=7",), {}),
-            ((), {"versions": {"torch": "2.12.0"}}),
+            ((), {"measurement": make_measurement(versions={"torch": "2.12.0"})}),
             ((), {"status": "failed"}),
         ],
     )
