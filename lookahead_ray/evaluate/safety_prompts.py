@@ -1,4 +1,4 @@
-"""Questions of a safety evaluation: each is a request under an attack, for a metric."""
+"""The questions of a safety evaluation: each is a request under an attack, for a metric."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -103,25 +103,24 @@ def check_parts(
     Raises:
         ConfigError: the message begins with the objective's field.
     """
-    asked = {
+    measured = {
         (question.metric, question.suite, question.attack.name)
         for part in questions(suites, attacks, ("rsr", "jsr", "over_refusal"))
         for question in part
     }
     for index, part in enumerate(objective.safety):
         fits = [
-            place
-            for place in asked
-            if place[0] == part.metric and part.suite in (None, place[1]) and part.attack in (None, place[2])
+            (metric, suite, attack)
+            for metric, suite, attack in measured
+            if metric == part.metric and part.suite in (None, suite) and part.attack in (None, attack)
         ]
         if not fits:
-            got = " ".join(filter(None, [part.metric, part.suite, part.attack]))
-            known = ", ".join(sorted(" ".join(place) for place in asked if place[0] == part.metric)) or "none"
+            known = ", ".join(sorted(" ".join(rate) for rate in measured if rate[0] == part.metric)) or "none"
             raise ConfigError(
-                f"objective.safety.{index}: must be a rate that is measured ({known}), got {got}"
+                f"objective.safety.{index}: must be a rate that is measured ({known}), got {part.label}"
             )
     if objective.needs_over_refusal:
         judged = any(judge.measures == "refusal" for judge in config.judges)
-        if not judged or all(place[0] != "over_refusal" for place in asked):
+        if not judged or all(metric != "over_refusal" for metric, _, _ in measured):
             rule = "must be false without harmless requests and a judge that measures refusal"
             raise ConfigError(f"objective.over_refusal: {rule}, got true")

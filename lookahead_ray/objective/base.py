@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Generic, TypeVar
 
-from lookahead_ray.config.objective import DEFAULT_PARTS, Objective, SafetyPart
+from lookahead_ray.config.objective import DEFAULT_PARTS, ObjectiveBase, SafetyPart
 from lookahead_ray.evaluate.rates import headline, rate
 from lookahead_ray.trial.record import Generation, Rate, TrialRecord
 
@@ -92,7 +92,7 @@ def describe_safety(parts: Sequence[SafetyPart]) -> str:
     return f"the weighted mean of {', '.join(f'{part.weight:g} · {part.label}' for part in parts)}"
 
 
-def is_scorable(record: TrialRecord, config: Objective) -> bool:
+def is_scorable(record: TrialRecord, config: ObjectiveBase) -> bool:
     """Return whether the trial is completed and has the rates that the objective and its report need."""
     needed = [record.rsr, record.jsr, record.utility]
     needed += [part_rate(record, part) for part in config.safety]

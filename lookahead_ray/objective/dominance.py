@@ -1,4 +1,4 @@
-"""Dominance, Pareto fronts and hypervolume. More is better in every value."""
+"""Dominance, Pareto fronts and hypervolume. Every value is maximised."""
 
 from collections.abc import Iterable, Sequence
 

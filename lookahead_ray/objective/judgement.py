@@ -66,6 +66,19 @@ def indices_where(flags: Iterable[bool]) -> frozenset[int]:
     return frozenset(index for index, flag in enumerate(flags) if flag)
 
 
+def judge_by_merit(merit: Bootstrapped) -> ObjectiveJudgement:
+    """Judge candidates by one value, without a constraint: a better one is above vanilla's."""
+    difference = merit.minus(VANILLA).simultaneous(candidate_columns(merit))
+    values = merit.point[FIRST_CANDIDATE:]
+    return ObjectiveJudgement(
+        merit=merit,
+        order=rank_best_first([(-float(value),) for value in values]),
+        better=indices_where(interval.low > 0 for interval in difference),
+        possible=frozenset(range(len(values))),
+        difference=tuple(difference),
+    )
+
+
 @dataclass(frozen=True)
 class ModelRates:
     """The measured rates of each model, with their resamples."""

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
-from lookahead_ray.config.objective import Objective
+from lookahead_ray.config.objective import ObjectiveBase
 from lookahead_ray.objective.base import (
     ObjectiveValues,
     ReferenceTrials,
@@ -20,10 +20,11 @@ from lookahead_ray.objective.base import (
     utility_kept,
 )
 from lookahead_ray.objective.judgement import ObjectiveJudgement
+from lookahead_ray.objective.wording import adjustment, compared_with_vanilla, interval_text
 from lookahead_ray.stats.simultaneous import Bootstrapped
 from lookahead_ray.trial.record import TrialRecord
 
-ConfigModel = TypeVar("ConfigModel", bound=Objective)
+ConfigModel = TypeVar("ConfigModel", bound=ObjectiveBase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,10 @@ SCALAR_COLUMNS = ReportColumns()
 
 
 class SearchObjective(ABC, Generic[ConfigModel]):
-    """One objective with its configuration."""
+    """One objective with its configuration.
+
+    The methods that are not abstract suit an objective with one value and no constraint.
+    """
 
     columns: ClassVar[ReportColumns] = SCALAR_COLUMNS
 
@@ -77,13 +81,15 @@ class SearchObjective(ABC, Generic[ConfigModel]):
     def describe(self) -> str:
         """Return in words what is optimised, for `validate`; "safety" is explained by the caller."""
 
-    @abstractmethod
     def explain(self, judged: ObjectiveJudgement, index: int) -> str:
         """Return how the candidate at `index` compares with vanilla: a clause that begins with "its"."""
+        difference = judged.difference[index]
+        interval = f"{interval_text(difference)}{adjustment(judged)}"
+        return f"its objective is {compared_with_vanilla(difference)} ({interval})"
 
-    @abstractmethod
     def explain_rejection(self, judged: ObjectiveJudgement) -> str:
         """Return why no candidate is recommended, as a clause."""
+        return "no candidate beats vanilla beyond the noise"
 
     def minimum_safety(self, seed_safety: float | None) -> float | None:
         """Return the safety, 0..1, at which the trade-off plot draws a line; None for no line.

@@ -47,7 +47,7 @@ class Preflight:
             self.hashes[f"{part}[{len(same) + 1}]" if same else part] = digest
 
 
-class Seen(NamedTuple):
+class Finding(NamedTuple):
     """The finding for one part of the configuration."""
 
     part: str  # its path in the configuration, such as `task`
@@ -69,17 +69,17 @@ def check(sweep: Sweep, searches: bool = True, strict: bool = True) -> Preflight
         DataError: a data file is missing, empty, malformed or too small.
         ModelError: a local model has no weights.
     """
-    lines = [f"{sweep.name}: {sweep.search.trials} trials after seed and vanilla"]
+    lines = [f"{sweep.name}: {sweep.search.trials} trials after the seed model and vanilla"]
     lines += describe_sweep(sweep) if searches else ()
     lines += [f"dimension {dimension}" for dimension in sweep.dimensions]
     found = Preflight(lines, [])
     with log_capture.into(Path(os.devnull)):  # messages of retries and downloads; the error holds the cause
-        _look_at_corners(sweep, found, searches, strict)
+        _check_corners(sweep, found, searches, strict)
     return found
 
 
-def _look_at_corners(sweep: Sweep, found: Preflight, searches: bool, strict: bool) -> None:
-    lines, missing = found.lines, found.missing
+def _check_corners(sweep: Sweep, found: Preflight, searches: bool, strict: bool) -> None:
+    """Check each part of each corner of the space, once for each of its values; add to `found`."""
     seen = set()
     for tree in corners(sweep.template):
         config = TrialConfig.model_validate(tree)
@@ -87,25 +87,27 @@ def _look_at_corners(sweep: Sweep, found: Preflight, searches: bool, strict: boo
         if objective:
             _check_objective(objective, config, sweep.source)
         resolved = config.model_dump(mode="json")
-        looks: tuple[tuple[tuple[str, ...], Callable[[TrialConfig], Iterator[Seen]]], ...] = (
+        checks: tuple[tuple[tuple[str, ...], Callable[[TrialConfig], Iterator[Finding]]], ...] = (
             (("model",), _model),
             (("task",), _task),
             (("defence",), _defence),
             (("safety", "evaluation"), partial(_safety, objective=objective)),
         )
-        for parts, look in looks:
+        for parts, check_part in checks:
             key = content_hash([resolved[part] for part in parts])
             if key in seen:
                 continue
             seen.add(key)
             try:
-                for seen_there in look(config):
-                    found.note(seen_there.part, seen_there.digest)
-                    lines += [seen_there.line] * (seen_there.line not in ("", *lines))
+                for finding in check_part(config):
+                    found.note(finding.part, finding.digest)
+                    if finding.line and finding.line not in found.lines:
+                        found.lines.append(finding.line)
             except (ConfigError, DataError, ModelError) as error:
                 if strict or not isinstance(error, HubDataError):
                     raise type(error)(f"{sweep.source}: {error}") from error
-                missing += [str(error)] * (str(error) not in missing)
+                if str(error) not in found.missing:
+                    found.missing.append(str(error))
 
 
 def _check_objective(objective: Objective, config: TrialConfig, source: str) -> None:
@@ -118,31 +120,31 @@ def _check_objective(objective: Objective, config: TrialConfig, source: str) -> 
         raise ConfigError(f"{source}: {error}") from error
 
 
-def _model(config: TrialConfig) -> Iterator[Seen]:
+def _model(config: TrialConfig) -> Iterator[Finding]:
     line = f"model {check_model(config.model)}"
-    yield Seen("model", fingerprint(config.model.path, config.model.revision), line)
+    yield Finding("model", fingerprint(config.model.path, config.model.revision), line)
 
 
-def _task(config: TrialConfig) -> Iterator[Seen]:
+def _task(config: TrialConfig) -> Iterator[Finding]:
     try:
         task = load_task(config.task)
     except DataError as error:
         raise type(error)(f"task: {error}") from error
     line = f"task {task.name}: {len(task.train)} training and {len(task.test)} test examples"
-    yield Seen("task", task.data_hash, line)
+    yield Finding("task", task.data_hash, line)
 
 
-def _defence(config: TrialConfig) -> Iterator[Seen]:
+def _defence(config: TrialConfig) -> Iterator[Finding]:
     if config.defence.mix and config.defence.mix.path:
         from lookahead_ray.method.safety_mix import read_mix  # methods import torch
 
         try:
-            yield Seen("defence", content_hash(read_mix(Path(config.defence.mix.path))))
+            yield Finding("defence", content_hash(read_mix(Path(config.defence.mix.path))))
         except DataError as error:
             raise DataError(f"defence.mix: {error}") from error
 
 
-def _safety(config: TrialConfig, objective: Objective | None) -> Iterator[Seen]:
+def _safety(config: TrialConfig, objective: Objective | None) -> Iterator[Finding]:
     suites, attacks = list(map(load_suite, config.safety)), load_attacks(config.evaluation.attacks)
     check_measurable(suites, attacks, config.evaluation)
     if objective:
@@ -151,11 +153,11 @@ def _safety(config: TrialConfig, objective: Objective | None) -> Iterator[Seen]:
     for suite in suites:
         counts = f"{len(suite.harmful)} harmful and {len(suite.benign)} benign prompts"
         line = f"safety {suite.name}: {counts}{_left_out(suite, attacks, config)}"
-        yield Seen(f"safety[{suite.name}]", suite.data_hash, line)
-    yield Seen("evaluation.attacks", content_hash([asdict(attack) for attack in attacks]))
+        yield Finding(f"safety[{suite.name}]", suite.data_hash, line)
+    yield Finding("evaluation.attacks", content_hash([asdict(attack) for attack in attacks]))
     for judge in config.evaluation.judges:
         if isinstance(judge, ClassifierJudge):
-            yield Seen("evaluation.judges", fingerprint(judge.path, judge.revision))
+            yield Finding("evaluation.judges", fingerprint(judge.path, judge.revision))
 
 
 def _left_out(suite: SafetySuite, attacks: tuple[Attack, ...], config: TrialConfig) -> str:

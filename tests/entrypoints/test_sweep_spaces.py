@@ -62,7 +62,7 @@ class TestFromAnyDirectory:
     def test_overrides_hold_there_too(self, space: str) -> None:
         result = invoke("validate", space, "--set", "task.train_examples=5", "--set", "search.trials=2")
         assert result.exit_code == 0, result.stderr
-        assert "mine: 2 trials after seed and vanilla\n" in result.stdout
+        assert "mine: 2 trials after the seed model and vanilla\n" in result.stdout
         assert "task gsm8k: 5 training and 2 test examples\n" in result.stdout
 
 

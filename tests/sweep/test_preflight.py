@@ -53,7 +53,7 @@ def test_findings_are_printed(tmp_path: Path, model: Path) -> None:
     assert lines(
         tmp_path, model, task, "safety: {harmful_prompts: 10, benign_prompts: 20}\nworkers: 2\n"
     ) == [
-        "space: 10 trials after seed and vanilla",
+        "space: 10 trials after the seed model and vanilla",
         "search: tpe sampler with random seed 0; ends after 10 trials",
         "objective: 0.5 · safety + 0.5 · utility; safety is the mean of rsr, jsr",
         "dimension preview.length_tokens: int from 1 to 4",
@@ -204,9 +204,9 @@ def test_validate_lists_data_that_is_unavailable_here(
     path.write_text(f"model: {{path: '{model}'}}\n{settings}")
     found = check(load_sweep(path), strict=False)
     (gated,) = found.missing
-    assert "LLM-Tuning-Safety/HEx-PHI/category_1.csv: path: must be readable (ask for access" in gated
+    assert "LLM-Tuning-Safety/HEx-PHI/category_1.csv: path: must be readable (request access" in gated
     assert found.lines[-1].startswith("task word_problems")
-    with pytest.raises(DataError, match="ask for access"):
+    with pytest.raises(DataError, match="request access"):
         check(load_sweep(path))
     with pytest.raises(DataError, match="must be an existing file"):
         check(load_sweep(path, ["safety.path=none.jsonl"]), strict=False)

@@ -53,13 +53,15 @@ def _head(
 ) -> Iterator[str]:
     record = chosen.record
     yield f"Recommended by the sweep in {run}: {label(record.config, record.role)}."
-    yield f"Trial {record.trial_id}, {chosen.seeds} seed{'s' if chosen.seeds > 1 else ''}; 95 % intervals:"
+    seeds = "1 random seed" if chosen.seeds == 1 else f"{chosen.seeds} random seeds"
+    yield f"Trial {record.trial_id}, {seeds}; 95 % intervals:"
     for metric, field in RATES.items():
         if rate := getattr(record, field):
-            beside = getattr(vanilla, field, None)
-            yield f"  {metric} {_told(rate)}, n = {rate.n}" + (f"; vanilla {_told(beside)}" if beside else "")
+            other = getattr(vanilla, field, None)
+            comparison = f"; vanilla {_rate_text(other)}" if other else ""
+            yield f"  {metric} {_rate_text(rate)}, n = {rate.n}{comparison}"
     yield from textwrap.wrap(clean(recommendation.sentence), WIDTH)
 
 
-def _told(rate: Rate) -> str:
+def _rate_text(rate: Rate) -> str:
     return f"{100 * rate.value:.0f} % [{100 * rate.low:.0f}, {100 * rate.high:.0f}]"

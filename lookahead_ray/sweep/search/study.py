@@ -1,4 +1,4 @@
-"""Trials in an Optuna study, identified by this project's ids: begun, then ended."""
+"""Trials in an Optuna study, identified by the trials' own ids."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ def rates(record: TrialRecord) -> dict[str, float]:
 
 
 class StudyLog:
-    """The trials that were begun and ended in a study.
+    """The running and ended trials of a study.
 
     Optuna does not prune with multiple objectives, and its TPE failed on pruned trials in that case
     (optuna#3450, #5260): a trial is COMPLETE with values or FAIL without.

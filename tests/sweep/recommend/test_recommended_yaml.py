@@ -69,7 +69,7 @@ def test_any_prefix_reads_back(tmp_path: Path, prefix: str) -> None:
 def test_the_head_names_its_origin(tmp_path: Path) -> None:
     head = saved(tmp_path / "new" / "recommended.yaml", config_of("Sure. ")).read_text().splitlines()[:7]
     assert head[0] == "# Recommended by the sweep in runs/mine: virtual, “Sure.”."
-    assert head[1] == "# Trial a, 1 seed; 95 % intervals:"
+    assert head[1] == "# Trial a, 1 random seed; 95 % intervals:"
     assert head[2].startswith("# RSR 60 % [52, 68], n = 160; vanilla 60 % [")
     assert head[6] == "# It keeps more."
 
