@@ -52,7 +52,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
             seed=chosen.seed,
             world_size=world_size,
             prepared=Work(),
-            asks_seed=False,
+            runs_seed_model=False,
         )
         engine = build_engine(model, config, world_size=world_size, total_steps=chosen.steps)
         clock = Clock()

@@ -47,5 +47,5 @@ class Method(Generic[MethodConfigT]):
 
     prepare: Prepare[MethodConfigT] = vanilla.prepare
     row_loss: RowLossOf[MethodConfigT] = vanilla.row_loss
-    asks_seed: bool = False  # whether `row_loss` runs the seed model over all rows once
+    runs_seed_model: bool = False  # whether `row_loss` runs the seed model over all rows once
     finish: Finish[MethodConfigT] | None = None  # None: the trained weights are the result

@@ -13,8 +13,10 @@ from lookahead_ray.method.base import Method
 
 METHODS: dict[str, Method[Any]] = {
     "vanilla": Method(),
-    "token_kl": Method(row_loss=token_level.against_seed(token_level.token_kl), asks_seed=True),
-    "constrained_sft": Method(row_loss=token_level.against_seed(token_level.constrained_sft), asks_seed=True),
+    "token_kl": Method(row_loss=token_level.against_seed(token_level.token_kl), runs_seed_model=True),
+    "constrained_sft": Method(
+        row_loss=token_level.against_seed(token_level.constrained_sft), runs_seed_model=True
+    ),
     "sdft": Method(prepare=sdft.prepare),
 }
 """Every method, by the `name` of its configuration, whose class is the method's type argument."""

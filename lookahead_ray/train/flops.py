@@ -47,7 +47,7 @@ def trial_flops(
     seed: int,
     world_size: int,
     prepared: Work,
-    asks_seed: bool,
+    runs_seed_model: bool,
 ) -> dict[str, float]:
     """Return FLOPs summed over ranks: `training`, `preparation` and `estimated_training`.
 
@@ -55,7 +55,7 @@ def trial_flops(
 
     Args:
         prepared: work of the seed model to make `rows`.
-        asks_seed: whether the seed model also runs over `rows` once.
+        runs_seed_model: whether the seed model also runs over `rows` once.
     """
     batches = plan_batches(
         [row.length for row in rows],
@@ -67,7 +67,7 @@ def trial_flops(
     )
     steps = [list(_micro_batches(batch, rows)) for batch in batches]
     forward, training = _costs(model, config, max(row.length for row in rows))
-    if asks_seed:
+    if runs_seed_model:
         ordered = sorted(rows, key=lambda row: row.length)
         size = config.micro_batch_size
         for start in range(0, len(ordered), size):

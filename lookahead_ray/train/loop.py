@@ -66,7 +66,9 @@ def train(
         for shares in batch.micro:
             share = shares[rank]
             # A rank without examples still takes part in the backward pass, with zero loss.
-            loss = row_loss(engine, [rows[index] for index in share or examples[:1]]) * bool(share)
+            loss = row_loss(engine, [rows[index] for index in share or examples[:1]])
+            if not share:
+                loss = loss * 0.0
             total += loss.detach()
             # the engine divides by micro-batches and averages over ranks
             if config.protocol == "paper":

@@ -99,7 +99,7 @@ def fine_tune(
             seed=config.seed,
             world_size=world_size,
             prepared=work,
-            asks_seed=method.asks_seed,
+            runs_seed_model=method.runs_seed_model,
         )
     elastic = checkpoints is not None and checkpoints.elastic
     reporter.report("building", "initialising DeepSpeed")

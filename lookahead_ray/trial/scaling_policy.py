@@ -24,15 +24,15 @@ def ranks(config: TrialConfig, elastic: ElasticConfig, room: Callable[[], int]) 
 
     workers = config.resources.workers
     # Request the workers' resources, so that an autoscaler sees the demand; they are released afterwards.
-    asked = placement_group([_each(config)] * workers, strategy="PACK")
+    group = placement_group([_each(config)] * workers, strategy="PACK")
     until = time.monotonic() + 60 * elastic.after_minutes
     try:
-        while not ray.wait([asked.ready()], timeout=POLL_S)[0]:
+        while not ray.wait([group.ready()], timeout=POLL_S)[0]:
             if time.monotonic() > until and elastic.min_workers <= (count := room()) < workers:
                 return count
         return workers
     finally:
-        remove_placement_group(asked)
+        remove_placement_group(group)
 
 
 def rank_capacity(config: TrialConfig, nodes: Iterable[Mapping[str, Any]]) -> int:

@@ -55,10 +55,10 @@ class TuneTrial(FunctionTrainable):
     def _still_fits(self, config: TrialConfig) -> bool:
         """Return whether the group has the configured shape, or a smaller one where no more ranks fit."""
         assert self._group
-        workers, asked = self._group.shape.workers, config.resources
-        if self._group.shape != asked._replace(workers=workers):
+        workers, configured = self._group.shape.workers, config.resources
+        if self._group.shape != configured._replace(workers=workers):
             return False
-        return workers == asked.workers or _room(config) <= workers < asked.workers
+        return workers == configured.workers or _room(config) <= workers < configured.workers
 
     def cleanup(self) -> None:
         """Stop the worker group; Tune calls this before it ends the actor."""

@@ -23,12 +23,14 @@ from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.evaluate.results import Signal
 from lookahead_ray.trial.failure import failure
 from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.measurement import Measurement
 from lookahead_ray.trial.progress import Decide, TrialProgress
 
 PROGRESS, GROUP, SIGNAL, MEASUREMENT = "progress", "placement_group", "signal", "measurement"
 """Keys of a group's reports: a trial's progress with the placement group that holds its resources, its signal
 after an epoch, or its final measurement."""
 
+WAIT = "wait"  # broadcast to idle ranks when there is no job yet
 POLL_S = 1.0
 REST_S = 2.0  # idle time after which ranks return memory; allocating it again costs a trial a second
 IDLE_S = 60.0  # well below the process group's timeout for waiting ranks
@@ -64,8 +66,8 @@ class WorkerGroup:
         job: Job,
         report: Callable[[dict[str, Any]], None],
         decide: Decide = lambda signal: True,
-    ) -> Any:
-        """Run `job` to its end and return the `Measurement` of rank 0; `report` is called with the progress.
+    ) -> Measurement:
+        """Run `job` to its end and return rank 0's measurement; `report` is called with the progress.
 
         If the job `may_stop`, `decide` gets the signal of each epoch and returns whether to continue.
 
@@ -78,21 +80,22 @@ class WorkerGroup:
         while True:
             alive = self.alive  # read before the queue, which may still hold the last reports of a dead rank
             try:
-                told = self._queues["reports"].get(timeout=POLL_S)
+                received = self._queues["reports"].get(timeout=POLL_S)
             except Empty:
                 if not alive:
                     # Ray Train releases the resources, unless its controller was killed too.
                     release(self._holds)
                     raise failure(self._error) from self._error
                 continue
-            if MEASUREMENT in told:
+            if MEASUREMENT in received:
                 self._busy = False
-                return told[MEASUREMENT]
-            if SIGNAL in told:
-                self._queues["decisions"].put(decide(told[SIGNAL]))
+                measured: Measurement = received[MEASUREMENT]
+                return measured
+            if SIGNAL in received:
+                self._queues["decisions"].put(decide(received[SIGNAL]))
                 continue
-            self._holds = told[GROUP]
-            report(told)
+            self._holds = received[GROUP]
+            report(received)
 
     def stop(self) -> None:
         """End the ranks and release their resources; at once if a job is running."""
@@ -223,13 +226,13 @@ def _next_job(jobs: Queue | None) -> Job | None:
 
     patience = REST_S
     while True:
-        told: list[Any] = ["wait"]
+        message: list[Job | str | None] = [WAIT]
         if jobs is not None:
             with suppress(Empty):
-                told = [jobs.get(timeout=patience)]
-        dist.broadcast_object_list(told, src=0, group=object_group())
-        if told[0] != "wait":
-            job: Job | None = told[0]
+                message = [jobs.get(timeout=patience)]
+        dist.broadcast_object_list(message, src=0, group=object_group())
+        job = message[0]
+        if not isinstance(job, str):
             return job
         give_back()
         patience = IDLE_S

@@ -84,7 +84,7 @@ class TestPrompt:
 
 def test_the_fine_tuning_is_vanilla() -> None:
     assert METHODS["sdft"].row_loss is vanilla.row_loss
-    assert not METHODS["sdft"].asks_seed
+    assert not METHODS["sdft"].runs_seed_model
 
 
 class TestRejection:

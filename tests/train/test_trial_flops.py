@@ -22,7 +22,7 @@ LOSS = supervised(vanilla.answer_loss, pad_id=0)
 
 
 def flops(model: Any, world_size: int = 1, **changes: Any) -> dict[str, float]:
-    arguments: dict[str, Any] = {"seed": 3, "prepared": Work(), "asks_seed": False, **changes}
+    arguments: dict[str, Any] = {"seed": 3, "prepared": Work(), "runs_seed_model": False, **changes}
     return trial_flops(model, ROWS, CONFIG, world_size=world_size, **arguments)
 
 
@@ -50,7 +50,7 @@ def test_preparation_is_forward_only() -> None:
     forward, _ = count(model, LOSS, ROWS[:2])
     written = generated(prompt=20, new=5)
     assert flops(model, prepared=written)["preparation"] == pytest.approx(forward.of(written), rel=5e-3)
-    asked = flops(model, asks_seed=True)["preparation"]
+    asked = flops(model, runs_seed_model=True)["preparation"]
     ordered = sorted(ROWS, key=lambda row: row.length)
     passes = sum((work_of(model, ordered[start : start + 2]) for start in range(0, 11, 2)), Work())
     assert asked == pytest.approx(forward.of(passes), rel=5e-3)
