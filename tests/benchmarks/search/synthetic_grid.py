@@ -97,6 +97,7 @@ def _record(role: Role, point: Point, shape: Truth, rng: random.Random, epochs: 
         utility=_rate(rng, useful, TASK),
         seconds_total=1.0 * epochs + 5,
         measurement=make_measurement(
+            workers=0,  # as a recorded grid, which lacks it
             train_tokens=signals[-1].train_tokens,
             flops=6.0 * 135e6 * signals[-1].train_tokens,
             seconds_train=1.0 * epochs,

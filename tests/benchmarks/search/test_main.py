@@ -1,0 +1,37 @@
+"""The commands of the replay."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks.search.__main__ import app
+from benchmarks.search.grid import write_grid
+from tests.benchmarks.search.grids import ABOUT, records
+from tests.benchmarks.search.synthetic_grid import synthetic_grid
+
+
+@pytest.mark.slow
+def test_the_command_prints_figures_and_writes_them(tmp_path: Path) -> None:
+    file = tmp_path / "grid.parquet"
+    write_grid(file, records(synthetic_grid(0)), ABOUT)  # the commands read the space of the whole grid
+    common = ["--grid", str(file), "--out", str(tmp_path)]
+    found = CliRunner().invoke(app, ["replay", "--seeds", "2", *common])
+    assert found.exit_code == 0, found.output
+    assert found.output.count("met: ours needs") == 2
+    assert len(list(tmp_path.glob("search-*.png"))) == 1
+    (written,) = tmp_path.glob("search-*.json")
+    content = json.loads(written.read_text(encoding="utf-8"))
+    assert content["seeds"] == 2
+    assert content["searchers"].keys() >= {"ours", "random", "grid", "optunasearch"}
+    found = CliRunner().invoke(app, ["signals", "--orders", "2", *common])
+    assert found.exit_code == 0, found.output
+    (written,) = tmp_path.glob("signals-*.json")
+    assert json.loads(written.read_text(encoding="utf-8"))["discards"]
+
+
+def test_a_missing_grid_is_one_line(tmp_path: Path) -> None:
+    found = CliRunner().invoke(app, ["signals", "--grid", str(tmp_path / "none.parquet")])
+    assert found.exit_code == 1
+    assert "none.parquet: cannot be read as a grid" in found.output
