@@ -44,7 +44,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def kept(monkeypatch: pytest.MonkeyPatch, texts: list[str]) -> None:
     """Replace the model's answers."""
-    monkeypatch.setattr(runner.Cache, "get", lambda cache, key: [[text, False] for text in texts])
+    monkeypatch.setattr(runner.DiskCache, "get", lambda cache, key: [[text, False] for text in texts])
 
 
 def test_answers_are_cached_by_content(
