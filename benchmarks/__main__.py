@@ -13,8 +13,9 @@ import typer
 from rich.console import Console
 
 from benchmarks import commit, driver, generation, limits, machine, preview, training, trial_cost
-from benchmarks.common import Benchmark, BenchmarkError, Raw, print_benchmark, to_json, write_json
+from benchmarks.common import Benchmark, BenchmarkError, Raw, to_json, write_json
 from benchmarks.limits import Limits, RequestedPrecision
+from benchmarks.tables import print_benchmark
 
 DEFAULT_OUT = Path("benchmarks/results")
 PLAIN_WIDTH = 110  # columns when the output is not a terminal

@@ -1,4 +1,4 @@
-"""Results of a benchmark: raw repetitions, their spread and ratios, as JSON and as tables. No torch.
+"""Results of a benchmark: raw repetitions, their spread and ratios, as values and as JSON. No torch.
 
 One benchmark in the JSON file, shortened:
 
@@ -18,9 +18,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
-
-from rich.console import Console
-from rich.table import Column, Table
 
 SCHEMA_VERSION = 2
 """Version of the JSON files; raised by every change that an older reader would misread."""
@@ -167,49 +164,5 @@ def write_json(path: Path, content: Raw) -> None:
     )
 
 
-def print_benchmark(console: Console, benchmark: Benchmark) -> None:
-    """Print the figures of all variants, then the ratios."""
-    direction = "more is better" if benchmark.higher_is_better else "less is better"
-    figures = Table(
-        *_columns(benchmark.name, f"median {benchmark.unit}", "min", "max", "spread", "n"),
-        title=f"{benchmark.name}: {benchmark.unit}, {direction}",
-        title_justify="left",
-    )
-    for each in benchmark.series:
-        summary = each.summary
-        figures.add_row(
-            each.title,
-            *(f"{value:.1f}" for value in (summary.median, summary.low, summary.high)),
-            f"{summary.spread:.0%}",
-            str(len(each.values)),
-        )
-    console.print()
-    console.print(figures)
-    if benchmark.ratios:
-        console.print(ratio_table(benchmark))
-    for name, value in benchmark.extra.items():
-        if isinstance(value, int | float):
-            console.print(f"{name.replace('_', ' ')}: {value:{'.0f' if value >= 100 else '.3g'}}")
-
-
-def ratio_table(benchmark: Benchmark) -> Table:
-    """Return one row per ratio, with its median and extremes over the repetitions."""
-    titles = {each.variant: each.title for each in benchmark.series}
-    table = Table(*_columns("ours", "ratio", "min", "max"), title="ours ÷ peer", title_justify="left")
-    table.add_column("peer")
-    for ratio in benchmark.ratios:
-        summary = ratio.summary
-        table.add_row(
-            titles[ratio.ours],
-            *(f"{value:.2f}" for value in (summary.median, summary.low, summary.high)),
-            titles[ratio.peer],
-        )
-    return table
-
-
 def _title(label: str, precision: str | None) -> str:
     return f"{label}, {precision}" if precision else label
-
-
-def _columns(first: str, *others: str) -> list[Column]:
-    return [Column(first), *(Column(name, justify="right") for name in others)]

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 
-from rich.table import Column, Table
+from rich.table import Table
 
 from benchmarks.common import Raw
 from benchmarks.search.figures import SHARE, Prices, Ratio, Spread, prices, ratio, spread
 from benchmarks.search.signals import Discards, Rank
 from benchmarks.search.visits import Trace
+from benchmarks.tables import column_heads
 
 TARGETS: Mapping[str, float] = {"random": 0.5, "optunasearch": 0.75}
 """Largest allowed ratio of our median training tokens to `SHARE` to the peer's."""
@@ -67,7 +68,7 @@ def targets(standings: Mapping[str, Standing]) -> list[Target]:
 def standing_table(standings: Mapping[str, Standing], labels: Mapping[str, str], whole: int) -> Table:
     """Return a table with one row per searcher."""
     table = Table(
-        *_columns(
+        *column_heads(
             "searcher", f"tokens to {SHARE:.0%}", "% of grid", "quartiles", "never", "regret", "trials"
         ),
         title=f"training tokens to {SHARE:.0%} of the grid's hypervolume, medians over seeds",
@@ -99,7 +100,7 @@ def target_line(target: Target, labels: Mapping[str, str]) -> str:
 
 def rank_table(ranks: Sequence[Rank]) -> Table:
     """Return a table of Spearman's rho by signal and epoch."""
-    columns = _columns("signal", "after epoch", "rho", "95 % interval", "trials")
+    columns = column_heads("signal", "after epoch", "rho", "95 % interval", "trials")
     table = Table(*columns, title="rank correlation with the final results", title_justify="left")
     against = {"kl": "KL with safety", "answer_loss": "answer loss with utility"}
     for each in ranks:
@@ -111,7 +112,7 @@ def rank_table(ranks: Sequence[Rank]) -> Table:
 def discard_table(discards: Sequence[Discards]) -> Table:
     """Return a table of how often stopping discards the best configuration, by objective."""
     table = Table(
-        *_columns("objective", "discarded", "rate", "95 % interval", "tokens saved"),
+        *column_heads("objective", "discarded", "rate", "95 % interval", "tokens saved"),
         title="orders in which stopping discards the best configuration (pareto: any of the front)",
         title_justify="left",
     )
@@ -132,7 +133,3 @@ def standing_json(standings: Mapping[str, Standing], found: Sequence[Target]) ->
         "searchers": {name: asdict(each) for name, each in standings.items()},
         "targets": [{**asdict(target), "met": target.met} for target in found],
     }
-
-
-def _columns(first: str, *others: str) -> list[Column]:
-    return [Column(first), *(Column(name, justify="right") for name in others)]

@@ -17,12 +17,12 @@ from benchmarks.common import (
     in_turn,
     make_ratios,
     make_series,
-    print_benchmark,
     repeat,
     summarise,
     to_json,
     write_json,
 )
+from benchmarks.tables import print_benchmark
 
 OURS, PEER = Variant("ours", "our loop"), Variant("peer", "their loop")
 

@@ -8,7 +8,7 @@ import pytest
 
 from lookahead_ray.errors import StoreError
 from lookahead_ray.sweep import run_files
-from lookahead_ray.sweep.run_files import JOURNAL, LOG, Mirror, local_run_file
+from lookahead_ray.sweep.run_files import JOURNAL, LOG, RemoteCopy, local_run_file
 
 
 @pytest.fixture(autouse=True)
@@ -23,17 +23,17 @@ def test_an_uploaded_file_is_downloaded_on_another_machine(here: Path, name: str
     run = f"memory://{uuid4().hex}/{name}"
     local_run_file(run, JOURNAL, "mine").write_text("of this run")
     local_run_file(run, LOG, "mine").write_text("told")
-    Mirror(run, "mine").push()
+    RemoteCopy(run, "mine").push()
     assert fsspec.filesystem("memory").cat_file(f"{run}/driver.log") == b"told"
     local_run_file(run, JOURNAL, "mine").write_text("of another run")
-    Mirror(run, "mine").fetch()
+    RemoteCopy(run, "mine").fetch()
     assert local_run_file(run, JOURNAL, "mine").read_text() == "of this run"
 
 
 def test_a_new_run_ignores_local_files_of_another(here: Path) -> None:
     run = f"memory://{uuid4().hex}/run"
     local_run_file(run, JOURNAL, "mine").write_text("of another run")
-    Mirror(run, "mine").fetch()
+    RemoteCopy(run, "mine").fetch()
     assert not local_run_file(run, JOURNAL, "mine").exists()
 
 
@@ -41,7 +41,7 @@ def test_a_local_run_is_left_alone(here: Path) -> None:
     journal = here / "x" / "study.journal"
     journal.parent.mkdir()
     journal.write_text("study")
-    for act in (Mirror("runs/x", "mine").push, Mirror("runs/x", "mine").fetch):
+    for act in (RemoteCopy("runs/x", "mine").push, RemoteCopy("runs/x", "mine").fetch):
         act()
     assert journal.read_text() == "study"
     assert [path.name for path in here.rglob("*")] == ["x", "study.journal"]
@@ -55,7 +55,16 @@ def test_a_copy_that_fails_ends_nothing_but_a_study_that_cannot_be_read_does(
 
     local_run_file("memory://x", LOG, "mine").write_text("told")
     monkeypatch.setattr(run_files, "open_filesystem", fails)
-    Mirror("memory://x", "mine").push()
+    RemoteCopy("memory://x", "mine").push()
     assert "memory://x: not copied: refused" in caplog.text
     with pytest.raises(StoreError, match=r"memory://x/study\.journal: cannot read: refused"):
-        Mirror("memory://x", "mine").fetch()
+        RemoteCopy("memory://x", "mine").fetch()
+
+
+def test_into_the_run_or_here_for_a_run_at_a_url() -> None:
+    assert local_run_file("some/run", "driver.log", "mine") == Path("some/run/driver.log")
+    one = local_run_file("s3://bucket/one", "driver.log", "mine")
+    assert one.parent == Path("runs")
+    assert (one.name.startswith("mine-"), one.name.endswith("-driver.log")) == (True, True)
+    assert one == local_run_file("s3://bucket/one/", "driver.log", "mine")
+    assert one != local_run_file("s3://bucket/other", "driver.log", "mine")
