@@ -63,7 +63,7 @@ def test_the_reference_is_always_vanilla(tmp_path: Path) -> None:
         assert reference.defence.model_dump() == {"mix": None, "prompt": None}
 
 
-def test_every_configured_method_exists(tmp_path: Path) -> None:
+def test_an_unknown_method_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, "task: {name: word_problems}\nmethod: {name: dpo}\n")
     assert all(f"'{name}'" in str(caught.value) for name in METHODS)
@@ -93,7 +93,7 @@ def test_every_configured_method_exists(tmp_path: Path) -> None:
             "method={name: sdft, new_tokens: 0}",
             "method.new_tokens: input should be greater than or equal to 1",
         ),
-        ("method={beta: 1}", "method: needs the field 'name' to tell which variant it is"),
+        ("method={beta: 1}", "method: needs the field 'name', which selects the variant"),
         ("defence={mix: {share: 1}}", "defence.mix.share: input should be less than 1, got 1"),
         ("defence={mix: {share: 0}}", "defence.mix.share: input should be greater than 0, got 0"),
         ("defence={prompt: ''}", "defence.prompt: string should have at least 1 character, got ''"),
