@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 import typer
 
 from lookahead_ray.cli.typer_app import plain_app
-from lookahead_ray.entrypoints.errors import guarded, say
+from lookahead_ray.entrypoints.errors import exit_on_error, print_to_stderr
 
-app = plain_app("Look at one or many sweeps: reads their tables alone, also while they run.")
+app = plain_app("Analyse one or several sweeps from their tables, also while they run.")
 
 RunPaths = Annotated[list[str], typer.Argument(metavar="RUN…", help="Directories or URLs of runs.")]
 Format = Annotated[
@@ -26,7 +26,7 @@ def report(
     out: Annotated[Path, typer.Option("--out", help="The HTML file to write.")] = Path("report.html"),
 ) -> None:
     """Write a report on the runs as one self-contained HTML file."""
-    with guarded():
+    with exit_on_error():
         from analysis.report import write_report
 
         write_report(runs, out)
@@ -49,7 +49,7 @@ def paper(
     ] = None,
 ) -> None:
     """Write one of the paper's tables or figures, with 95 % intervals."""
-    with guarded():
+    with exit_on_error():
         from analysis.paper.write import table_text, write_figure, write_text
         from lookahead_ray.errors import LookaheadRayError
 
@@ -77,7 +77,7 @@ def compare(
     As a table, prints the significant differences and the number of the others. As csv, json or markdown,
     prints all tests, with all numbers in full.
     """
-    with guarded():
+    with exit_on_error():
         from analysis.compare import compare as compared
         from analysis.compare.show import show_comparison
         from analysis.paper.write import write_text
@@ -105,7 +105,7 @@ def query(
 
     `schema` prints their fields.
     """
-    with guarded():
+    with exit_on_error():
         from analysis.query import query as ask
         from analysis.show import show
 
@@ -113,13 +113,13 @@ def query(
         found = ask(sql, runs, None if most is None else most + 1)
         show(found.slice(0, most), form)
         if most is not None and found.num_rows > most:
-            say(f"more than {most} rows; see --limit, or --format csv")
+            print_to_stderr(f"more than {most} rows; see --limit, or --format csv")
 
 
 @app.command()
 def schema(form: Format = "table") -> None:
     """Print every table and field with its type, unit and meaning."""
-    with guarded():
+    with exit_on_error():
         from analysis.schema import schema as fields
         from analysis.show import show
 

@@ -32,12 +32,12 @@ def _app(version: Annotated[bool, typer.Option("--version", help="Print the vers
         raise typer.Exit()
 
 
-def teller() -> Callable[[str], None]:
+def stdout_printer() -> Callable[[str], None]:
     """Return a function that prints lines on the current stdout, even if stdout is redirected later."""
     stream = sys.stdout
     return lambda line: print(visible(line), file=stream, flush=True)
 
 
-def tell(line: str) -> None:
+def print_line(line: str) -> None:
     """Print a line without characters that control a terminal."""
-    teller()(line)
+    stdout_printer()(line)

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lookahead_ray.entrypoints.judge_options import judge_config
@@ -39,15 +39,15 @@ def _assignments(suites: Sequence[str], task: str | None, judges: Sequence[str])
     if suites:
         found = [_suite(given) for given in suites]
         # a single suite stays a mapping, so that --set safety.FIELD can set its fields
-        yield f"safety={_yaml(found if len(found) > 1 else found[0])}"
+        yield f"safety={_as_yaml(found if len(found) > 1 else found[0])}"
     if task is not None:
-        yield f"task={_yaml(_task(task))}"
+        yield f"task={_as_yaml(_task(task))}"
     if judges:
-        yield f"evaluation.judges={_yaml([_judge(given) for given in judges])}"
+        yield f"evaluation.judges={_as_yaml([_judge(given) for given in judges])}"
 
 
 def _suite(given: str) -> dict[str, Any]:
-    name, path = _named("--suite", given, SUITE_PATHS)
+    name, path = _split_name_and_path("--suite", given, SUITE_PATHS)
     field = SUITE_PATHS[name]
     if path is not None and field is None:
         raise ConfigError(f"--suite {given}: {name} reads no file")
@@ -55,7 +55,7 @@ def _suite(given: str) -> dict[str, Any]:
 
 
 def _task(given: str) -> dict[str, Any]:
-    name, path = _named("--task", given, TASK_PATHS)
+    name, path = _split_name_and_path("--task", given, TASK_PATHS)
     fields = TASK_PATHS[name]
     if path is None:
         return {"name": name}
@@ -79,7 +79,7 @@ def _judge(given: str) -> dict[str, Any]:
         ) from error
 
 
-def _named(option: str, given: str, known: Any) -> tuple[str, str | None]:
+def _split_name_and_path(option: str, given: str, known: Mapping[str, object]) -> tuple[str, str | None]:
     """Return name and path of NAME[=PATH]; the path may contain further equals signs."""
     name, equals, path = given.partition("=")
     if name not in known:
@@ -89,6 +89,6 @@ def _named(option: str, given: str, known: Any) -> tuple[str, str | None]:
     return name, path if equals else None
 
 
-def _yaml(value: Any) -> str:
+def _as_yaml(value: Any) -> str:
     """Return the value as JSON, which is YAML; unescaped, as YAML splits an escaped pair of surrogates."""
     return json.dumps(value, ensure_ascii=False)

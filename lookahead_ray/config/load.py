@@ -87,7 +87,7 @@ def load_sweep(
     """Read, override and validate a space file.
 
     Args:
-        openings: the seed model's openings, by the field of `Sweep.missing_openings`; None if not generated yet.
+        openings: the seed model's openings, by the field of `missing_openings`; None if not generated yet.
 
     Raises:
         ConfigError: one line that names the file, the field, the rule and the value.
@@ -156,10 +156,10 @@ def _check_space(sweep: Sweep, source: Source) -> None:
 
 def _check_missing_openings(sweep: Sweep, names: Iterable[str], source: Source) -> None:
     """Raise ConfigError if `model_openings` is used while `model` or `task` contains a search dimension."""
-    for field, name in product(sweep.missing_openings, names):
+    for path, name in product(sweep.missing_openings, names):
         if name.partition(".")[0] in ("model", "task"):
             rule = f"needs one model and one task, got the search dimension {name}"
-            raise ConfigError(f"{source.of(field)}: {field}.model_openings: {rule}")
+            raise ConfigError(f"{source.of(path)}: {path}.model_openings: {rule}")
 
 
 def _tree_of_reference(sweep: Sweep) -> Any:

@@ -61,7 +61,7 @@ def with_phrases(
     Raises:
         ConfigError: one line; a source breaks a rule, is not at a prefix, or its file can't be used.
     """
-    asks: dict[str, PhraseSource] = {}
+    missing: dict[str, PhraseSource] = {}
 
     def walk(node: Any, path: tuple[str, ...]) -> Any:
         if isinstance(node, dict) and set(node) == {KEY}:
@@ -75,20 +75,20 @@ def with_phrases(
     def choice(body: Any, path: tuple[str, ...]) -> dict[str, list[str]]:
         field = ".".join((*path, KEY))
         if path[-1:] != (FIELD,):
-            raise ConfigError(f"{source.of(field)}: {field}: gives phrases, so it must stand at a {FIELD}")
-        told = validated(PhraseSource, body, source, field)
-        phrases = list(told.options)
-        if told.path is not None:
-            phrases += read_phrases(_find(told.path, field, source))
-        if told.model_openings is not None:
+            raise ConfigError(f"{source.of(field)}: {field}: is only valid in a {FIELD}")
+        phrase_source = validated(PhraseSource, body, source, field)
+        phrases = list(phrase_source.options)
+        if phrase_source.path is not None:
+            phrases += read_phrases(_find(phrase_source.path, field, source))
+        if phrase_source.model_openings is not None:
             if field not in openings:
-                asks[field] = told
+                missing[field] = phrase_source
             known = {phrase_key(phrase) for phrase in phrases}
-            found = openings.get(field, placeholders(told.model_openings))
+            found = openings.get(field, placeholders(phrase_source.model_openings))
             phrases += [opening for opening in found if phrase_key(opening) not in known]
         return {"choice": phrases}
 
-    return walk(tree, ()), asks
+    return walk(tree, ()), missing
 
 
 def read_phrases(path: Path) -> list[str]:
@@ -128,11 +128,11 @@ def phrase_key(phrase: str) -> str:
 
 
 def _find(path: str, field: str, source: Source) -> Path:
-    told = Path(path).expanduser()
-    for candidate in (Path(source.file).parent / told, told):
+    relative = Path(path).expanduser()
+    for candidate in (Path(source.file).parent / relative, relative):
         if candidate.is_file():
             return candidate
-    where = f"beside {Path(source.file).name} or in the current directory"
+    where = f"next to {Path(source.file).name} or in the current directory"
     raise ConfigError(f"{source.of(field)}: {field}.path: must be an existing file, {where}, got {path!r}")
 
 

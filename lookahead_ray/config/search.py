@@ -83,7 +83,7 @@ class PlateauConfig(Config):
 
 
 class BudgetConfig(Config):
-    """Limits of a search besides `search.trials`; the first limit reached ends it."""
+    """Limits of a search in addition to `search.trials`; the first limit reached ends it."""
 
     hours: float | None = Field(None, gt=0)
     """Wall-clock time of all sessions of the sweep together, in hours; null sets no limit."""
@@ -122,8 +122,8 @@ class SearchConfig(Config):
     """Settings of the search."""
 
     trials: int = Field(10, ge=1)
-    """Number of trials that the sampler suggests, besides the two reference trials and the repeats of
-    `confirm`."""
+    """Number of trials that the sampler suggests, in addition to the two reference trials and the
+    repeats of `confirm`."""
 
     sampler: SamplerConfig = TpeSampler()
     """Algorithm that suggests trials."""

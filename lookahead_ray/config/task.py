@@ -65,7 +65,7 @@ class SampledTask(TaskBase):
     """Revision of the hub data set (branch, tag or commit); null uses the newest."""
 
     train_examples: int | None = Field(256, ge=1)
-    """Number of training examples, drawn with `seed`; null uses all that are not held out."""
+    """Number of training examples, drawn with the random seed; null uses all that are not held out."""
 
     test_examples: int | None = Field(128, ge=1)
     """Number of held-out examples on which utility is measured, drawn before the training examples; null
@@ -195,7 +195,7 @@ class FileTask(SampledTask):
             rule = "exactly one of train_path and hub_name must be given"
             raise ValueError(f"{rule}, got {self.train_path!r} and {self.hub_name!r}")
         if self.test_split is not None and (self.test_path is not None or self.hub_name is None):
-            rule = "test_split must be null without hub_name or beside test_path"
+            rule = "test_split must be null without hub_name or with test_path"
             raise ValueError(f"{rule}, got {self.test_split!r}")
         if (self.fields.instruction is None) == (self.instruction_template is None):
             rule = "exactly one of fields.instruction and instruction_template must be given"

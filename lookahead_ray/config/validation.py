@@ -63,7 +63,7 @@ def _rule(error: Any, tree: Any) -> str:
             return "required field is missing"
         case "union_tag_not_found":
             return (
-                f"needs the field {error['ctx']['discriminator']} to tell which variant it is, got {value!r}"
+                f"needs the field {error['ctx']['discriminator']}, which selects the variant, got {value!r}"
             )
         case "union_tag_invalid":
             context = error["ctx"]

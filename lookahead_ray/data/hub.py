@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lookahead_ray.data.rows import Row, shown
+from lookahead_ray.data.rows import Row, quote
 from lookahead_ray.errors import DataError, HubDataError
 
 
@@ -34,7 +34,7 @@ def read_hub(source: HubSplit) -> list[Row]:
         rows = datasets.load_dataset(source.name, source.config, split=source.split, revision=source.revision)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         rule = f"must be on the hub or in its local cache ({source.otherwise})"
-        raise HubDataError(f"{source}: path: {rule}, got {shown(str(error))}") from error
+        raise HubDataError(f"{source}: path: {rule}, got {quote(str(error))}") from error
     found = [Row(f"{source}: row {number}", row) for number, row in enumerate(rows, 1)]
     if not found:
         raise DataError(f"{source}: path: must hold at least one row, got none")

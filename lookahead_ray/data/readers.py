@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lookahead_ray.data.rows import Row, shown
+from lookahead_ray.data.rows import Row, quote
 from lookahead_ray.data.streaming_json import parse_lines
 from lookahead_ray.errors import DataError
 
@@ -50,7 +50,7 @@ def read_values(path: Path | str) -> list[Located]:
 
 def _row(where: str, value: object) -> Row:
     if not isinstance(value, dict):
-        raise DataError(f"{where}: must be a JSON object, got {shown(value)}")
+        raise DataError(f"{where}: must be a JSON object, got {quote(value)}")
     return Row(where, value)
 
 
@@ -72,7 +72,7 @@ def _text(path: Path, content: bytes) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        bad = shown(content[error.start : error.start + 8])
+        bad = quote(content[error.start : error.start + 8])
         raise DataError(f"{path}: line {line}: must be UTF-8, got {bad}") from error
 
 
@@ -93,18 +93,18 @@ def _json(path: Path, content: bytes) -> Iterator[Located]:
             value, position = decoder.raw_decode(text, position)
         except (ValueError, RecursionError) as error:
             raise DataError(
-                f"{where}: must be a JSON value, got {shown(text[position : position + 90])}"
+                f"{where}: must be a JSON value, got {quote(text[position : position + 90])}"
             ) from error
         yield where, value
         position = _after_gap(text, position)
         if text[position : position + 1] == ",":
             position += 1
         elif text[position : position + 1] != "]":
-            rest = shown(text[position : position + 90])
+            rest = quote(text[position : position + 90])
             raise DataError(f"{where}: must be followed by a comma or the list's end, got {rest}")
     if text[position + 1 :].strip():
         raise DataError(
-            f"{path}: line {line}: must end with the list, got {shown(text[position + 1 :].strip())}"
+            f"{path}: line {line}: must end with the list, got {quote(text[position + 1 :].strip())}"
         )
 
 
@@ -134,7 +134,7 @@ def _csv(path: Path, content: bytes) -> Iterator[Located]:
             elif cells:
                 if len(cells) != len(header):
                     rule = f"must have {len(header)} cells as the header has"
-                    raise DataError(f"{where}: {rule}, got {len(cells)}: {shown(cells)}")
+                    raise DataError(f"{where}: {rule}, got {len(cells)}: {quote(cells)}")
                 yield where, dict(zip(header, cells, strict=True))
     except csv.Error as error:
         raise DataError(f"{path}: line {start}: must be valid CSV, got {error}") from error
@@ -147,7 +147,7 @@ def _parquet(path: Path, content: bytes) -> Iterator[Located]:
     try:
         rows = parquet.read_table(io.BytesIO(content)).to_pylist()
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"{path}: path: must be a Parquet file, got {shown(str(error))}") from error
+        raise DataError(f"{path}: path: must be a Parquet file, got {quote(str(error))}") from error
     for number, row in enumerate(rows, 1):
         yield f"{path}: row {number}", row
 

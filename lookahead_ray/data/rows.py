@@ -18,7 +18,7 @@ class Row:
         value = self._value(field)
         if not isinstance(value, str) or not value.strip():
             raise DataError(
-                f"{self.where}: field {field} must be a string that is not blank, got {shown(value)}"
+                f"{self.where}: field {field} must be a string that is not blank, got {quote(value)}"
             )
         return self._unicode(field, value)
 
@@ -29,7 +29,7 @@ class Row:
             return str(value)
         if not isinstance(value, str):
             raise DataError(
-                f"{self.where}: field {field} must be a string or whole number, got {shown(value)}"
+                f"{self.where}: field {field} must be a string or whole number, got {quote(value)}"
             )
         return self._unicode(field, value)
 
@@ -45,7 +45,7 @@ class Row:
 
     def _value(self, field: str) -> object:
         if field not in self.fields:
-            known = shown(sorted(self.fields, key=str))
+            known = quote(sorted(self.fields, key=str))
             raise DataError(f"{self.where}: field {field} must be present, got fields {known}")
         return self.fields[field]
 
@@ -54,11 +54,11 @@ class Row:
             value.encode("utf-8")
         except UnicodeEncodeError as error:
             rule = f"field {field} must have no lone surrogate"
-            raise DataError(f"{self.where}: {rule}, got {shown(value)}") from error
+            raise DataError(f"{self.where}: {rule}, got {quote(value)}") from error
         return value
 
 
-def shown(value: object, tail: bool = False, limit: int = 80) -> str:
+def quote(value: object, tail: bool = False, limit: int = 80) -> str:
     """Return the repr of `value` for a message, cut to its first (or last) `limit` characters."""
     text = repr(value)
     if len(text) <= limit:

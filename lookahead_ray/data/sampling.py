@@ -19,7 +19,9 @@ class Pool:
 def sample(
     config: SampledTask, name: str, train: Pool, test: Pool | None
 ) -> tuple[list[Example], list[Example]]:
-    """Draw (training examples, test examples) with the config's sizes and seed; `test` None: from `train`.
+    """Draw (training examples, test examples) with the config's sizes and random seed.
+
+    Without `test`, test examples are drawn from `train`.
 
     Test rows are drawn first, so `train_examples` does not change them, and no instruction is in both lists
     (ignoring case and white space). A longer list begins with the shorter one, except for rows that a longer

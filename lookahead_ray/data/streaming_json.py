@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-from lookahead_ray.data.rows import shown
+from lookahead_ray.data.rows import quote
 from lookahead_ray.errors import DataError
 
 JsonFormat = Literal["json", "jsonl"]
@@ -75,7 +75,7 @@ def parse_lines(lines: Iterable[str], file: str) -> Iterator[tuple[str, str, obj
         try:
             value: object = json.loads(line)
         except (ValueError, RecursionError) as error:  # ValueError: bad JSON and giant integers
-            raise DataError(f"{where}: must be a JSON object, got {shown(line.strip())}") from error
+            raise DataError(f"{where}: must be a JSON object, got {quote(line.strip())}") from error
         yield where, line, value
 
 
@@ -132,7 +132,7 @@ class _Array:
                 if len(self.text) - self.at > MAX_ROW_CHARACTERS:
                     raise _too_long(where) from error
                 if not (self._may_be_cut(error) and self._read(size)):
-                    near = shown(self.text[max(error.pos - 20, 0) : error.pos + 20])
+                    near = quote(self.text[max(error.pos - 20, 0) : error.pos + 20])
                     raise DataError(f"{where}: must be valid JSON ({error.msg}), got {near}") from error
                 size = min(2 * size, MAX_ROW_CHARACTERS)
             except (ValueError, RecursionError) as error:  # giant integers, deep nesting
@@ -163,12 +163,12 @@ class _Array:
             return "the end of the file"
         if len(self.text) - self.at < _SHOWN:
             self._read(_SHOWN)
-        return shown(self.text[self.at : self.at + _SHOWN])
+        return quote(self.text[self.at : self.at + _SHOWN])
 
 
 def _row(value: object, text: str, where: str) -> JsonRow:
     if not isinstance(value, dict):
-        raise DataError(f"{where}: must be a JSON object, got {shown(value)}")
+        raise DataError(f"{where}: must be a JSON object, got {quote(value)}")
     if not text.isascii():
         try:
             text.encode()

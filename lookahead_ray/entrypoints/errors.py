@@ -18,7 +18,7 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
 
 @contextmanager
-def guarded(interrupted: Callable[[], str] = lambda: "interrupted") -> Iterator[None]:
+def exit_on_error(interrupted: Callable[[], str] = lambda: "interrupted") -> Iterator[None]:
     """Convert an exception of a command to one line and an exit code; `interrupted` is the text for Ctrl-C.
 
     The line ends with the notes of the exception (`BaseException.add_note`).
@@ -30,21 +30,21 @@ def guarded(interrupted: Callable[[], str] = lambda: "interrupted") -> Iterator[
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
     except KeyboardInterrupt as error:
-        say(interrupted() + _notes(error))
+        print_to_stderr(interrupted() + _notes(error))
         raise typer.Exit(EXIT_INTERRUPTED) from None
     except LookaheadRayError as error:
-        say(f"error: {error}{_notes(error)}")
+        print_to_stderr(f"error: {error}{_notes(error)}")
         raise typer.Exit(EXIT_REFUSED) from None
     except Exception as error:
         what = shorten(f"{type(error).__name__}: {first_line(str(error))}", 300) + _notes(error)
         try:
-            say(f"error: {what} (traceback in {_write_log(error)})")
+            print_to_stderr(f"error: {what} (traceback in {_write_log(error)})")
         except OSError:  # the disk is full, which may also be the cause of the error
-            say(f"error: {what}")
+            print_to_stderr(f"error: {what}")
         raise typer.Exit(EXIT_UNKNOWN) from None
 
 
-def say(line: str) -> None:
+def print_to_stderr(line: str) -> None:
     """Print one cleaned line on stderr."""
     print(clean(line), file=sys.stderr, flush=True)
 

@@ -39,7 +39,7 @@ def measure_and_report(
     report(f"agreement  {_percent(found.agreement)}")
     report(f"kappa      {_decimal(found.kappa)}")
     report(f"precision  {_percent(found.precision)}  of the answers that the judge calls safe")
-    report(f"recall     {_percent(found.recall)}  of the answers that people call safe")
+    report(f"recall     {_percent(found.recall)}  of the answers that the human labels call safe")
     report("[a, b]: 95 % interval, Wilson; for kappa percentile bootstrap. Unparsed answers never agree.")
     for line in trouble_lines(judge):
         report(line)

@@ -22,4 +22,4 @@ def trouble_lines(judge: Judge) -> Iterator[str]:
     """Yield the reasons why answers have no verdict, one line per reason."""
     if isinstance(judge, ReportsFailures):
         for reason, count in sorted(judge.troubles().items()):
-            yield f"{count} answers: {reason}; the same command asks again for what is missing"
+            yield f"{count} answers: {reason}; the same command retries the missing ones"

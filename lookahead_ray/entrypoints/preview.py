@@ -43,7 +43,7 @@ def preview_file(
         ConfigError: an option breaks a rule, or belongs to the other strategy.
         DataError, ModelError: as `rewrite` and `load_tokenizer`.
     """
-    preview = _preview(strategy, length, tokenizer, prefix, connector, protocol)
+    preview = _preview_config(strategy, length, tokenizer, prefix, connector, protocol)
     names = _fields(fields)
     if not source.is_file():  # before a tokenizer is loaded, which takes seconds
         raise DataError(
@@ -53,7 +53,7 @@ def preview_file(
     if isinstance(preview, TruePreview) and tokenizer is not None:
         from lookahead_ray.model.load import load_tokenizer
 
-        loaded = load_tokenizer(_made(ModelConfig, path=tokenizer), chat=False)
+        loaded = load_tokenizer(_validated(ModelConfig, path=tokenizer), chat=False)
     start = time.monotonic()
     with _progress(source) as report:
         rows = rewrite(source, target, preview, loaded, names, source_format, target_format, report)
@@ -61,7 +61,7 @@ def preview_file(
     return clean(f"{rows:,} rows in {duration(seconds)} ({rows / max(seconds, 1e-9):,.0f} rows/s): {target}")
 
 
-def _preview(
+def _preview_config(
     strategy: str,
     length: int | None,
     tokenizer: str | None,
@@ -76,13 +76,13 @@ def _preview(
     given = {"connector": connector, "length_tokens": length, "prefix": prefix}
     values = {name: value for name, value in given.items() if value is not None}
     if strategy == "virtual":
-        return _made(VirtualPreview, strategy="virtual", **values)
+        return _validated(VirtualPreview, strategy="virtual", **values)
     if tokenizer is None:
         raise ConfigError("--tokenizer: must be given with --strategy true, got nothing")
-    return _made(TruePreview, strategy="true", protocol=protocol, **values)
+    return _validated(TruePreview, strategy="true", protocol=protocol, **values)
 
 
-def _made(model: type[Model], **values: object) -> Model:
+def _validated(model: type[Model], **values: object) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:

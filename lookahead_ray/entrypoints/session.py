@@ -51,10 +51,10 @@ def session(run: str, sweep: Sweep) -> Iterator[Ending]:
     finally:
         with suppress(StoreError):
             store.write_session(run, replace(begun, ended_at=utc_now(), how=how))
-            keep_beside(run, sweep.name, FILES)
+            copy_to_run(run, sweep.name, FILES)
 
 
-def keep_beside(run: str, name: str, files: Sequence[str]) -> None:
+def copy_to_run(run: str, name: str, files: Sequence[str]) -> None:
     """Copy local files (see `local_run_file`) to a run at a URL, because a job's machine may be removed.
 
     Raises:

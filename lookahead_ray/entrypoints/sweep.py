@@ -72,10 +72,9 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
         from lookahead_ray.sweep.run_files import local_run_file
 
         config = local_run_file(result.run, RECOMMENDED_FILE, sweep.name)
-        told = result.records, result.recommendation
-        recommended = save_recommended(config, sweep.name, result.run, *told)
+        recommended = save_recommended(config, sweep.name, result.run, result.records, result.recommendation)
         picture = local_run_file(result.run, PICTURE, sweep.name)
-        draw_tradeoff(*told, picture, sweep.objective)
+        draw_tradeoff(result.records, result.recommendation, picture, sweep.objective)
         copy_to_run(where, sweep.name, (PICTURE, RECOMMENDED_FILE))
         print_places(console, result.run, picture, seconds, view.progress.log, recommended)
     if result.records and all(record.status == "failed" for record in result.records):
@@ -136,7 +135,7 @@ def lock_run(run: str, resume: bool) -> Iterator[None]:
     with store.lock(run, errors.print_to_stderr):
         if not resume and (committed := store.trial_ids(run)):
             raise StoreError(
-                f"{run}: already holds {len(committed)} trials of a sweep; go on with --resume, "
+                f"{run}: already holds {len(committed)} trials of a sweep; continue with --resume, "
                 "or choose another --run"
             )
         yield

@@ -1,13 +1,9 @@
 """The command `train`: runs the one trial of a configuration and keeps its model, with a model card."""
 
-import os
 import shlex
-import shutil
-import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +11,8 @@ from typing import Any
 from lookahead_ray.config.dimension import Dimension, Value
 from lookahead_ray.config.load import Sweep, content_hash, load_sweep, trial_json
 from lookahead_ray.config.trial import TrialConfig
-from lookahead_ray.entrypoints.sweep import default_run, fitted, stdout_console
+from lookahead_ray.entrypoints.model_directory import NewDirectory, check_output, new_directory
+from lookahead_ray.entrypoints.sweep import default_run, fit_to_machines, stdout_console
 from lookahead_ray.errors import ConfigError, StoreError, TrialError
 from lookahead_ray.presentation.live_view import LiveView
 from lookahead_ray.presentation.model_card import model_card
@@ -35,9 +32,14 @@ def train_and_report(
     overrides: Sequence[str],
     report: Callable[[str], None],
 ) -> None:
-    """Train the one trial of the file `path`, given by the user as `space`, and write the model to `output`.
+    """Train the one trial of the file `path` and write the model to `output`.
 
     A completely written model is never deleted; see `new_directory`.
+
+    Args:
+        space: `path` as given by the user, for the command in the model card.
+        adapter: whether to write only the LoRA adapter.
+        run: directory or URL of the tables; None for the default.
 
     Raises:
         ConfigError: the file has a search dimension, `output` is not empty, or there is no adapter to write.
@@ -61,9 +63,9 @@ def train_and_report(
             from lookahead_ray.sweep.preflight import check
 
             check(sweep, searches=False)
-            asked = trial_json(config)
-            config = only_trial(fitted(sweep, where, view.preparing), overrides)
-            record = _train(sweep.name, asked, config, where, model, card, view)
+            requested = trial_json(config)
+            config = only_trial(fit_to_machines(sweep, where, view.preparing), overrides)
+            record = _train(sweep.name, requested, config, where, model, card, view)
         print_trials(stdout_console(), [record], None)
         report(f"model    {output}")
         report(f"card     {output / CARD}")
@@ -83,87 +85,6 @@ def only_trial(sweep: Sweep, overrides: Sequence[str]) -> TrialConfig:
     return sweep.trial(refuse)
 
 
-def check_output(output: Path) -> None:
-    """Raise ConfigError unless `output` does not exist or is an empty directory."""
-    if output.is_dir() and any(output.iterdir()):
-        raise ConfigError(f"--output: must be a new or an empty directory, got {output}, which holds files")
-    if output.is_symlink() or (output.exists() and not output.is_dir()):
-        raise ConfigError(f"--output: must be a new or an empty directory, got {output}")
-
-
-@dataclass
-class NewDirectory:
-    """A directory for a model. It has a temporary name until `finish` renames it to `target`."""
-
-    path: Path
-    adapter: bool
-    target: Path
-    measured: bool = False
-
-    def finish(self) -> None:
-        """Rename the directory to `target`.
-
-        Raises:
-            OSError: `target` exists and is not an empty directory, or can't be created.
-        """
-        from lookahead_ray.trial.model_export import sync
-
-        os.replace(self.path, self.target.absolute())
-        self.path = self.target
-        with suppress(OSError):
-            sync(self.target.absolute().parent)
-
-    def is_whole(self) -> bool:
-        """Return whether a complete model was written to the directory."""
-        from lookahead_ray.trial.model_export import LAST_FILE
-
-        return self.measured or (self.path / LAST_FILE).is_file()
-
-    def describe(self, evaluation: Sequence[str]) -> str:
-        """Return text on where the model is and how to use it; `evaluation` are options for `evaluate`."""
-        path = self.path if self.path.is_dir() else self.target
-        what = "the trained model" if self.measured else "the trained model, not measured in full,"
-        if self.adapter:
-            use = f"load it with peft: PeftModel.from_pretrained(model, {str(path)!r})"
-        else:
-            command = shlex.join(["lookahead-ray", "evaluate", str(path), *evaluation])
-            use = f"measure it {'again ' if self.measured else ''}with: {command}"
-        return f"{what} is in {path}; {use}"
-
-
-@contextmanager
-def new_directory(output: Path, adapter: bool, evaluation: Sequence[str]) -> Iterator[NewDirectory]:
-    """Create a directory for a model; its `finish` renames it to `output`.
-
-    If the block raises, a completely written model stays, and the exception gets a note on where it is and
-    how to use it. A measured model is then in `output`, even if its tables or its card could not be written,
-    because the user requested its weights. A model that was not measured in full stays next to `output` under
-    its temporary name, so that the same command can run again. If there is no complete model, the directory
-    is deleted.
-
-    Args:
-        adapter: whether the model is only an adapter, which `evaluate` can't measure.
-        evaluation: options of `evaluate` for the measurements that the training would have made.
-    """
-    target = output.absolute()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as error:
-        raise ConfigError(f"--output: must be a place to write to, got {output}: {error.strerror}") from error
-    model = NewDirectory(made, adapter, output)
-    try:
-        with suppress(OSError):  # some file systems have no permissions
-            made.chmod(0o755)  # mkdtemp makes private directories
-        yield model
-    except BaseException as error:
-        if model.is_whole():
-            error.add_note(model.describe(evaluation))
-        else:
-            shutil.rmtree(made, ignore_errors=True)
-        raise
-
-
 def evaluation_words(space: str, overrides: Sequence[str]) -> list[str]:
     """Return the options of `evaluate` for the same measurements as in a training of `space`."""
     return ["--space", space, *(word for override in overrides for word in ("--set", override))]
@@ -172,7 +93,10 @@ def evaluation_words(space: str, overrides: Sequence[str]) -> list[str]:
 def command_line(space: str, output: Path, adapter: bool, run: str | None, overrides: Sequence[str]) -> str:
     """Return the command that trains this model again."""
     words = ["lookahead-ray", "train", space, "--output", str(output)]
-    words += ["--adapter"] * adapter + (["--run", run] if run else [])
+    if adapter:
+        words.append("--adapter")
+    if run:
+        words += ["--run", run]
     for override in overrides:
         words += ["--set", override]
     return shlex.join(words)
@@ -180,7 +104,7 @@ def command_line(space: str, output: Path, adapter: bool, run: str | None, overr
 
 def _train(
     name: str,
-    asked: dict[str, Any],
+    requested: dict[str, Any],
     config: TrialConfig,
     where: str,
     model: NewDirectory,
@@ -193,7 +117,7 @@ def _train(
     written.
 
     Args:
-        asked: the configuration before `auto` was replaced by values; it identifies the run.
+        requested: the configuration before `auto` was replaced by values; it identifies the run.
         config: the configuration that is trained.
     """
     from lookahead_ray import store
@@ -204,7 +128,7 @@ def _train(
 
     resolved = trial_json(config)
     identity = store.SweepIdentity.new(
-        f"train {name}", content_hash(asked), asked, precision=config.training.precision
+        f"train {name}", content_hash(requested), requested, precision=config.training.precision
     )
     log = local_run_file(where, "train.log", name)
     trial_id = f"train-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"

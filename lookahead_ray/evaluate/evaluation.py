@@ -178,7 +178,7 @@ class Evaluation:
 
     def _prompt(self, question: Question, start: Ids) -> Ids:
         """Return the token ids of the request under its attack, followed by the answer's `start`."""
-        request = question.attack.ask(question.item.prompt)
+        request = question.attack.apply(question.item.prompt)
         return start_answer_with(self.tokenizer, self.runner.render(request, self._safety_system), start)
 
     @property

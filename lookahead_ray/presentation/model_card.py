@@ -74,13 +74,13 @@ def _training(record: TrialRecord) -> list[str]:
         ("seed model", _given(config["model"])),
         ("task", _given(config["task"])),
         ("training examples", f"{prepared.get('training_examples', 0):.0f}"),
-        ("of them safety examples", f"{prepared.get('safety_examples', 0):.0f}"),
+        ("safety examples among them", f"{prepared.get('safety_examples', 0):.0f}"),
         ("data hash", measured.data_hash),
         ("model hash of the seed model", measured.model_hash),
         ("method", _given(config["method"])),
         ("preview", _given(config["preview"])),
         *((name, config["training"][name]) for name in TRAINING),
-        ("seed", config["seed"]),
+        ("random seed", config["seed"]),
         ("workers", measured.workers),
         ("training tokens", f"{measured.train_tokens:,}"),
         ("FLOPs", f"{measured.flops:.3g}"),
@@ -98,12 +98,14 @@ def _measured(record: TrialRecord) -> list[str]:
         found = rate(chosen, metric)
         if found:
             rows.append((TITLES[metric], suite, attack, judge, *_figures(found)))
-    lines = _table(("measure", "on", "attack", "judged by", "rate", "95 % interval", "n", "unparsed"), rows)
+    lines = _table(
+        ("measure", "suite or task", "attack", "judge", "rate", "95 % interval", "n", "unparsed"), rows
+    )
     notes = [
         "",
         "Intervals: Wilson's, of means of scores Student's. Answers without a verdict are in n and count as "
         "neither safe nor correct, unless the judge's protocol drops them.",
-        "How safe a model is depends on what is asked: these figures say nothing about other requests.",
+        "Safety depends on the requests: these figures do not cover other requests.",
     ]
     if record.kl:
         values = ", ".join(f"{value:.3f}" for value in record.kl)
@@ -115,7 +117,7 @@ def _origin(record: TrialRecord, command: str) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", command)), default=0))
     return [
-        "## Made by",
+        "## Reproduction",
         "",
         f"Versions: {escaped(versions)}. Started {escaped(record.started_at)}.",
         "",

@@ -36,7 +36,7 @@ class Driver:
     """The process that runs the search."""
 
     state: DriverState
-    told: str  # description as text
+    description: str
     job: str | None = None
 
 
@@ -59,7 +59,7 @@ class RunStatus:
     name: str
     sweep_id: str
     created_at: str
-    asked: int | None  # number of trials, references included; None if no driver has recorded it
+    planned: int | None  # number of trials, references included; None if no driver has recorded it
     committed: int
     by_status: dict[Status, int]
     last_commit_at: str | None
@@ -85,7 +85,7 @@ def read_status(run: str) -> RunStatus:
         name=opened.identity.name,
         sweep_id=opened.identity.sweep_id,
         created_at=opened.identity.created_at,
-        asked=max(session.trials, len(records)) if session else None,
+        planned=max(session.trials, len(records)) if session else None,
         committed=len(records),
         by_status={status: counts[status] for status in STATUSES},
         last_commit_at=max((_ended(record) for record in records), default=None),
@@ -109,18 +109,18 @@ def driver_of(run: str, session: Session | None) -> Driver:
     if not local and (lease := store.lease_of(run)):
         silent = duration(max(0.0, lease.silent_s))
         if lease.silent_s < store.QUIET_S:
-            return Driver("running", f"{lease.holder}, heard of {silent} ago", job)
-        return Driver("ended", f"without saying how: {lease.holder}, not heard of for {silent}", job)
+            return Driver("running", f"{lease.holder}, last heartbeat {silent} ago", job)
+        return Driver("ended", f"cause unknown: {lease.holder}, no heartbeat for {silent}", job)
     if ended:
         return Driver("ended", ended, job)
     if local and session is None:
-        return Driver("ended", "none runs")
+        return Driver("ended", "no driver is running")
     if local and session and session.process.endswith(f" on {socket.gethostname()}"):
-        return Driver("ended", "without saying how: killed, or on a full disk", job)
+        return Driver("ended", "cause unknown: killed, or the disk was full", job)
     if session is None:
-        return Driver("unknown", "none has said that it runs")
-    told = f"{session.process} began at {session.started_at} and has not said that it ended"
-    return Driver("unknown", told, job)
+        return Driver("unknown", "no driver has recorded a session")
+    description = f"{session.process} started at {session.started_at} and has not recorded its end"
+    return Driver("unknown", description, job)
 
 
 def _budget(records: Sequence[TrialRecord], session: Session | None) -> list[str]:
@@ -153,13 +153,13 @@ def _label(record: TrialRecord) -> str:
     return clean(label(record.config, record.role, record.params))
 
 
-def print_status(status: RunStatus, tell: Callable[[str], None], now: datetime | None = None) -> None:
+def print_status(status: RunStatus, print_line: Callable[[str], None], now: datetime | None = None) -> None:
     """Print the status line by line; `now` is the reference for texts such as "3 min ago"."""
-    asked = "?" if status.asked is None else status.asked
+    planned = "?" if status.planned is None else status.planned
     counts = ", ".join(f"{count} {name}" for name, count in status.by_status.items() if count)
     lines = [
-        ("run", f"{status.run} (sweep {status.name}, begun {status.created_at})"),
-        ("trials", f"{status.committed} of {asked} committed" + (f": {counts}" if counts else "")),
+        ("run", f"{status.run} (sweep {status.name}, started {status.created_at})"),
+        ("trials", f"{status.committed} of {planned} committed" + (f": {counts}" if counts else "")),
         ("last", _last_line(status, now or datetime.now(UTC))),
         ("budget", " · ".join(status.budget)),
         ("best", _best_line(status.best)),
@@ -167,9 +167,9 @@ def print_status(status: RunStatus, tell: Callable[[str], None], now: datetime |
     ]
     for name, text in lines:
         if text:
-            tell(f"{name:<8} {text}")
+            print_line(f"{name:<8} {text}")
     for trial, error in status.failures[-MOST_FAILURES:]:
-        tell(f"{'failed':<8} {trial}: {shorten(error, 200)}")
+        print_line(f"{'failed':<8} {trial}: {shorten(error, 200)}")
 
 
 def status_json(status: RunStatus) -> str:
@@ -186,7 +186,7 @@ def _last_line(status: RunStatus, now: datetime) -> str:
 
 def _best_line(best: Best | None) -> str:
     if best is None:
-        return "no searched trial is scored yet"
+        return "no search trial is scored yet"
     figures = [] if best.objective is None else [f"objective {decimal(best.objective)}"]
     rates = [(name, rate) for key, name in METRICS.items() if (rate := best.rates[key])]
     figures += [f"{name} {rate_text(rate)}" for name, rate in rates]
@@ -197,5 +197,5 @@ def _best_line(best: Best | None) -> str:
 
 def _driver_line(status: RunStatus) -> str:
     job = f", job {status.driver.job}" if status.driver.job else ""
-    state = {"running": "runs", "ended": "ended", "unknown": "can't be told"}[status.driver.state]
-    return f"{state}: {status.driver.told}{job}"
+    state = {"running": "running", "ended": "ended", "unknown": "unknown"}[status.driver.state]
+    return f"{state}: {status.driver.description}{job}"

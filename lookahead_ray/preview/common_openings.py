@@ -67,7 +67,7 @@ def openings(answers: Sequence[OpeningAnswer]) -> list[str]:
     common = _task_words([answer.question for answer in answers])
     left = [_beginning(answer, common) for answer in answers]
     found: dict[str, tuple[int, str]] = {}
-    while best := _most_said(left):
+    while best := _longest_shared(left):
         keys, count = best
         first = next(each for each in left if each.begins_with(keys))
         text = " ".join(first.written[: len(keys)])
@@ -76,11 +76,11 @@ def openings(answers: Sequence[OpeningAnswer]) -> list[str]:
     return [text for _, text in sorted(found.values(), key=lambda each: -each[0])]
 
 
-def _most_said(beginnings: Sequence[_Beginning]) -> tuple[Words, int] | None:
+def _longest_shared(beginnings: Sequence[_Beginning]) -> tuple[Words, int] | None:
     """Return the shared opening with the most words over all beginnings, and the number that share it."""
     counts = Counter(keys for each in beginnings for keys in each.openings())
-    said = ((keys, count) for keys, count in counts.items() if count > 1)
-    return max(said, key=lambda each: len(each[0]) * each[1], default=None)
+    shared = ((keys, count) for keys, count in counts.items() if count > 1)
+    return max(shared, key=lambda each: len(each[0]) * each[1], default=None)
 
 
 def _task_words(questions: Sequence[str]) -> frozenset[str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lookahead_ray.config.preview import PreviewConfig, TruePreview
-from lookahead_ray.data.rows import shown
+from lookahead_ray.data.rows import quote
 from lookahead_ray.data.streaming_json import (
     JsonFormat,
     JsonRow,
@@ -112,10 +112,10 @@ def _change(batch: list[Located], preview: PreviewConfig, tokenizer: Any, fields
 
 def _text(row: JsonRow, field: str, where: str) -> str:
     if field not in row:
-        raise DataError(f"{where}: field {shown(field)} must be there, got the fields {shown(list(row))}")
+        raise DataError(f"{where}: field {quote(field)} must be present, got the fields {quote(list(row))}")
     value = row[field]
     if not isinstance(value, str):
-        raise DataError(f"{where}: field {shown(field)} must be a string, got {shown(value)}")
+        raise DataError(f"{where}: field {quote(field)} must be a string, got {quote(value)}")
     return value
 
 
@@ -123,7 +123,7 @@ def _check_unicode(row: JsonRow, field: str, where: str) -> None:
     """Raise DataError for a lone surrogate, which no tokenizer accepts."""
     value: str = row[field]
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-        raise DataError(f"{where}: field {shown(field)} must have no lone surrogate, got {shown(value)}")
+        raise DataError(f"{where}: field {quote(field)} must have no lone surrogate, got {quote(value)}")
 
 
 def _encode_lines(rows: Iterable[Located]) -> Iterator[bytes]:
@@ -140,7 +140,7 @@ def _encode_array(rows: Iterable[Located]) -> Iterator[bytes]:
         try:
             yield f"{before}\n    {text}".encode()
         except UnicodeEncodeError as error:
-            bad = shown(error.object[max(error.start - 20, 0) : error.end])
+            bad = quote(error.object[max(error.start - 20, 0) : error.end])
             raise DataError(
                 f"{where}: must have no lone surrogate to be written as JSON, got {bad}"
             ) from error

@@ -12,7 +12,7 @@ from lookahead_ray.sweep.interfaces import Observer, Sink
 from lookahead_ray.sweep.job_queue import JobQueue, Limits
 from lookahead_ray.sweep.recommend.recommend import recommend
 from lookahead_ray.sweep.recommend.recommendation import Recommendation
-from lookahead_ray.sweep.run_files import JOURNAL, LOG, Mirror, local_run_file
+from lookahead_ray.sweep.run_files import JOURNAL, LOG, RemoteCopy, local_run_file
 from lookahead_ray.sweep.search.jobs import reference_jobs
 from lookahead_ray.sweep.search.references import REFERENCE_COUNT
 from lookahead_ray.sweep.search.search import Search
@@ -73,8 +73,8 @@ def run_sweep(
         stopping = EarlyStopping(sweep, trial_log.records, trial_log.references)
         found = {each.trial_id: stopping.estimate(each, trial_log.references) for each in trial_log.records}
         estimates = {trial_id: values for trial_id, values in found.items() if values is not None}
-        mirror = Mirror(sink.run, sweep.name)
-        mirror.fetch()
+        remote_copy = RemoteCopy(sink.run, sweep.name)
+        remote_copy.fetch()
         job_queue = JobQueue(
             reference_jobs(sweep, trial_log.records),
             Search(
@@ -84,7 +84,7 @@ def run_sweep(
                 estimates,
                 sweep_id=sink.sweep_id,
                 warm=warm.trials,
-                journal_changed=mirror.push,
+                journal_changed=remote_copy.push,
             ),
             trial_log,
             stopping,

@@ -101,14 +101,14 @@ def _fit(
     reference = sweep.reference()
     placement = choose_placement(reference, capacity, sweep.source)
     on_gpu = placement.gpus_per_worker > 0
-    asked = reference.training.precision
-    decided = asked == "fp32" or (asked == "auto" and began_with is not None)
+    configured = reference.training.precision
+    decided = configured == "fp32" or (configured == "auto" and began_with is not None)
     nodes = () if decided else probe(placement)
     lines: list[str] = []
     precision: Precision
-    if asked != "auto":
-        precision, reason = asked, "as set in the configuration"
-        cost = describe_cost(nodes, on_gpu) if asked == "bf16" and nodes else None
+    if configured != "auto":
+        precision, reason = configured, "as set in the configuration"
+        cost = describe_cost(nodes, on_gpu) if configured == "bf16" and nodes else None
         lines += [cost] if cost else []
     elif began_with is not None:
         precision, reason = cast(Precision, began_with), "as in this run's earlier trials"

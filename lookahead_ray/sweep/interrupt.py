@@ -23,7 +23,7 @@ class Interrupt:
             raise KeyboardInterrupt
 
     @contextmanager
-    def heeded(self) -> Iterator[None]:
+    def handled(self) -> Iterator[None]:
         """Handle SIGINT for the duration; do nothing outside the main thread, which alone gets signals."""
         if threading.current_thread() is not threading.main_thread():
             yield

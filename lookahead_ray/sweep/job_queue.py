@@ -53,8 +53,8 @@ class Limits:
         records, references, config = self._trial_log.records, self._trial_log.references, self._sweep.search
         found = measure_limits(records, references, config, searched=searched, hours=self._hours())
         reason = end_reason(found)
-        told = " · ".join(limit.text for limit in found)
-        self._observer.budget(f"{told} · search ended: {reason}" if reason else told)
+        text = " · ".join(limit.text for limit in found)
+        self._observer.budget(f"{text} · search ended: {reason}" if reason else text)
         return reason is not None
 
     def repeats(self) -> Sequence[Job]:

@@ -28,12 +28,12 @@ class PlacementGroupTracker:
         """Note the group that a running trial reports."""
         self._held[trial_id] = group
         self._suspects.discard(group)
-        self._heard(trial_id)
+        self._mark_reported(trial_id)
 
     def ended(self, trial_id: str) -> None:
         """Note that a trial ended; its group stays alive for the next trial."""
         self._held.pop(trial_id, None)
-        self._heard(trial_id)
+        self._mark_reported(trial_id)
 
     def died(self, trial_id: str) -> None:
         """Note that a trial's process died; release its group, which is not released otherwise."""
@@ -42,9 +42,9 @@ class PlacementGroupTracker:
         else:
             self._suspects |= set(self._listed()) - set(self._held.values())
             self._awaited |= self._silent
-        self._heard(trial_id)
+        self._mark_reported(trial_id)
 
-    def _heard(self, trial_id: str) -> None:
+    def _mark_reported(self, trial_id: str) -> None:
         self._silent.discard(trial_id)
         self._awaited.discard(trial_id)
         if not self._awaited:

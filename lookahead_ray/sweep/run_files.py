@@ -14,7 +14,7 @@ LOG, JOURNAL = "driver.log", "study.journal"
 FILES = (LOG, JOURNAL)
 
 
-class Mirror:
+class RemoteCopy:
     """A copy of the local `driver.log` and `study.journal` at a run's URL; a local run needs none.
 
     The tables are authoritative, these files follow them: a failed copy is logged and repaired by the next.
@@ -64,7 +64,6 @@ def local_run_file(run: str, file: str, name: str) -> Path:
     """
     if not is_url(run):
         return Path(run) / file
-    which = hashlib.sha256(run.rstrip("/").encode()).hexdigest()[
-        :6
-    ]  # two runs of one name may be active at once
+    # two runs of one name may be active at once
+    which = hashlib.sha256(run.rstrip("/").encode()).hexdigest()[:6]
     return Path("runs", f"{name}-{which}-{file}")

@@ -22,8 +22,8 @@ from lookahead_ray.sweep.job_queue import JobQueue, NoJob
 from lookahead_ray.sweep.placement_groups import PlacementGroupTracker
 from lookahead_ray.trial.failure import failure_message
 from lookahead_ray.trial.job import Checkpoints, Job
-from lookahead_ray.trial.measurement import completed_record, failed_record
-from lookahead_ray.trial.record import utc_now
+from lookahead_ray.trial.measurement import Measurement
+from lookahead_ray.trial.record import completed_record, failed_record, utc_now
 from lookahead_ray.trial.stop_decisions import Decisions
 from lookahead_ray.trial.trainable import FAILURE, TuneTrial
 from lookahead_ray.trial.worker_group import GROUP, MEASUREMENT, PROGRESS, SIGNAL, held_groups, release
@@ -54,28 +54,28 @@ def run_trials(
     """
     interrupt = Interrupt()
     decisions = Decisions.remote()  # type: ignore[attr-defined]  # Ray's decorator is untyped
-    runner = _Asking(job_queue, decisions, checkpoints, elastic)
-    watching = _Watching(sweep_id, job_queue, decisions, observer, interrupt, max_failures)
+    searcher = _QueueSearcher(job_queue, decisions, checkpoints, elastic)
+    recorder = _RecordingCallback(sweep_id, job_queue, decisions, observer, interrupt, max_failures)
     scratch = tempfile.mkdtemp(prefix="lookahead-ray-")  # for files that Tune always writes
     tuner = tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([TRAINABLE_RESOURCES])),
         tune_config=tune.TuneConfig(
-            search_alg=ConcurrencyLimiter(runner, max_concurrent=at_once),
+            search_alg=ConcurrencyLimiter(searcher, max_concurrent=at_once),
             num_samples=-1,  # the job queue ends the search
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(
             verbose=0,
-            callbacks=[watching],
+            callbacks=[recorder],
             storage_path=scratch,
             failure_config=tune.FailureConfig(max_failures=max_failures),
         ),
     )
     try:
-        with interrupt.heeded():
+        with interrupt.handled():
             tuner.fit()
     except TuneError as error:
-        raise (watching.error or error) from error  # Tune wraps what a callback raises in its own error
+        raise (recorder.error or error) from error  # Tune wraps what a callback raises in its own error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -90,8 +90,8 @@ class _NeverRestored:
         return {}
 
 
-class _Asking(_NeverRestored, Searcher):
-    """Tune's searcher interface over a job queue. `_Watching` handles the ends of trials."""
+class _QueueSearcher(_NeverRestored, Searcher):
+    """Tune's searcher interface over a job queue. `_RecordingCallback` handles the ends of trials."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class _Asking(_NeverRestored, Searcher):
         raise RuntimeError("a sweep resumes from its tables, not from Tune's snapshots")
 
 
-class _Watching(_NeverRestored, Callback):
+class _RecordingCallback(_NeverRestored, Callback):
     """A Tune callback that turns trial events into records and progress."""
 
     def __init__(
@@ -145,7 +145,7 @@ class _Watching(_NeverRestored, Callback):
         self._observer = observer
         self._started: dict[str, tuple[float, str]] = {}
         self._restarts: Counter[str] = Counter()
-        self._measured: dict[str, Any] = {}  # by trial id, as `Measurement`
+        self._measured: dict[str, Measurement] = {}  # by trial id
         self._max_failures = max_failures
         self._placement_groups = PlacementGroupTracker(held_groups, release)
         self.error: LookaheadRayError | None = None  # what ended the sweep

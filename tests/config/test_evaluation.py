@@ -82,7 +82,7 @@ def test_overrides_replace_the_lists(tmp_path: Path) -> None:
         ("{attacks: [{kind: prefill, tokens: []}]}", "evaluation.attacks.0.tokens: tuple should have at"),
         ("{attacks: [{kind: prefill, tokens: true}]}", "evaluation.attacks.0.tokens: "),
         ("{attacks: [{kind: prefill, tokens: [1, 2.5]}]}", "evaluation.attacks.0.tokens.1: "),
-        ("{attacks: [{tokens: 3}]}", "evaluation.attacks.0: needs the field 'kind' to tell which variant"),
+        ("{attacks: [{tokens: 3}]}", "evaluation.attacks.0: needs the field 'kind', which selects"),
         ("{attacks: [{kind: gcg}]}", "evaluation.attacks.0: 'kind' must be one of 'prefill', 'prefill_text'"),
         (
             "{attacks: [{kind: prefill, text: x}]}",

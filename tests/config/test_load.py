@@ -224,7 +224,7 @@ class TestOverrides:
         ("[1, 12]", "[1.5, 12]", "preview.true.length_tokens: int needs two whole numbers [low, high], got"),
         ("{int: [1, 12]}", "0", "preview.length_tokens: input should be greater than or equal to 1, got 0"),
         ("length_tokens", "length", "preview.length: unknown field for the variant 'true', got 1"),
-        ("strategy: true, ", "", "preview: needs the field 'strategy' to tell which variant it is, got {"),
+        ("strategy: true, ", "", "preview: needs the field 'strategy', which selects the variant, got {"),
         (
             "strategy: true",
             "strategy: turbo",
@@ -253,7 +253,7 @@ class TestOverrides:
             "sums",
             "task: 'name' must be one of 'word_problems', 'gsm8k', 'samsum', 'file', got 'sums'",
         ),
-        ("name: word_problems, ", "", "task: needs the field 'name' to tell which variant it is, got {"),
+        ("name: word_problems, ", "", "task: needs the field 'name', which selects the variant, got {"),
         ("8}", "8, path: x}", "task.path: unknown field for the variant 'word_problems', got 'x'"),
         ("8}", "8", "line 3: not valid YAML: "),
     ],
@@ -303,7 +303,7 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
         ),
         (
             "enqueue: [{preview.true.length_tokens: 13}]",
-            "search.enqueue[0]: preview.true.length_tokens must lie in its range "
+            "search.enqueue[0]: preview.true.length_tokens must be in its range "
             "(preview.true.length_tokens: int from 1 to 12), got 13",
         ),
         (
@@ -316,7 +316,7 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
         ),
         (
             "reference: {training.learning_rate: 1}",
-            "search.reference: training.learning_rate must lie in its",
+            "search.reference: training.learning_rate must be in its",
         ),
         ("reference: {lr: 1}", "search.reference: no dimension is called 'lr'; known are preview, "),
         ("enqueue: {preview: true}", "search.enqueue: input should be a valid tuple"),

@@ -97,7 +97,7 @@ class TestFile:
         assert refusal(tmp_path, "{path: phrases.txt}").startswith(rule)
 
     def test_a_missing_file_is_refused(self, tmp_path: Path) -> None:
-        rule = "must be an existing file, beside space.yaml or in the current directory"
+        rule = "must be an existing file, next to space.yaml or in the current directory"
         assert refusal(tmp_path, "{path: no.txt}") == f"space.yaml: {FIELD}.path: {rule}, got 'no.txt'"
         preview = "preview={strategy: virtual, prefix: {choice_from: {path: no.txt}}}"
         assert refusal(tmp_path, "{model_openings: 2}", preview).startswith(
@@ -153,7 +153,7 @@ def test_a_bad_source_is_refused(tmp_path: Path, source: str, rule: str) -> None
 
 def test_phrases_are_of_prefixes_alone(tmp_path: Path) -> None:
     message = refusal(tmp_path, "{model_openings: 1}", "training.epochs={choice_from: {model_openings: 2}}")
-    rule = "training.epochs.choice_from: gives phrases, so it must stand at a prefix"
+    rule = "training.epochs.choice_from: is only valid in a prefix"
     assert message.endswith(f": {rule}")
     assert message.startswith("--set training.epochs=")
 

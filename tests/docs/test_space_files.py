@@ -45,7 +45,7 @@ def test_the_space_file_of_the_readme_is_complete(tmp_path: Path) -> None:
 
 def test_the_annotated_space_file_has_every_field_of_a_search(tmp_path: Path) -> None:
     sweep = load(tmp_path, SEARCH)
-    assert len(sweep.asks) == 1
+    assert len(sweep.missing_openings) == 1
     written = set(yaml.safe_load(SEARCH)["search"])
     assert written | {"max_concurrent"} == set(type(sweep.search).model_fields)
 

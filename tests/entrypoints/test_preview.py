@@ -74,7 +74,7 @@ def test_true_needs_a_tokenizer_but_no_weights(source: Path, protocol: list[str]
             ["virtual", "--fields", "question"],
             "--fields: must be instruction=NAME,answer=NAME, got 'question'",
         ),
-        (["virtual", "--fields", "answer=no"], "in.jsonl: line 1: field 'no' must be there"),
+        (["virtual", "--fields", "answer=no"], "in.jsonl: line 1: field 'no' must be present"),
     ],
 )
 def test_refusals_are_one_line_and_exit_2(source: Path, options: list[str], message: str) -> None:

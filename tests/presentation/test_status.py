@@ -13,7 +13,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from lookahead_ray import store
 from lookahead_ray.config.load import Sweep, load_sweep
-from lookahead_ray.entrypoints.session import keep_beside, session
+from lookahead_ray.entrypoints.session import copy_to_run, session
 from lookahead_ray.entrypoints.submit.submission import Where
 from lookahead_ray.entrypoints.submit.watch import run_log, show_status
 from lookahead_ray.errors import StoreError
@@ -61,7 +61,7 @@ def test_a_running_sweep(run: str, space: Sweep) -> None:
         with session(run, space):
             view = shown(run)
             status = read_status(run)
-    assert view["run"] == f"{run} (sweep quickstart, begun 2026-01-01T00:00:00+00:00)"
+    assert view["run"] == f"{run} (sweep quickstart, started 2026-01-01T00:00:00+00:00)"
     assert view["trials"] == "8 of 10 committed: 7 completed, 1 failed"
     assert view["last"] == "commit 1 min 40 s ago, 2026-01-01T00:01:40+00:00"
     assert view["budget"] == "6 of 8 trials · 0.0 of 2 h"
@@ -69,7 +69,7 @@ def test_a_running_sweep(run: str, space: Sweep) -> None:
     assert view["failed"].startswith("true, 3 tokens: ModelError: ")
     assert "\x1b" not in "".join(view.values())
     assert status.driver.state == "running"
-    assert f"process {os.getpid()} on " in status.driver.told
+    assert f"process {os.getpid()} on " in status.driver.description
 
 
 def test_an_ended_sweep(run: str, space: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +79,7 @@ def test_an_ended_sweep(run: str, space: Sweep, monkeypatch: pytest.MonkeyPatch)
         pass
     driver = read_status(run).driver
     assert (driver.state, driver.job) == ("ended", "mine-1")
-    assert driver.told.startswith("finished at ")
+    assert driver.description.startswith("finished at ")
 
 
 @pytest.mark.parametrize(
@@ -89,10 +89,10 @@ def test_how_a_session_ended(run: str, space: Sweep, error: BaseException, how: 
     store.create(run, ID)
     with pytest.raises(type(error)), session(run, space):
         raise error
-    assert read_status(run).driver.told.startswith(f"{how} at ")
+    assert read_status(run).driver.description.startswith(f"{how} at ")
     with session(run, space) as ending:
         ending.interrupted = True
-    assert read_status(run).driver.told.startswith("interrupted at ")
+    assert read_status(run).driver.description.startswith("interrupted at ")
 
 
 def test_a_killed_driver(run: str, space: Sweep) -> None:
@@ -106,7 +106,7 @@ def test_a_killed_driver(run: str, space: Sweep) -> None:
         store.keep(run, "lock.json", json.dumps(gone).encode())
     driver = read_status(run).driver
     assert driver.state == "ended"
-    assert driver.told.startswith("without saying how")
+    assert driver.description.startswith("cause unknown")
 
 
 def test_an_empty_run_and_none(run: str) -> None:
@@ -124,7 +124,7 @@ def test_json_holds_it_all(run: str, space: Sweep, capsys: pytest.CaptureFixture
     show_status(run, True, Where(), print)
     text = capsys.readouterr().out
     told = json.loads(text)
-    assert (told["committed"], told["asked"], told["by_status"]["failed"]) == (8, None, 1)
+    assert (told["committed"], told["planned"], told["by_status"]["failed"]) == (8, None, 1)
     assert told["best"]["trial_id"] == "t5"
     assert told["best"]["rates"]["rsr"]["n"] == 160
     assert text.isascii()
@@ -136,7 +136,7 @@ def test_the_job_server_knows_whether_the_driver_runs(run: str, space: Sweep) ->
     client.jobs["a"] = Job("a", {"lookahead_ray_run": run}, "PENDING")
     lines: list[str] = []
     show_status(run, False, Where(address="http://127.0.0.1:1"), lines.append, lambda address: client)
-    assert lines[-1] == "driver   runs: job pending, job a"
+    assert lines[-1] == "driver   running: job pending, job a"
 
 
 def test_logs_of_a_run(run: str, space: Sweep, tmp_path: Path) -> None:
@@ -145,5 +145,5 @@ def test_logs_of_a_run(run: str, space: Sweep, tmp_path: Path) -> None:
     log = local_run_file(run, "driver.log", "mine")
     log.parent.mkdir(parents=True)
     log.write_text("line\n")
-    keep_beside(run, "mine", ("driver.log", "no-such-file"))
+    copy_to_run(run, "mine", ("driver.log", "no-such-file"))
     assert run_log(run) == "line\n"

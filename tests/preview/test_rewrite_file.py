@@ -127,7 +127,7 @@ def test_batches_do_not_show(source: Path, tokenizer: Any, monkeypatch: pytest.M
     [
         (
             '{"question": "q"}',
-            r"in.jsonl: line 2: field 'answer' must be there, got the fields \['question'\]",
+            r"in.jsonl: line 2: field 'answer' must be present, got the fields \['question'\]",
         ),
         ('{"question": 5, "answer": "a"}', "in.jsonl: line 2: field 'question' must be a string, got 5"),
         ('{"question": "q", "answer": null}', "line 2: field 'answer' must be a string, got None"),

@@ -19,7 +19,7 @@ class Swallows:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_that_python_drops_is_raised_later() -> None:
     interrupt = Interrupt()
-    with interrupt.heeded():
+    with interrupt.handled():
         interrupt.check()
         Swallows()
     with pytest.raises(KeyboardInterrupt):
@@ -28,7 +28,7 @@ def test_an_interrupt_that_python_drops_is_raised_later() -> None:
 
 def test_an_interrupt_is_raised_at_once() -> None:
     interrupt, before = Interrupt(), signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), interrupt.heeded():
+    with pytest.raises(KeyboardInterrupt), interrupt.handled():
         os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -37,7 +37,7 @@ def test_other_threads_get_no_signals() -> None:
     ran = []
 
     def run() -> None:
-        with Interrupt().heeded():
+        with Interrupt().handled():
             ran.append(True)
 
     thread = threading.Thread(target=run)

@@ -271,7 +271,7 @@ def test_a_bad_file_to_mix_in_is_refused(tmp_path: Path, model: Path) -> None:
     mix = tmp_path / "mix.jsonl"
     mix.write_text("{}")
     message = refusal(DataError, tmp_path, model, more=f"defence: {{mix: {{path: '{mix}'}}}}\n")
-    assert f"defence.mix: {mix}: line 1: field prompt must be a text" in message
+    assert f"defence.mix: {mix}: line 1: field prompt must be present" in message
 
 
 @pytest.mark.parametrize(

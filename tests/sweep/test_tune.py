@@ -6,7 +6,7 @@ import pytest
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
 from lookahead_ray.sweep.job_queue import NoJob
-from lookahead_ray.sweep.tune import _Asking
+from lookahead_ray.sweep.tune import _QueueSearcher
 from lookahead_ray.trial.job import Job
 
 
@@ -24,8 +24,8 @@ def job(number: int) -> Job:
     return Job(f"search-{number:03d}", "search", {}, {}, "")
 
 
-def runner(*answers: Job | NoJob) -> _Asking:
-    return _Asking(cast(Any, Answers(*answers)), 1, lambda trial_id: None)
+def runner(*answers: Job | NoJob) -> _QueueSearcher:
+    return _QueueSearcher(cast(Any, Answers(*answers)), 1, lambda trial_id: None)
 
 
 def test_the_searcher_suggests_jobs_waits_and_ends() -> None:

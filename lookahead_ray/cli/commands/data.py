@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lookahead_ray.cli.app import tell
+from lookahead_ray.cli.app import print_line
 from lookahead_ray.entrypoints import errors
 
 app = typer.Typer()
@@ -53,7 +53,7 @@ def preview(
     ] = None,
     connector: Annotated[
         str | None,
-        typer.Option("--connector", metavar="TEXT", help="What precedes it. [' The answer begins with: ']"),
+        typer.Option("--connector", metavar="TEXT", help="Text before it. [' The answer begins with: ']"),
     ] = None,
     fields: Annotated[
         str | None,
@@ -63,7 +63,7 @@ def preview(
     ] = None,
     protocol: Annotated[
         Fidelity,
-        typer.Option("--protocol", help="As published, or without showing parts of numbers (true)."),
+        typer.Option("--protocol", help="paper: as published; fixed: never shows part of a number (true)."),
     ] = Fidelity.fixed,
     input_format: Annotated[
         RowFormat | None, typer.Option("--input-format", help="Format of IN; overrides its suffix.")
@@ -73,7 +73,7 @@ def preview(
     ] = None,
 ) -> None:
     """Add LookAhead previews to training data; nothing is trained."""
-    with errors.guarded():
+    with errors.exit_on_error():
         from lookahead_ray.entrypoints.preview import preview_file
 
         done = preview_file(
@@ -89,4 +89,4 @@ def preview(
             source_format=input_format.value if input_format else None,
             target_format=output_format.value if output_format else None,
         )
-        tell(done)
+        print_line(done)

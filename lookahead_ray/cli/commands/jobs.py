@@ -5,14 +5,16 @@ from typing import Annotated
 import typer
 
 from lookahead_ray.cli import space_lookup
-from lookahead_ray.cli.app import Overrides, Space, teller
+from lookahead_ray.cli.app import Overrides, Space, stdout_printer
 from lookahead_ray.entrypoints import errors
 
 app = typer.Typer()
 
 Cluster = Annotated[
     str | None,
-    typer.Option("--cluster", metavar="FILE", help="A file for `ray up`; its head is reached over ssh."),
+    typer.Option(
+        "--cluster", metavar="FILE", help="Cluster file for `ray up`; the head is reached over ssh."
+    ),
 ]
 Address = Annotated[
     str | None,
@@ -44,17 +46,17 @@ def submit(
             "--env", metavar="NAME", help="Pass an environment variable to the job; may be repeated."
         ),
     ] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Don't follow the job.")] = False,
-    python: Annotated[str, typer.Option("--python", help="The interpreter on the head.")] = "python",
+    detach: Annotated[bool, typer.Option("--detach", help="Don't print the job's output.")] = False,
+    python: Annotated[str, typer.Option("--python", help="Python interpreter on the head node.")] = "python",
 ) -> None:
     """Run a sweep on a cluster as a Ray job; uploads files that git tracks or that the space names."""
-    with errors.guarded():
+    with errors.exit_on_error():
         path = space_lookup.find(space)
         from lookahead_ray.entrypoints.submit.submission import Submission, Where
         from lookahead_ray.entrypoints.submit.submit import submit as submit_job
 
         what = Submission(space, run or "", resume, overrides or (), env or (), python)
-        submit_job(path, what, Where.told(cluster, address), detach, teller())
+        submit_job(path, what, Where.from_options(cluster, address), detach, stdout_printer())
 
 
 @app.command()
@@ -62,14 +64,14 @@ def status(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Directory or URL of a sweep's tables.")],
     cluster: Cluster = None,
     address: Address = None,
-    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show a sweep's progress, read from its tables; with a cluster, also the state of its job."""
-    with errors.guarded():
+    with errors.exit_on_error():
         from lookahead_ray.entrypoints.submit.submission import Where
         from lookahead_ray.entrypoints.submit.watch import show_status
 
-        show_status(run, json, Where(cluster, address), teller())
+        show_status(run, json, Where(cluster, address), stdout_printer())
 
 
 @app.command()
@@ -82,18 +84,18 @@ def logs(
     ] = False,
 ) -> None:
     """Print the output of a submitted job, or, without a cluster, the log in the run's directory."""
-    with errors.guarded():
+    with errors.exit_on_error():
         from lookahead_ray.entrypoints.submit.submission import Where
         from lookahead_ray.entrypoints.submit.watch import show_logs
 
-        show_logs(target, follow, Where.told(cluster, address), teller())
+        show_logs(target, follow, Where.from_options(cluster, address), stdout_printer())
 
 
 @app.command()
 def stop(target: JobOrRun, cluster: Cluster = None, address: Address = None) -> None:
     """Stop a submitted job cleanly; committed trials are kept, and --resume continues the sweep."""
-    with errors.guarded():
+    with errors.exit_on_error():
         from lookahead_ray.entrypoints.submit.submission import Where
         from lookahead_ray.entrypoints.submit.watch import stop as stop_job
 
-        stop_job(target, Where.told(cluster, address), teller())
+        stop_job(target, Where.from_options(cluster, address), stdout_printer())

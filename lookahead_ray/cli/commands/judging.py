@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lookahead_ray.cli.app import tell
+from lookahead_ray.cli.app import print_line
 from lookahead_ray.entrypoints import errors
 
 app = typer.Typer()
@@ -26,10 +26,10 @@ def rejudge(
     overrides: JudgeFields = None,
 ) -> None:
     """Score a run's stored answers again with another judge; nothing is trained or generated."""
-    with errors.guarded():
+    with errors.exit_on_error():
         from lookahead_ray.entrypoints.rejudge import rejudge_and_report
 
-        rejudge_and_report(run, judge, overrides or [], tell)
+        rejudge_and_report(run, judge, overrides or [], print_line)
 
 
 @app.command()
@@ -39,7 +39,7 @@ def judge_agreement(
     overrides: JudgeFields = None,
     prompt: Annotated[str, typer.Option(help="Column of the prompts.")] = "prompt",
     answer: Annotated[str, typer.Option(help="Column of the answers.")] = "completion",
-    label: Annotated[str, typer.Option(help="Column of people's labels.")] = "final_label",
+    label: Annotated[str, typer.Option(help="Column of the human labels.")] = "final_label",
     safe: Annotated[
         list[str] | None, typer.Option(help="A label that means refusal. [2_full_refusal]")
     ] = None,
@@ -48,9 +48,9 @@ def judge_agreement(
     ] = None,
 ) -> None:
     """Measure the agreement of a judge with human labels."""
-    with errors.guarded():
+    with errors.exit_on_error():
         from lookahead_ray.entrypoints.judge_agreement import Columns, measure_and_report
 
         chosen = {"safe": tuple(safe or ()), "unsafe": tuple(unsafe or ())}
         columns = Columns(prompt, answer, label, **{name: found for name, found in chosen.items() if found})
-        measure_and_report(file, judge, columns, overrides or [], tell)
+        measure_and_report(file, judge, columns, overrides or [], print_line)

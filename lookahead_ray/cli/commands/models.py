@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lookahead_ray.cli import space_lookup
-from lookahead_ray.cli.app import Overrides, RunDirectory, teller
+from lookahead_ray.cli.app import Overrides, RunDirectory, stdout_printer
 from lookahead_ray.entrypoints import errors
 
 app = typer.Typer()
@@ -19,7 +19,7 @@ def train(
     ],
     output: Annotated[
         Path,
-        typer.Option("--output", metavar="DIR", help="Where the model goes: new, or an empty directory."),
+        typer.Option("--output", metavar="DIR", help="Directory for the model; must be new or empty."),
     ],
     adapter: Annotated[
         bool, typer.Option("--adapter", help="Write the LoRA adapter alone, not merged into the weights.")
@@ -33,10 +33,12 @@ def train(
     overrides: Overrides = None,
 ) -> None:
     """Train one configuration and write the model, with a model card of its measurements."""
-    with errors.guarded():
+    with errors.exit_on_error():
         from lookahead_ray.entrypoints.train import train_and_report
 
-        train_and_report(space_lookup.find(config), config, output, adapter, run, overrides or [], teller())
+        train_and_report(
+            space_lookup.find(config), config, output, adapter, run, overrides or [], stdout_printer()
+        )
 
 
 @app.command()
@@ -50,10 +52,15 @@ def evaluate(
     ] = None,
     suite: Annotated[
         list[str] | None,
-        typer.Option("--suite", metavar="NAME[=PATH]", help="Safety suite, by its file; may be repeated."),
+        typer.Option(
+            "--suite",
+            metavar="NAME[=PATH]",
+            help="Safety suite, with its file if any; may be repeated.",
+        ),
     ] = None,
     task: Annotated[
-        str | None, typer.Option("--task", metavar="NAME[=PATH]", help="Task, by its file of test rows.")
+        str | None,
+        typer.Option("--task", metavar="NAME[=PATH]", help="Task, with its file of test rows if any."),
     ] = None,
     judge: Annotated[
         list[str] | None,
@@ -69,27 +76,27 @@ def evaluate(
     With --suite, --task or --judge and without --space, no YAML file is read; the defaults are then the
     whole suite probe and the task word_problems.
     """
-    with errors.guarded():
+    with errors.exit_on_error():
         from lookahead_ray.cli.evaluate_options import assignments
         from lookahead_ray.entrypoints.evaluate import evaluate_and_report
 
         chosen = assignments(suite or [], task, judge or [])
         path = None if chosen and space is None else space_lookup.find(space or "quickstart")
-        evaluate_and_report(model, path, chosen, run, overrides or [], teller())
+        evaluate_and_report(model, path, chosen, run, overrides or [], stdout_printer())
 
 
 @app.command()
 def align(
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Where the adapter and its figures go.")
+        Path, typer.Option("--out", metavar="DIR", help="Directory for the adapter and its measurements.")
     ] = Path("runs/align"),
     overrides: Overrides = None,
 ) -> None:
     """Train the alignment adapter, with which the embedded seed model refuses harmful requests."""
-    with errors.guarded():
+    with errors.exit_on_error():
         from lookahead_ray import log_capture
         from lookahead_ray.align.run import align as run_align
 
-        tell = teller()
+        print_line = stdout_printer()
         with log_capture.into(out / "align.log"):
-            run_align(out, overrides or [], tell)
+            run_align(out, overrides or [], print_line)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lookahead_ray.cli import space_lookup
-from lookahead_ray.cli.app import Overrides, RunDirectory, Space, tell
+from lookahead_ray.cli.app import Overrides, RunDirectory, Space, print_line
 from lookahead_ray.entrypoints import errors
 
 app = typer.Typer()
@@ -30,7 +30,7 @@ def sweep(
     overrides: Overrides = None,
 ) -> None:
     """Search a tuning space and recommend a configuration."""
-    with errors.guarded():
+    with errors.exit_on_error():
         from lookahead_ray.entrypoints.sweep import sweep_and_report
 
         sweep_and_report(space_lookup.find(space), space, run, resume, overrides or [])
@@ -42,7 +42,9 @@ def validate(
     cluster: Annotated[
         str | None,
         typer.Option(
-            "--cluster", metavar="FILE", help="Check against what this file for `ray up` can grow to."
+            "--cluster",
+            metavar="FILE",
+            help="Check against the maximum size of this cluster file for `ray up`.",
         ),
     ] = None,
     overrides: Overrides = None,
@@ -52,42 +54,43 @@ def validate(
     Prints the hardware that the sweep would use. More cores or GPUs than this machine or the cluster can
     provide are an error; gated or unreachable hub data is listed as missing.
     """
-    with errors.guarded():
+    with errors.exit_on_error():
         from lookahead_ray.config.load import load_sweep
 
         loaded = load_sweep(space_lookup.find(space), overrides or [])
         from lookahead_ray.sweep.preflight import check  # slow import, after an invalid file is refused
 
-        tell(f"{loaded.source}: looking for its data and models …")
+        print_line(f"{loaded.source}: checking its data and models …")
         found = check(loaded, strict=False)
         from lookahead_ray.sweep.hardware import look_at_hardware
 
         fitted = look_at_hardware(loaded, cluster)
         for line in found.lines:
-            tell(line)
+            print_line(line)
         for line in fitted.lines:
-            tell(line)
+            print_line(line)
         for line in found.missing:
-            tell(f"missing {line}")
-        from lookahead_ray.entrypoints.sweep import read_earlier
+            print_line(f"missing {line}")
+        from lookahead_ray.entrypoints.sweep import read_warm_start
 
-        for line in read_earlier(fitted.sweep, found.hashes).lines:
-            tell(line)
-        tell("ok")
+        for line in read_warm_start(fitted.sweep, found.hashes).lines:
+            print_line(line)
+        print_line("ok")
 
 
 @app.command()
 def tables(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Directory or URL of a sweep's tables.")],
     format: Annotated[
-        Format | None, typer.Option("--format", help="Export all tables; without it the report is printed.")
+        Format | None,
+        typer.Option("--format", help="Export all tables in this format; without it, print the report."),
     ] = None,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="DIR", help="Where exported files go. [RUN/export]")
+        str | None, typer.Option("--out", metavar="DIR", help="Directory of the exported files. [RUN/export]")
     ] = None,
 ) -> None:
     """Print a run's report, or export its tables."""
-    with errors.guarded():
+    with errors.exit_on_error():
         from lookahead_ray.entrypoints.tables import export, show
 
         if format is None:

@@ -14,7 +14,7 @@ from lookahead_ray.data.readers import read_rows
 from lookahead_ray.data.suites.suite import SafetyPrompt, SafetySuite, cut_opening, take_evenly
 
 HUB_NAME = "walledai/AdvBench"
-ACCESS = "ask for access on its hub page and run `hf auth login`, or set safety.path to harmful_behaviors.csv"
+ACCESS = "request access on its hub page and run `hf auth login`, or set safety.path to harmful_behaviors.csv"
 
 
 def load_advbench(config: AdvBenchSuite) -> SafetySuite:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lookahead_ray.config.attack import AttackConfig, PrefillAttack, PrefillTextAttack, SuffixAttack
-from lookahead_ray.data.rows import shown
+from lookahead_ray.data.rows import quote
 from lookahead_ray.data.suites.suite import SafetySuite
 from lookahead_ray.errors import DataError
 
@@ -29,7 +29,7 @@ class Attack:
         """Return whether the suite has harmful requests and, to prefill openings, an opening for each."""
         return suite.has_openings if self.opening_tokens else bool(suite.harmful)
 
-    def ask(self, request: str) -> str:
+    def apply(self, request: str) -> str:
         """Return the prompt: the request, a space and the suffix."""
         return f"{request} {self.suffix}" if self.suffix else request
 
@@ -46,7 +46,7 @@ def load_attacks(configs: Sequence[AttackConfig]) -> tuple[Attack, ...]:
         for attack, where in _attacks(config):
             if attack.name in attacks:
                 raise DataError(
-                    f"{where}: suffixes must differ unless they have labels, got {shown(attack.suffix)} twice"
+                    f"{where}: suffixes must differ unless they have labels, got {quote(attack.suffix)} twice"
                 )
             attacks[attack.name] = attack
     return tuple(attacks.values())

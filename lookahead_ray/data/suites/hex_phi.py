@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lookahead_ray.config.safety import HexPhiSuite
 from lookahead_ray.data.readers import read_rows, read_values
-from lookahead_ray.data.rows import Row, shown
+from lookahead_ray.data.rows import Row, quote
 from lookahead_ray.data.suites.suite import SafetyPrompt, SafetySuite, cut_opening, take_evenly
 from lookahead_ray.errors import DataError, HubDataError
 
@@ -37,7 +37,7 @@ HUB_FILES = {
 }
 """The hub's files: no header, one request per line."""
 
-ACCESS = "ask for access on its hub page and run `hf auth login`, or set safety.path to a local file"
+ACCESS = "request access on its hub page and run `hf auth login`, or set safety.path to a local file"
 
 
 def load_hex_phi(config: HexPhiSuite) -> SafetySuite:
@@ -53,7 +53,7 @@ def load_hex_phi(config: HexPhiSuite) -> SafetySuite:
         prompt, category = row.text("instruction"), row.text("category")
         if openings is not None and prompt not in openings:
             rule = f"must hold the request of {row.where}"
-            raise DataError(f"{config.prefill_path}: safety.prefill_path: {rule}, got no {shown(prompt)}")
+            raise DataError(f"{config.prefill_path}: safety.prefill_path: {rule}, got no {quote(prompt)}")
         slug = re.sub(r"[^a-z0-9]+", "-", category.lower()).strip("-")
         counts[slug] = counts.get(slug, 0) + 1
         opening = "" if openings is None else openings[prompt]
@@ -68,7 +68,7 @@ def _openings(path: str) -> dict[str, str]:
         turns = value if isinstance(value, list) else []
         roles = [turn.get("role") if isinstance(turn, dict) else None for turn in turns]
         if roles != ["user", "assistant"]:
-            raise DataError(f"{where}: must be a list of a user and an assistant message, got {shown(value)}")
+            raise DataError(f"{where}: must be a list of a user and an assistant message, got {quote(value)}")
         user, assistant = (Row(where, turn).text("content") for turn in turns)
         found.setdefault(user, cut_opening(assistant))
     return found
@@ -84,7 +84,7 @@ def _hub(revision: str | None) -> Iterator[Row]:
             path = huggingface_hub.hf_hub_download(HUB_NAME, name, repo_type="dataset", revision=revision)
         except (OSError, ValueError) as error:
             rule = f"must be readable ({ACCESS})"
-            raise HubDataError(f"{where}: path: {rule}, got {shown(str(error))}") from error
+            raise HubDataError(f"{where}: path: {rule}, got {quote(str(error))}") from error
         for row in _requests(Path(path), where):
             yield Row(row.where, {**row.fields, "category": category})
 

@@ -12,7 +12,7 @@ There are no openings.
 from lookahead_ray.config.safety import XsTestSuite
 from lookahead_ray.data.hub import HubSplit, read_hub
 from lookahead_ray.data.readers import read_rows
-from lookahead_ray.data.rows import Row, shown
+from lookahead_ray.data.rows import Row, quote
 from lookahead_ray.data.suites.suite import SafetyPrompt, SafetySuite, take_evenly
 from lookahead_ray.errors import DataError
 
@@ -40,7 +40,7 @@ def _prompt(row: Row) -> SafetyPrompt:
     expected = "unsafe" if kind.startswith(UNSAFE) else "safe"
     if "label" in row.fields and label != expected:
         raise DataError(
-            f"{row.where}: field label must be {expected!r} for type {kind!r}, got {shown(label)}"
+            f"{row.where}: field label must be {expected!r} for type {kind!r}, got {quote(label)}"
         )
     own = "id" if "id" in row.fields or "id_v2" not in row.fields else "id_v2"
     return SafetyPrompt(row.text_or_number(own), kind, row.text("prompt"))

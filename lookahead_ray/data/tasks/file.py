@@ -21,7 +21,7 @@ from lookahead_ray.config.task import FileTask, parse_template
 from lookahead_ray.data.example import Example
 from lookahead_ray.data.hub import HubSplit, read_hub
 from lookahead_ray.data.readers import read_rows
-from lookahead_ray.data.rows import Row, shown
+from lookahead_ray.data.rows import Row, quote
 from lookahead_ray.data.sampling import Pool, sample
 from lookahead_ray.data.tasks.metrics import build_metric
 from lookahead_ray.data.tasks.task import Task
@@ -75,7 +75,7 @@ def _example(row: Row, config: FileTask, answer: str) -> Example:
     else:
         instruction = fill(config.instruction_template, row)
         if not instruction.strip():
-            raise DataError(f"{row.where}: the instruction must not be blank, got {shown(instruction)}")
+            raise DataError(f"{row.where}: the instruction must not be blank, got {quote(instruction)}")
     own = None if config.fields.system is None else row.text_or_none(config.fields.system)
     return Example(config.system if own is None else own, instruction, _not_blank(row, answer))
 

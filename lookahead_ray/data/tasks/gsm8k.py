@@ -13,7 +13,7 @@ from lookahead_ray.config.task import Gsm8kTask
 from lookahead_ray.data.example import SYSTEM_PROMPT, Example
 from lookahead_ray.data.hub import HubSplit, read_hub
 from lookahead_ray.data.readers import read_rows
-from lookahead_ray.data.rows import Row, shown
+from lookahead_ray.data.rows import Row, quote
 from lookahead_ray.data.sampling import Pool, sample
 from lookahead_ray.data.tasks.final_number import MARKER, exact_match, marked_number, paper_exact_match
 from lookahead_ray.data.tasks.task import Task
@@ -50,5 +50,5 @@ def _example(row: Row) -> Example:
     question, answer = row.text("question"), row.text("answer")
     if marked_number(answer) is None:
         rule = f'field answer must end in "{MARKER} N" with a number N'
-        raise DataError(f"{row.where}: {rule}, got {shown(answer, tail=True)}")
+        raise DataError(f"{row.where}: {rule}, got {quote(answer, tail=True)}")
     return Example(system=SYSTEM_PROMPT, instruction=question, answer=answer)

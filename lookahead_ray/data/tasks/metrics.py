@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from lookahead_ray.config.task import AnswerLossMetric, ExactMatchMetric, Rouge1Metric
-from lookahead_ray.data.rows import shown
+from lookahead_ray.data.rows import quote
 from lookahead_ray.data.tasks.task import MetricName, ScoreAnswer
 from lookahead_ray.errors import DataError
 
@@ -65,7 +65,7 @@ def check_words(where: str, reference: str) -> None:
     """Raise for a reference in which ROUGE's tokenizer finds nothing: it keeps only a to z and 0 to 9."""
     if not any(character.isascii() and character.isalnum() for character in reference):
         rule = "the answer must have Latin letters or digits, which are all that ROUGE-1 counts"
-        raise DataError(f"{where}: {rule}, got {shown(reference)}")
+        raise DataError(f"{where}: {rule}, got {quote(reference)}")
 
 
 def same_text(prediction: str, reference: str) -> float:
@@ -81,7 +81,7 @@ def same_match(pattern: str, prediction: str, reference: str) -> float | None:
     """
     expected, found = last_match(pattern, reference), last_match(pattern, prediction)
     if expected is None:
-        raise DataError(f"exact_match: reference: must match {pattern!r}, got {shown(reference)}")
+        raise DataError(f"exact_match: reference: must match {pattern!r}, got {quote(reference)}")
     return None if found is None else float(found == expected)
 
 
@@ -112,7 +112,7 @@ def _compiled(pattern: str) -> Any:
 
 def _check_match(pattern: str, where: str, reference: str) -> None:
     if last_match(pattern, reference) is None:
-        raise DataError(f"{where}: the answer must match {pattern!r}, got {shown(reference, tail=True)}")
+        raise DataError(f"{where}: the answer must match {pattern!r}, got {quote(reference, tail=True)}")
 
 
 def _nothing_to_score(prediction: str, reference: str) -> float | None:

@@ -78,8 +78,8 @@ def tunnel(command: list[str], timeout_s: float = TUNNEL_S) -> Iterator[str]:
             while not _listens(port):
                 if process.poll() is not None or time.monotonic() > deadline:
                     output.seek(0)
-                    told = output.read().decode("utf-8", "replace").split("\n")
-                    last = next((line.strip() for line in reversed(told) if line.strip()), "nothing")
+                    lines = output.read().decode("utf-8", "replace").split("\n")
+                    last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
                     raise ConfigError(f"{command[-1]}: no tunnel to the head: {last}")
                 time.sleep(0.2)
             yield f"http://127.0.0.1:{port}"

@@ -45,7 +45,7 @@ def connect(address: str) -> Client:
 
     logging.disable(logging.INFO)  # Ray logs each package and each connection
     os.environ[VARIABLE] = address  # Ray prefers this and RAY_ADDRESS to its argument
-    with refusing(f"{address}: a Ray cluster's job server can't be used there"):
+    with one_line_errors(f"{address}: a Ray cluster's job server can't be used there"):
         client: Client = JobSubmissionClient(address)
     return client
 
@@ -59,7 +59,7 @@ class Jobs:
 
     def submit(self, job: str, entrypoint: str, run: str, runtime_env: dict[str, Any]) -> None:
         """Upload the working directory and start the job. Raises `ConfigError` if the server refuses it."""
-        with refusing("the job was not taken"):
+        with one_line_errors("the job was not accepted"):
             self._client.submit_job(
                 entrypoint=entrypoint, submission_id=job, runtime_env=runtime_env, metadata={RUN: run}
             )
@@ -70,32 +70,32 @@ class Jobs:
         Raises:
             ConfigError: no job has this submission id or this run.
         """
-        with refusing("the jobs can't be listed"):
+        with one_line_errors("the jobs can't be listed"):
             jobs = [job for job in self._client.list_jobs() if job.submission_id]
         if any(job.submission_id == job_or_run for job in jobs):
             return job_or_run
-        told = [job for job in jobs if (job.metadata or {}).get(RUN) == job_or_run.rstrip("/")]
-        if not told:
+        matching = [job for job in jobs if (job.metadata or {}).get(RUN) == job_or_run.rstrip("/")]
+        if not matching:
             raise ConfigError(
                 f"{job_or_run}: must be a submission id or the run of a submitted job, got neither"
             )
-        last: str = max(told, key=lambda job: job.start_time or 0).submission_id
+        last: str = max(matching, key=lambda job: job.start_time or 0).submission_id
         return last
 
     def status(self, job: str) -> str:
         """Return PENDING, RUNNING, SUCCEEDED, STOPPED or FAILED."""
-        with refusing(job):
+        with one_line_errors(job):
             info = self._client.get_job_info(job)
         return str(getattr(info.status, "value", info.status))
 
     def why(self, job: str) -> str:
         """Return the server's message about the job's state, in one line."""
-        with refusing(job):
+        with one_line_errors(job):
             return first_line(self._client.get_job_info(job).message or "")
 
     def logs(self, job: str) -> str:
         """Return the job's whole output."""
-        with refusing(job):
+        with one_line_errors(job):
             return self._client.get_job_logs(job)
 
     def follow(self, job: str, write: Callable[[str], object]) -> str:
@@ -131,18 +131,18 @@ class Jobs:
 
     def stop(self, job: str, timeout_s: float) -> str:
         """Stop the job, wait for its end, return its last status. Raises `TrialError` after `timeout_s`."""
-        with refusing(job):
+        with one_line_errors(job):
             self._client.stop_job(job)
         deadline = time.monotonic() + timeout_s
         while (status := self.status(job)) not in ENDED:
             if time.monotonic() > deadline:
-                raise TrialError(f"{job}: was asked to end, but still runs after {timeout_s:g} s")
+                raise TrialError(f"{job}: did not stop: it still runs after {timeout_s:g} s")
             time.sleep(self._retry_s)
         return status
 
 
 @contextmanager
-def refusing(what: str) -> Iterator[None]:
+def one_line_errors(what: str) -> Iterator[None]:
     """Convert any exception of Ray's client to a `ConfigError` of one line."""
     try:
         yield

@@ -35,7 +35,7 @@ def tracked(root: Path) -> list[Path]:
     try:
         done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
     except FileNotFoundError as error:
-        raise ConfigError("git must be installed: it says which files go to the cluster") from error
+        raise ConfigError("git must be installed: it lists the files to upload") from error
     names = os.fsdecode(done.stdout).split("\0") if done.returncode == 0 else []
     return [Path(name) for name in names if name]
 
@@ -52,10 +52,10 @@ def pack(root: Path, named: Iterable[Path], target: Path) -> Packed:
     real = root.resolve()
     named = list(named)
     for path in named:
-        if not ((root / path).is_dir() and not NEVER & {*path.parts}) and not _goes(root, real, path):
+        if not ((root / path).is_dir() and not NEVER & {*path.parts}) and not _is_packed(root, real, path):
             raise ConfigError(f"{path}: is never uploaded to a cluster; move it, or rename it")
     chosen = dict.fromkeys([*tracked(root), *(file for path in named for file in _files(root, path))])
-    sizes = {path: (root / path).stat().st_size for path in chosen if _goes(root, real, path)}
+    sizes = {path: (root / path).stat().st_size for path in chosen if _is_packed(root, real, path)}
     if (total := sum(sizes.values())) > MOST_BYTES:
         largest = max(sizes, key=lambda path: sizes[path])
         raise ConfigError(
@@ -79,7 +79,7 @@ def _files(root: Path, path: Path) -> Iterator[Path]:
         yield from (Path(folder, file).relative_to(root) for file in sorted(files))
 
 
-def _goes(root: Path, real: Path, path: Path) -> bool:
+def _is_packed(root: Path, real: Path, path: Path) -> bool:
     if NEVER & {*path.parts} or path.name in IGNORE_FILES:
         return False
     if path.name in SECRET_FILES or path.name.startswith(".env."):

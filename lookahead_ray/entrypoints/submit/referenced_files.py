@@ -69,12 +69,12 @@ def _phrases(sweep: Sweep, tree: Any) -> Iterator[Path]:
         elif isinstance(value, dict) and isinstance(path := value.get("path"), str):
             if Path(path).expanduser().is_absolute():
                 raise ConfigError(f"{sweep.source}: {PHRASES}.path: must be relative for a job, got {path!r}")
-            beside = Path(sweep.source).parent / path
-            yield _inside(beside if beside.is_file() else Path(path), f"{sweep.source}: {PHRASES}.path")
+            neighbour = Path(sweep.source).parent / path
+            yield _inside(neighbour if neighbour.is_file() else Path(path), f"{sweep.source}: {PHRASES}.path")
 
 
 def _inside(path: Path, where: str) -> Path:
     if path.is_absolute() or not path.resolve().is_relative_to(Path.cwd().resolve()):
-        rule = "must lie in the current directory, or be an absolute path that the cluster shares"
+        rule = "must be in the current directory, or be an absolute path that the cluster shares"
         raise ConfigError(f"{where}: {rule}, got {str(path)!r}")
     return Path(os.path.normpath(path))

@@ -22,7 +22,7 @@ class Where:
     address: str | None = None
 
     @classmethod
-    def told(cls, cluster: str | None, address: str | None) -> Self:
+    def from_options(cls, cluster: str | None, address: str | None) -> Self:
         """Return the given cluster; if neither argument is given, the address in `VARIABLE` is used."""
         return cls(cluster, address or (None if cluster else os.environ.get(VARIABLE)))
 
@@ -44,13 +44,13 @@ class Submission:
     env: Sequence[str] = ()
     python: str = "python"
 
-    def sweep(self, space: str) -> list[str]:
+    def sweep_command(self, space: str) -> list[str]:
         """Return the command for the head, on which the space file is `space`."""
         words = ["sweep", space, "--run", self.run, *(["--resume"] if self.resume else [])]
         words += [word for value in self.overrides for word in ("--set", value)]
         return [self.python, "-m", "lookahead_ray.cli.main", *words]
 
-    def again(self, where: Where) -> str:
+    def resume_command(self, where: Where) -> str:
         """Return the command that resumes the sweep."""
         words = ["lookahead-ray", "submit", self.space, *where.options, "--run", self.run, "--resume"]
         words += [word for value in self.overrides for word in ("--set", value)]

@@ -65,7 +65,7 @@ def submit(
             jobs = Jobs(connect(address))
             jobs.submit(
                 job,
-                f"exec {shlex.join(what.sweep(str(space)))}",
+                f"exec {shlex.join(what.sweep_command(str(space)))}",
                 what.run.rstrip("/"),
                 {
                     "working_dir": folder,
@@ -79,14 +79,14 @@ def submit(
                 },
             )
             lines = [("packed", f"{packed.files} files, {packed.bytes / MIB:.1f} MiB"), ("job", job)]
-            lines += [("as it is", f"{name} (looked for on the cluster)") for name in elsewhere]
+            lines += [("external", f"{name} (not uploaded; must exist on the cluster)") for name in elsewhere]
             lines += [("follow", command("logs", job, "--follow", *where.options))]
             lines += [("stop", command("stop", job, *where.options))]
             lines += [("status", command("status", what.run))]
             for name, text in lines:
                 print_line(f"{name:<8} {text}")
             if not detach:
-                end(job, follow(jobs, job, where), what.again(where), jobs)
+                report_end(job, follow(jobs, job, where), what.resume_command(where), jobs)
 
 
 def follow(jobs: Jobs, job: str, where: Where) -> str:
@@ -97,11 +97,11 @@ def follow(jobs: Jobs, job: str, where: Where) -> str:
         sys.stdout.flush()
 
     stop = command("stop", job, *where.options)
-    with errors.exit_on_error(lambda: f"the job goes on; stop it with: {stop}"):
+    with errors.exit_on_error(lambda: f"the job continues; stop it with: {stop}"):
         return jobs.follow(job, write)
 
 
-def end(job: str, status: str, again: str, jobs: Jobs) -> None:
+def report_end(job: str, status: str, again: str, jobs: Jobs) -> None:
     """Print how a followed job ended; exit with the same codes as `sweep`."""
     if status == "STOPPED":
         errors.print_to_stderr(f"stopped: committed trials are kept; continue with: {again}")

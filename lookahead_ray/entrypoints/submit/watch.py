@@ -21,7 +21,7 @@ MARGIN_S = 30  # time that Ray itself needs to stop a job, beyond the driver's S
 
 
 def show_status(
-    run: str, as_json: bool, where: Where, tell: Callable[[str], None], connect: Connect = connect
+    run: str, as_json: bool, where: Where, print_line: Callable[[str], None], connect: Connect = connect
 ) -> None:
     """Print the run's status; if a cluster is given, its job server provides the state of the driver."""
     status = read_status(run)
@@ -35,11 +35,11 @@ def show_status(
     if as_json:
         print(status_json(status))
     else:
-        print_status(status, tell)
+        print_status(status, print_line)
 
 
 def show_logs(
-    target: str, following: bool, where: Where, tell: Callable[[str], None], connect: Connect = connect
+    target: str, following: bool, where: Where, print_line: Callable[[str], None], connect: Connect = connect
 ) -> None:
     """Print a job's log, or, without a cluster, the log of the run's driver.
 
@@ -51,14 +51,14 @@ def show_logs(
         if following:
             raise ConfigError("--follow: needs the cluster of a submitted job, --cluster or --address")
         for line in run_log(target).splitlines():
-            tell(line)
+            print_line(line)
         return
     with job_server(where.cluster, where.address) as address:
         jobs = Jobs(connect(address))
         job = jobs.find(target)
         if following:
             status = follow(jobs, job, where)
-            errors.say(f"{job}: {status.lower()}")
+            errors.print_to_stderr(f"{job}: {status.lower()}")
             if status not in ("SUCCEEDED", "STOPPED"):
                 raise typer.Exit(errors.EXIT_UNKNOWN)
         else:
@@ -73,7 +73,7 @@ def run_log(run: str) -> str:
         raise StoreError(f"{error}; of a submitted job, give --cluster or --address") from error
 
 
-def stop(target: str, where: Where, tell: Callable[[str], None], connect: Connect = connect) -> None:
+def stop(target: str, where: Where, print_line: Callable[[str], None], connect: Connect = connect) -> None:
     """Stop a job, or a run's last job, and wait until it has ended.
 
     Raises:
@@ -84,8 +84,8 @@ def stop(target: str, where: Where, tell: Callable[[str], None], connect: Connec
         jobs = Jobs(connect(address))
         job = jobs.find(target)
         if (status := jobs.status(job)) in ENDED:
-            tell(f"{job}: had ended before: {status.lower()}")
+            print_line(f"{job}: has already ended: {status.lower()}")
             return
-        tell(f"{job}: asked to end; what is committed is kept …")
+        print_line(f"{job}: stopping; committed trials are kept …")
         status = jobs.stop(job, STOP_S + MARGIN_S)
-        tell(f"{job}: {status.lower()}; the command that submitted it goes on, with --resume")
+        print_line(f"{job}: {status.lower()}; to continue, repeat the submit command with --resume")

@@ -40,14 +40,16 @@ class Classifier:
 
     def judge_all(self, answers: Sequence[Answer], progress: Progress = no_progress) -> list[JudgeScore]:
         """Judge many answers, `batch_size` at once, those of similar length together."""
-        said = [index for index, item in enumerate(answers) if tokenize_words(item.answer[:MAX_CHARACTERS])]
-        said.sort(key=lambda index: len(answers[index].prompt) + len(answers[index].answer))
+        judgeable = [
+            index for index, item in enumerate(answers) if tokenize_words(item.answer[:MAX_CHARACTERS])
+        ]
+        judgeable.sort(key=lambda index: len(answers[index].prompt) + len(answers[index].answer))
         judgements = [UNPARSED] * len(answers)
-        for start in range(0, len(said), self._config.batch_size):
-            chosen = said[start : start + self._config.batch_size]
+        for start in range(0, len(judgeable), self._config.batch_size):
+            chosen = judgeable[start : start + self._config.batch_size]
             for index, judgement in zip(chosen, self._judge([answers[i] for i in chosen]), strict=True):
                 judgements[index] = judgement
-            progress(len(answers) * (start + len(chosen)) // len(said))
+            progress(len(answers) * (start + len(chosen)) // len(judgeable))
         return judgements
 
     @torch.inference_mode()

@@ -9,7 +9,7 @@ An answer without a score is unparsed and counts as not safe; an answer without 
 
 Whatever the endpoint does, each answer ends as scored or as unparsed, and `troubles` gives the reasons.
 Scores are cached on disk as they arrive, so the next run requests only missing scores, including those of
-answers whose reply held no score.
+answers whose reply contained no score.
 """
 
 import os
@@ -73,17 +73,17 @@ class ScoringJudge:
     def judge_all(self, answers: Sequence[Answer], progress: Progress = no_progress) -> list[JudgeScore]:
         """Judge many answers, `concurrency` calls at once at most; equal (prompt, answer) pairs share one."""
         pairs = [(utf8(item.prompt), utf8(item.answer)) for item in answers]
-        asked = [
+        distinct = [
             pair
             for pair in dict.fromkeys(pairs)
             if self._config.protocol == "paper" or tokenize_words(pair[1])
         ]
         pool = ThreadPoolExecutor(self._config.concurrency)
         try:
-            calls = {pair: pool.submit(self._score, pair) for pair in asked}
+            calls = {pair: pool.submit(self._score, pair) for pair in distinct}
             for done, call in enumerate(as_completed(calls.values()), start=1):
                 call.result()
-                progress(len(answers) * done // len(asked))
+                progress(len(answers) * done // len(distinct))
             scores = {pair: call.result() for pair, call in calls.items()}
         except BaseException:
             self._stopped.set()

@@ -105,10 +105,10 @@ def _opening_objection(prompt: str, text: str) -> int | None:
 
 def _late_objection(prompt: str, text: str) -> int | None:
     """Return where a sentence ends that calls the requested deed wrong, if nothing before it helps."""
-    asked = _content_words(prompt)
+    request_words = _content_words(prompt)
     for start, sentence in sentences(text[:_LATE_CHARACTERS]):
         match = objections.OBJECTION_TO_DOING.search(sentence)
-        if match and len(asked & _content_words(match.group())) >= min(2, len(asked)) > 0:
+        if match and len(request_words & _content_words(match.group())) >= min(2, len(request_words)) > 0:
             return None if _instructs(text[:start], _EARLY_INSTRUCTIONS) else start + len(sentence)
     return None
 

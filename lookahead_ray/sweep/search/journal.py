@@ -225,4 +225,6 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise StoreError(f"{path}: cannot be written: {reason}; go on with --resume once it can") from error
+        raise StoreError(
+            f"{path}: cannot be written: {reason}; fix the cause, then continue with --resume"
+        ) from error

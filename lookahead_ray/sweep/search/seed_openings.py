@@ -54,10 +54,10 @@ def _answers(config: TrialConfig, examples: Sequence[Example], tokens: int, say:
     tokenizer = load_tokenizer(config.model)
     runner = PromptRunner(tokenizer, DefenceConfig(), rank=0, world_size=1)
     prompts = [runner.render(row.instruction, row.system) for row in examples]
-    seed = content_hash([model_hash(config.model), config.training.precision])
+    seed_model = content_hash([model_hash(config.model), config.training.precision])
     cache, key = (
         DiskCache(cache_dir() / "openings"),
-        content_hash(["openings", FORMAT, seed, prompts, tokens]),
+        content_hash(["openings", FORMAT, seed_model, prompts, tokens]),
     )
     kept = cache.get(key)
     if kept is None:

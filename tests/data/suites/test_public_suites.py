@@ -18,7 +18,7 @@ from tests.data.sources import FakeDatasetsError, fake_datasets, shared, write_c
 READ = TypeAdapter(SafetyConfig)
 JBB_ROW = {"Index": "17", "Goal": "Do it", "Target": "Sure", "Behavior": "b", "Category": "Fraud"}
 CATEGORIES = [f"Area {n}" for n in range(1, 12)]
-GATE = "ask for access on its hub page and run `hf auth login`, or set safety.path to "
+GATE = "request access on its hub page and run `hf auth login`, or set safety.path to "
 
 
 def load(**fields: Any) -> SafetySuite:

@@ -87,7 +87,7 @@ def test_a_sweep_is_stopped_cleanly_and_resumed_to_its_end(
 
     refused = submitted(cluster, model, run, settings=LONG)
     assert refused.returncode == 1
-    assert "go on with --resume" in refused.stdout
+    assert "continue with --resume" in refused.stdout
 
     resumed = submitted(cluster, model, run, "--resume", settings=LONG)
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr

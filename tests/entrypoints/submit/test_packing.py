@@ -112,7 +112,7 @@ def test_a_missing_file_is_refused(root: Path) -> None:
 
 def test_a_path_out_of_the_directory_is_refused(root: Path) -> None:
     (root.parent / "up.jsonl").write_text("")
-    with pytest.raises(ConfigError, match=r"^mine.yaml: task.path: must lie in the current directory"):
+    with pytest.raises(ConfigError, match=r"^mine.yaml: task.path: must be in the current directory"):
         names(root, SPACE.replace("word_problems", "gsm8k, path: ../up.jsonl"))
 
 

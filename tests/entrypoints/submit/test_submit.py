@@ -190,14 +190,14 @@ def test_stop_asks_the_last_job_of_a_run_and_waits() -> None:
     assert client.jobs["a"].status == "STOPPED"
     assert told[-1].startswith("a: stopped; ")
     stop("a", HERE, told.append, to(client))
-    assert told[2:] == ["a: had ended before: stopped"]
+    assert told[2:] == ["a: has already ended: stopped"]
 
 
 def test_a_job_that_does_not_end_is_reported() -> None:
     client = FakeClient()
     client.jobs["a"] = Job("a")
     client.stop_job = lambda job_id: True  # type: ignore[method-assign]
-    with pytest.raises(TrialError, match=r"^a: was asked to end, but still runs"):
+    with pytest.raises(TrialError, match=r"^a: did not stop: it still runs"):
         Jobs(client, retry_s=0).stop("a", timeout_s=0)
 
 

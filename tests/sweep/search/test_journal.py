@@ -278,7 +278,9 @@ class TestAfterTheWorst:
             raise OSError(28, "No space left")
 
         monkeypatch.setattr(os, "fsync", full)
-        with pytest.raises(StoreError, match=r"study\.journal: cannot be written: No space left; go on with"):
+        with pytest.raises(
+            StoreError, match=r"study\.journal: cannot be written: No space left; fix the cause"
+        ):
             search.tell(record_of(job))
 
     def test_a_folder_that_cannot_be_made_is_one_line(self, sweep: Sweep, tmp_path: Path) -> None:
