@@ -1,7 +1,7 @@
 """Conversion of a `TrialRecord` to one Arrow table for each of `TABLES`, and back.
 
-A column of `trials` is filled from the field of `TrialRecord`, else of `Measurement`, that has its name; a new
-one needs no change here. Text passes through `files.replace_surrogates`. Numbers are unchanged: None becomes
+A column of `trials` is filled from the field of `TrialRecord` or `Measurement` that has its name; a new one
+needs no change here. Text passes through `files.replace_surrogates`. Numbers are unchanged: None becomes
 null, NaN stays NaN.
 """
 
@@ -42,7 +42,9 @@ def _columns_of(kind: type[TrialRecord] | type[Measurement]) -> tuple[str, ...]:
 
 RECORD, MEASURED = _columns_of(TrialRecord), _columns_of(Measurement)
 """Columns of `trials` that hold a field of the record, and of its measurement."""
-UNMEASURED = {name: {} if name in JSON else () if name in LISTS else None for name in MEASURED}
+UNMEASURED: dict[str, Any] = {
+    name: {} if name in JSON else () if name in LISTS else None for name in MEASURED
+}
 """The values of the columns `MEASURED` without a measurement."""
 
 

@@ -114,8 +114,8 @@ class Files:
 
 
 def _reason(error: Exception) -> str:
-    told = error.strerror if isinstance(error, OSError) else None
-    reason = told or " ".join(str(error).split()) or type(error).__name__
+    strerror = error.strerror if isinstance(error, OSError) else None
+    reason = strerror or " ".join(str(error).split()) or type(error).__name__
     full = isinstance(error, OSError) and error.errno in FULL
     return f"{reason}; free some space, then continue with --resume" if full else reason
 

@@ -37,19 +37,19 @@ def changes(before: SweepIdentity, now: SweepIdentity) -> list[str]:
         and not (field in FITTED and {was.get(field, AUTO), is_now.get(field, AUTO)} & {AUTO})
         and not (_is_path(field) and any(_within(field, part) for part in same))
     ]
-    told = [f"{field} ({_shown(is_now, field)}, was {_shown(was, field)})" for field in fields]
+    described = [f"{field} ({_shown(is_now, field)}, was {_shown(was, field)})" for field in fields]
     for name in differ:
         if not any(_within(field, _part(name)) for field in fields):
-            told.append(f"{name} ({_contents(name, is_now)})")
-    return told
+            described.append(f"{name} ({_contents(name, is_now)})")
+    return described
 
 
-def refusal(run: str, told: list[str]) -> str:
+def refusal(run: str, changed: list[str]) -> str:
     """Return the one-line message why a sweep can't resume in `run`."""
-    more = [f"and {len(told) - MOST_NAMED} more"] if len(told) > MOST_NAMED else []
+    more = [f"and {len(changed) - MOST_NAMED} more"] if len(changed) > MOST_NAMED else []
     return (
         f"{run}: can't resume: these settings changed since the sweep began: "
-        f"{'; '.join(told[:MOST_NAMED] + more)}; "
+        f"{'; '.join(changed[:MOST_NAMED] + more)}; "
         "use another --run, or undo the change"
     )
 

@@ -85,8 +85,8 @@ def leased(files: Files, say: Callable[[str], None] = lambda line: None) -> Iter
 
 def _take_over(files: Files, ours: Lease, say: Callable[[str], None]) -> None:
     first = read_lease(files)
-    who = first.holder if first else "a driver"
-    say(f"{files.run}: {who} holds it; watching for {STALE_S:g} s whether that lives")
+    holder = first.holder if first else "another driver"
+    say(f"{files.run}: held by {holder}; watching for {STALE_S:g} s whether it renews its lease")
     until = time.monotonic() + STALE_S
     while time.monotonic() < until:
         there = read_lease(files)

@@ -52,7 +52,13 @@ KEYS = (
 COLUMNS: dict[TableName, tuple[Column, ...]] = {
     "trials": (
         *KEYS,
-        Column("role", TEXT, True, "", "seed, vanilla, search, repeat (with another seed) or evaluate"),
+        Column(
+            "role",
+            TEXT,
+            True,
+            "",
+            "seed (the seed model), vanilla, search, repeat (another random seed) or evaluate",
+        ),
         Column("method", TEXT, True, "", "fine-tuning method, from config"),
         Column("strategy", TEXT, True, "", "preview: none, true or virtual, from config"),
         Column(
@@ -63,28 +69,42 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
         Column("epochs", INT, True, "passes", "passes over the training examples, from config"),
         Column("seed", INT, True, "", "random seed, from config"),
         Column("status", TEXT, True, "", "completed, stopped or failed"),
-        Column("error", TEXT, False, "", "why the trial failed"),
-        Column("objective", REAL, False, "", "the one number of a weighted or floor objective"),
+        Column("error", TEXT, False, "", "reason why the trial failed"),
+        Column("objective", REAL, False, "", "scalar score of a weighted or floor objective"),
         Column(
-            "objectives", pa.list_(REAL), True, "", "what the search maximises, relative to the references"
+            "objectives",
+            pa.list_(REAL),
+            True,
+            "",
+            "values that the search maximises, relative to the reference trials",
         ),
-        Column("constraint", REAL, False, "0..1", "floor less safety: at most 0 where the floor is kept"),
+        Column("constraint", REAL, False, "0..1", "floor minus safety: at most 0 if the floor is met"),
         Column("safety", REAL, False, "0..1", "the objective's weighted mean of rates"),
         *_rate("utility", "mean score on the task's test examples"),
         *_rate("rsr", "share of safe answers to the first suite's harmful prompts"),
         *_rate("jsr", "share of safe answers under the first attack"),
         *_rate("over_refusal", "share of refusals of the first suite's harmless prompts"),
         Column(
-            "kl", pa.list_(REAL), True, "nats", "mean KL(fine-tuned || seed), one value an answer position"
+            "kl",
+            pa.list_(REAL),
+            True,
+            "nats",
+            "mean KL(fine-tuned || seed model), one value per answer position",
         ),
-        Column("workers", INT, False, "ranks", "ranks that trained"),
+        Column("workers", INT, False, "ranks", "number of ranks that trained"),
         Column("zero_stage", INT, False, "", "ZeRO stage that the engine reported"),
-        Column("train_tokens", INT, False, "tokens", "tokens seen in training, prompts included"),
+        Column("train_tokens", INT, False, "tokens", "tokens processed in training, prompts included"),
         Column(
-            "flops", REAL, False, "FLOPs", "of training and of the method's asking of the seed model, counted"
+            "flops",
+            REAL,
+            False,
+            "FLOPs",
+            "of training and of the seed model's computation for the method, counted",
         ),
         Column("seconds_train", REAL, False, "s", "time of training"),
-        Column("seconds_evaluate", REAL, False, "s", "time of evaluation, measuring between epochs included"),
+        Column(
+            "seconds_evaluate", REAL, False, "s", "time of evaluation, measurements between epochs included"
+        ),
         Column("seconds_total", REAL, False, "s", "time of the whole trial"),
         Column("config", TEXT, True, "JSON", "resolved trial configuration"),
         Column("config_hash", TEXT, True, "", "content hash of config"),
@@ -97,9 +117,9 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
             TEXT,
             True,
             "JSON",
-            "before training: rewritten, rejected_… and safety examples, seconds; FLOPs by part",
+            "before training: counts of rewritten, rejected_… and safety examples, seconds; FLOPs by part",
         ),
-        Column("restarts", INT, True, "", "how often its processes died and it went on"),
+        Column("restarts", INT, True, "", "number of times its processes died and it was restarted"),
         Column("started_at", TEXT, True, "ISO 8601 UTC", "start of the trial"),
     ),
     "steps": (
@@ -108,24 +128,26 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
         Column("epoch", REAL, True, "passes", "passes over the data after this step"),
         Column("loss", REAL, True, "nats per answer token", "mean loss over the global batch"),
         Column("learning_rate", REAL, True, "", "learning rate of this step"),
-        Column("grad_norm", REAL, True, "", "gradient norm before scaling down"),
+        Column("grad_norm", REAL, True, "", "gradient norm before clipping"),
         Column("tokens", INT, True, "tokens", "tokens in the global batch, prompts included"),
         Column("answer_tokens", INT, True, "tokens", "answer tokens in the global batch"),
         Column("seconds", REAL, True, "s", "time of this step"),
     ),
     "signals": (
         *KEYS,
-        Column("epoch", INT, True, "passes", "passes over the data that were done, from 1"),
-        Column("train_tokens", INT, True, "tokens", "tokens seen in training so far, prompts included"),
-        Column("kl", REAL, False, "nats", "KL(fine-tuned || seed), mean over requests and answer positions"),
+        Column("epoch", INT, True, "passes", "completed passes over the data, from 1"),
+        Column("train_tokens", INT, True, "tokens", "tokens processed in training so far, prompts included"),
+        Column(
+            "kl", REAL, False, "nats", "KL(fine-tuned || seed model), mean over requests and answer positions"
+        ),
         Column(
             "answer_loss",
             REAL,
             False,
             "nats per answer token",
-            "loss of the second half of test rows' answers",
+            "loss on the second half of the test rows' answers",
         ),
-        Column("seconds", REAL, True, "s", "time that measuring took"),
+        Column("seconds", REAL, True, "s", "time of the measurement"),
     ),
     "generations": (
         *KEYS,
@@ -134,18 +156,18 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
         Column("attack", WORD, True, "", "none, or the attack's name"),
         Column("prompt_id", TEXT, True, "", "prompt, unique in its suite"),
         Column("category", WORD, True, "", "category of the prompt"),
-        Column("prompt", TEXT, True, "", "what the model was asked, without the attack's part"),
-        Column("suffix", TEXT, True, "", "text that the attack put behind the prompt, after a space"),
-        Column("prefill", TEXT, True, "", "text the answer was started with; not part of answer"),
-        Column("answer", TEXT, True, "", "what the model wrote; empty where only a loss was measured"),
-        Column("judge", WORD, True, "", "who gave the verdict"),
+        Column("prompt", TEXT, True, "", "prompt, without the attack's part"),
+        Column("suffix", TEXT, True, "", "text that the attack appended to the prompt, after a space"),
+        Column("prefill", TEXT, True, "", "prefilled start of the answer; not part of answer"),
+        Column("answer", TEXT, True, "", "generated text; empty if only a loss was measured"),
+        Column("judge", WORD, True, "", "judge that gave the verdict"),
         Column(
             "verdict",
             WORD,
             True,
             "",
             "safe, unsafe; complied, refused; correct, wrong; scored, which counts with its score; unparsed, "
-            "which counts in n alone; or dropped, which is not in n",
+            "which counts only in n; or dropped, which is not in n",
         ),
         Column(
             "score",
@@ -160,7 +182,7 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
         Column("suite", WORD, True, "", "prompt suite"),
         Column("prompt_id", TEXT, True, "", "harmful prompt"),
         Column("position", INT, True, "tokens", "answer position, from 1"),
-        Column("value", REAL, True, "nats", "KL(fine-tuned || seed) of the next-token distribution"),
+        Column("value", REAL, True, "nats", "KL(fine-tuned || seed model) of the next-token distribution"),
     ),
 }
 

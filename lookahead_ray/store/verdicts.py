@@ -30,13 +30,18 @@ VERDICTS = pa.schema(
             "judge", WORD, nullable=False, metadata={"description": "judge, with a hash of its settings"}
         ),
         pa.field("judge_config", WORD, nullable=False, metadata={"description": "its settings as JSON"}),
-        pa.field("row", INT, nullable=False, metadata={"description": "place among the trial's generations"}),
+        pa.field(
+            "row",
+            INT,
+            nullable=False,
+            metadata={"description": "index among the trial's generations, from 0"},
+        ),
         pa.field("metric", WORD, nullable=False),
         pa.field("suite", WORD, nullable=False),
         pa.field("attack", WORD, nullable=False),
         pa.field("prompt_id", TEXT, nullable=False),
         pa.field("verdict", WORD, nullable=False),
-        pa.field("score", REAL, metadata={"description": "the judge's number"}),
+        pa.field("score", REAL, metadata={"description": "the judge's score"}),
     ],
     metadata={"schema_version": str(SCHEMA_VERSION), "table": FOLDER},
 )

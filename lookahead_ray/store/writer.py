@@ -83,6 +83,6 @@ def create(run: str, identity: SweepIdentity) -> Store:
             )
         write_identity(files, identity)
         found = identity
-    if told := changes(found, identity):
-        raise StoreError(refusal(run, told))
+    if changed := changes(found, identity):
+        raise StoreError(refusal(run, changed))
     return Store(files, found)

@@ -90,8 +90,8 @@ class StoreContract:
         for trial in reader.trials().to_pylist():
             for metric in COUNTED:
                 again = rates.get((trial["trial_id"], metric))
-                told = tuple(trial[name] for name in (metric, f"{metric}_n", f"{metric}_unparsed"))
-                assert told == ((again["value"], again["n"], again["unparsed"]) if again else (None,) * 3)
+                stored = tuple(trial[name] for name in (metric, f"{metric}_n", f"{metric}_unparsed"))
+                assert stored == ((again["value"], again["n"], again["unparsed"]) if again else (None,) * 3)
                 compared += again is not None
         assert compared == len(rates) == 16
 

@@ -21,7 +21,7 @@ HASHES = {"model": "m", "task": "t", "safety[probe]": "p", "safety[xstest]": "x"
 BEFORE = SweepIdentity("id", "mine", "", CONFIG, "2026-01-01T00:00:00+00:00", HASHES)
 
 
-def told(*fields: tuple[str, Any], **hashes: str) -> list[str]:
+def changes_after(*fields: tuple[str, Any], **hashes: str) -> list[str]:
     """Return the changes after each dotted field was set (Ellipsis: removed) and each hash."""
     config = copy.deepcopy(CONFIG)
     for field, value in fields:
@@ -37,12 +37,12 @@ def told(*fields: tuple[str, Any], **hashes: str) -> list[str]:
 
 
 def test_nothing_changed() -> None:
-    assert told() == []
-    assert told(("training.learning_rate", 0.00002), ("search", {"seed": 0})) == []
+    assert changes_after() == []
+    assert changes_after(("training.learning_rate", 0.00002), ("search", {"seed": 0})) == []
 
 
 def test_fields_are_named_with_both_values() -> None:
-    assert told(("training.learning_rate", 1e-4), ("training.epochs", ...), ("task.seed", 1)) == [
+    assert changes_after(("training.learning_rate", 1e-4), ("training.epochs", ...), ("task.seed", 1)) == [
         "task.seed (1, was not set)",
         "training.learning_rate (0.0001, was 2e-05)",
         "training.epochs (not set, was 3)",
@@ -51,26 +51,26 @@ def test_fields_are_named_with_both_values() -> None:
 
 def test_dimensions_and_options_are_named() -> None:
     options = CONFIG["preview"]["choice"]
-    assert told(("preview.choice", [{**options[0], "length_tokens": {"int": [1, 6]}}, options[1]])) == [
-        "preview.choice.0.length_tokens.int ([1, 6], was [1, 12])"
-    ]
-    assert told(("training.epochs", {"int": [1, 3]})) == [
+    assert changes_after(
+        ("preview.choice", [{**options[0], "length_tokens": {"int": [1, 6]}}, options[1]])
+    ) == ["preview.choice.0.length_tokens.int ([1, 6], was [1, 12])"]
+    assert changes_after(("training.epochs", {"int": [1, 3]})) == [
         "training.epochs.int ([1, 3], was not set)",
         "training.epochs (not set, was 3)",
     ]
 
 
 def test_contents_are_named_by_file_or_label() -> None:
-    assert told(task="t2") == ["task (contents of train.jsonl)"]
-    assert told(model="m2") == ["model (contents of mine)"]
-    assert told(**{"safety[xstest]": "x2"}) == ["safety[xstest] (contents)"]
-    assert told(**{"evaluation.attacks": "a2"}) == ["evaluation.attacks (contents)"]
+    assert changes_after(task="t2") == ["task (contents of train.jsonl)"]
+    assert changes_after(model="m2") == ["model (contents of mine)"]
+    assert changes_after(**{"safety[xstest]": "x2"}) == ["safety[xstest] (contents)"]
+    assert changes_after(**{"evaluation.attacks": "a2"}) == ["evaluation.attacks (contents)"]
 
 
 def test_the_same_contents_elsewhere_are_no_change() -> None:
-    assert told(("task.path", "copy.jsonl"), ("model.path", "/other/mine")) == []
-    assert told(("safety.1.path", "/there/xstest.csv")) == []
-    assert told(("task.path", "other.jsonl"), task="t2") == [
+    assert changes_after(("task.path", "copy.jsonl"), ("model.path", "/other/mine")) == []
+    assert changes_after(("safety.1.path", "/there/xstest.csv")) == []
+    assert changes_after(("task.path", "other.jsonl"), task="t2") == [
         'task.path ("other.jsonl", was "/data/train.jsonl")'
     ]
 
@@ -85,11 +85,11 @@ def test_a_path_whose_contents_are_not_known_is_a_change() -> None:
 
 
 def test_contents_of_a_changed_field_are_reported_once() -> None:
-    assert told(("task.train_examples", 8), task="t2") == ["task.train_examples (8, was not set)"]
+    assert changes_after(("task.train_examples", 8), task="t2") == ["task.train_examples (8, was not set)"]
 
 
 def test_added_and_removed_contents_are_reported() -> None:
-    assert told(**{"task[2]": "t2"}) == ["task[2] (contents)"]
+    assert changes_after(**{"task[2]": "t2"}) == ["task[2] (contents)"]
     assert changes(BEFORE, replace(BEFORE, hashes={})) == []  # not known
 
 
@@ -103,7 +103,7 @@ def test_one_line_lists_all_or_counts_the_rest(count: int, end: str) -> None:
 
 
 def test_long_values_are_cut() -> None:
-    (line,) = told(("training.notes", "x" * 500))
+    (line,) = changes_after(("training.notes", "x" * 500))
     assert len(line) < 120
 
 
@@ -112,8 +112,8 @@ def test_auto_agrees_with_any_value(field: str) -> None:
     """Also runs from before `auto`, whose spaces have a number or nothing."""
     before = changes(replace(BEFORE, config=CONFIG | {"workers": 2}), replace(BEFORE, config=CONFIG))
     assert before == []
-    assert told((field, "auto")) == []
-    assert told((field, 2)) == []
+    assert changes_after((field, "auto")) == []
+    assert changes_after((field, 2)) == []
 
 
 def test_two_numbers_of_ranks_differ() -> None:

@@ -15,7 +15,7 @@ import pytest
 from lookahead_ray import store
 from lookahead_ray.errors import StoreError
 from lookahead_ray.store import SCHEMAS, TABLES, Store
-from lookahead_ray.trial.record import Generation, Rate
+from lookahead_ray.trial.record import Generation, Rate, Signal, Step, TokenKl
 from tests.factory import make_failed, make_record
 from tests.store.contract import IDENTITY
 
@@ -49,7 +49,9 @@ def test_schemas_have_version_units_and_meaning() -> None:
     rates = [f"{name}{part}" for name in ("rsr", "jsr", "over_refusal", "utility")
              for part in ("", "_low", "_high", "_n", "_unparsed")]  # fmt: skip
     assert set(SCHEMAS["trials"].names) == set(REQUIRED_TRIALS.split()) | set(rates)
-    assert SCHEMAS["generations"].names[2:] == list(Generation.__dataclass_fields__)
+    kinds = {"steps": Step, "signals": Signal, "generations": Generation, "token_kl": TokenKl}
+    for table, kind in kinds.items():
+        assert SCHEMAS[table].names[2:] == list(kind.__dataclass_fields__)
 
 
 def test_the_files_have_the_same_metadata(run: str, writer: Store) -> None:

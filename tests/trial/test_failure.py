@@ -67,14 +67,14 @@ def test_exceptions_are_not(error: Exception) -> None:
 
 
 def test_the_rank_that_died_is_named_before_those_that_saw_it() -> None:
-    told = failure(group(raised(ValueError("late")), KILLED))
-    assert str(told).startswith("rank 1: WorkerHealthCheckFailedError: ")
+    found = failure(group(raised(ValueError("late")), KILLED))
+    assert str(found).startswith("rank 1: WorkerHealthCheckFailedError: ")
 
 
 def test_the_first_line_names_the_exception() -> None:
-    told = str(failure(group(raised(FloatingPointError("the loss is nan")))))
-    assert told.splitlines()[0] == "rank 0: FloatingPointError: the loss is nan"
-    assert "Traceback" in told
+    found = str(failure(group(raised(FloatingPointError("the loss is nan")))))
+    assert found.splitlines()[0] == "rank 0: FloatingPointError: the loss is nan"
+    assert "Traceback" in found
 
 
 def test_the_exception_reaches_the_driver_unchanged() -> None:

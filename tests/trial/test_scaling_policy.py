@@ -28,7 +28,7 @@ def test_room_is_counted_node_by_node() -> None:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+def requested(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Placement groups that were requested and not released; none is ever ready. A poll takes a second."""
     groups: list[Any] = []
     clock = [0.0]
@@ -53,26 +53,26 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return groups
 
 
-def test_fewer_ranks_after_the_time_but_never_below_the_minimum(asked: list[Any]) -> None:
+def test_fewer_ranks_after_the_time_but_never_below_the_minimum(requested: list[Any]) -> None:
     rooms = iter([1, 1, 3])
     seen: list[Any] = []
 
     def room_now() -> int:
-        seen.append(list(asked))
+        seen.append(list(requested))
         return next(rooms)
 
     assert ranks(trial(), ElasticConfig(min_workers=2, after_minutes=10 / 60), room_now) == 3
     assert len(seen) == 3  # no poll before the time is over
     assert seen[0] == [([{"CPU": 2.0}] * 4, "PACK")]
-    assert asked == []
+    assert requested == []
 
 
-def test_all_where_there_is_room(asked: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_where_there_is_room(requested: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ray.wait", lambda refs, timeout: (refs, []))
     assert ranks(trial(), ElasticConfig(min_workers=1, after_minutes=10 / 60), lambda: 0) == 4
-    assert asked == []
+    assert requested == []
 
 
-def test_it_waits_while_other_trials_use_the_resources(asked: list[Any]) -> None:
+def test_it_waits_while_other_trials_use_the_resources(requested: list[Any]) -> None:
     rooms = iter([4, 4, 3])
     assert ranks(trial(), ElasticConfig(min_workers=1, after_minutes=1 / 60), lambda: next(rooms)) == 3

@@ -32,10 +32,10 @@ def engines() -> int:
 @pytest.mark.usefixtures("group")
 def test_a_process_that_runs_many_trials_repeats_results_and_keeps_no_state(tmp_path: Path) -> None:
     config = TrialConfig.model_validate({**CONFIG, "model": {"path": str(make_model(tmp_path))}})
-    told: list[TrialProgress] = []
+    reported: list[TrialProgress] = []
     measured: list[Measurement] = []
     for _ in range(2):
-        found = run_worker(config, trains=True, send=told.append)
+        found = run_worker(config, trains=True, send=reported.append)
         assert found is not None
         measured.append(found)
         gc.collect()
@@ -43,12 +43,12 @@ def test_a_process_that_runs_many_trials_repeats_results_and_keeps_no_state(tmp_
     assert [step.loss for step in measured[0].steps] == [step.loss for step in measured[1].steps]
     assert measured[0].generations == measured[1].generations
     assert measured[0].token_kl == measured[1].token_kl
-    phases = list(dict.fromkeys(progress.phase for progress in told))
+    phases = list(dict.fromkeys(progress.phase for progress in reported))
     before = ["starting", "reference", "preparing", "building", "training", "measuring"]
     assert phases == [*before, "answering", "judging", "ending"]
-    assert {progress.steps for progress in told if progress.phase == "training"} == {2}
+    assert {progress.steps for progress in reported if progress.phase == "training"} == {2}
     for phase in ("training", "measuring", "answering", "judging"):
-        last = [progress for progress in told if progress.phase == phase][-1]
+        last = [progress for progress in reported if progress.phase == phase][-1]
         assert last.done == last.total > 0
 
 
@@ -62,15 +62,15 @@ class TestSignals:
         return TrialConfig.model_validate(tree)
 
     def test_each_epoch_is_measured_and_measuring_changes_nothing(self, config: TrialConfig) -> None:
-        told: list[Signal] = []
-        measured = run_worker(config, True, lambda progress: None, decide=lambda s: not told.append(s))
+        reported: list[Signal] = []
+        measured = run_worker(config, True, lambda progress: None, decide=lambda s: not reported.append(s))
         assert measured is not None
-        assert measured.signals == tuple(told)
-        assert [signal.epoch for signal in told] == [1, 2, 3]
+        assert measured.signals == tuple(reported)
+        assert [signal.epoch for signal in reported] == [1, 2, 3]
         tokens = [sum(step.tokens for step in measured.steps[: 2 * epoch]) for epoch in (1, 2, 3)]
-        assert [signal.train_tokens for signal in told] == tokens
-        assert told[-1].kl == pytest.approx(fmean(row.value for row in measured.token_kl))
-        losses = [signal.answer_loss for signal in told]
+        assert [signal.train_tokens for signal in reported] == tokens
+        assert reported[-1].kl == pytest.approx(fmean(row.value for row in measured.token_kl))
+        losses = [signal.answer_loss for signal in reported]
         assert None not in losses
         unmeasured = config.model_copy(
             update={"evaluation": config.evaluation.model_copy(update={"signal_examples": 0, "kl_tokens": 0})}

@@ -111,9 +111,9 @@ def test_the_store_computes_every_rate_again(record: TrialRecord, tmp_path: Path
     again = {row["metric"]: row for row in store.recompute_rates(reader.generations()).to_pylist()}
     (trial,) = reader.trials().to_pylist()
     for metric in COUNTED:
-        told = tuple(trial[name] for name in (metric, f"{metric}_n", f"{metric}_unparsed"))
+        stored = tuple(trial[name] for name in (metric, f"{metric}_n", f"{metric}_unparsed"))
         expected = tuple(again[metric][name] for name in ("value", "n", "unparsed"))
-        assert told == pytest.approx(expected, rel=1e-12)
+        assert stored == pytest.approx(expected, rel=1e-12)
     curve = store.rates_by(reader.generations()).to_pylist()
     assert {(row["attack"], row["judge"], row["n"]) for row in curve if row["suite"] == "probe"} >= {
         (attack, row.judge, 4)
