@@ -116,7 +116,8 @@ def replacing(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
     Raises:
         OSError: the file can't be written.
     """
-    temporary = path.with_name(f".{path.name}{f'.{secrets.token_hex(4)}' * shared}.tmp")
+    unique = f".{secrets.token_hex(4)}" if shared else ""
+    temporary = path.with_name(f".{path.name}{unique}.tmp")
     with temporary.open("xb" if shared else "wb") as file:
         try:
             yield file

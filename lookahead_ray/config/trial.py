@@ -28,7 +28,8 @@ class Resources(NamedTuple):
         if self.gpus_per_worker:
             gpus = "GPU" if self.gpus_per_worker == 1 else "GPUs"
             return f"{ranks} × {self.gpus_per_worker:g} {gpus}"
-        return f"{ranks} × {self.cpus_per_worker:g} CPU core{'s' * (self.cpus_per_worker != 1)}"
+        cores = "CPU core" if self.cpus_per_worker == 1 else "CPU cores"
+        return f"{ranks} × {self.cpus_per_worker:g} {cores}"
 
 
 class TrialConfig(Config):

@@ -34,7 +34,8 @@ def validated(model: type[Model], tree: Any, source: Source, prefix: str) -> Mod
         if not first["loc"] and first["type"] == "value_error":
             message = str(first["ctx"]["error"])  # a rule between fields: the message begins with a field
             field = prefix or message.split()[0]
-            raise ConfigError(f"{source.of(field)}: {f'{prefix}: ' * bool(prefix)}{message}") from error
+            where = f"{source.of(field)}: {prefix}" if prefix else source.of(field)
+            raise ConfigError(f"{where}: {message}") from error
         field = ".".join(filter(None, [prefix, _field(first, tree)])) or "file"
         raise ConfigError(f"{source.of(field)}: {field}: {_rule(first, tree)}") from error
 

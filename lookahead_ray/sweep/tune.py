@@ -193,8 +193,11 @@ class _RecordingCallback(_NeverRestored, Callback):
         """Pass on the record of an ended trial; a measurement counts even if an error followed."""
         start, started_at = self._started.pop(job.trial_id, (time.monotonic(), ""))
         measured = self._measured.pop(job.trial_id, None)
-        identity = job, self._sweep_id, started_at, time.monotonic() - start
-        record = completed_record(*identity, measured) if measured else failed_record(*identity, failure)
+        seconds = time.monotonic() - start
+        if measured:
+            record = completed_record(job, self._sweep_id, started_at, seconds, measured)
+        else:
+            record = failed_record(job, self._sweep_id, started_at, seconds, failure)
         try:
             self._job_queue.finish(replace(record, restarts=self._restarts.pop(record.trial_id, 0)))
         except LookaheadRayError as error:
