@@ -58,7 +58,9 @@ def _made(number: int, role: Any, preview: dict[str, Any], prompts: int, seed: i
 
 
 def without(record: TrialRecord, metric: str) -> TrialRecord:
-    """Return the record without this metric."""
+    """Return the record without this metric; a failed trial's record has none."""
+    if record.measurement is None:
+        return record
     rows = tuple(row for row in record.generations if row.metric != metric)
     return replace(record.with_measured(generations=rows), **{metric: None})  # type: ignore[arg-type]
 

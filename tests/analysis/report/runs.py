@@ -64,7 +64,7 @@ def attacked(record: TrialRecord, attacks: tuple[int, ...]) -> TrialRecord:
     """Return the record with JSR under longer prefills too."""
     jsr = [row for row in record.generations if row.metric == "jsr"]
     more = [replace(row, attack=f"prefill_{k}") for k in attacks for row in jsr]
-    return record.with_measured(generations=(*record.generations, *more))
+    return record.with_measured(generations=(*record.generations, *more)) if record.measurement else record
 
 
 def hostile(record: TrialRecord) -> TrialRecord:

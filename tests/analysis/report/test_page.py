@@ -17,7 +17,7 @@ from analysis.report.source import open_source
 from lookahead_ray.errors import LookaheadRayError
 from lookahead_ray.trial.record import TrialRecord
 from tests.analysis.report.runs import IDENTITY, hostile, sweep, write_run
-from tests.analysis.runs import as_version_2
+from tests.analysis.runs import as_version_2, without
 from tests.factory import make_failed
 
 ROOT = Path(__file__).parents[3]
@@ -29,10 +29,11 @@ def report(run: str, tmp_path: Path) -> str:
 
 
 def no_jsr(record: TrialRecord) -> TrialRecord:
-    rows = tuple(row for row in record.generations if row.metric != "jsr")
-    return replace(
-        record.with_measured(generations=rows), jsr=None, safety=None, objective=None, objectives=()
-    )
+    return replace(without(record, "jsr"), safety=None, objective=None, objectives=())
+
+
+def no_answers(record: TrialRecord) -> TrialRecord:
+    return record.with_measured(generations=(), token_kl=()) if record.measurement else record
 
 
 def nan_utility(record: TrialRecord) -> TrialRecord:
@@ -54,7 +55,7 @@ WORKS: dict[str, tuple[Callable[[], list[TrialRecord]], str]] = {
         "has both utility and counted FLOPs",
     ),
     "no answers": (
-        lambda: [r.with_measured(generations=(), token_kl=()) for r in sweep(3)],
+        lambda: [no_answers(record) for record in sweep(3)],
         "No answer was generated",
     ),
 }
@@ -152,4 +153,4 @@ def test_omissions_of_the_recommendation_are_noted(
     answers = sum(len(record.generations) for record in records[:4])
     monkeypatch.setattr(advice, limit, {"MOST_TRIALS": 4, "MOST_ROWS": answers}[limit])
     text = report(write_run(tmp_path / "run", records), tmp_path)
-    assert "Compared answer by answer were the 4 best of 8 completed trials" in text
+    assert "Only the 4 best of 8 completed trials" in text
