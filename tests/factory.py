@@ -164,7 +164,9 @@ def make_measurement(**known: Any) -> Measurement:
 
 
 def with_others(record: TrialRecord) -> TrialRecord:
-    """Return the record with appended rows of a second judge and of other attacks and suites."""
+    """Return the record with appended rows of a second judge, other attacks and suites."""
+    if record.measurement is None:
+        return record
     rows = record.generations
     judged = [replace(row, judge="keyword-1") for row in rows if row.metric != "utility"]
     harder = [replace(row, attack="prefill_10") for row in rows if row.metric == "jsr"]
