@@ -27,11 +27,18 @@ from lookahead_ray.method.reporting import GenerationProgress
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-FORMAT = 1  # incremented when the cached content changes, so that old caches are not used
+FORMAT = 1
+"""Version of the cached content; another one makes old caches unused."""
 
 OF_REFERENCE = ("reference answer",)
+"""Phrases, in lower case, by which a rewrite mentions the reference answer."""
+
 OF_REPLY = ("your response", "my response", "your own response", "now it's your turn")
+"""Phrases, in lower case, by which a rewrite mentions the reply itself."""
+
 START_OF_REPLY = "Your turn"
+"""A rewrite that starts with it, in this case, mentions the reply too."""
+
 REASONS = ("unfinished", "empty", "mentions_reference", "mentions_reply", "other_number")
 """Reasons to reject a rewrite, in the order in which they are checked."""
 
@@ -102,6 +109,7 @@ def _drafts(prompts: Sequence[Sequence[int]], config: SdftMethod, context: Conte
 
 
 def _my_share(prompts: Sequence[Sequence[int]], config: SdftMethod, context: Context) -> dict[int, Draft]:
+    """Return this rank's drafts by prompt index; of concurrent trials only one generates a share."""
     mine = range(context.rank, len(prompts), context.world_size)
     keys = {
         index: content_hash(["sdft", FORMAT, context.seed_hash, prompts[index], config.new_tokens])
@@ -115,32 +123,36 @@ def _cached_or_generated(
     prompts: Sequence[Sequence[int]], keys: Mapping[int, str], config: SdftMethod, context: Context
 ) -> dict[int, Draft]:
     """Return drafts by prompt index, cached or newly generated; `keys` maps prompt index -> cache key."""
-    share, missing = {}, []
-    for index in keys:
-        kept = context.cache.get(keys[index])
+    share: dict[int, Draft] = {}
+    missing: list[int] = []
+    for index, key in keys.items():
+        kept = context.cache.get(key)
         if kept is None:
             missing.append(index)
         else:
             share[index] = Draft(kept["text"], kept["finished"])
-    missing.sort(
-        key=lambda index: (len(prompts[index]), index)
-    )  # the order that generation uses, so that there is little padding
+    missing.sort(key=lambda index: (len(prompts[index]), index))  # as generation sorts: little padding
     for start in range(0, len(missing), context.prompt_batch_size):
-        chosen = missing[start : start + context.prompt_batch_size]
-        before = len(share)
-
-        def on_generation(
-            progress: GenerationProgress, before: int = before, batch: int = len(chosen)
-        ) -> None:
-            done = before + batch * progress.share
-            detail = f"rewriting {len(keys)} answers with the seed model · {100 * done / len(keys):.0f} %"
-            context.report(detail, done, len(keys))
-
-        answers = context.generator.generate(
-            [prompts[index] for index in chosen], config.new_tokens, on_generation
-        )
-        for index, answer in zip(chosen, answers, strict=True):
-            text = decode_answer(context.tokenizer, answer)
-            share[index] = Draft(text, finished=len(answer) < config.new_tokens)
-            context.cache.put(keys[index], {"text": text, "finished": share[index].finished})
+        batch = missing[start : start + context.prompt_batch_size]
+        drafts = _generate([prompts[index] for index in batch], len(share), len(keys), config, context)
+        for index, draft in zip(batch, drafts, strict=True):
+            share[index] = draft
+            context.cache.put(keys[index], {"text": draft.text, "finished": draft.finished})
     return share
+
+
+def _generate(
+    prompts: Sequence[Sequence[int]], done: int, total: int, config: SdftMethod, context: Context
+) -> list[Draft]:
+    """Generate the drafts of one batch; before it, `done` of this rank's `total` drafts exist."""
+
+    def on_generation(progress: GenerationProgress) -> None:
+        now = done + len(prompts) * progress.share
+        detail = f"rewriting {total} answers with the seed model · {100 * now / total:.0f} %"
+        context.report(detail, now, total)
+
+    answers = context.generator.generate(prompts, config.new_tokens, on_generation)
+    return [
+        Draft(decode_answer(context.tokenizer, answer), finished=len(answer) < config.new_tokens)
+        for answer in answers
+    ]

@@ -43,6 +43,12 @@ def run_sweep(
 ) -> SweepResult:
     """Run the remaining trials of the sweep; trials that are committed as completed are not run again.
 
+    Steps:
+        1. Announce the sweep, and commit earlier reference trials that it lacks as its own.
+        2. Create the job queue from the committed trials.
+        3. Unless it is empty, connect to Ray and run its jobs; each trial is scored and committed as it ends.
+        4. Recommend a configuration.
+
     `warm` holds trials of earlier sweeps. The sampler learns from its search trials; its reference trials are
     adopted by this sweep.
 
@@ -70,26 +76,7 @@ def run_sweep(
     trial_log.take_over(warm.references, reference_jobs(sweep, trial_log.records), sink.sweep_id)
     interrupted = False
     try:
-        stopping = EarlyStopping(sweep, trial_log.records, trial_log.references)
-        found = {each.trial_id: stopping.estimate(each, trial_log.references) for each in trial_log.records}
-        estimates = {trial_id: values for trial_id, values in found.items() if values is not None}
-        remote_copy = RemoteCopy(sink.run, sweep.name)
-        remote_copy.fetch()
-        job_queue = JobQueue(
-            reference_jobs(sweep, trial_log.records),
-            Search(
-                sweep,
-                trial_log.records,
-                local_run_file(sink.run, JOURNAL, sweep.name),
-                estimates,
-                sweep_id=sink.sweep_id,
-                warm=warm.trials,
-                journal_changed=remote_copy.push,
-            ),
-            trial_log,
-            stopping,
-            Limits(sweep, trial_log, observer),
-        )
+        job_queue = _make_job_queue(sweep, sink, trial_log, warm, observer)
         if job_queue.has_work():
             with cluster(log):
                 at_once = concurrency(sweep.reference(), sweep.search.max_concurrent)
@@ -112,3 +99,25 @@ def run_sweep(
     observer.sweep_finished(interrupted)
     recommendation = recommend(trial_log.records, sweep.objective)
     return SweepResult(sink.run, list(trial_log.records), recommendation, interrupted)
+
+
+def _make_job_queue(
+    sweep: Sweep, sink: Sink, trial_log: TrialLog, warm: WarmStart, observer: Observer
+) -> JobQueue:
+    """Return the queue of the jobs left to run; the search continues from the records of `trial_log`."""
+    records, references = trial_log.records, trial_log.references
+    stopping = EarlyStopping(sweep, records, references)
+    found = {record.trial_id: stopping.estimate(record, references) for record in records}
+    remote_copy = RemoteCopy(sink.run, sweep.name)
+    remote_copy.fetch()
+    search = Search(
+        sweep,
+        records,
+        local_run_file(sink.run, JOURNAL, sweep.name),
+        {trial_id: values for trial_id, values in found.items() if values is not None},
+        sweep_id=sink.sweep_id,
+        warm=warm.trials,
+        journal_changed=remote_copy.push,
+    )
+    limits = Limits(sweep, trial_log, observer)
+    return JobQueue(reference_jobs(sweep, records), search, trial_log, stopping, limits)

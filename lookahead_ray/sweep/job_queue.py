@@ -27,8 +27,8 @@ from lookahead_ray.trial.record import TrialRecord
 class NoJob(Enum):
     """The reason why there is no next job."""
 
-    BLOCKED = "what comes next depends on what is running"
-    EXHAUSTED = "nothing comes any more"
+    BLOCKED = "the next job depends on the results of running trials"
+    EXHAUSTED = "there are no further jobs"
 
 
 class Limits:
@@ -45,7 +45,7 @@ class Limits:
         self._trial_log = trial_log
         self._observer = observer
         self._clock = clock
-        self._before = hours_of(trial_log.records)
+        self._hours_before = hours_of(trial_log.records)  # of earlier sessions
         self._started_s = clock()
 
     def search_ended(self, searched: int) -> bool:
@@ -63,21 +63,24 @@ class Limits:
         if config.confirm is None or time_is_up(records, config, self._hours()):
             return ()
         by_id = {record.trial_id: record for record in records}
+        repeats = next_repeats(records, self._sweep.objective, config.confirm)
         first = 1 + sum(record.role == "repeat" for record in records)
         jobs = []
-        for number, repeat in enumerate(
-            next_repeats(records, self._sweep.objective, config.confirm), start=first
-        ):
+        for number, repeat in enumerate(repeats, start=first):
             trial = TrialConfig.model_validate(repeat.config)
             jobs.append(make_job(f"repeat-{number:03d}", "repeat", trial, by_id[repeat.of].params))
         return jobs
 
     def _hours(self) -> float:
-        return self._before + (self._clock() - self._started_s) / HOUR_S
+        return self._hours_before + (self._clock() - self._started_s) / HOUR_S
 
 
 class JobQueue:
-    """A queue that returns jobs one by one and receives the record of each."""
+    """A queue that returns jobs one by one and receives the record of each.
+
+    A job is waiting, then running (from `next_job` on), then ended (from `finish` on). An ended trial is
+    committed at once, except vanilla before the seed model: it is held.
+    """
 
     def __init__(
         self,
@@ -95,42 +98,22 @@ class JobQueue:
         self._limits = limits
         self._searching = True
         self._searched = sum(record.role == "search" for record in trial_log.records)
-        self._running: dict[str, Job] = {}
-        self._held: list[TrialRecord] = []
+        self._running: dict[str, Job] = {}  # by trial id
+        self._held: list[TrialRecord] = []  # ended, not committed
 
     def has_work(self) -> bool:
         """Return whether there is any job to run; otherwise Ray needn't start."""
         if not self._waiting:
-            found = self._next()
-            self._waiting = [found] if isinstance(found, Job) else []
+            job = self._next()
+            self._waiting = [job] if isinstance(job, Job) else []
         return bool(self._waiting)
 
     def next_job(self) -> Job | NoJob:
         """Return the next job; the caller runs it and passes its record to `finish`."""
-        found = self._next()
-        if isinstance(found, Job):
-            self._running[found.trial_id] = found
-        return found
-
-    def _next(self) -> Job | NoJob:
-        if self._waiting:
-            return self._waiting.pop(0)
-        if self._trial_log.references is None:
-            return NoJob.BLOCKED if self._running else NoJob.EXHAUSTED
-        if self._searching and (job := self._suggested()):
-            return job
-        self._searching = False
-        if self._running:
-            return NoJob.BLOCKED
-        self._waiting = list(self._limits.repeats())
-        return self._waiting.pop(0) if self._waiting else NoJob.EXHAUSTED
-
-    def _suggested(self) -> Job | None:
-        if self._limits.search_ended(self._searched):
-            return None
-        job = self._search.ask()
-        self._searched += job is not None
-        return job and replace(job, may_stop=self._stopping.enabled)
+        job = self._next()
+        if isinstance(job, Job):
+            self._running[job.trial_id] = job
+        return job
 
     def goes_on(self, job: Job, signal: Signal) -> bool:
         """Return whether a running trial continues training, given its signal at an epoch's end."""
@@ -146,11 +129,34 @@ class JobQueue:
         seed_runs = any(job.role == "seed" for job in [*self._running.values(), *self._waiting])
         if record.role == "vanilla" and seed_runs:
             return
-        for each in sorted(self._held, key=lambda held: held.role != "seed"):
-            scored = self._trial_log.finish(each)
+        seed_first = sorted(self._held, key=lambda held: held.role != "seed")
+        for ended in seed_first:
+            scored = self._trial_log.finish(ended)
             if scored.role == "search":
                 self._search.tell(scored, self._stopping.estimate(scored, self._trial_log.references))
             if scored.role in REFERENCE_ROLES and (references := self._trial_log.references):
                 self._stopping.learn([references.vanilla], references)
                 self._search.learn_references(references)
         self._held.clear()
+
+    def _next(self) -> Job | NoJob:
+        """Take the next job: of the waiting ones, else of the search, else of a new round of repeats."""
+        if self._waiting:
+            return self._waiting.pop(0)
+        if self._trial_log.references is None:
+            return NoJob.BLOCKED if self._running else NoJob.EXHAUSTED
+        if self._searching and (job := self._suggested()):
+            return job
+        self._searching = False
+        if self._running:
+            return NoJob.BLOCKED
+        self._waiting = list(self._limits.repeats())
+        return self._waiting.pop(0) if self._waiting else NoJob.EXHAUSTED
+
+    def _suggested(self) -> Job | None:
+        """Return the search's next suggestion; None once the search has ended."""
+        if self._limits.search_ended(self._searched):
+            return None
+        job = self._search.ask()
+        self._searched += job is not None
+        return job and replace(job, may_stop=self._stopping.enabled)

@@ -3,6 +3,13 @@
 A mask separates rows: each token attends to the common prefix and to its own row. Positions count within a
 row, so the result is the same as row by row. Attention scores grow with the square of the sequence length, so
 only short sequences are packed. The chats of a task share a prefix, the system prompt.
+
+Two rows with prompts `s s a b` and `s s c` and answers `x y` and `z`, whose last tokens are targets only::
+
+    input_ids      s s | a b x | c
+    position_ids   0 1 | 2 3 4 | 2
+    row            - - | 0 0 0 | 1
+    predicts           |   x y | z
 """
 
 from collections.abc import Sequence
@@ -17,6 +24,9 @@ from lookahead_ray.model.load import sees_positions_alone
 
 MOST_TOKENS = 512
 """Maximum length of a packed sequence."""
+
+NO_ROW = -1
+"""Row of the tokens of the common prefix, to which every row attends."""
 
 
 def shared_tokens(rows: Sequence[Rendered]) -> int:
@@ -58,24 +68,24 @@ def pack_rows(rows: Sequence[Rendered], dtype: torch.dtype) -> tuple[dict[str, t
         is added to the scores; then (answer tokens,), indices of the inputs that predict answer tokens.
     """
     shared = shared_tokens(rows)
-    ids = list(rows[0].prompt_ids[:shared])
-    places = list(range(shared))
-    owner = [-1] * shared  # row of each token
-    predicted: list[int] = []
+    input_ids = list(rows[0].prompt_ids[:shared])
+    position_ids = list(range(shared))
+    row_of_token = [NO_ROW] * shared
+    predicting: list[int] = []
     for index, row in enumerate(rows):
         own = [*row.prompt_ids[shared:], *row.answer_ids[:-1]]
-        first = len(ids) + len(row.prompt_ids) - shared - 1
-        predicted += range(first, first + len(row.answer_ids))
-        ids += own
-        places += range(shared, shared + len(own))
-        owner += [index] * len(own)
-    owners = torch.tensor(owner)
-    seen = (owners == owners[:, None]) | (owners == -1)
-    seen &= torch.ones(len(ids), len(ids), dtype=torch.bool).tril()
-    mask = torch.zeros(len(ids), len(ids), dtype=dtype).masked_fill_(~seen, torch.finfo(dtype).min)
+        first = len(input_ids) + len(row.prompt_ids) - shared - 1  # the prompt's last token
+        predicting += range(first, first + len(row.answer_ids))
+        input_ids += own
+        position_ids += range(shared, shared + len(own))
+        row_of_token += [index] * len(own)
+    key_rows = torch.tensor(row_of_token)  # (tokens,)
+    attends = (key_rows == key_rows[:, None]) | (key_rows == NO_ROW)  # (queries, keys)
+    attends &= torch.ones_like(attends).tril()
+    mask = torch.zeros(attends.shape, dtype=dtype).masked_fill_(~attends, torch.finfo(dtype).min)
     inputs = {
-        "input_ids": torch.tensor(ids)[None],
-        "position_ids": torch.tensor(places)[None],
+        "input_ids": torch.tensor(input_ids)[None],
+        "position_ids": torch.tensor(position_ids)[None],
         "attention_mask": mask[None, None],
     }
-    return inputs, torch.tensor(predicted)
+    return inputs, torch.tensor(predicting)

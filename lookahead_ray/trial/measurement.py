@@ -33,16 +33,16 @@ class Measurement:
     train_tokens: int  # tokens processed in training, with prompts, without padding
     flops: float  # of training, including the seed model's preparation for it
     seconds_train: float
-    seconds_evaluate: float
-    data_hash: str
-    model_hash: str
-    versions: dict[str, str]
+    seconds_evaluate: float  # measurements between epochs included
+    data_hash: str  # content hash of the task, the suites and the examples mixed in
+    model_hash: str  # content hash of the seed model
+    versions: dict[str, str]  # package name -> version
     preparation: dict[str, float] = field(default_factory=dict)  # counts of examples, seconds, parts of flops
     stopped: bool = False  # before its last epoch, and so not evaluated
-    steps: tuple[Step, ...] = ()
-    signals: tuple[Signal, ...] = ()
-    generations: tuple[Generation, ...] = ()
-    token_kl: tuple[TokenKl, ...] = ()
+    steps: tuple[Step, ...] = ()  # in order
+    signals: tuple[Signal, ...] = ()  # in order
+    generations: tuple[Generation, ...] = ()  # in the configuration's order
+    token_kl: tuple[TokenKl, ...] = ()  # in the configuration's order
 
 
 def versions() -> dict[str, str]:

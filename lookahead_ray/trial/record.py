@@ -22,6 +22,7 @@ from lookahead_ray.trial.measurement import Measurement
 
 __all__ = [
     "COUNTED",
+    "LONGEST_ERROR",
     "Generation",
     "Measurement",
     "Metric",
@@ -30,16 +31,22 @@ __all__ = [
     "Signal",
     "Status",
     "Step",
+    "TextStripper",
     "TokenKl",
     "TrialRecord",
     "Verdict",
     "completed_record",
     "failed_record",
+    "mean_kl",
     "utc_now",
 ]
 
 Status = Literal["completed", "stopped", "failed"]
-LONGEST_ERROR = 4000  # characters
+"""`completed`: evaluated. `stopped`: ended before its last epoch, with steps and signals but no generations.
+`failed`: ended with an error and without a measurement."""
+
+LONGEST_ERROR = 4000
+"""Maximum length of a stored error in characters."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +58,14 @@ class TrialRecord:
     """
 
     sweep_id: str
-    trial_id: str
+    trial_id: str  # unique in its sweep
     role: Role
     status: Status
     config: dict[str, Any]  # the resolved TrialConfig as JSON values
-    config_hash: str
+    config_hash: str  # content hash of `config`
     params: dict[str, Any]  # sampled dimensions: name -> value
     started_at: str  # ISO 8601, UTC
-    error: str | None = None
+    error: str | None = None  # reason why the trial failed
     objective: float | None = None  # scalar score of `weighted` and `floor`; None if it cannot be scored
     objectives: tuple[float, ...] = ()  # values that the search maximises, relative to the references
     constraint: float | None = None  # `floor` minus safety: at most 0 if the floor is met
@@ -68,7 +75,7 @@ class TrialRecord:
     over_refusal: Rate | None = None
     utility: Rate | None = None
     kl: tuple[float, ...] = ()  # mean over prompts, one value per position
-    seconds_total: float | None = None
+    seconds_total: float | None = None  # from its first start to its end, restarts included
     restarts: int = 0  # number of times its processes died and it was restarted
     measurement: Measurement | None = None  # None: the trial failed
 
@@ -173,20 +180,6 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _identity(job: Job, sweep_id: str, started_at: str) -> dict[str, Any]:
-    from lookahead_ray.config.load import content_hash  # imports pydantic, which readers of a run do not need
-
-    return {
-        "sweep_id": sweep_id,
-        "trial_id": job.trial_id,
-        "role": job.role,
-        "config": job.config,
-        "config_hash": content_hash(job.config),
-        "params": job.params,
-        "started_at": started_at,
-    }
-
-
 class TextStripper:
     """A reducer of records; all records of one stripper share equal rows."""
 
@@ -207,3 +200,17 @@ class TextStripper:
             generations=tuple(self._rows.setdefault(row, row) for row in bare),
             token_kl=measured.token_kl if record.role == "vanilla" else (),
         )
+
+
+def _identity(job: Job, sweep_id: str, started_at: str) -> dict[str, Any]:
+    from lookahead_ray.config.load import content_hash  # imports pydantic, which readers of a run do not need
+
+    return {
+        "sweep_id": sweep_id,
+        "trial_id": job.trial_id,
+        "role": job.role,
+        "config": job.config,
+        "config_hash": content_hash(job.config),
+        "params": job.params,
+        "started_at": started_at,
+    }
