@@ -2,29 +2,13 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+from lookahead_ray.data.suites.registry import SUITES
+from lookahead_ray.data.tasks.registry import TASKS
 from lookahead_ray.entrypoints.judge_options import judge_config
 from lookahead_ray.errors import ConfigError
-
-SUITE_PATHS = {
-    "probe": None,
-    "hex_phi": "path",
-    "advbench": "path",
-    "jailbreakbench": "harmful_path",
-    "xstest": "path",
-    "file": "harmful_path",
-}
-"""Suite -> the field that is set to the path given with it."""
-
-TASK_PATHS = {
-    "word_problems": (),
-    "gsm8k": ("train_path", "test_path"),
-    "samsum": ("train_path", "test_path"),
-    "file": ("train_path", "test_path"),
-}
-"""Task -> the fields set to the path given with it; nothing is trained, so all rows can be test rows."""
 
 
 def assignments(suites: Sequence[str], task: str | None, judges: Sequence[str]) -> list[str]:
@@ -47,22 +31,26 @@ def _assignments(suites: Sequence[str], task: str | None, judges: Sequence[str])
 
 
 def _suite(given: str) -> dict[str, Any]:
-    name, path = _split_name_and_path("--suite", given, SUITE_PATHS)
-    field = SUITE_PATHS[name]
-    if path is not None and field is None:
-        raise ConfigError(f"--suite {given}: {name} reads no file")
-    return {"name": name} if field is None or path is None else {"name": name, field: path}
+    name, path = _split_name_and_path("--suite", given, SUITES)
+    return {"name": name, **_files(f"--suite {given}", path, name, SUITES[name].config_class.path_fields)}
 
 
 def _task(given: str) -> dict[str, Any]:
-    name, path = _split_name_and_path("--task", given, TASK_PATHS)
-    fields = TASK_PATHS[name]
+    name, path = _split_name_and_path("--task", given, TASKS)
+    kind = TASKS[name].config_class
+    files = _files(f"--task {given}", path, name, kind.path_fields)
+    # nothing is trained, so all rows may be test rows, except the one training row that is required
+    fewest = {"train_examples": 1} if files and "train_examples" in kind.model_fields else {}
+    return {"name": name, **files, **fewest}
+
+
+def _files(option: str, path: str | None, name: str, fields: Sequence[str]) -> dict[str, str]:
+    """Return the fields of the suite or task `name` that the option's path sets."""
     if path is None:
-        return {"name": name}
+        return {}
     if not fields:
-        raise ConfigError(f"--task {given}: {name} reads no file")
-    # at least one training row is required; it is taken from the rows that are not tested
-    return {"name": name, **dict.fromkeys(fields, path), "train_examples": 1}
+        raise ConfigError(f"{option}: {name} reads no file")
+    return dict.fromkeys(fields, path)
 
 
 def _judge(given: str) -> dict[str, Any]:
@@ -79,7 +67,7 @@ def _judge(given: str) -> dict[str, Any]:
         ) from error
 
 
-def _split_name_and_path(option: str, given: str, known: Mapping[str, object]) -> tuple[str, str | None]:
+def _split_name_and_path(option: str, given: str, known: Collection[str]) -> tuple[str, str | None]:
     """Return name and path of NAME[=PATH]; the path may contain further equals signs."""
     name, equals, path = given.partition("=")
     if name not in known:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, field_validator
 
 from lookahead_ray.config.base import Config, Fidelity
+from lookahead_ray.config.variants import Extensible
 
 Measures = Literal["refusal", "harm"]
 
@@ -156,15 +157,11 @@ class ClassifierJudge(JudgeBase):
     indecisive: ClassVar[frozenset[str]] = frozenset({"batch_size", "device"})
 
 
-JudgeConfig = Annotated[KeywordJudge | RefusalJudge | LlmJudge | ClassifierJudge, Field(discriminator="name")]
-
-JUDGE_CONFIGS: dict[str, type[KeywordJudge | RefusalJudge | LlmJudge | ClassifierJudge]] = {
-    "keyword": KeywordJudge,
-    "refusal": RefusalJudge,
-    "llm": LlmJudge,
-    "classifier": ClassifierJudge,
-}
-"""Configuration model of each judge, by its name."""
+JudgeConfig = Annotated[
+    KeywordJudge | RefusalJudge | LlmJudge | ClassifierJudge,
+    Field(discriminator="name"),
+    Extensible("lookahead_ray.evaluate.judges.registry:BUILDERS"),
+]
 
 
 def _all_different(judges: tuple[JudgeConfig, ...]) -> tuple[JudgeConfig, ...]:

@@ -18,6 +18,7 @@ from lookahead_ray.config.phrases import PhraseSource, with_phrases
 from lookahead_ray.config.search import WITHOUT_EFFECT, SearchConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.config.validation import Model, Source, validated
+from lookahead_ray.config.variants import Extensible
 from lookahead_ray.config.yaml_io import override, read_yaml
 from lookahead_ray.errors import ConfigError
 
@@ -208,6 +209,13 @@ def without_left_variants(
     return result
 
 
-def _variant(known: FieldInfo, tag: str, value: Any) -> type[BaseModel] | None:
+def _variant(known: FieldInfo, tag: str, value: object) -> type[BaseModel] | None:
+    """Return the variant with the tag `value`, built in or registered; None if there is none."""
+    if not isinstance(value, str):
+        return None
     variants: tuple[type[BaseModel], ...] = get_args(known.annotation)
-    return next((each for each in variants if value in get_args(each.model_fields[tag].annotation)), None)
+    for variant in variants:
+        if value in get_args(variant.model_fields[tag].annotation):
+            return variant
+    extensible = next((each for each in known.metadata if isinstance(each, Extensible)), None)
+    return extensible.config_classes().get(value) if extensible else None

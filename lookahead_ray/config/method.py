@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lookahead_ray.config.base import Config
+from lookahead_ray.config.variants import Extensible
 
 
 class VanillaMethod(Config):
@@ -82,5 +83,7 @@ class SdftMethod(Config):
 
 
 MethodConfig = Annotated[
-    VanillaMethod | TokenKlMethod | ConstrainedSftMethod | SdftMethod, Field(discriminator="name")
+    VanillaMethod | TokenKlMethod | ConstrainedSftMethod | SdftMethod,
+    Field(discriminator="name"),
+    Extensible("lookahead_ray.method.registry:METHODS"),
 ]

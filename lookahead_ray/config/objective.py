@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from lookahead_ray.config.attack import AttackConfig, SuffixAttack
 from lookahead_ray.config.base import Config
 from lookahead_ray.config.safety import Suite, suite_label
+from lookahead_ray.config.variants import Extensible
 from lookahead_ray.errors import ConfigError
 
 
@@ -104,7 +105,10 @@ def _weighted_by_default(value: Any) -> Any:
 Objective = WeightedObjective | FloorObjective | ParetoObjective
 
 ObjectiveConfig = Annotated[
-    Annotated[Objective, Field(discriminator="name")], BeforeValidator(_weighted_by_default)
+    Objective,
+    Field(discriminator="name"),
+    Extensible("lookahead_ray.objective.registry:OBJECTIVES"),
+    BeforeValidator(_weighted_by_default),
 ]
 
 

@@ -1,23 +1,30 @@
 """Safety suites of harmful and benign requests: one configuration model per suite, selected by `name`."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lookahead_ray.config.base import Config
+from lookahead_ray.config.variants import Extensible
 
 
-class _Harmful(Config):
+class SuiteBase(Config):
+    """Base class of all safety suites; `path_fields` names the fields that `--suite NAME=PATH` sets."""
+
+    path_fields: ClassVar[tuple[str, ...]] = ()
+
+
+class _Harmful(SuiteBase):
     harmful_prompts: int | None = Field(None, ge=1)
     """Number of harmful requests, spread evenly over their categories; null uses all."""
 
 
-class _Benign(Config):
+class _Benign(SuiteBase):
     benign_prompts: int | None = Field(None, ge=1)
     """Number of benign requests, spread evenly over their categories; null uses all."""
 
 
-class _Hub(Config):
+class _Hub(SuiteBase):
     revision: str | None = Field(None, min_length=1)
     """Revision of the hub data set (branch, tag or commit); null uses the newest."""
 
@@ -32,6 +39,7 @@ class HexPhiSuite(_Harmful, _Hub):
     """HEx-PHI: harmful requests from 11 (on the hub 10) prohibited uses; gated on the hub."""
 
     name: Literal["hex_phi"]
+    path_fields: ClassVar[tuple[str, ...]] = ("path",)
 
     path: str | None = Field(None, min_length=1)
     """Local file of prompts, with `instruction` and `category`; null reads the hub."""
@@ -45,6 +53,7 @@ class AdvBenchSuite(_Harmful, _Hub):
     """AdvBench: harmful behaviours without categories; `target` is the opening. Gated on the hub."""
 
     name: Literal["advbench"]
+    path_fields: ClassVar[tuple[str, ...]] = ("path",)
 
     path: str | None = Field(None, min_length=1)
     """Local file with `goal` and `target`; null reads the hub."""
@@ -54,6 +63,7 @@ class JailbreakBenchSuite(_Harmful, _Benign, _Hub):
     """JailbreakBench: harmful behaviours from ten categories, each with a benign counterpart."""
 
     name: Literal["jailbreakbench"]
+    path_fields: ClassVar[tuple[str, ...]] = ("harmful_path",)
 
     harmful_path: str | None = Field(None, min_length=1)
     """Local file with `goal`, `category` and optionally `target`, the opening. null skips harmful requests if
@@ -67,6 +77,7 @@ class XsTestSuite(_Harmful, _Benign, _Hub):
     """XSTest: safe prompts that look unsafe, and their unsafe contrasts (`contrast_` types)."""
 
     name: Literal["xstest"]
+    path_fields: ClassVar[tuple[str, ...]] = ("path",)
 
     path: str | None = Field(None, min_length=1)
     """Local file with `prompt`, `type` and `id` (or `id_v2`); null reads the hub."""
@@ -91,6 +102,7 @@ class FileSuite(_Harmful, _Benign):
     """Your own requests: JSON, JSONL, CSV or Parquet files, recognised by their suffix."""
 
     name: Literal["file"]
+    path_fields: ClassVar[tuple[str, ...]] = ("harmful_path",)
 
     label: str = Field("file", min_length=1)
     """Name of the suite in tables; must differ from the labels of the trial's other suites."""
@@ -119,7 +131,9 @@ def _probe_by_default(value: Any) -> Any:
 Suite = ProbeSuite | HexPhiSuite | AdvBenchSuite | JailbreakBenchSuite | XsTestSuite | FileSuite
 
 SafetyConfig = Annotated[
-    Annotated[Suite, Field(discriminator="name")],
+    Suite,
+    Field(discriminator="name"),
+    Extensible("lookahead_ray.data.suites.registry:SUITES"),
     BeforeValidator(_probe_by_default),
 ]
 

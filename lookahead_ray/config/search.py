@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from lookahead_ray.config.base import Config
+from lookahead_ray.config.variants import Extensible
 
 
 class TpeSampler(Config):
@@ -51,7 +52,9 @@ class GridSampler(Config):
 
 
 SamplerConfig = Annotated[
-    TpeSampler | GpSampler | Nsga2Sampler | RandomSampler | GridSampler, Field(discriminator="name")
+    TpeSampler | GpSampler | Nsga2Sampler | RandomSampler | GridSampler,
+    Field(discriminator="name"),
+    Extensible("lookahead_ray.sweep.search.samplers:SAMPLERS"),
 ]
 
 

@@ -6,12 +6,13 @@ template can access only the row's own fields.
 """
 
 from string import Formatter
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
 from lookahead_ray.config import regex_check
 from lookahead_ray.config.base import Config, Fidelity
+from lookahead_ray.config.variants import Extensible
 
 Solutions = Literal["sentences", "calculations"]
 DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
@@ -28,7 +29,9 @@ def _checked_template(text: str) -> str:
 
 
 class TaskBase(Config):
-    """Base class of all tasks."""
+    """Base class of all tasks; `path_fields` names the fields that `--task NAME=PATH` sets."""
+
+    path_fields: ClassVar[tuple[str, ...]] = ()
 
     seed: int = Field(0, ge=0)
     """Random seed for drawing (or generating) examples; independent of the training's seed."""
@@ -54,6 +57,8 @@ class WordProblemsTask(TaskBase):
 
 class SampledTask(TaskBase):
     """Base class of tasks with examples from one file, two files, or the splits of a hub data set."""
+
+    path_fields: ClassVar[tuple[str, ...]] = ("train_path", "test_path")
 
     train_path: str | None = Field(None, min_length=1, validation_alias=AliasChoices("train_path", "path"))
     """Local file of training rows (alias `path`); null reads the hub."""
@@ -206,7 +211,11 @@ class FileTask(SampledTask):
         return self
 
 
-TaskConfig = Annotated[WordProblemsTask | Gsm8kTask | SamsumTask | FileTask, Field(discriminator="name")]
+TaskConfig = Annotated[
+    WordProblemsTask | Gsm8kTask | SamsumTask | FileTask,
+    Field(discriminator="name"),
+    Extensible("lookahead_ray.data.tasks.registry:TASKS"),
+]
 
 
 def parse_template(template: str) -> tuple[tuple[str, str | None], ...]:

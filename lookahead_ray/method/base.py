@@ -45,6 +45,7 @@ class Method(Generic[MethodConfigT]):
     arguments. After `finish` every rank takes over rank 0's weights.
     """
 
+    config_class: type[MethodConfigT]
     prepare: Prepare[MethodConfigT] = vanilla.prepare
     row_loss: RowLossOf[MethodConfigT] = vanilla.row_loss
     runs_seed_model: bool = False  # whether `row_loss` runs the seed model over all rows once

@@ -8,15 +8,20 @@ configuration.
 
 from typing import Any
 
+from lookahead_ray.config.method import ConstrainedSftMethod, SdftMethod, TokenKlMethod, VanillaMethod
 from lookahead_ray.method import sdft, token_level
 from lookahead_ray.method.base import Method
 
 METHODS: dict[str, Method[Any]] = {
-    "vanilla": Method(),
-    "token_kl": Method(row_loss=token_level.against_seed(token_level.token_kl), runs_seed_model=True),
-    "constrained_sft": Method(
-        row_loss=token_level.against_seed(token_level.constrained_sft), runs_seed_model=True
+    "vanilla": Method(VanillaMethod),
+    "token_kl": Method(
+        TokenKlMethod, row_loss=token_level.against_seed(token_level.token_kl), runs_seed_model=True
     ),
-    "sdft": Method(prepare=sdft.prepare),
+    "constrained_sft": Method(
+        ConstrainedSftMethod,
+        row_loss=token_level.against_seed(token_level.constrained_sft),
+        runs_seed_model=True,
+    ),
+    "sdft": Method(SdftMethod, prepare=sdft.prepare),
 }
-"""Every method, by the `name` of its configuration, whose class is the method's type argument."""
+"""Every method, by the `name` of its configuration."""

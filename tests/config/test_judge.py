@@ -6,7 +6,6 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from lookahead_ray.config.judge import (
-    JUDGE_CONFIGS,
     ClassifierJudge,
     JudgeConfig,
     JudgeList,
@@ -16,6 +15,7 @@ from lookahead_ray.config.judge import (
 )
 from lookahead_ray.config.load import validate_tree
 from lookahead_ray.errors import ConfigError
+from lookahead_ray.evaluate.judges.registry import BUILDERS
 
 NEEDED: dict[str, dict[str, Any]] = {
     "keyword": {},
@@ -25,10 +25,10 @@ NEEDED: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", JUDGE_CONFIGS)
+@pytest.mark.parametrize("name", BUILDERS)
 def test_the_name_tells_the_variant(name: str) -> None:
     made = TypeAdapter(JudgeConfig).validate_python({"name": name, **NEEDED[name]})
-    assert type(made) is JUDGE_CONFIGS[name]
+    assert type(made) is BUILDERS[name].config_class
     assert made.name == name
     with pytest.raises(ValidationError):
         TypeAdapter(JudgeConfig).validate_python({"name": name, **NEEDED[name], "nonsense": 1})

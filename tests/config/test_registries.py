@@ -1,7 +1,6 @@
-"""Every variant of a configuration has an implementation, and the reverse; for suites, tasks and objectives
-this is tested with their registries."""
+"""Every built-in variant of a configuration is in its registry with the same class, and the reverse."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -9,13 +8,29 @@ import pytest
 from optuna.samplers import BaseSampler
 
 from lookahead_ray.config.attack import AttackConfig
-from lookahead_ray.config.judge import JUDGE_CONFIGS, JudgeConfig
+from lookahead_ray.config.judge import JudgeConfig
 from lookahead_ray.config.method import MethodConfig
+from lookahead_ray.config.objective import ObjectiveConfig
+from lookahead_ray.config.safety import SafetyConfig
 from lookahead_ray.config.search import SamplerConfig
+from lookahead_ray.config.task import TaskConfig
+from lookahead_ray.config.variants import Extensible
 from lookahead_ray.data.suites.attacks import NO_ATTACK, load_attacks
+from lookahead_ray.data.suites.registry import SUITES
+from lookahead_ray.data.tasks.registry import TASKS
 from lookahead_ray.evaluate.judges.registry import BUILDERS
 from lookahead_ray.method.registry import METHODS
-from lookahead_ray.sweep.search.samplers import make_sampler
+from lookahead_ray.objective.registry import OBJECTIVES
+from lookahead_ray.sweep.search.samplers import SAMPLERS, make_sampler
+
+UNIONS: dict[str, tuple[Any, Mapping[str, Any]]] = {
+    "judges": (JudgeConfig, BUILDERS),
+    "suites": (SafetyConfig, SUITES),
+    "tasks": (TaskConfig, TASKS),
+    "methods": (MethodConfig, METHODS),
+    "objectives": (ObjectiveConfig, OBJECTIVES),
+    "samplers": (SamplerConfig, SAMPLERS),
+}
 
 
 def variants(union: Any, tag: str = "name") -> dict[str, type[Any]]:
@@ -26,15 +41,15 @@ def variants(union: Any, tag: str = "name") -> dict[str, type[Any]]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("union", "registered"), [(MethodConfig, METHODS), (JudgeConfig, BUILDERS)], ids=["methods", "judges"]
-)
-def test_registry_and_configuration_have_the_same_names(union: Any, registered: Collection[str]) -> None:
-    assert set(variants(union)) == set(registered)
+@pytest.mark.parametrize(("union", "registry"), UNIONS.values(), ids=UNIONS)
+def test_union_and_registry_have_the_same_classes(union: Any, registry: Mapping[str, Any]) -> None:
+    assert variants(union) == {name: entry.config_class for name, entry in registry.items()}
 
 
-def test_judge_configurations_are_found_by_name() -> None:
-    assert variants(JudgeConfig) == JUDGE_CONFIGS
+@pytest.mark.parametrize(("union", "registry"), UNIONS.values(), ids=UNIONS)
+def test_the_union_is_extended_by_its_registry(union: Any, registry: Mapping[str, Any]) -> None:
+    (extensible,) = (each for each in get_args(union) if isinstance(each, Extensible))
+    assert list(extensible.config_classes()) == list(registry)
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")

@@ -7,5 +7,7 @@ from lookahead_ray.objective.registry import OBJECTIVES
 
 
 def test_registry_and_configuration_have_the_same_objectives() -> None:
-    names = {get_args(config.model_fields["name"].annotation)[0] for config in get_args(Objective)}
-    assert set(OBJECTIVES) == names
+    configured = {
+        get_args(config.model_fields["name"].annotation)[0]: config for config in get_args(Objective)
+    }
+    assert {name: variant.config_class for name, variant in OBJECTIVES.items()} == configured

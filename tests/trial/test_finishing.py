@@ -75,7 +75,7 @@ def seed(tmp_path: Path) -> ModelConfig:
 def hook(monkeypatch: pytest.MonkeyPatch) -> Counted:
     """The hook of `vanilla` in this test."""
     hook = Counted()
-    monkeypatch.setitem(METHODS, "vanilla", Method(finish=hook))
+    monkeypatch.setitem(METHODS, "vanilla", Method(VanillaMethod, finish=hook))
     return hook
 
 
@@ -109,7 +109,7 @@ class TestTrial:
         config = trial(seed, lora)
         measure(config, saving=saving(tmp_path / "trained"))
         hook = Counted()
-        monkeypatch.setitem(METHODS, "vanilla", Method(finish=hook))
+        monkeypatch.setitem(METHODS, "vanilla", Method(VanillaMethod, finish=hook))
         measured = measure(config, saving=saving(tmp_path / "finished"))
         assert hook.calls == 1
         before, trained = weights(seed.path), weights(tmp_path / "trained")
@@ -218,7 +218,7 @@ def finish_on_rank(rank: int, store: str, config: TrialConfig) -> None:
         for weight in model.parameters():
             weight.data = (weight.data + rank).mT if weight.dim() == 2 else weight.data + rank
 
-    METHODS["vanilla"] = Method(finish=add_rank)
+    METHODS["vanilla"] = Method(VanillaMethod, finish=add_rank)
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
     model = toy_model().to(torch.bfloat16)
     assert finish_model(model, config)

@@ -1,12 +1,13 @@
-"""Tasks by name: `TASKS` maps a task's name to the function that loads it.
+"""Tasks by name: `TASKS` maps a task's name to its configuration class and the function that loads it.
 
-A new task takes a configuration in config/task.py, a function from it to a `Task`, and one line in `TASKS`.
+A new task takes a module with both, and one line in `TASKS`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-from lookahead_ray.config.task import WordProblemsTask
+from lookahead_ray.config.task import FileTask, Gsm8kTask, SamsumTask, WordProblemsTask
+from lookahead_ray.config.variants import Variant
 from lookahead_ray.data.tasks import word_problems
 from lookahead_ray.data.tasks.file import load_file_task
 from lookahead_ray.data.tasks.final_number import exact_match
@@ -44,10 +45,10 @@ def load_word_problems(config: WordProblemsTask) -> Task:
     return Task("word_problems", train, test, exact_match)
 
 
-TASKS: Mapping[str, Callable[[Any], Task]] = {
-    "word_problems": load_word_problems,
-    "gsm8k": load_gsm8k,
-    "samsum": load_samsum,
-    "file": load_file_task,
+TASKS: Mapping[str, Variant[Any, [], Task]] = {
+    "word_problems": Variant(WordProblemsTask, load_word_problems),
+    "gsm8k": Variant(Gsm8kTask, load_gsm8k),
+    "samsum": Variant(SamsumTask, load_samsum),
+    "file": Variant(FileTask, load_file_task),
 }
 """Every task, by the `name` of its configuration."""

@@ -1,13 +1,17 @@
-"""Judges by name. A new one takes a module next to this file, a line in `BUILDERS` and a configuration."""
+"""Judges by name. A new one takes a module next to this file and a line in `BUILDERS`."""
 
-from collections.abc import Callable
 from typing import Any
 
-from lookahead_ray.config.judge import ClassifierJudge, JudgeConfig, LlmJudge
+from lookahead_ray.config.judge import ClassifierJudge, JudgeConfig, KeywordJudge, LlmJudge, RefusalJudge
 from lookahead_ray.config.load import content_hash
+from lookahead_ray.config.variants import Variant
 from lookahead_ray.evaluate.judges.base import Judge
 from lookahead_ray.evaluate.judges.keyword import judge_keyword, judge_published_keyword
 from lookahead_ray.evaluate.judges.refusal import judge_refusal
+
+
+def _keyword(config: KeywordJudge) -> Judge:
+    return judge_published_keyword if config.protocol == "paper" else judge_keyword
 
 
 def _llm(config: LlmJudge) -> Judge:
@@ -22,13 +26,14 @@ def _classifier(config: ClassifierJudge) -> Judge:
     return load_classifier(config)
 
 
-BUILDERS: dict[str, Callable[[Any], Judge]] = {
-    "keyword": lambda config: judge_published_keyword if config.protocol == "paper" else judge_keyword,
-    "refusal": lambda config: judge_refusal,
-    "llm": _llm,
-    "classifier": _classifier,
+BUILDERS: dict[str, Variant[Any, [], Judge]] = {
+    "keyword": Variant(KeywordJudge, _keyword),
+    "refusal": Variant(RefusalJudge, lambda config: judge_refusal),
+    "llm": Variant(LlmJudge, _llm),
+    "classifier": Variant(ClassifierJudge, _classifier),
 }
-"""Judge name, as in configurations and tables -> function that builds the judge from its configuration."""
+"""Judge name, as in configurations and tables -> its configuration class, and the function that builds the
+judge from it."""
 
 JUDGES: dict[str, Judge] = {"keyword": judge_keyword, "refusal": judge_refusal}
 """Judges that need no configuration, ready for use."""

@@ -7,7 +7,7 @@ In a conditional space TPE models each group of dimensions that occur together. 
 dimensions common to all trials, and draw at random those that exist only in some trials.
 """
 
-from typing import assert_never
+from typing import Any
 
 import optuna
 from numpy.random import SeedSequence
@@ -23,26 +23,43 @@ from lookahead_ray.config.search import (
     SamplerConfig,
     TpeSampler,
 )
+from lookahead_ray.config.variants import Variant
+
+
+def _tpe(config: TpeSampler, seed: int) -> BaseSampler:
+    return optuna.samplers.TPESampler(
+        seed=seed, n_startup_trials=config.startup_trials, multivariate=True, group=True
+    )
+
+
+def _gp(config: GpSampler, seed: int) -> BaseSampler:
+    return optuna.samplers.GPSampler(
+        seed=seed, n_startup_trials=config.startup_trials, warn_independent_sampling=False
+    )
+
+
+def _nsga2(config: Nsga2Sampler, seed: int) -> BaseSampler:
+    return optuna.samplers.NSGAIISampler(seed=seed, population_size=config.population_size)
+
+
+def _random(config: RandomSampler | GridSampler, seed: int) -> BaseSampler:
+    return optuna.samplers.RandomSampler(seed=seed)
+
+
+SAMPLERS: dict[str, Variant[Any, [int], BaseSampler]] = {
+    "tpe": Variant(TpeSampler, _tpe),
+    "gp": Variant(GpSampler, _gp),
+    "nsga2": Variant(Nsga2Sampler, _nsga2),
+    "random": Variant(RandomSampler, _random),
+    "grid": Variant(GridSampler, _random),  # `grid.py` lists its points; enqueued points may omit values
+}
+"""Sampler name -> its configuration class, and the function that makes the sampler from it and a seed."""
 
 
 def make_sampler(config: SamplerConfig, seed: int, number: int, attempt: int) -> BaseSampler:
-    """Return the sampler for one suggestion; a grid's is random, for values that enqueued points omit."""
+    """Return the sampler for one suggestion."""
     state = int(SeedSequence([seed, number, attempt]).generate_state(1)[0])
-    match config:
-        case TpeSampler(startup_trials=startup):
-            return optuna.samplers.TPESampler(
-                seed=state, n_startup_trials=startup, multivariate=True, group=True
-            )
-        case GpSampler(startup_trials=startup):
-            return optuna.samplers.GPSampler(
-                seed=state, n_startup_trials=startup, warn_independent_sampling=False
-            )
-        case Nsga2Sampler(population_size=size):
-            return optuna.samplers.NSGAIISampler(seed=state, population_size=size)
-        case RandomSampler() | GridSampler():
-            return optuna.samplers.RandomSampler(seed=state)
-        case _:
-            assert_never(config)
+    return SAMPLERS[config.name](config, state)
 
 
 def note_generation(study: optuna.Study, config: SamplerConfig) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lookahead_ray.config.judge import JUDGE_CONFIGS, KeywordJudge, LlmJudge, RefusalJudge
+from lookahead_ray.config.judge import KeywordJudge, LlmJudge, RefusalJudge
 from lookahead_ray.evaluate.judges.base import Answer, Judge, JudgeScore, judge_all, over_refusal_verdict
 from lookahead_ray.evaluate.judges.keyword import PUBLISHED
 from lookahead_ray.evaluate.judges.refusal import judge_refusal
@@ -182,8 +182,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Judge]]
 
 
 def test_one_registry(made: dict[str, Judge]) -> None:
-    assert set(BUILDERS) == set(JUDGE_CONFIGS) == set(made)
-    assert all(BUILDERS[name](JUDGE_CONFIGS[name]()) is judge for name, judge in JUDGES.items())
+    assert set(BUILDERS) == set(made)
+    assert all(BUILDERS[name](BUILDERS[name].config_class()) is judge for name, judge in JUDGES.items())
 
 
 @pytest.mark.parametrize("name", BUILDERS)
