@@ -44,8 +44,6 @@ def test_the_index_names_every_page() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_examples_parse_and_import_what_exists(page: Path) -> None:
-    if page.name == "extending.md":
-        pytest.skip("its examples import each other; see test_extending.py")
     for code in blocks(page, "python"):
         tree = ast.parse(code)
         imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
