@@ -44,7 +44,7 @@ class ObjectiveContract:
         return self.objective.judge(relative_scores(rates))
 
     def test_the_registry_knows_it_by_the_name_of_its_configuration(self) -> None:
-        assert type(self.objective) is OBJECTIVES[self.config.name]
+        assert type(self.objective) is OBJECTIVES[self.config.name].build
         assert HasObjective.model_validate({"objective": self.config.model_dump()}).objective == self.config
 
     def test_a_score_has_one_value_per_name(self) -> None:
