@@ -25,7 +25,7 @@ NEEDED: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("name", NEEDED)
 def test_the_name_tells_the_variant(name: str) -> None:
     made = TypeAdapter(JudgeConfig).validate_python({"name": name, **NEEDED[name]})
     assert type(made) is BUILDERS[name].config_class

@@ -90,7 +90,7 @@ def test_only_decisive_fields_identify_a_judge() -> None:
     assert ids[0] == ids[1] != ids[2]
 
 
-NAMES = "'keyword', 'refusal', 'llm', 'classifier', 'added'"
+NAMES = ", ".join(repr(name) for name in [*BUILDERS, "added"])
 ERRORS: list[tuple[dict[str, Any], str]] = [
     (
         {"name": "added", "limit": {"words": 0}},

@@ -1,4 +1,4 @@
-"""Every configuration of an objective has its class, and the reverse."""
+"""Every configuration of an objective has its class."""
 
 from typing import get_args
 
@@ -6,8 +6,8 @@ from lookahead_ray.config.objective import Objective
 from lookahead_ray.objective.registry import OBJECTIVES
 
 
-def test_registry_and_configuration_have_the_same_objectives() -> None:
+def test_the_registry_has_every_configured_objective() -> None:
     configured = {
         get_args(config.model_fields["name"].annotation)[0]: config for config in get_args(Objective)
     }
-    assert {name: variant.config_class for name, variant in OBJECTIVES.items()} == configured
+    assert configured.items() <= {name: each.config_class for name, each in OBJECTIVES.items()}.items()

@@ -43,6 +43,7 @@ def _nsga2(config: Nsga2Sampler, seed: int) -> BaseSampler:
 
 
 def _random(config: RandomSampler | GridSampler, seed: int) -> BaseSampler:
+    """Return a random sampler; a grid's points, which `grid.py` lists, need it if they omit dimensions."""
     return optuna.samplers.RandomSampler(seed=seed)
 
 
@@ -51,7 +52,7 @@ SAMPLERS: dict[str, Variant[Any, [int], BaseSampler]] = {
     "gp": Variant(GpSampler, _gp),
     "nsga2": Variant(Nsga2Sampler, _nsga2),
     "random": Variant(RandomSampler, _random),
-    "grid": Variant(GridSampler, _random),  # `grid.py` lists its points; enqueued points may omit values
+    "grid": Variant(GridSampler, _random),
 }
 """Sampler name -> its configuration class, and the function that makes the sampler from it and a seed."""
 
