@@ -8,7 +8,7 @@ import pyarrow.dataset as ds
 
 from lookahead_ray.store.commits import Commit
 from lookahead_ray.store.files import Files
-from lookahead_ray.store.schemas import SCHEMA_VERSION, SCHEMAS
+from lookahead_ray.store.schemas import ADDED, SCHEMA_VERSION, SCHEMAS
 from lookahead_ray.store.verdicts import FOLDER as VERDICTS_FOLDER
 from lookahead_ray.store.verdicts import VERDICTS, verdict_files
 
@@ -56,7 +56,7 @@ def _parts(
             continue
         if _for_duckdb(files):
             listed = ", ".join(quoted(path) for path in paths)
-            source = f"read_parquet([{listed}], union_by_name = {str(version != SCHEMA_VERSION).lower()})"
+            source = f"read_parquet([{listed}], union_by_name = {str(_may_lack(table, version)).lower()})"
         else:
             registered = f"{table} {place} {version}"
             source = f'"{registered}"'
@@ -65,6 +65,11 @@ def _parts(
             connection.register(registered, scanned)
         columns = _columns(connection, table, source, version)
         yield f"SELECT {quoted(name)} AS run, {columns} FROM {source}"  # noqa: S608
+
+
+def _may_lack(table: str, version: int) -> bool:
+    """Return whether a file of `table` may lack some of its columns."""
+    return version != SCHEMA_VERSION or table in ADDED
 
 
 def _paths(table: str, files: Files, commits: Sequence[Commit]) -> list[str]:
@@ -76,7 +81,7 @@ def _paths(table: str, files: Files, commits: Sequence[Commit]) -> list[str]:
 
 def _columns(connection: duckdb.DuckDBPyConnection, table: str, source: str, version: int) -> str:
     there = set(VIEWS[table].names)
-    if version != SCHEMA_VERSION:
+    if _may_lack(table, version):
         described = connection.sql(f"FROM {source} LIMIT 0")
         there = set(described.columns)
     selected = []

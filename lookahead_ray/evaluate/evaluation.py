@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lookahead_ray.config.defence import DefenceConfig
 from lookahead_ray.config.evaluation import EvaluationConfig
-from lookahead_ray.data.chat import answer_ids, start_answer_with
+from lookahead_ray.data.chat import answer_ids, decode_answer, start_answer_with
 from lookahead_ray.data.suites.attacks import NO_ATTACK, Attack, load_attacks
 from lookahead_ray.data.suites.suite import SafetySuite
 from lookahead_ray.data.tasks.registry import Task
@@ -19,11 +19,13 @@ from lookahead_ray.evaluate.early_kl import EarlyKl, OnRows, no_rows
 from lookahead_ray.evaluate.generation.base import DecodingSettings
 from lookahead_ray.evaluate.generation.prompting import Ids, PromptRunner
 from lookahead_ray.evaluate.generation.registry import build_generator
+from lookahead_ray.evaluate.judges.base import PrefixStable
 from lookahead_ray.evaluate.judging import NamedJudge, build_judge, share
 from lookahead_ray.evaluate.results import Generation
 from lookahead_ray.evaluate.safety_prompts import Question, check_measurable, questions
 from lookahead_ray.evaluate.teacher_forced import answer_nats
 from lookahead_ray.evaluate.utility import reference_rows, second_half, utility_prompts, utility_rows
+from lookahead_ray.evaluate.verdict_stop import VerdictStop, how_it_ended
 from lookahead_ray.method.reporting import GenerationProgress, Report, quiet
 
 if TYPE_CHECKING:
@@ -132,23 +134,36 @@ class Evaluation:
             self._prompt(question, start) for question, start in zip(shard, starts, strict=True)
         ]
         task_prompts = utility_prompts(self.task, self.runner)
-        limits = [self.config.safety_new_tokens] * len(safety_prompts)
-        limits += [self.config.task_new_tokens] * len(task_prompts)
+        prefills = [
+            question.attack.prefill or str(self.tokenizer.decode(list(start)))
+            for question, start in zip(shard, starts, strict=True)
+        ]
+        stops = [self._stop(question, prefill) for question, prefill in zip(shard, prefills, strict=True)]
+        limits = [self.config.safety_limit(decides=stop is not None) for stop in stops]
+        task_limits = [self.config.task_new_tokens] * len(task_prompts)
         each = " per rank" if self.world_size > 1 else ""
 
         def on_generation(progress: GenerationProgress) -> None:
-            detail = f"answering {len(limits)} prompts{each} · {progress}"
+            detail = f"answering {len(limits) + len(task_limits)} prompts{each} · {progress}"
             report(detail, progress.done, progress.total)
 
         settings = DecodingSettings.of(model, self.tokenizer, self.config.batch_size)
-        texts = self.runner.generate_text(
-            build_generator(model, settings), [*safety_prompts, *task_prompts], limits, on_generation
+        generated = self.runner.generate(
+            build_generator(model, settings),
+            [*safety_prompts, *task_prompts],
+            [*limits, *task_limits],
+            on_generation,
+            [*stops, *[None] * len(task_prompts)],
         )
         answers = [
-            question.answered(question.attack.prefill or str(self.tokenizer.decode(list(start))), answer)
-            for question, start, answer in zip(shard, starts, texts[: len(shard)], strict=True)
+            question.answered(
+                prefill, decode_answer(self.tokenizer, answer), how_it_ended(answer, limit, stop)
+            )
+            for question, prefill, answer, limit, stop in zip(
+                shard, prefills, generated, limits, stops, strict=False
+            )
         ]
-        return answers, texts[len(shard) :]
+        return answers, [decode_answer(self.tokenizer, answer) for answer in generated[len(shard) :]]
 
     def in_order(self, rows: Iterable[Generation]) -> list[Generation]:
         """Sort rows by metric as measured, then by judge, attack and suite as configured, then by prompt.
@@ -168,6 +183,14 @@ class Evaluation:
             return METRICS.index(row.metric), judges.index(row.judge), attack, suite, row.prompt_id
 
         return sorted(rows, key=place)
+
+    def _stop(self, question: Question, prefill: str) -> VerdictStop | None:
+        """Return when an answer may end early; None if a judge needs the whole answer."""
+        judges = [judge.judge for judge in self.judges if question.metric in judge.metrics]
+        stable = tuple(judge for judge in judges if isinstance(judge, PrefixStable))
+        if not self.config.stop_when_decided or len(stable) < len(judges):
+            return None
+        return VerdictStop(self.tokenizer, stable, question.item.prompt, prefill)
 
     def _start(self, question: Question) -> Ids:
         """Return the token ids of the answer's prefilled start; empty without a prefill."""

@@ -9,6 +9,7 @@ from lookahead_ray.evaluate.judges.base import (
     Answer,
     Judge,
     JudgeScore,
+    PrefixStable,
     ReportsFailures,
     judge_all,
     over_refusal_verdict,
@@ -53,7 +54,17 @@ class NamedJudge:
             for row, judgement in zip(rows, judgements, strict=True)
         ]
 
+    def is_undecided(self, row: Generation) -> bool:
+        """Return whether the answer was cut at its limit before the judge could tell what it will be."""
+        return (
+            row.ended == "limit"
+            and isinstance(self.judge, PrefixStable)
+            and not self.judge.is_final(row.prompt, row.prefill, row.answer)
+        )
+
     def _verdict(self, row: Generation, judgement: JudgeScore) -> Verdict:
+        if self.is_undecided(row):
+            return "unparsed"
         if judgement.verdict == "unparsed" and self.config.drops_unparsed:
             return "dropped"
         return over_refusal_verdict(judgement) if row.metric == "over_refusal" else judgement.verdict

@@ -8,6 +8,10 @@ Verdict = Literal[
     "safe", "unsafe", "complied", "refused", "correct", "wrong", "scored", "unparsed", "dropped"
 ]
 
+Ended = Literal["end_token", "limit", "decided"]
+"""How an answer ended: with its end token, at the limit of its length, or because no continuation could change the
+verdict of any judge."""
+
 COUNTED: dict[Metric, Verdict] = {
     "rsr": "safe",
     "jsr": "safe",
@@ -51,6 +55,7 @@ class Generation:
     judge: str
     verdict: Verdict
     score: float | None  # the judge's score (utility: see `rates.credit`); None without one
+    ended: Ended | None = None  # None: nothing was generated, or the run is older than this field
 
 
 @dataclass(frozen=True, slots=True)

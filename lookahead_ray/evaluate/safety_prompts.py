@@ -8,7 +8,7 @@ from lookahead_ray.config.objective import Objective
 from lookahead_ray.data.suites.attacks import Attack
 from lookahead_ray.data.suites.suite import SafetyPrompt, SafetySuite
 from lookahead_ray.errors import ConfigError
-from lookahead_ray.evaluate.results import Generation, Metric
+from lookahead_ray.evaluate.results import Ended, Generation, Metric
 
 PLAIN = Attack()
 
@@ -22,7 +22,7 @@ class Question:
     attack: Attack
     item: SafetyPrompt
 
-    def answered(self, prefill: str, answer: str) -> Generation:
+    def answered(self, prefill: str, answer: str, ended: Ended) -> Generation:
         """Return the row of an answer that is not judged yet."""
         return Generation(
             metric=self.metric,
@@ -37,6 +37,7 @@ class Question:
             judge="",
             verdict="unparsed",
             score=None,
+            ended=ended,
         )
 
 

@@ -12,7 +12,7 @@ from lookahead_ray.store.conversion import to_record
 from lookahead_ray.store.export import ExportFormat, export_table
 from lookahead_ray.store.files import Files
 from lookahead_ray.store.identity import IDENTITY_FILE, SweepIdentity, read_identity
-from lookahead_ray.store.schemas import SCHEMAS, TABLES, TableName
+from lookahead_ray.store.schemas import ADDED, SCHEMAS, TABLES, TableName
 from lookahead_ray.store.verdicts import read_verdicts
 from lookahead_ray.trial.record import TrialRecord
 
@@ -104,7 +104,7 @@ class Run:
                 # Avoid pyarrow's thread pools: a short program that ends right after reading sometimes aborts
                 # while they shut down.
                 file_reader = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-                part = file_reader.read(use_threads=False).cast(SCHEMAS[table])
+                part = _with_added_columns(file_reader.read(use_threads=False), table)
             except (pa.ArrowException, OSError, ValueError) as error:
                 raise StoreError(
                     f"{where}: cannot be read as {table}: {' '.join(str(error).split())}"
@@ -113,6 +113,18 @@ class Run:
                 raise StoreError(f"{where}: must have {file.rows} rows, got {part.num_rows}")
             parts.append(part)
         return parts
+
+
+def _with_added_columns(part: pa.Table, table: TableName) -> pa.Table:
+    """Return `part` with the schema of `table`; columns that are newer than its file are null."""
+    schema = SCHEMAS[table]
+    for name in ADDED.get(table, ()):
+        if name not in part.column_names:
+            index = schema.get_field_index(name)
+            part = part.add_column(
+                index, schema.field(index), pa.nulls(part.num_rows, schema.field(index).type)
+            )
+    return part.cast(schema)
 
 
 def trial_ids(run: str) -> frozenset[str]:

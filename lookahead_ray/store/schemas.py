@@ -10,10 +10,14 @@ from typing import Literal, NamedTuple, get_args
 import pyarrow as pa
 
 SCHEMA_VERSION = 3
+"""Version of the tables. A new nullable column does not change it: see `ADDED`."""
 """Incremented by every change that an older reader would misread."""
 
 TableName = Literal["trials", "steps", "signals", "generations", "token_kl"]
 TABLES: tuple[TableName, ...] = get_args(TableName)
+
+ADDED: dict[TableName, tuple[str, ...]] = {"generations": ("ended",)}
+"""Nullable columns added since version 3 began; files that are older lack them, and they read as null."""
 
 RATES = ("utility", "rsr", "jsr", "over_refusal")
 """Columns of `trials` that hold a `Rate`: NAME, NAME_low, NAME_high, NAME_n, NAME_unparsed."""
@@ -175,6 +179,14 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
             False,
             "",
             "the judge's number; for utility 0..1, with answer_loss exp(-loss in nats per answer token)",
+        ),
+        Column(
+            "ended",
+            WORD,
+            False,
+            "",
+            "how the answer ended: end_token, limit, or decided: no continuation could change a verdict; null "
+            "if nothing was generated and in older runs",
         ),
     ),
     "token_kl": (

@@ -65,11 +65,13 @@ def test_so_are_prefilled_answers(tmp_path: Any, monkeypatch: pytest.MonkeyPatch
     tokenizer = load_tokenizer(saved(tmp_path, OWN))
     asked: list[str] = []
 
-    def answer(self: PromptRunner, generator: Any, prompts: Any, limits: Any, progress: Any) -> list[str]:
+    def answer(
+        self: PromptRunner, generator: Any, prompts: Any, limits: Any, progress: Any, stops: Any
+    ) -> list[tuple[int, ...]]:
         asked.extend(written(tokenizer, prompt) for prompt in prompts)
-        return ["No."] * len(prompts)
+        return [answer_ids(tokenizer, "No.")] * len(prompts)
 
-    monkeypatch.setattr(PromptRunner, "generate_text", answer)
+    monkeypatch.setattr(PromptRunner, "generate", answer)
     suite = SafetySuite("s", (SafetyPrompt("1", "", "Steal.", "Sure, here it is"),), ())
     config = EvaluationConfig(attacks=(PrefillAttack(tokens=(4,)),), kl_tokens=0, safety_system="Obey.")
     evaluation = Evaluation(tokenizer, Task("t", [], [], exact_match), [suite], config)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from lookahead_ray.data.chat import end_token_id
+from lookahead_ray.method.generator import STOP_EVERY, Stop
 from lookahead_ray.method.reporting import OnGeneration
 from lookahead_ray.model.load import check_length
 
@@ -41,6 +42,7 @@ class Backend(ABC):
     def __init__(self, model: "PreTrainedModel", settings: DecodingSettings) -> None:
         self.model = model
         self.settings = settings
+        self._stops: Sequence[Stop | None] = ()  # of the current call, in the order of `answers`
 
     @staticmethod
     @abstractmethod
@@ -59,12 +61,21 @@ class Backend(ABC):
             progress: if not None, called after each forward pass.
         """
 
+    def may_stop(self, index: int, answer: Sequence[int]) -> bool:
+        """Return whether the answer to prompt `index` of `answers` may end here, before its limit.
+
+        A backend calls this after each token to save work; `generate` cuts the answers of one that doesn't.
+        """
+        stop = self._stops[index]
+        return stop is not None and len(answer) % STOP_EVERY == 0 and stop(answer)
+
     @torch.inference_mode()
     def generate(
         self,
         prompts: Sequence[Sequence[int]],
         limits: int | Sequence[int],
         progress: OnGeneration | None = None,
+        stops: Sequence[Stop | None] | None = None,
     ) -> list[list[int]]:
         """Return an answer for each prompt, as `method.generator.Generator` defines it.
 
@@ -78,12 +89,19 @@ class Backend(ABC):
         wanted = [index for index, limit in enumerate(limits) if limit]
         order = sorted(wanted, key=lambda index: len(prompts[index]))
         found: list[list[int]] = [[] for _ in prompts]
+        self._stops = [stops[index] if stops else None for index in order]
         answers = self.answers(
             [prompts[index] for index in order], [limits[index] for index in order], progress
         )
         for place, answer in answers:
-            found[order[place]] = answer
+            found[order[place]] = self._cut(place, answer)
         return found
+
+    def _cut(self, place: int, answer: list[int]) -> list[int]:
+        if self._stops[place] is None:
+            return answer
+        lengths = range(STOP_EVERY, len(answer), STOP_EVERY)
+        return next((answer[:length] for length in lengths if self.may_stop(place, answer[:length])), answer)
 
 
 def end_token_ids(model: "PreTrainedModel", end_token_id: int) -> frozenset[int]:

@@ -65,12 +65,16 @@ class ContinuousBatching(Backend):
                 ended, spared = [], 0
                 tokens = rows.tokens[first:].tolist()
                 for slot, token in enumerate(tokens, start=first):
-                    answer, limit = answers[running[slot]], limits[running[slot]]
+                    index = running[slot]
+                    answer, limit = answers[index], limits[index]
                     if token in end_ids:
                         spared += limit - len(answer) - 1
                     else:
                         answer.append(token)
                     if token in end_ids or len(answer) == limit:
+                        ended.append(slot)
+                    elif self.may_stop(index, answer):
+                        spared += limit - len(answer)
                         ended.append(slot)
                 done = [(running[slot], answers.pop(running[slot])) for slot in ended]
                 running = [running[slot] for slot in rows.remove(ended)]

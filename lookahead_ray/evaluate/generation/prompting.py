@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from lookahead_ray.config.defence import DefenceConfig
-from lookahead_ray.data.chat import decode_answer, prompt_ids
-from lookahead_ray.method.generator import Generator
+from lookahead_ray.data.chat import prompt_ids
+from lookahead_ray.method.generator import Generator, Stop
 from lookahead_ray.method.reporting import OnGeneration
 from lookahead_ray.method.safety_mix import inference_system
 
@@ -40,31 +40,25 @@ class PromptRunner:
         prompts: Sequence[Ids],
         limits: int | Sequence[int],
         progress: OnGeneration | None = None,
+        stops: Sequence[Stop | None] | None = None,
     ) -> list[Ids]:
         """Return greedy answers without end tokens.
 
-        Equal prompts with equal limits share one answer, such as two prefills that contain a whole short
-        opening. `limits` and `progress` are as for `Generator.generate`.
+        Equal prompts with equal limits and stops share one answer, such as two prefills that contain a whole
+        short opening. `limits`, `progress` and `stops` are as for `Generator.generate`; stops are hashable.
 
         Raises:
             ModelError: a prompt and its answer may be longer than the model's context.
         """
         limits = [limits] * len(prompts) if isinstance(limits, int) else limits
-        pairs = list(zip(prompts, limits, strict=True))
-        distinct = list(dict.fromkeys(pairs))
+        stops = stops or [None] * len(prompts)
+        requests = list(zip(prompts, limits, stops, strict=True))
+        distinct = list(dict.fromkeys(requests))
         answers = generator.generate(
-            [prompt for prompt, _ in distinct], [limit for _, limit in distinct], progress
+            [prompt for prompt, _, _ in distinct],
+            [limit for _, limit, _ in distinct],
+            progress,
+            [stop for _, _, stop in distinct],
         )
         found = dict(zip(distinct, map(tuple, answers), strict=True))
-        return [found[pair] for pair in pairs]
-
-    def generate_text(
-        self,
-        generator: Generator,
-        prompts: Sequence[Ids],
-        limits: int | Sequence[int],
-        progress: OnGeneration | None = None,
-    ) -> list[str]:
-        """Return the answers of `generate` as text without special tokens."""
-        answers = self.generate(generator, prompts, limits, progress)
-        return [decode_answer(self.tokenizer, answer) for answer in answers]
+        return [found[request] for request in requests]

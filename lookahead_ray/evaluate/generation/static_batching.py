@@ -1,6 +1,6 @@
 """Greedy generation in left-padded static batches, for models whose attention counts cache positions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -37,17 +37,27 @@ class StaticBatching(Backend):
             later.pop(0)
             batch = slice(start, start + size)
             answers: list[list[int]] = [[] for _ in prompts[batch]]
-            for row, token in self._tokens(prompts[batch], limits[batch], meter, sum(later)):
+
+            def may_stop(row: int, start: int = start, answers: list[list[int]] = answers) -> bool:
+                return self.may_stop(start + row, answers[row])
+
+            for row, token in self._tokens(prompts[batch], limits[batch], meter, sum(later), may_stop):
                 answers[row].append(token)
             yield from enumerate(answers, start=start)
 
     def _tokens(
-        self, prompts: Sequence[Sequence[int]], limits: Sequence[int], meter: Meter, later: int
+        self,
+        prompts: Sequence[Sequence[int]],
+        limits: Sequence[int],
+        meter: Meter,
+        later: int,
+        may_stop: Callable[[int], bool],
     ) -> Iterator[tuple[int, int]]:
         """Yield (row, token) pairs of one batch, the tokens of each row in order. Finished rows leave it.
 
         Args:
             later: steps of the batches after this one, for `meter`.
+            may_stop: returns whether the row's answer may end with the token that was yielded last.
         """
         model, end_ids = self.model, self.settings.end_ids
         rows = list(range(len(prompts)))  # prompt index of each row still computed
@@ -74,6 +84,9 @@ class StaticBatching(Backend):
                 if running[index]:
                     yield rows[index], token
                     running[index] = length < limits[rows[index]]
+                    if running[index] and may_stop(rows[index]):
+                        running[index] = False
+                        spared += limits[rows[index]] - length
             kept = [index for index, runs in enumerate(running) if runs]
             longest = max((limits[rows[index]] - length for index in kept), default=0)
             meter.passed(longest + later, read=prefilled, tokens=generated, spared=spared)

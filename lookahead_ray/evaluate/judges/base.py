@@ -58,6 +58,14 @@ class BatchJudge(Judge, Protocol):
 
 
 @runtime_checkable
+class PrefixStable(Judge, Protocol):
+    """A judge that can tell from the beginning of an answer that no continuation changes its verdict."""
+
+    def is_final(self, prompt: str, prefill: str, answer: str) -> bool:
+        """Return whether the verdict on `answer` is that on every text that begins with `answer`."""
+
+
+@runtime_checkable
 class ReportsFailures(Protocol):
     """A judge that can fail to reach a verdict for reasons outside the answer."""
 
