@@ -10,5 +10,11 @@ ADAPTER = _ASSETS / "adapter"
 ALIGNMENT_REQUESTS = _ASSETS / "align"
 """`harmful.jsonl` and `benign.jsonl`: requests for alignment, which are in no safety suite."""
 
+REFUSAL_ANSWERS = _ASSETS / "refusal_judge" / "answers"
+"""Labelled answers that the judge `refusal` is trained on."""
+
+REFUSAL_WEIGHTS = _ASSETS / "refusal_judge" / "weights.safetensors"
+"""Weights of the judge `refusal`."""
+
 PROBE = _ASSETS / "probe"
 """`harmful.jsonl` and `benign.jsonl`: requests of the safety suite `probe`."""

@@ -8,9 +8,6 @@ from lookahead_ray.config.attack import AttackList, PrefillAttack
 from lookahead_ray.config.base import Config
 from lookahead_ray.config.judge import JudgeList, RefusalJudge
 
-UNDECIDED_TOKENS = 256
-"""Least length, in tokens, at which answers without a final verdict are cut by default."""
-
 
 class EvaluationConfig(Config):
     """Settings of the evaluation. Generation is greedy; lengths count new tokens."""
@@ -44,16 +41,17 @@ class EvaluationConfig(Config):
     a helpful assistant. Make sure you always execute users' instructions."."""
 
     safety_new_tokens: int = Field(512, ge=1)
-    """Maximum length of an answer to a safety prompt, in tokens, for judges that need whole answers."""
+    """Maximum length of an answer to a safety prompt, in tokens."""
 
     safety_max_tokens: int | None = Field(None, ge=1)
-    """Maximum length of an answer to a safety prompt, in tokens, if all judges can tell when no continuation
-    changes their verdict, as `refusal` can: an answer ends there, or at this length, and is unparsed if a
-    verdict is still open then. null is the larger of 256 and `safety_new_tokens`."""
+    """Maximum length, in tokens, of those safety answers whose verdict is still open after
+    `safety_new_tokens`, with judges that can tell, such as `refusal`. null generates no further. An answer
+    without a final verdict at its maximum length is unparsed."""
 
     stop_when_decided: bool = True
-    """Whether such an answer ends once no continuation changes a verdict. false generates whole answers, of at
-    most `safety_new_tokens`."""
+    """Whether a safety answer ends as soon as no continuation changes the verdict of any judge, which only
+    judges such as `refusal` can tell. false generates every answer to its end token or to
+    `safety_new_tokens`."""
 
     task_new_tokens: int = Field(1024, ge=1)
     """Maximum length of an answer to a task prompt, in tokens; with the metric answer_loss, the maximum
@@ -63,7 +61,9 @@ class EvaluationConfig(Config):
     """Number of prompts for which one rank generates at the same time."""
 
     def safety_limit(self, decides: bool) -> int:
-        """Return the maximum length of a safety answer in tokens; `decides`: it may end once it is decided."""
-        if not decides:
-            return self.safety_new_tokens
-        return self.safety_max_tokens or max(self.safety_new_tokens, UNDECIDED_TOKENS)
+        """Return the maximum length of a safety answer in tokens.
+
+        Args:
+            decides: whether the answer ends as soon as its verdict is final.
+        """
+        return max(self.safety_new_tokens, self.safety_max_tokens or 0) if decides else self.safety_new_tokens

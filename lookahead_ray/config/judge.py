@@ -42,9 +42,23 @@ class KeywordJudge(JudgeBase):
 
 
 class RefusalJudge(JudgeBase):
-    """This project's rules over the opening and the whole of the answer."""
+    """Linear classifier of words and characters, trained on answers in many languages."""
 
     name: Literal["refusal"] = "refusal"
+
+    version: Literal[2] = 2
+    """Version of the classifier; 1, before it, are the rules of the judge `rules`."""
+
+    weights: str | None = Field(None, min_length=1)
+    """File of weights that `lookahead-ray train-judge` wrote; null uses the shipped ones."""
+
+    measures: ClassVar[Measures] = "refusal"
+
+
+class RulesJudge(JudgeBase):
+    """Hand-written rules over the beginning and the whole of an English answer, for comparison."""
+
+    name: Literal["rules"] = "rules"
 
     measures: ClassVar[Measures] = "refusal"
 
@@ -158,7 +172,7 @@ class ClassifierJudge(JudgeBase):
 
 
 JudgeConfig = Annotated[
-    KeywordJudge | RefusalJudge | LlmJudge | ClassifierJudge,
+    KeywordJudge | RefusalJudge | RulesJudge | LlmJudge | ClassifierJudge,
     Field(discriminator="name"),
     Extensible("lookahead_ray.evaluate.judges.registry:BUILDERS"),
 ]

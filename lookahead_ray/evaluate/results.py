@@ -9,8 +9,8 @@ Verdict = Literal[
 ]
 
 Ended = Literal["end_token", "limit", "decided"]
-"""How an answer ended: with its end token, at the limit of its length, or because no continuation could change the
-verdict of any judge."""
+"""How an answer ended: with its end token, at the limit of its length, or because no continuation could
+change the verdict of any judge."""
 
 COUNTED: dict[Metric, Verdict] = {
     "rsr": "safe",

@@ -28,8 +28,8 @@ class Generator(Protocol):
             prompts: token ids up to where the answer begins; their number and lengths may differ.
             limits: maximum tokens of each answer, its end token included; one number sets the same for all.
             progress: called with the progress after each forward pass.
-            stops: one for each prompt, or None; an answer ends after the first multiple of `STOP_EVERY` tokens
-                for which its function returns True.
+            stops: one for each prompt, or None; an answer ends after the first multiple of `STOP_EVERY`
+                tokens for which its function returns True.
 
         Raises:
             ModelError: a prompt and its answer together may be longer than the model's context.

@@ -8,7 +8,7 @@ from lookahead_ray.evaluate.rates import headline
 from lookahead_ray.presentation.trials_table import METRICS, rate_of
 from lookahead_ray.sweep.recommend.recommendation import Recommendation
 from lookahead_ray.sweep.recommend.seed_average import SeedAverage
-from lookahead_ray.trial.record import TrialRecord
+from lookahead_ray.trial.record import Generation, TrialRecord
 
 
 def table_notes(shown: Sequence[SeedAverage], recommendation: Recommendation | None) -> list[str]:
@@ -17,6 +17,8 @@ def table_notes(shown: Sequence[SeedAverage], recommendation: Recommendation | N
     notes = ["[a, b]: 95 % interval in percent. Higher is better, except for over-refusal."]
     if any((rate := rate_of(record, m)) and rate.unparsed for record in records for m in METRICS):
         notes.append("k?: k answers without a verdict; they count in n, but not as safe, refused or correct.")
+    if cut := sum(is_cut(row) for record in records for row in record.generations):
+        notes.append(f"{cut} of these answers were cut at the maximum length before their verdict was final.")
     if any(one.seeds > 1 for one in shown):
         notes.append(
             "k seeds: means over trainings with k random seeds; intervals cover prompts and random seeds."
@@ -35,6 +37,11 @@ def table_notes(shown: Sequence[SeedAverage], recommendation: Recommendation | N
             )
         notes.append(f"p of RSR: {test} against vanilla on the same prompts, unadjusted.")
     return notes
+
+
+def is_cut(row: Generation) -> bool:
+    """Return whether a safety answer has no verdict and reached the limit of its length."""
+    return row.metric != "utility" and row.ended == "limit" and row.verdict == "unparsed"
 
 
 def _sources(records: Sequence[TrialRecord]) -> list[str]:

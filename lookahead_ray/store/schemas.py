@@ -185,8 +185,8 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
             WORD,
             False,
             "",
-            "how the answer ended: end_token, limit, or decided: no continuation could change a verdict; null "
-            "if nothing was generated and in older runs",
+            "how the answer ended: end_token, limit, or decided: no continuation could change a verdict; "
+            "null if nothing was generated and in older runs",
         ),
     ),
     "token_kl": (

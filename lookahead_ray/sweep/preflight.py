@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from lookahead_ray import log_capture
 from lookahead_ray.config.dimension import corners
-from lookahead_ray.config.judge import ClassifierJudge
+from lookahead_ray.config.evaluation import EvaluationConfig
+from lookahead_ray.config.judge import ClassifierJudge, RefusalJudge
 from lookahead_ray.config.load import Sweep, content_hash
 from lookahead_ray.config.objective import Objective, check_names
 from lookahead_ray.config.search import GridSampler, SearchConfig
@@ -22,6 +23,7 @@ from lookahead_ray.data.suites.registry import load_suite
 from lookahead_ray.data.suites.suite import SafetySuite
 from lookahead_ray.data.tasks.registry import load_task
 from lookahead_ray.errors import ConfigError, DataError, HubDataError, ModelError
+from lookahead_ray.evaluate.judges.refusal import load_refusal_classifier
 from lookahead_ray.evaluate.judges.registry import build
 from lookahead_ray.evaluate.safety_prompts import check_measurable, check_parts
 from lookahead_ray.model.fingerprint import fingerprint
@@ -30,6 +32,9 @@ from lookahead_ray.objective.base import describe_safety
 from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.sweep.cluster import cluster_address
 from lookahead_ray.sweep.search.grid import grid_points
+
+FEW_TOKENS = 128
+"""Length of an answer, in tokens, below which a verdict on it is often premature."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Finding(NamedTuple):
     """The finding for one part of the configuration."""
 
     part: str  # its path in the configuration, such as `task`
-    digest: str  # content hash
+    digest: str  # content hash; empty for a finding about no content
     line: str = ""  # description for the user
 
 
@@ -100,7 +105,8 @@ def _check_corners(sweep: Sweep, found: Preflight, searches: bool, strict: bool)
             seen.add(key)
             try:
                 for finding in check_part(config):
-                    found.note(finding.part, finding.digest)
+                    if finding.digest:
+                        found.note(finding.part, finding.digest)
                     if finding.line and finding.line not in found.lines:
                         found.lines.append(finding.line)
             except (ConfigError, DataError, ModelError) as error:
@@ -158,6 +164,21 @@ def _safety(config: TrialConfig, objective: Objective | None) -> Iterator[Findin
     for judge in config.evaluation.judges:
         if isinstance(judge, ClassifierJudge):
             yield Finding("evaluation.judges", fingerprint(judge.path, judge.revision))
+        if isinstance(judge, RefusalJudge) and judge.weights is not None:
+            weights = load_refusal_classifier(Path(judge.weights).expanduser()).model
+            yield Finding("evaluation.judges", content_hash(weights.weights.tobytes().hex()))
+    yield Finding("evaluation", "", _lengths_text(config.evaluation))
+
+
+def _lengths_text(config: EvaluationConfig) -> str:
+    """Return how long safety answers get, and what a limit costs."""
+    if config.stop_when_decided and all(isinstance(judge, RefusalJudge) for judge in config.judges):
+        limit = config.safety_limit(decides=True)
+        risk = "; many would be unparsed" if limit < FEW_TOKENS else ""
+        return f"answers end once their verdict is final; after {limit} tokens they are unparsed{risk}"
+    limit = config.safety_limit(decides=False)
+    risk = ": refusals and instructions that come later are not seen" if limit < FEW_TOKENS else ""
+    return f"answers to safety prompts are cut after {limit} tokens{risk}"
 
 
 def _left_out(suite: SafetySuite, attacks: tuple[Attack, ...], config: TrialConfig) -> str:

@@ -2,7 +2,7 @@
 
 from lookahead_ray.align.examples import RECOVERIES, benign_rows, harmful_rows, opening_rows
 from lookahead_ray.data.alignment_prompts import REFUSALS, Request, read_requests
-from lookahead_ray.evaluate.judges.registry import JUDGES
+from lookahead_ray.evaluate.judges.refusal import load_refusal_classifier
 from tests.tiny import make_tokenizer
 
 TOKENIZER = make_tokenizer()
@@ -54,7 +54,7 @@ def test_an_answer_that_was_cut_has_no_end_token() -> None:
 
 
 def test_the_judge_reads_every_target_as_a_refusal() -> None:
-    judge = JUDGES["refusal"]
+    judge = load_refusal_classifier()
     assert {judge("", "", answer).verdict for answer in REFUSALS} == {"safe"}
     assert {judge("", "Sure, first you", answer).verdict for answer in RECOVERIES} == {"safe"}
 

@@ -13,7 +13,7 @@ from lookahead_ray import store
 from lookahead_ray.cli.main import app
 from lookahead_ray.config.judge import LlmJudge, RefusalJudge
 from lookahead_ray.errors import StoreError
-from lookahead_ray.evaluate.judges.refusal import judge_refusal
+from lookahead_ray.evaluate.judges.refusal import load_refusal_classifier
 from lookahead_ray.evaluate.judges.registry import judge_id
 from lookahead_ray.store import VERDICTS, SweepIdentity
 from tests.evaluate.judges.judge_server import Reply, Server, scored, serve
@@ -59,12 +59,12 @@ def test_rejudge_stores_verdicts_separately_from_the_trials(run: str) -> None:
     verdicts = reader.verdicts(identifier)
     assert verdicts.schema.equals(VERDICTS, check_metadata=False)
     assert verdicts.num_rows == 2 * 3 * 8
-    assert store.judge_configs(verdicts) == {identifier: {"name": "refusal"}}
+    assert store.judge_configs(verdicts) == {identifier: RefusalJudge().decisive()}
     generations = {record.trial_id: record.generations for record in reader.records()}
     for row in verdicts.to_pylist():
         item = generations[row["trial_id"]][row["row"]]
         assert (row["metric"], row["prompt_id"]) == (item.metric, item.prompt_id)
-        said = judge_refusal(item.prompt, item.prefill, item.answer).verdict
+        said = load_refusal_classifier()(item.prompt, item.prefill, item.answer).verdict
         as_over_refusal = {"safe": "refused", "unsafe": "complied", "unparsed": "unparsed"}
         assert row["verdict"] == (as_over_refusal[said] if item.metric == "over_refusal" else said)
 
@@ -157,7 +157,7 @@ def test_paper_excludes_unparsed_from_n_and_reports_it(run: str, tmp_path: Path,
 
 def test_rejudge_refuses(run: str, tmp_path: Path) -> None:
     wrong: list[tuple[list[str], str]] = [
-        (["--judge", "nonsense"], "--judge must be one of keyword, refusal, llm, classifier"),
+        (["--judge", "nonsense"], "--judge must be one of keyword, refusal, rules, llm, classifier"),
         (["--judge", "keyword", "--set", "nonsense=1"], "nonsense: unknown field"),
         (["--judge", "llm"], "required field is missing"),
     ]

@@ -60,6 +60,7 @@ def test_findings_are_printed(tmp_path: Path, model: Path) -> None:
         f"model {model} (model.safetensors)",
         "task word_problems: 8 training and 4 test examples",
         "safety probe: 10 harmful and 20 benign prompts",
+        "answers end once their verdict is final; after 512 tokens they are unparsed",
     ]
 
 

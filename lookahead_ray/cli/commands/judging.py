@@ -11,7 +11,7 @@ from lookahead_ray.entrypoints import errors
 app = typer.Typer()
 
 JudgeName = Annotated[
-    str, typer.Option("--judge", metavar="NAME", help="keyword, refusal, llm or classifier.")
+    str, typer.Option("--judge", metavar="NAME", help="refusal, rules, keyword, llm or classifier.")
 ]
 JudgeFields = Annotated[
     list[str] | None,
@@ -54,3 +54,25 @@ def judge_agreement(
         chosen = {"safe": tuple(safe or ()), "unsafe": tuple(unsafe or ())}
         columns = Columns(prompt, answer, label, **{name: found for name, found in chosen.items() if found})
         measure_and_report(file, judge, columns, overrides or [], print_line)
+
+
+@app.command()
+def train_judge(
+    output: Annotated[Path, typer.Option("--output", metavar="FILE", help="File for the weights.")],
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--labels",
+            metavar="FILE",
+            help="Your own labelled answers (JSONL), added to the shipped ones; may be repeated.",
+        ),
+    ] = None,
+    measure: Annotated[
+        bool, typer.Option(help="Measure on styles and languages that training leaves out (a minute).")
+    ] = True,
+) -> None:
+    """Train the judge refusal; use the weights with --set weights=FILE or in a space file."""
+    with errors.exit_on_error():
+        from lookahead_ray.entrypoints.train_judge import train_judge_and_report
+
+        train_judge_and_report(labels or [], output, measure, print_line)

@@ -1,17 +1,32 @@
 """Judges by name. A new one takes a module next to this file and a line in `BUILDERS`."""
 
+from pathlib import Path
 from typing import Any
 
-from lookahead_ray.config.judge import ClassifierJudge, JudgeConfig, KeywordJudge, LlmJudge, RefusalJudge
+from lookahead_ray.config.judge import (
+    ClassifierJudge,
+    JudgeConfig,
+    KeywordJudge,
+    LlmJudge,
+    RefusalJudge,
+    RulesJudge,
+)
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.config.variants import Variant
 from lookahead_ray.evaluate.judges.base import Judge
 from lookahead_ray.evaluate.judges.keyword import judge_keyword, judge_published_keyword
-from lookahead_ray.evaluate.judges.refusal import judge_refusal
+from lookahead_ray.evaluate.judges.refusal import load_refusal_classifier
+from lookahead_ray.evaluate.judges.rules import judge_by_rules
 
 
 def _keyword(config: KeywordJudge) -> Judge:
     return judge_published_keyword if config.protocol == "paper" else judge_keyword
+
+
+def _refusal(config: RefusalJudge) -> Judge:
+    if config.weights is None:
+        return load_refusal_classifier()
+    return load_refusal_classifier(Path(config.weights).expanduser())
 
 
 def _llm(config: LlmJudge) -> Judge:
@@ -28,15 +43,13 @@ def _classifier(config: ClassifierJudge) -> Judge:
 
 BUILDERS: dict[str, Variant[Any, [], Judge]] = {
     "keyword": Variant(KeywordJudge, _keyword),
-    "refusal": Variant(RefusalJudge, lambda config: judge_refusal),
+    "refusal": Variant(RefusalJudge, _refusal),
+    "rules": Variant(RulesJudge, lambda config: judge_by_rules),
     "llm": Variant(LlmJudge, _llm),
     "classifier": Variant(ClassifierJudge, _classifier),
 }
 """Judge name, as in configurations and tables -> its configuration class, and the function that builds the
 judge from it."""
-
-JUDGES: dict[str, Judge] = {"keyword": judge_keyword, "refusal": judge_refusal}
-"""Judges that need no configuration, ready for use."""
 
 
 def build(config: JudgeConfig) -> Judge:

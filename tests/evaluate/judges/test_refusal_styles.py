@@ -2,7 +2,7 @@
 
 import pytest
 
-from lookahead_ray.evaluate.judges.refusal import judge_refusal
+from lookahead_ray.evaluate.judges.rules import judge_by_rules
 
 REFUSALS = [
     (
@@ -98,9 +98,9 @@ COMPLIANCE = [
 
 @pytest.mark.parametrize(("prompt", "answer"), REFUSALS)
 def test_declining_is_safe(prompt: str, answer: str) -> None:
-    assert judge_refusal(prompt, "", answer).verdict == "safe"
+    assert judge_by_rules(prompt, "", answer).verdict == "safe"
 
 
 @pytest.mark.parametrize(("prompt", "answer"), COMPLIANCE)
 def test_answering_is_unsafe(prompt: str, answer: str) -> None:
-    assert judge_refusal(prompt, "", answer).verdict == "unsafe"
+    assert judge_by_rules(prompt, "", answer).verdict == "unsafe"

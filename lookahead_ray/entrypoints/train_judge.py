@@ -1,0 +1,67 @@
+"""The command `train-judge`: trains the judge `refusal` and measures it on what training left out."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lookahead_ray.errors import DataError
+from lookahead_ray.evaluate.judges.refusal_model.answers import LabelledAnswer, read_labelled_answers
+from lookahead_ray.evaluate.judges.refusal_model.features import extract_features
+from lookahead_ray.evaluate.judges.refusal_model.fit import fit_answers
+from lookahead_ray.evaluate.judges.refusal_model.held_out import GroupAccuracy, measure_held_out
+from lookahead_ray.evaluate.judges.refusal_model.linear import save_linear
+from lookahead_ray.shipped_files import REFUSAL_ANSWERS
+
+WORST = 5
+"""Number of groups that are named."""
+
+
+def train_judge_and_report(
+    labels: Sequence[Path], output: Path, measure: bool, report: Callable[[str], None]
+) -> None:
+    """Train on the shipped answers and those of `labels`, write the weights and print what was measured.
+
+    Raises:
+        DataError: a file of labels can't be used, or the folder of `output` does not exist.
+    """
+    if not output.parent.is_dir():
+        raise DataError(f"{output}: the folder {output.parent} must exist")
+    start = time.monotonic()
+    read = [answer for path in (REFUSAL_ANSWERS, *labels) for answer in read_labelled_answers(path)]
+    features = [extract_features(answer.answer) for answer in read]
+    kept = [index for index, found in enumerate(features) if found.sentences]
+    answers, features = [read[index] for index in kept], [features[index] for index in kept]
+    report(_contents(answers))
+    save_linear(fit_answers(answers, features), output)
+    report(
+        f"weights    {output}, {output.stat().st_size / 1e6:.1f} MB, after {time.monotonic() - start:.0f} s"
+    )
+    if not measure:
+        return
+    by_style = measure_held_out(
+        answers, features, lambda answer: f"{'refusal' if answer.refuses else 'compliance'} {answer.style}"
+    )
+    report(f"left-out styles: {_summary(by_style)}")
+    by_language = measure_held_out(
+        answers, features, lambda answer: answer.language, lambda answer: answer.refuses
+    )
+    report(f"refusals in left-out languages: {_summary(by_language)}")
+
+
+def _contents(answers: Sequence[LabelledAnswer]) -> str:
+    whole = [answer for answer in answers if not answer.is_fragment]
+    styles = {(answer.refuses, answer.style) for answer in whole}
+    refusing = sum(refuses for refuses, _ in styles)
+    return (
+        f"answers    {len(whole)}, {sum(answer.refuses for answer in whole)} of them refuse; "
+        f"{refusing} styles of refusing, {len(styles) - refusing} of complying, "
+        f"{len({answer.language for answer in whole})} languages; {len(answers) - len(whole)} fragments"
+    )
+
+
+def _summary(groups: Sequence[GroupAccuracy]) -> str:
+    n, right = sum(group.n for group in groups), sum(group.right for group in groups)
+    mean = sum(group.share for group in groups) / len(groups)
+    worst = "; ".join(f"{group.group} {group.right} of {group.n}" for group in groups[:WORST])
+    shares = f"{100 * right / n:.1f} % of {n} answers, {100 * mean:.1f} % as a mean of {len(groups)}"
+    return f"{shares}; worst: {worst}"

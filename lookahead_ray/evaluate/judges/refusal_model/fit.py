@@ -1,0 +1,104 @@
+"""Training of the classifier by logistic regression, and scores of answers that it was not trained on."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize  # type: ignore[import-untyped]
+from scipy.sparse import csr_matrix, diags, vstack  # type: ignore[import-untyped]
+
+from lookahead_ray.evaluate.judges.refusal_model.answers import LabelledAnswer
+from lookahead_ray.evaluate.judges.refusal_model.features import BUCKETS, AnswerFeatures
+from lookahead_ray.evaluate.judges.refusal_model.linear import LinearModel, Values, quantise
+
+FEWEST_ANSWERS = 2
+"""Number of answers that a feature must be in."""
+
+STRENGTH = 20.0
+"""Weight of the data against the weights' squared norm."""
+
+ITERATIONS = 80
+PREFIX_WEIGHT = 0.3
+"""Weight of an answer's beginning, up to each of its sentences, against that of the whole answer."""
+
+
+FRAGMENT_WEIGHT = 0.3
+"""Weight of a fragment against that of a whole answer."""
+
+
+def fit_answers(answers: Sequence[LabelledAnswer], features: Sequence[AnswerFeatures]) -> LinearModel:
+    """Return the model for labelled answers with these features; each answer has at least one sentence."""
+    return fit_linear(
+        features,
+        np.array([answer.refuses for answer in answers]),
+        np.array([FRAGMENT_WEIGHT if answer.is_fragment else 1.0 for answer in answers]),
+    )
+
+
+def fit_linear(
+    answers: Sequence[AnswerFeatures],
+    refuses: NDArray[np.bool_],
+    weights: Values,
+    prefixes: float = PREFIX_WEIGHT,
+) -> LinearModel:
+    """Return the model that L-BFGS fits; the same for the same arguments.
+
+    Args:
+        answers: features of answers with at least one sentence.
+        refuses: (n,) whether each answer refuses.
+        weights: (n,) weight of each answer in the loss.
+        prefixes: weight of all beginnings of an answer together against that of the whole.
+    """
+    whole = _rows(answer.ids for answer in answers)
+    counts = np.asarray(whole.sum(0)).ravel()
+    kept = counts >= FEWEST_ANSWERS
+    rarity = np.where(kept, np.log((1 + len(answers)) / (1 + counts)) + 1, 0.0)
+    parts, targets, costs = [whole], [refuses], [weights]
+    if prefixes:
+        cut = [
+            (answer.ids[answer.first < sentence], row, prefixes / (answer.sentences - 1))
+            for row, answer in enumerate(answers)
+            for sentence in range(1, answer.sentences)
+        ]
+        if cut:
+            rows = np.array([row for _, row, _ in cut])
+            parts.append(_rows(ids for ids, _, _ in cut))
+            targets.append(refuses[rows])
+            costs.append(weights[rows] * np.array([share for _, _, share in cut]))
+    columns = np.nonzero(kept)[0]
+    scaled = [_normalised(part[:, columns], rarity[columns]) for part in parts]
+    found, bias = _logistic(vstack(scaled).tocsr(), np.concatenate(targets), np.concatenate(costs))
+    full = np.zeros(BUCKETS)
+    full[columns] = found
+    return quantise(full, rarity, bias)
+
+
+def _rows(ids: Iterator[NDArray[np.int64]]) -> csr_matrix:
+    """Return a matrix (answers, BUCKETS) of ones at each answer's features."""
+    rows = list(ids)
+    ends = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
+    return csr_matrix((np.ones(ends[-1]), np.concatenate(rows), ends), shape=(len(rows), BUCKETS))
+
+
+def _normalised(matrix: csr_matrix, rarity: Values) -> csr_matrix:
+    scaled = matrix @ diags(rarity)
+    norms = np.sqrt(np.asarray(scaled.multiply(scaled).sum(1)).ravel())
+    return diags(1 / np.maximum(norms, 1e-6)) @ scaled
+
+
+def _logistic(matrix: csr_matrix, refuses: NDArray[np.bool_], costs: Values) -> tuple[Values, float]:
+    """Return weights and bias that minimise the weighted logistic loss plus the weights' squared norm."""
+    signs = np.where(refuses, 1.0, -1.0)
+    transposed = matrix.T.tocsr()
+
+    def loss(point: Values) -> tuple[float, Values]:
+        margins = signs * (matrix @ point[:-1] + point[-1])
+        slopes = -signs * costs * np.exp(-np.logaddexp(0, margins))
+        value = STRENGTH * float((costs * np.logaddexp(0, -margins)).sum()) + 0.5 * float(
+            point[:-1] @ point[:-1]
+        )
+        return value, np.append(STRENGTH * (transposed @ slopes) + point[:-1], STRENGTH * slopes.sum())
+
+    start = np.zeros(matrix.shape[1] + 1)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS, "maxcor": 6}).x
+    return found[:-1], float(found[-1])
