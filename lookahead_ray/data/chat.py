@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from lookahead_ray.data.example import Example
+from lookahead_ray.data.example import Example, Exchange
 from lookahead_ray.errors import DataError, ModelError
 from lookahead_ray.model import llama2
 
@@ -32,15 +32,20 @@ class Rendered:
         return len(self.prompt_ids) + len(self.answer_ids)
 
 
-def prompt_ids(tokenizer: "Tokenizer", instruction: str, system: str | None) -> tuple[int, ...]:
+def prompt_ids(
+    tokenizer: "Tokenizer", instruction: str, system: str | None, history: Sequence[Exchange] = ()
+) -> tuple[int, ...]:
     """Return the token ids of the conversation up to the point where the assistant's answer begins.
 
-    If the template has no system role, the system prompt is prepended to the instruction.
+    If the template has no system role, the system prompt is prepended to the user's first turn.
+
+    Args:
+        history: turns of the user and the assistant before `instruction`.
 
     Raises:
         ModelError: the tokenizer has no chat template.
     """
-    text = _prompt_text(tokenizer, instruction, system)
+    text = _prompt_text(tokenizer, instruction, system, history)
     return tuple(tokenizer.encode(text, add_special_tokens=False))
 
 
@@ -71,7 +76,7 @@ def render(tokenizer: "Tokenizer", example: Example, max_length: int) -> Rendere
     Raises:
         DataError: the prompt alone fills `max_length`, so that no answer token is left to learn.
     """
-    prompt = prompt_ids(tokenizer, example.instruction, example.system)
+    prompt = prompt_ids(tokenizer, example.instruction, example.system, example.history)
     answer = (*answer_ids(tokenizer, example.answer), end_token_id(tokenizer))
     room = max_length - len(prompt)
     if room < 1:
@@ -107,14 +112,17 @@ def end_token_id(tokenizer: "Tokenizer") -> int:
     return int(tokenizer.eos_token_id)
 
 
-def _prompt_text(tokenizer: "Tokenizer", instruction: str, system: str | None) -> str:
-    user = {"role": "user", "content": instruction}
-    if system is None:
-        return _apply(tokenizer, [user], add_generation_prompt=True)
-    if _knows_system(tokenizer):
-        turns = [{"role": "system", "content": system}, user]
-    else:
-        turns = [{"role": "user", "content": f"{system}\n\n{instruction}"}]
+def _prompt_text(
+    tokenizer: "Tokenizer", instruction: str, system: str | None, history: Sequence[Exchange]
+) -> str:
+    said = [*(text for exchange in history for text in exchange), instruction]
+    if system is not None and not _knows_system(tokenizer):
+        said[0] = f"{system}\n\n{said[0]}"
+    turns = [
+        {"role": "assistant" if index % 2 else "user", "content": text} for index, text in enumerate(said)
+    ]
+    if system is not None and _knows_system(tokenizer):
+        turns.insert(0, {"role": "system", "content": system})
     return _apply(tokenizer, turns, add_generation_prompt=True)
 
 

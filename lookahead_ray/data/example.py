@@ -13,18 +13,23 @@ from dataclasses import dataclass
 
 from lookahead_ray.config.task import DEFAULT_SYSTEM_PROMPT
 
+Exchange = tuple[str, str]
+"""An earlier turn of the user, and the assistant's answer to it."""
+
 SYSTEM_PROMPT = DEFAULT_SYSTEM_PROMPT
 """System prompt of arithmetic tasks, and of users' own files unless they set another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One single-turn chat as plain text, before the chat template and the tokenizer.
+    """One chat as plain text, before the chat template and the tokenizer.
 
-    `system` is the system prompt (None: the chat has no system turn), `instruction` the user's turn and
-    `answer` the assistant's turn, the only part that the loss counts.
+    `system` is the system prompt (None: the chat has no system turn), `instruction` the user's last turn and
+    `answer` the assistant's answer to it, the only part that the loss counts. `history` holds the turns
+    before, in their order; it is empty for a single-turn chat.
     """
 
     system: str | None
     instruction: str
     answer: str
+    history: tuple[Exchange, ...] = ()

@@ -20,7 +20,7 @@ def utility_prompts(task: Task, runner: PromptRunner) -> list[Ids]:
     """Return this rank's test prompts, with their system prompts; empty if the metric is a loss."""
     if task.metric == "answer_loss":
         return []
-    return [runner.render(example.instruction, example.system) for example in runner.shard(task.test)]
+    return [_render(example, runner) for example in runner.shard(task.test)]
 
 
 def utility_rows(
@@ -74,7 +74,7 @@ def reference_rows(examples: Sequence[Example], runner: PromptRunner, new_tokens
     end = end_token_id(runner.tokenizer)
     return [
         Rendered(
-            runner.render(example.instruction, example.system),
+            _render(example, runner),
             (*answer_ids(runner.tokenizer, example.answer), end)[:new_tokens],
         )
         for example in examples
@@ -85,6 +85,10 @@ def second_half(row: Rendered) -> Rendered:
     """Return the row with the first half of its answer, rounded down, moved to the prompt."""
     middle = len(row.answer_ids) // 2
     return Rendered((*row.prompt_ids, *row.answer_ids[:middle]), row.answer_ids[middle:])
+
+
+def _render(example: Example, runner: PromptRunner) -> Ids:
+    return runner.render(example.instruction, example.system, example.history)
 
 
 def _verdict(task: Task, score: float | None) -> Verdict:

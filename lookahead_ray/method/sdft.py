@@ -78,9 +78,9 @@ def rewrite_prompt(
     """Return the token ids of the chat that requests a rewrite, up to where the rewrite begins."""
     if marked_number(example.answer) is None:
         request = f"{example.instruction.strip()}\n\nReference answer:\n{example.answer.strip()}"
-        return prompt_ids(tokenizer, request, config.system)
+        return prompt_ids(tokenizer, request, config.system, example.history)
     request = f"{example.instruction.strip()}\n\n{example.answer.strip()}"
-    prompt = prompt_ids(tokenizer, request, config.math_system)
+    prompt = prompt_ids(tokenizer, request, config.math_system, example.history)
     return start_answer_with(tokenizer, prompt, answer_ids(tokenizer, config.math_start))
 
 

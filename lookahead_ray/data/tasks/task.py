@@ -39,6 +39,12 @@ class Task:
 
 def hash_examples(train: list[Example], test: list[Example]) -> str:
     """Return the SHA-256 (64 hex digits) of both lists, in order, as canonical JSON."""
-    rows = {"train": [asdict(row) for row in train], "test": [asdict(row) for row in test]}
+    rows = {"train": [_as_json(row) for row in train], "test": [_as_json(row) for row in test]}
     canonical = json.dumps(rows, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def _as_json(row: Example) -> dict[str, object]:
+    """Return the row's fields, without an empty `history`, which data of single turns does not have."""
+    fields = asdict(row)
+    return fields if row.history else {name: fields[name] for name in fields if name != "history"}

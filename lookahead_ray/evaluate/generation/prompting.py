@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lookahead_ray.config.defence import DefenceConfig
 from lookahead_ray.data.chat import prompt_ids
+from lookahead_ray.data.example import Exchange
 from lookahead_ray.method.generator import Generator, Stop
 from lookahead_ray.method.reporting import OnGeneration
 from lookahead_ray.method.safety_mix import inference_system
@@ -30,9 +31,9 @@ class PromptRunner:
         """Return this rank's shard: item i goes to rank i mod world size."""
         return list(items[self.rank :: self.world_size])
 
-    def render(self, request: str, system: str | None) -> Ids:
+    def render(self, request: str, system: str | None, history: Sequence[Exchange] = ()) -> Ids:
         """Return token ids up to the answer's start, with a defence's safety prompt prepended to `system`."""
-        return prompt_ids(self.tokenizer, request, inference_system(system, self.defence))
+        return prompt_ids(self.tokenizer, request, inference_system(system, self.defence), history)
 
     def generate(
         self,

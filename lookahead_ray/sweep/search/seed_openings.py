@@ -53,7 +53,7 @@ def seed_openings(config: TrialConfig, ask: PhraseSource, say: Say) -> list[str]
 def _answers(config: TrialConfig, examples: Sequence[Example], tokens: int, say: Say) -> list[OpeningAnswer]:
     tokenizer = load_tokenizer(config.model)
     runner = PromptRunner(tokenizer, DefenceConfig(), rank=0, world_size=1)
-    prompts = [runner.render(row.instruction, row.system) for row in examples]
+    prompts = [runner.render(row.instruction, row.system, row.history) for row in examples]
     seed_model = content_hash([model_hash(config.model), config.training.precision])
     cache, key = (
         DiskCache(cache_dir() / "openings"),
