@@ -13,6 +13,9 @@ ALIGNMENT_REQUESTS = _ASSETS / "align"
 REFUSAL_ANSWERS = _ASSETS / "refusal_judge" / "answers"
 """Labelled answers that the judge `refusal` is trained on."""
 
+REFUSAL_LABELS = _ASSETS / "refusal_judge" / "labels.csv"
+"""Answers of fine-tuned models, each labelled by two readers; not used in training."""
+
 REFUSAL_WEIGHTS = _ASSETS / "refusal_judge" / "weights.safetensors"
 """Weights of the judge `refusal`."""
 

@@ -178,19 +178,19 @@ def test_missing_parts_of_a_suite_are_reported(tmp_path: Path, model: Path, requ
     mine = f"{{name: file, label: mine, harmful_path: '{requests}'}}"
     more = f"safety: [{mine}, {{harmful_prompts: 10, benign_prompts: 20}}]\n"
     found = lines(tmp_path, model, more=more)
-    assert found[-2:] == [
+    assert found[-3:-1] == [
         "safety mine: 1 harmful and 0 benign prompts; without prefill_3, KL",
         "safety probe: 10 harmful and 20 benign prompts",
     ]
     more += "evaluation: {attacks: [{kind: prefill_text, text: Sure}], kl_on: seed_answers}\n"
-    assert lines(tmp_path, model, more=more)[-2] == "safety mine: 1 harmful and 0 benign prompts"
+    assert lines(tmp_path, model, more=more)[-3] == "safety mine: 1 harmful and 0 benign prompts"
 
 
 def test_measuring_one_model_needs_no_attack(tmp_path: Path, model: Path, requests: str) -> None:
     path = tmp_path / "space.yaml"
     more = f"{CLOSED % requests}evaluation: {{attacks: [], kl_tokens: 0}}\n"
     path.write_text(f"model: {{path: '{model}'}}\ntask: {{name: word_problems}}\n{more}")
-    assert check(load_sweep(path), searches=False).lines[-1].startswith("safety mine")
+    assert check(load_sweep(path), searches=False).lines[-2].startswith("safety mine")
 
 
 def test_validate_lists_data_that_is_unavailable_here(
