@@ -11,13 +11,15 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from lookahead_ray.config.model import EMBEDDED, EMBEDDED_UNALIGNED
+from lookahead_ray.config.model import EMBEDDED, EMBEDDED_UNALIGNED, ModelConfig
 from lookahead_ray.model import embedded
+from lookahead_ray.model.chat_settings import read_template
 from lookahead_ray.shipped_files import ADAPTER
 
 WEIGHTS = (".safetensors", ".gguf")
 DESCRIBING = (
     "config.json",
+    "adapter_config.json",
     "generation_config.json",
     "tokenizer*",
     "special_tokens_map.json",
@@ -39,11 +41,23 @@ def fingerprint(path: str, revision: str | None = None) -> str:
         adapter = sorted(ADAPTER.glob("adapter_*")) if path == EMBEDDED else []
         return _of_files([embedded.gguf_path(), *adapter])
     directory = Path(path).expanduser()
+    if directory.is_file():
+        return _of_files([directory])
     if directory.is_dir():
         files = {file for pattern in DESCRIBING for file in directory.glob(pattern) if file.is_file()}
         files |= {file for file in directory.iterdir() if file.suffix in WEIGHTS}
         return _of_files(sorted(files))
     return hashlib.sha256(f"{path}@{revision or 'main'}".encode()).hexdigest()
+
+
+def model_fingerprint(config: ModelConfig) -> str:
+    """Return the fingerprint of a seed model, with its chat template if the configuration names a file.
+
+    Raises:
+        ModelError: as `fingerprint`, or the template can't be read.
+    """
+    found, template = fingerprint(config.path, config.revision), read_template(config)
+    return found if template is None else hashlib.sha256(f"{found}\0{template}".encode()).hexdigest()
 
 
 def _of_files(files: Iterable[Path]) -> str:

@@ -67,7 +67,7 @@ def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def _is_path(field: str) -> bool:
     last = field.rpartition(".")[2]
-    return last == "path" or last.endswith("_path")
+    return last in ("path", "chat_template") or last.endswith("_path")
 
 
 def _part(name: str) -> str:

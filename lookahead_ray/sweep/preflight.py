@@ -26,7 +26,7 @@ from lookahead_ray.errors import ConfigError, DataError, HubDataError, ModelErro
 from lookahead_ray.evaluate.judges.refusal import load_refusal_classifier
 from lookahead_ray.evaluate.judges.registry import build
 from lookahead_ray.evaluate.safety_prompts import check_measurable, check_parts
-from lookahead_ray.model.fingerprint import fingerprint
+from lookahead_ray.model.fingerprint import fingerprint, model_fingerprint
 from lookahead_ray.model.load import check_model
 from lookahead_ray.objective.base import describe_safety
 from lookahead_ray.objective.registry import make_objective
@@ -128,7 +128,7 @@ def _check_objective(objective: Objective, config: TrialConfig, source: str) -> 
 
 def _model(config: TrialConfig) -> Iterator[Finding]:
     line = f"model {check_model(config.model)}"
-    yield Finding("model", fingerprint(config.model.path, config.model.revision), line)
+    yield Finding("model", model_fingerprint(config.model), line)
 
 
 def _task(config: TrialConfig) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from lookahead_ray.errors import ModelError
 from lookahead_ray.evaluate.early_kl import SeedDistribution
 from lookahead_ray.evaluate.evaluation import Evaluation
 from lookahead_ray.method.reporting import Report, quiet
-from lookahead_ray.model.fingerprint import fingerprint
+from lookahead_ray.model.fingerprint import model_fingerprint
 from lookahead_ray.model.load import load_tokenizer
 from lookahead_ray.train.process_group import gather_everywhere
 
@@ -69,4 +69,4 @@ def kl_reference(
 
 
 def _seed_hash(config: ModelConfig) -> str:
-    return content_hash([config.model_dump(mode="json"), fingerprint(config.path, config.revision)])
+    return content_hash([config.model_dump(mode="json"), model_fingerprint(config)])
