@@ -5,6 +5,7 @@
     ├── DataError      a data file, a row or a number of examples breaks a rule
     │   └── HubDataError   a hub data set is gated, or cannot be reached
     ├── ModelError     a model, tokenizer or adapter cannot be loaded or used
+    │   └── HubModelError  a model of the hub is gated, or cannot be reached
     ├── StoreError     a trial table cannot be written or read
     └── TrialError     a trial failed while it ran
 
@@ -30,6 +31,10 @@ class HubDataError(DataError):
 
 class ModelError(LookaheadRayError):
     """A model, tokenizer or adapter cannot be loaded or does not fit its use."""
+
+
+class HubModelError(ModelError):
+    """A model of the hub is gated, or neither the hub nor a cached copy can be reached."""
 
 
 class StoreError(LookaheadRayError):

@@ -53,9 +53,8 @@ def read_template(config: ModelConfig) -> str | None:
         text = Path(config.chat_template).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ModelError(
-            f"model.chat_template: must be a file with a Jinja template, got {config.chat_template!r}: {reason}"
-        ) from error
+        rule = "must be a file with a Jinja template"
+        raise ModelError(f"model.chat_template: {rule}, got {config.chat_template!r}: {reason}") from error
     if not text.strip():
         raise ModelError(f"model.chat_template: {config.chat_template} must hold a template, it is empty")
     return text
@@ -78,9 +77,9 @@ def attach(tokenizer: "Tokenizer", config: ModelConfig) -> None:
     for name in settings.variables:
         if name not in known:
             optional = sorted(each for each in known if not each.endswith("_token"))
+            rule = f"must be variables that the chat template of {config.path} reads"
             raise ModelError(
-                f"model.chat_template_kwargs: must be variables that the chat template of {config.path} reads "
-                f"({', '.join(optional) or 'it reads none'}), got {name}"
+                f"model.chat_template_kwargs: {rule} ({', '.join(optional) or 'none'}), got {name}"
             )
 
 
@@ -139,7 +138,7 @@ def _compiled(template: str) -> Any:
 
 
 def _variables(tokenizer: "Tokenizer", config: ModelConfig) -> set[str]:
-    """Return the names of the variables that the template reads. Raises ModelError if it can't be compiled."""
+    """Return the names of the variables that the template reads. Raises ModelError if it is no Jinja."""
     from jinja2 import TemplateSyntaxError, meta
 
     template = _template(tokenizer)

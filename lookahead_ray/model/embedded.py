@@ -50,7 +50,16 @@ def gguf_path() -> Path:
 def unaligned_dir() -> Path:
     """Return the unaligned model's directory, converted on first use. Raises ModelError as `gguf_path`."""
     source = gguf_path()
-    return _once(f"smollm2-135m-instruct-v{FORMAT}", lambda target: _convert(source, target))
+    return _once(_unaligned_name(), lambda target: _convert(source, target))
+
+
+def is_converted() -> bool:
+    """Return whether the unaligned model is in the cache."""
+    return (cache_dir() / _unaligned_name()).is_dir()
+
+
+def _unaligned_name() -> str:
+    return f"smollm2-135m-instruct-v{FORMAT}"
 
 
 def aligned_dir(adapter: Path = ADAPTER) -> Path:

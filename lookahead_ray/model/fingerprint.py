@@ -13,7 +13,9 @@ from pathlib import Path
 
 from lookahead_ray.config.model import EMBEDDED, EMBEDDED_UNALIGNED, ModelConfig
 from lookahead_ray.model import embedded
+from lookahead_ray.model.adapters import base_of
 from lookahead_ray.model.chat_settings import read_template
+from lookahead_ray.model.files import find_local, is_adapter
 from lookahead_ray.shipped_files import ADAPTER
 
 WEIGHTS = (".safetensors", ".gguf")
@@ -32,21 +34,26 @@ BLOCK_BYTES = 2**16
 
 
 def fingerprint(path: str, revision: str | None = None) -> str:
-    """Return the fingerprint of `path` (embedded, a directory or a hub name) as a SHA-256 in hexadecimal.
+    """Return the fingerprint of `path` (as `model.path`) as a SHA-256 in hexadecimal.
+
+    That of an adapter covers its base model too.
 
     Raises:
-        ModelError: the embedded model is not installed.
+        ModelError: the embedded model is not installed, or an adapter's base model is not there.
     """
     if path in (EMBEDDED, EMBEDDED_UNALIGNED):
         adapter = sorted(ADAPTER.glob("adapter_*")) if path == EMBEDDED else []
         return _of_files([embedded.gguf_path(), *adapter])
-    directory = Path(path).expanduser()
-    if directory.is_file():
-        return _of_files([directory])
-    if directory.is_dir():
-        files = {file for pattern in DESCRIBING for file in directory.glob(pattern) if file.is_file()}
-        files |= {file for file in directory.iterdir() if file.suffix in WEIGHTS}
-        return _of_files(sorted(files))
+    place = Path(path).expanduser()
+    if place.is_file():
+        return _of_files([*_describing(place.parent), place])
+    if place.is_dir():
+        weights = {file for file in place.iterdir() if file.suffix in WEIGHTS}
+        found = _of_files(sorted({*_describing(place), *weights}))
+        if not is_adapter(place):
+            return found
+        base = base_of(find_local(path), ModelConfig(path=path))
+        return hashlib.sha256(f"{found} on {fingerprint(base.path, base.revision)}".encode()).hexdigest()
     return hashlib.sha256(f"{path}@{revision or 'main'}".encode()).hexdigest()
 
 
@@ -58,6 +65,10 @@ def model_fingerprint(config: ModelConfig) -> str:
     """
     found, template = fingerprint(config.path, config.revision), read_template(config)
     return found if template is None else hashlib.sha256(f"{found}\0{template}".encode()).hexdigest()
+
+
+def _describing(directory: Path) -> list[Path]:
+    return sorted({file for pattern in DESCRIBING for file in directory.glob(pattern) if file.is_file()})
 
 
 def _of_files(files: Iterable[Path]) -> str:

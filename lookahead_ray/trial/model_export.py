@@ -4,7 +4,7 @@ import os
 import platform
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from lookahead_ray.errors import TrialError
 from lookahead_ray.filesystem import sync
@@ -27,24 +27,6 @@ def check_directory(saving: Saving) -> None:
         raise TrialError(
             f"--output must be on a disk that all machines share; {platform.node()} has no {saving.directory}"
         )
-
-
-def merge_adapters(model: "PreTrainedModel") -> "PreTrainedModel":
-    """Return `model` with its adapters merged into its weights; unchanged if it has none.
-
-    Merging is in fp32 and rounds once, as bf16 would lose small updates; it is layer by layer to save memory.
-    """
-    if not hasattr(model, "unload"):
-        return model
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    dtype = model.dtype
-    layers: list[Any] = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
-    for layer in layers:
-        layer.float().merge()
-        layer.to(dtype)
-    merged: PreTrainedModel = cast(Any, model).unload()  # only a PeftModel has it
-    return merged
 
 
 def write_model(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", saving: Saving) -> None:

@@ -13,8 +13,10 @@ from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.suites.registry import load_suite
 from lookahead_ray.data.tasks.registry import load_task
 from lookahead_ray.evaluate.evaluation import Evaluation
+from lookahead_ray.evaluate.harness import harness_scores
 from lookahead_ray.hardware.precision import torch_dtype
 from lookahead_ray.method.safety_mix import safety_examples
+from lookahead_ray.model.adapters import merge_adapters
 from lookahead_ray.model.load import load_model, model_hash
 from lookahead_ray.train.batches import optimiser_steps
 from lookahead_ray.train.engine import prepare_environment
@@ -23,7 +25,7 @@ from lookahead_ray.trial.epoch_signals import EpochSignals
 from lookahead_ray.trial.fine_tuning import TrainedModel, fine_tune
 from lookahead_ray.trial.job import Checkpoints, Saving
 from lookahead_ray.trial.measurement import Measurement, versions
-from lookahead_ray.trial.model_export import check_directory, merge_adapters, write_model
+from lookahead_ray.trial.model_export import check_directory, write_model
 from lookahead_ray.trial.progress import Decide, OnProgress
 from lookahead_ray.trial.reporter import ProgressReporter
 from lookahead_ray.trial.seed_model import check_alike, kl_reference, tokenizer_of
@@ -99,10 +101,13 @@ def run_worker(
     model.eval()  # type: ignore[no-untyped-call]  # Transformers lacks its annotation
     answering, judging = reporter.of("answering"), reporter.of("judging")
     generations = [] if stopped else evaluation.generations(model, answering, judging)
+    abilities = {}
+    if config.evaluation.harness and not stopped:
+        abilities = harness_scores(model, tokenizer, config.evaluation.harness, rank, world_size, judging)
     reporter.report("ending", "collecting the results of all ranks")
     changed = saving is not None or trained.finished  # since the last signal
     kl = evaluation.kl.measure(model, seed) if changed else signals.token_kl
-    gathered = _gather((generations, kl))
+    gathered = _gather((generations, kl, abilities))
     if gathered is None:
         return None
     return Measurement(
@@ -119,10 +124,11 @@ def run_worker(
         versions=versions(),
         preparation=trained.preparation,
         stopped=stopped,
+        harness={task: score for *_, scores in gathered for task, score in scores.items()},
         steps=trained.steps,
         signals=tuple(signals.measured),
-        generations=tuple(evaluation.in_order(row for rows, _ in gathered for row in rows)),
-        token_kl=tuple(evaluation.kl.in_order(row for _, rows in gathered for row in rows)),
+        generations=tuple(evaluation.in_order(row for rows, *_ in gathered for row in rows)),
+        token_kl=tuple(evaluation.kl.in_order(row for _, rows, _ in gathered for row in rows)),
     )
 
 

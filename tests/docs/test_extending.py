@@ -24,12 +24,12 @@ from lookahead_ray.evaluate.generation import registry as generation
 from lookahead_ray.evaluate.generation.base import DecodingSettings
 from lookahead_ray.evaluate.judges.registry import build, judge_id
 from lookahead_ray.method.registry import METHODS
+from lookahead_ray.model.adapters import merge_adapters
 from lookahead_ray.model.load import load_model, load_tokenizer
 from lookahead_ray.sweep import preflight
 from lookahead_ray.sweep.search.search import Search
 from lookahead_ray.train.model import prepare_model
 from lookahead_ray.trial.finishing import finish_model
-from lookahead_ray.trial.model_export import merge_adapters
 from lookahead_ray.trial.worker import run_worker
 from tests.docs.extension_examples import EXAMPLES, PAGE, SECTIONS, Example, installed
 from tests.docs.pages import ROOT

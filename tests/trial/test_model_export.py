@@ -14,10 +14,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.training import LoraConfig, TrainingConfig
 from lookahead_ray.errors import TrialError
+from lookahead_ray.model.adapters import merge_adapters
 from lookahead_ray.model.load import load_model, load_tokenizer
 from lookahead_ray.train.model import prepare_model
 from lookahead_ray.trial.job import Saving
-from lookahead_ray.trial.model_export import LAST_FILE, check_directory, merge_adapters, write_model
+from lookahead_ray.trial.model_export import LAST_FILE, check_directory, write_model
 from tests.tiny import make_model
 
 IDS = torch.tensor([[5, 6, 7, 8]])

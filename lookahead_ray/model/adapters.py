@@ -1,0 +1,151 @@
+"""LoRA adapters in a directory of their own: the base model that they belong to, and merging."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from lookahead_ray.config.model import ModelConfig
+from lookahead_ray.errors import ModelError
+from lookahead_ray.model.files import ADAPTER_CONFIG, LocalModel, check_weights, is_local, read_json
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+MERGE = (
+    "merge it into its base model (peft: PeftModel.from_pretrained(base, folder).merge_and_unload(), then "
+    "save_pretrained with the tokenizer) and set model.path to the result"
+)
+LARGEST_ROUNDING = 0.05  # of the largest logit, between a model with its adapter and the merged one
+
+
+def base_of(adapter: LocalModel, config: ModelConfig) -> ModelConfig:
+    """Return the base model of an adapter: a path, also from the adapter's folder, or a hub name.
+
+    Raises:
+        ModelError: the adapter is none of LoRA, or its base model is not given or not there.
+    """
+    settings = read_json(adapter.directory / ADAPTER_CONFIG)
+    kind, name = settings.get("peft_type"), settings.get("base_model_name_or_path")
+    subject = f"model.path: {config.path} is an adapter ({ADAPTER_CONFIG})"
+    if kind != "LORA":
+        raise ModelError(f"{subject} of the kind {kind}, and only LORA is merged here: {MERGE}")
+    if not name or not isinstance(name, str):
+        raise ModelError(f"{subject} that names no base model: {MERGE}")
+    for place in (Path(name).expanduser(), adapter.directory / name):
+        if place.exists():
+            if place.resolve() == adapter.directory.resolve():
+                raise ModelError(f"{subject} that names itself as its base model: {MERGE}")
+            return config.model_copy(update={"path": str(place), "revision": None})
+    if is_local(name):
+        raise ModelError(f"{subject}, and its base model {name!r} is not on this machine: {MERGE}")
+    return config.model_copy(update={"path": name, "revision": settings.get("revision")})
+
+
+def check_adapter(model: "PreTrainedModel", adapter: LocalModel, config: ModelConfig) -> None:
+    """Put an adapter's modules into its base model, which is on the meta device, and compare shapes.
+
+    Raises:
+        ModelError: the adapter does not fit the base model, or merging it would change other weights too.
+    """
+    from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+
+    subject = f"model.path: the adapter {config.path}"
+    stored = check_weights(adapter, subject)
+    refuse_tied(model, _targets(adapter), subject)
+    settings = read_json(adapter.directory / ADAPTER_CONFIG)
+    known = {name: settings[name] for name in LoraConfig.__dataclass_fields__ if name in settings}
+    try:
+        adapted = get_peft_model(model, LoraConfig(**known))
+        shapes = {name: tuple(weight.shape) for name, weight in get_peft_model_state_dict(adapted).items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelError(f"{subject} does not fit its base model: {_line(error)}: {MERGE}") from error
+    missing = sorted(set(shapes) - set(stored))
+    if missing:
+        raise ModelError(f"{subject} does not fit its base model: it lacks {missing[0]}: {MERGE}")
+    for name, shape in stored.items():
+        if shapes.get(name, shape) != shape:
+            raise ModelError(
+                f"{subject} does not fit its base model: {name} has the shape {list(shape)}, and "
+                f"{list(shapes[name])} is needed: {MERGE}"
+            )
+
+
+def merge_into(model: "PreTrainedModel", adapter: LocalModel, config: ModelConfig) -> "PreTrainedModel":
+    """Return the base `model` with the adapter merged into its weights; it is changed in place.
+
+    Raises:
+        ModelError: it does not fit, or the merged model computes other logits than both together.
+    """
+    import torch
+    from peft import PeftModel
+
+    subject = f"model.path: the adapter {config.path}"
+    refuse_tied(model, _targets(adapter), subject)
+    try:
+        adapted: Any = PeftModel.from_pretrained(model, str(adapter.directory), autocast_adapter_dtype=False)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ModelError(f"{subject} does not fit its base model: {_line(error)}: {MERGE}") from error
+    adapted.eval()
+    ids = torch.tensor([[1, 2, 3]])
+    with torch.no_grad():
+        before = adapted(input_ids=ids, use_cache=False).logits.float()
+        merged = merge_adapters(cast("PreTrainedModel", adapted))
+        after = merged(input_ids=ids, use_cache=False).logits.float()
+    if (before - after).abs().max() > LARGEST_ROUNDING * before.abs().max():
+        raise ModelError(f"{subject} can't be merged without a change of its logits: {MERGE}")
+    for name in ("peft_config", "_hf_peft_config_loaded"):
+        if name in vars(merged):
+            delattr(merged, name)
+    return merged
+
+
+def merge_adapters(model: "PreTrainedModel") -> "PreTrainedModel":
+    """Return `model` with its adapters merged into its weights; unchanged if it has none.
+
+    Merging is in fp32 and rounds once, as bf16 would lose small updates; it is layer by layer to save memory.
+    """
+    if not hasattr(model, "unload"):
+        return model
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    dtype = model.dtype
+    layers: list[Any] = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
+    for layer in layers:
+        layer.float().merge()
+        layer.to(dtype)
+    merged: PreTrainedModel = cast(Any, model).unload()  # only a PeftModel has it
+    return merged
+
+
+def refuse_tied(model: "PreTrainedModel", targets: "tuple[str, ...] | str", subject: str) -> None:
+    """Raise if an adapter on tied embeddings is asked for: merging would change both ends of the model.
+
+    Args:
+        targets: names of modules, or a regular expression for whole names, as peft reads them.
+
+    Raises:
+        ModelError: `targets` match the embedding or the head, and both share their weights.
+    """
+    from peft.tuners.tuners_utils import check_target_module_exists
+
+    head, embedding = model.get_output_embeddings(), model.get_input_embeddings()  # type: ignore[no-untyped-call]
+    if head is None or embedding is None or head.weight is not embedding.weight or targets == "all-linear":
+        return
+    from peft import LoraConfig
+
+    matching = LoraConfig(target_modules=targets if isinstance(targets, str) else list(targets))
+    for name, module in model.named_modules():
+        if module in (head, embedding) and check_target_module_exists(matching, name):
+            last = name.rpartition(".")[2]
+            raise ModelError(
+                f"{subject}: must not name {last!r} in a model whose embedding and output layer share their "
+                "weights (tie_word_embeddings), because a merged adapter would change both: leave it out"
+            )
+
+
+def _targets(adapter: LocalModel) -> "tuple[str, ...] | str":
+    found = read_json(adapter.directory / ADAPTER_CONFIG).get("target_modules") or ()
+    return found if isinstance(found, str) else tuple(found)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
