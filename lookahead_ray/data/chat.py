@@ -1,22 +1,25 @@
 """Rendering of examples as token ids, with the tokenizer's own chat template.
 
 Training and inference share `prompt_ids`, so the rendered training prefix equals the inference prompt token
-for token; the answer is tokenised separately, as a model generates it.
+for token, unless the template writes an answer without thoughts elsewhere (see `turn_layout`); the answer is
+tokenised separately, as a model generates it. Control tokens in users' texts stay text (`control_tokens`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from lookahead_ray.data.control_tokens import ControlTokens, control_tokens
 from lookahead_ray.data.example import Example, Exchange
+from lookahead_ray.data.thoughts import CHANNEL, CHANNEL_TOKENS, Reply, split_thoughts
+from lookahead_ray.data.turn_layout import knows_system, turn_layout
 from lookahead_ray.errors import DataError, ModelError
 from lookahead_ray.model import llama2
+from lookahead_ray.model.chat_settings import render_chat
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase as Tokenizer
-
-_PROBE_ANSWER = "x-answer-x"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +38,48 @@ class Rendered:
 def prompt_ids(
     tokenizer: "Tokenizer", instruction: str, system: str | None, history: Sequence[Exchange] = ()
 ) -> tuple[int, ...]:
-    """Return the token ids of the conversation up to the point where the assistant's answer begins.
+    """Return the token ids of the conversation up to the point where the assistant's turn begins.
 
-    If the template has no system role, the system prompt is prepended to the user's first turn.
+    If the template has no system role, the system prompt is prepended to the user's first turn. The prompts
+    of some reasoning models end inside the assistant's thoughts.
 
     Args:
         history: turns of the user and the assistant before `instruction`.
 
     Raises:
+        DataError: a control token's name in a text can't be encoded as text.
         ModelError: the tokenizer has no chat template.
     """
-    text = _prompt_text(tokenizer, instruction, system, history)
-    return tuple(tokenizer.encode(text, add_special_tokens=False))
+    return _controls(tokenizer).encode_with(
+        lambda hide: _prompt_text(tokenizer, instruction, system, history, hide)
+    )
+
+
+def answer_prompt_ids(
+    tokenizer: "Tokenizer",
+    instruction: str,
+    system: str | None,
+    history: Sequence[Exchange] = (),
+    answer: str = "",
+) -> tuple[int, ...]:
+    """Return the token ids of the conversation up to where the template writes `answer`.
+
+    They differ from `prompt_ids` for reasoning models only: the answer stands after or without thoughts,
+    unless it begins with thoughts itself. Raises as `prompt_ids` does.
+    """
+    layout = turn_layout(tokenizer)
+    return _controls(tokenizer).encode_with(
+        lambda hide: layout.before(answer, _prompt_text(tokenizer, instruction, system, history, hide))
+    )
 
 
 def answer_ids(tokenizer: "Tokenizer", answer: str) -> tuple[int, ...]:
-    """Return the token ids of an answer or its beginning, without special tokens (no BOS, no end token)."""
-    return tuple(tokenizer.encode(answer, add_special_tokens=False))
+    """Return the token ids of an answer or its beginning, without control tokens (no BOS, no end token).
+
+    Raises:
+        DataError: a control token's name in the answer can't be encoded as text.
+    """
+    return _controls(tokenizer).encode(answer)
 
 
 def start_answer_with(tokenizer: "Tokenizer", prompt: Sequence[int], start: Sequence[int]) -> tuple[int, ...]:
@@ -66,17 +94,45 @@ def start_answer_with(tokenizer: "Tokenizer", prompt: Sequence[int], start: Sequ
 
 
 def decode_answer(tokenizer: "Tokenizer", ids: Sequence[int]) -> str:
-    """Return the text of an answer's token ids, without special tokens."""
-    return str(tokenizer.decode(list(ids), skip_special_tokens=True))
+    """Return the text of an answer's token ids, without special tokens except marks of thoughts."""
+    kept = _kept_tokens(tokenizer)
+    if kept.keys().isdisjoint(ids):
+        return str(tokenizer.decode(list(ids), skip_special_tokens=True))
+    text, run = "", list[int]()
+    for token_id in ids:
+        if token_id in kept:
+            text += f"{tokenizer.decode(run, skip_special_tokens=True)}{kept[token_id]}"
+            run = []
+        else:
+            run.append(token_id)
+    return text + str(tokenizer.decode(run, skip_special_tokens=True))
+
+
+def read_reply(tokenizer: "Tokenizer", ids: Sequence[int], opened: bool = False) -> Reply:
+    """Return thoughts and answer of a generated text.
+
+    Args:
+        opened: whether the prompt opened the thoughts (see `opens_thoughts`).
+    """
+    return split_thoughts(decode_answer(tokenizer, ids), opened, turn_layout(tokenizer).marks)
+
+
+def opens_thoughts(tokenizer: "Tokenizer") -> bool:
+    """Return whether `prompt_ids` end inside thoughts."""
+    return bool(turn_layout(tokenizer).opening)
 
 
 def render(tokenizer: "Tokenizer", example: Example, max_length: int) -> Rendered:
     """Return a training example as token ids; an answer that exceeds `max_length` tokens is cut at its end.
 
+    It is what the template writes for the chat, up to the end token of the answer's turn.
+
     Raises:
         DataError: the prompt alone fills `max_length`, so that no answer token is left to learn.
     """
-    prompt = prompt_ids(tokenizer, example.instruction, example.system, example.history)
+    prompt = answer_prompt_ids(
+        tokenizer, example.instruction, example.system, example.history, example.answer
+    )
     answer = (*answer_ids(tokenizer, example.answer), end_token_id(tokenizer))
     room = max_length - len(prompt)
     if room < 1:
@@ -96,15 +152,17 @@ def render_all(tokenizer: "Tokenizer", examples: Sequence[Example], max_length: 
 def end_token_id(tokenizer: "Tokenizer") -> int:
     """Return the token with which the template ends an assistant turn; without one, the tokenizer's EOS.
 
+    It need not be named in the tokenizer's configuration: those of Phi-3, Gemma-3 and the first Llama-3 are
+    not.
+
     Raises:
         ModelError: the tokenizer has neither.
     """
-    turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": _PROBE_ANSWER}]
-    text = _apply(tokenizer, turns, add_generation_prompt=False)
-    tail = text.rpartition(_PROBE_ANSWER)[2].strip()
-    ids = tokenizer.encode(tail, add_special_tokens=False) if tail else []
-    if ids and ids[0] in tokenizer.all_special_ids:
-        return int(ids[0])
+    end = turn_layout(tokenizer).end.lstrip()
+    for token_id in tokenizer.encode(end, add_special_tokens=False) if end else ():
+        is_token = token_id in tokenizer.added_tokens_decoder or token_id in tokenizer.all_special_ids
+        if is_token and not str(tokenizer.convert_ids_to_tokens(token_id)).isspace():
+            return int(token_id)
     if tokenizer.eos_token_id is None:
         raise ModelError(
             f"model.path: {tokenizer.name_or_path} has no end token, so generation would never stop"
@@ -113,35 +171,40 @@ def end_token_id(tokenizer: "Tokenizer") -> int:
 
 
 def _prompt_text(
-    tokenizer: "Tokenizer", instruction: str, system: str | None, history: Sequence[Exchange]
+    tokenizer: "Tokenizer",
+    instruction: str,
+    system: str | None,
+    history: Sequence[Exchange],
+    hide: Callable[[str], str],
 ) -> str:
     said = [*(text for exchange in history for text in exchange), instruction]
-    if system is not None and not _knows_system(tokenizer):
+    if system is not None and not knows_system(tokenizer):
         said[0] = f"{system}\n\n{said[0]}"
     turns = [
-        {"role": "assistant" if index % 2 else "user", "content": text} for index, text in enumerate(said)
+        {"role": "assistant" if index % 2 else "user", "content": hide(text)}
+        for index, text in enumerate(said)
     ]
-    if system is not None and _knows_system(tokenizer):
-        turns.insert(0, {"role": "system", "content": system})
-    return _apply(tokenizer, turns, add_generation_prompt=True)
+    if system is not None and knows_system(tokenizer):
+        turns.insert(0, {"role": "system", "content": hide(system)})
+    return render_chat(tokenizer, turns, add_generation_prompt=True)
 
 
 @lru_cache(maxsize=8)
-def _knows_system(tokenizer: "Tokenizer") -> bool:
-    from jinja2 import TemplateError
-
-    turns = [{"role": "system", "content": "x-system-x"}, {"role": "user", "content": "x"}]
-    try:
-        return "x-system-x" in _apply(tokenizer, turns, add_generation_prompt=True)
-    except TemplateError:
-        return False
-
-
-def _apply(tokenizer: "Tokenizer", turns: list[dict[str, str]], add_generation_prompt: bool) -> str:
+def _controls(tokenizer: "Tokenizer") -> ControlTokens:
     if not tokenizer.chat_template:
-        raise ModelError(
-            f"model.path: {tokenizer.name_or_path} has no chat template; a chat model is required"
-        )
-    return str(
-        tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=add_generation_prompt)
-    )
+        return control_tokens(tokenizer, "", ())
+    layout = turn_layout(tokenizer)
+    return control_tokens(tokenizer, layout.written, layout.thought_marks)
+
+
+@lru_cache(maxsize=8)
+def _kept_tokens(tokenizer: "Tokenizer") -> dict[int, str]:
+    """Return the special tokens, by id, that are marks of thoughts or part of one."""
+    marks = turn_layout(tokenizer).thought_marks if tokenizer.chat_template else ()
+    added = {index: token.content for index, token in tokenizer.added_tokens_decoder.items() if token.special}
+    channels = CHANNEL_TOKENS if CHANNEL in added.values() else ()
+    return {
+        index: name
+        for index, name in added.items()
+        if name in channels or any(name in mark for mark in marks)
+    }
