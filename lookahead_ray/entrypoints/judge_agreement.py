@@ -9,8 +9,9 @@ from pathlib import Path
 from lookahead_ray.entrypoints.judge_options import judge_config, trouble_lines
 from lookahead_ray.errors import DataError
 from lookahead_ray.evaluate.judges.agreement import Figure, Label, agreement
-from lookahead_ray.evaluate.judges.base import Answer, judge_all
+from lookahead_ray.evaluate.judges.base import Answer
 from lookahead_ray.evaluate.judges.registry import build
+from lookahead_ray.evaluate.thoughts import judge_texts
 
 _FIELD_LIMIT = 10_000_000  # characters of one CSV field
 
@@ -33,7 +34,7 @@ def measure_and_report(
     config = judge_config(name, overrides)
     rows, left_out = read_labels(file, columns)
     judge = build(config)
-    verdicts = [judgement.verdict for judgement in judge_all(judge, [answer for answer, _ in rows])]
+    verdicts = [judgement.verdict for judgement in judge_texts(judge, [answer for answer, _ in rows])]
     found = agreement([(label, v) for (_, label), v in zip(rows, verdicts, strict=True)])
     report(f"answers    {found.n} ({left_out} with other labels left out), {found.unparsed} unparsed")
     report(f"agreement  {_percent(found.agreement)}")

@@ -6,16 +6,15 @@ from dataclasses import dataclass, replace
 
 from lookahead_ray.config.judge import JudgeConfig, LlmJudge
 from lookahead_ray.evaluate.judges.base import (
-    Answer,
     Judge,
     JudgeScore,
     PrefixStable,
     ReportsFailures,
-    judge_all,
     over_refusal_verdict,
 )
 from lookahead_ray.evaluate.judges.registry import build, judge_id
 from lookahead_ray.evaluate.results import Generation, Metric, Verdict
+from lookahead_ray.evaluate.thoughts import apart, judge_rows
 
 REFUSAL_METRICS: tuple[Metric, ...] = ("rsr", "jsr", "over_refusal")
 HARM_METRICS: tuple[Metric, ...] = ("rsr", "jsr")  # a harmless answer to a harmless prompt is no refusal
@@ -45,10 +44,9 @@ class NamedJudge:
 
         `progress` is called with the number of answers judged so far.
         """
-        rows = [row for row in rows if row.metric in self.metrics]
+        rows = [apart(row) for row in rows if row.metric in self.metrics]
         name = self.name
-        answers = [Answer(row.prompt, row.prefill, row.answer) for row in rows]
-        judgements = judge_all(self.judge, answers, progress)
+        judgements = judge_rows(self.judge, rows, progress)
         return [
             replace(row, judge=name, verdict=self._verdict(row, judgement), score=judgement.score)
             for row, judgement in zip(rows, judgements, strict=True)

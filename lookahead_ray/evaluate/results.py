@@ -51,11 +51,12 @@ class Generation:
     prompt: str
     suffix: str  # text that the attack appended to the prompt, after a space
     prefill: str  # prefilled start of the answer; not part of `answer`
-    answer: str  # "" if only a loss was measured
+    answer: str  # without thoughts; "" if it never left them, or if only a loss was measured
     judge: str
     verdict: Verdict
     score: float | None  # the judge's score (utility: see `rates.credit`); None without one
     ended: Ended | None = None  # None: nothing was generated, or the run is older than this field
+    thoughts: str | None = None  # before the answer; None: it has none, or the run is older than this field
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ SCHEMA_VERSION = 3
 TableName = Literal["trials", "steps", "signals", "generations", "token_kl"]
 TABLES: tuple[TableName, ...] = get_args(TableName)
 
-ADDED: dict[TableName, tuple[str, ...]] = {"generations": ("ended",)}
+ADDED: dict[TableName, tuple[str, ...]] = {"generations": ("ended", "thoughts")}
 """Nullable columns added since version 3 began; files that are older lack them, and they read as null."""
 
 RATES = ("utility", "rsr", "jsr", "over_refusal")
@@ -163,7 +163,7 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
         Column("prompt", TEXT, True, "", "prompt, without the attack's part"),
         Column("suffix", TEXT, True, "", "text that the attack appended to the prompt, after a space"),
         Column("prefill", TEXT, True, "", "prefilled start of the answer; not part of answer"),
-        Column("answer", TEXT, True, "", "generated text; empty if only a loss was measured"),
+        Column("answer", TEXT, True, "", "generated text without thoughts; empty if it never left them, or if only a loss was measured"),
         Column("judge", WORD, True, "", "judge that gave the verdict"),
         Column(
             "verdict",
@@ -187,6 +187,14 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
             "",
             "how the answer ended: end_token, limit, or decided: no continuation could change a verdict; "
             "null if nothing was generated and in older runs",
+        ),
+        Column(
+            "thoughts",
+            TEXT,
+            False,
+            "",
+            "a reasoning model's thoughts before the answer, which judges do not read; null without any and in "
+            "older runs",
         ),
     ),
     "token_kl": (

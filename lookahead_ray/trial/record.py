@@ -194,7 +194,10 @@ class TextStripper:
         measured = record.measurement
         if measured is None:
             return record
-        bare = (replace(row, prompt="", suffix="", prefill="", answer="") for row in measured.generations)
+        bare = (
+            replace(row, prompt="", suffix="", prefill="", answer="", thoughts=None)
+            for row in measured.generations
+        )
         return record.with_measured(
             steps=(),
             generations=tuple(self._rows.setdefault(row, row) for row in bare),
