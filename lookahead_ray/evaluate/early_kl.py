@@ -111,7 +111,9 @@ class EarlyKl:
         )
 
     def _prompts(self, items: Sequence[SafetyPrompt]) -> list[Ids]:
-        return [self.runner.render(item.prompt, self.system) for item in items]
+        along_openings = self.config.kl_on == "openings"
+        render = self.runner.render_start if along_openings else self.runner.render
+        return [render(item.prompt, self.system) for item in items]
 
     def _log_probs(
         self,

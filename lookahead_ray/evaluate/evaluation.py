@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from lookahead_ray.config.defence import DefenceConfig
 from lookahead_ray.config.evaluation import EvaluationConfig
-from lookahead_ray.data.chat import answer_ids, decode_answer, start_answer_with
+from lookahead_ray.data.chat import answer_ids, opens_thoughts, read_reply, start_answer_with
 from lookahead_ray.data.suites.attacks import NO_ATTACK, Attack, load_attacks
 from lookahead_ray.data.suites.suite import SafetySuite
 from lookahead_ray.data.tasks.registry import Task
+from lookahead_ray.data.thoughts import Reply
 from lookahead_ray.evaluate.early_kl import EarlyKl, OnRows, no_rows
 from lookahead_ray.evaluate.generation.base import DecodingSettings
 from lookahead_ray.evaluate.generation.prompting import Ids, PromptRunner
@@ -124,7 +125,7 @@ class Evaluation:
             scored += count
         return rows + utility
 
-    def _answers(self, model: "PreTrainedModel", report: Report) -> tuple[list[Generation], list[str]]:
+    def _answers(self, model: "PreTrainedModel", report: Report) -> tuple[list[Generation], list[Reply]]:
         """Return the answers to this rank's safety prompts, not yet judged, and to its task prompts."""
         metrics = {metric for judge in self.judges for metric in judge.metrics}
         parts = questions(self.suites, self.attacks, metrics)
@@ -157,13 +158,16 @@ class Evaluation:
         )
         answers = [
             question.answered(
-                prefill, decode_answer(self.tokenizer, answer), how_it_ended(answer, limit, stop)
+                prefill,
+                read_reply(self.tokenizer, answer, self._opened(prefill)),
+                how_it_ended(answer, limit, stop),
             )
             for question, prefill, answer, limit, stop in zip(
                 shard, prefills, generated, limits, stops, strict=False
             )
         ]
-        return answers, [decode_answer(self.tokenizer, answer) for answer in generated[len(shard) :]]
+        opened = self._opened("")
+        return answers, [read_reply(self.tokenizer, answer, opened) for answer in generated[len(shard) :]]
 
     def in_order(self, rows: Iterable[Generation]) -> list[Generation]:
         """Sort rows by metric as measured, then by judge, attack and suite as configured, then by prompt.
@@ -190,7 +194,11 @@ class Evaluation:
         stable = tuple(judge for judge in judges if isinstance(judge, PrefixStable))
         if not self.config.stop_when_decided or len(stable) < len(judges):
             return None
-        return VerdictStop(self.tokenizer, stable, question.item.prompt, prefill)
+        return VerdictStop(self.tokenizer, stable, question.item.prompt, prefill, self._opened(prefill))
+
+    def _opened(self, prefill: str) -> bool:
+        """Return whether an answer begins in thoughts; a prefilled start is part of the answer itself."""
+        return not prefill and opens_thoughts(self.tokenizer)
 
     def _start(self, question: Question) -> Ids:
         """Return the token ids of the answer's prefilled start; empty without a prefill."""
@@ -202,7 +210,8 @@ class Evaluation:
     def _prompt(self, question: Question, start: Ids) -> Ids:
         """Return the token ids of the request under its attack, followed by the answer's `start`."""
         request = question.attack.apply(question.item.prompt)
-        return start_answer_with(self.tokenizer, self.runner.render(request, self._safety_system), start)
+        render = self.runner.render_start if start else self.runner.render
+        return start_answer_with(self.tokenizer, render(request, self._safety_system), start)
 
     @property
     def _safety_system(self) -> str | None:

@@ -7,6 +7,7 @@ from lookahead_ray.config.evaluation import EvaluationConfig
 from lookahead_ray.config.objective import Objective
 from lookahead_ray.data.suites.attacks import Attack
 from lookahead_ray.data.suites.suite import SafetyPrompt, SafetySuite
+from lookahead_ray.data.thoughts import Reply
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.evaluate.results import Ended, Generation, Metric
 
@@ -22,7 +23,7 @@ class Question:
     attack: Attack
     item: SafetyPrompt
 
-    def answered(self, prefill: str, answer: str, ended: Ended) -> Generation:
+    def answered(self, prefill: str, reply: Reply, ended: Ended) -> Generation:
         """Return the row of an answer that is not judged yet."""
         return Generation(
             metric=self.metric,
@@ -33,11 +34,12 @@ class Question:
             prompt=self.item.prompt,
             suffix=self.attack.suffix,
             prefill=prefill,
-            answer=answer,
+            answer=reply.answer,
             judge="",
             verdict="unparsed",
             score=None,
             ended=ended,
+            thoughts=reply.thoughts,
         )
 
 

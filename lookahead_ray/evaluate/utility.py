@@ -8,6 +8,7 @@ from lookahead_ray.data.chat import Rendered, answer_ids, end_token_id
 from lookahead_ray.data.example import Example
 from lookahead_ray.data.suites.attacks import NO_ATTACK
 from lookahead_ray.data.tasks.registry import Task
+from lookahead_ray.data.thoughts import Reply
 from lookahead_ray.evaluate.generation.prompting import Ids, PromptRunner
 from lookahead_ray.evaluate.results import Generation, Verdict
 from lookahead_ray.evaluate.teacher_forced import answer_nats
@@ -28,10 +29,10 @@ def utility_rows(
     task: Task,
     runner: PromptRunner,
     new_tokens: int,
-    answers: Sequence[str],
+    replies: Sequence[Reply],
     progress: Callable[[int], None] = lambda done: None,
 ) -> list[Generation]:
-    """Return a row for each of this rank's test examples, from the `answers` to `utility_prompts`.
+    """Return a row for each of this rank's test examples, from the `replies` to `utility_prompts`.
 
     `answer_loss` generates nothing: a row's score is exp(−loss), the geometric mean of the probabilities of
     the reference answer's tokens, end token included, over at most the first `new_tokens`.
@@ -42,13 +43,14 @@ def utility_rows(
     if task.metric == "answer_loss":
         rows = reference_rows(examples, runner, new_tokens)
         losses = answer_nats(model, rows, runner.tokenizer.pad_token_id, progress)
-        answers = [""] * len(rows)
+        replies = [Reply(None, "")] * len(rows)
         scores: list[float | None] = [
             exp(-nats / len(row.answer_ids)) for nats, row in zip(losses, rows, strict=True)
         ]
     else:
         scores = [
-            task.score(answer, example.answer) for answer, example in zip(answers, examples, strict=True)
+            None if reply.is_unfinished else task.score(reply.answer, example.answer)
+            for reply, example in zip(replies, examples, strict=True)
         ]
     return [
         Generation(
@@ -60,12 +62,13 @@ def utility_rows(
             prompt=example.instruction,
             suffix="",
             prefill="",
-            answer=answer,
+            answer=reply.answer,
             judge=task.metric,
             verdict=_verdict(task, score),
             score=score,
+            thoughts=reply.thoughts,
         )
-        for (index, example), answer, score in zip(numbered, answers, scores, strict=True)
+        for (index, example), reply, score in zip(numbered, replies, scores, strict=True)
     ]
 
 
@@ -74,7 +77,7 @@ def reference_rows(examples: Sequence[Example], runner: PromptRunner, new_tokens
     end = end_token_id(runner.tokenizer)
     return [
         Rendered(
-            _render(example, runner),
+            runner.render_start(example.instruction, example.system, example.history, example.answer),
             (*answer_ids(runner.tokenizer, example.answer), end)[:new_tokens],
         )
         for example in examples

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lookahead_ray.data.chat import decode_answer
+from lookahead_ray.data.chat import read_reply
 from lookahead_ray.evaluate.judges.base import PrefixStable
 from lookahead_ray.evaluate.results import Ended
 from lookahead_ray.method.generator import STOP_EVERY, Stop
@@ -23,10 +23,14 @@ class VerdictStop:
     judges: tuple[PrefixStable, ...]
     prompt: str
     prefill: str
+    opened: bool = False  # whether the prompt opened a reasoning model's thoughts
 
     def __call__(self, answer: Sequence[int]) -> bool:
         """Return whether no continuation of `answer`, given as token ids, changes a verdict."""
-        text = decode_answer(self.tokenizer, answer).rstrip(_INCOMPLETE)
+        reply = read_reply(self.tokenizer, answer, self.opened)
+        if reply.is_unfinished:
+            return False
+        text = reply.answer.rstrip(_INCOMPLETE)
         return all(judge.is_final(self.prompt, self.prefill, text) for judge in self.judges)
 
 

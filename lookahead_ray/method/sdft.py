@@ -17,9 +17,18 @@ from typing import TYPE_CHECKING
 
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.config.method import SdftMethod
-from lookahead_ray.data.chat import answer_ids, decode_answer, prompt_ids, start_answer_with
+from lookahead_ray.data.chat import (
+    answer_ids,
+    answer_prompt_ids,
+    decode_answer,
+    opens_thoughts,
+    prompt_ids,
+    start_answer_with,
+)
 from lookahead_ray.data.example import Example
 from lookahead_ray.data.tasks.final_number import extract_number, marked_number
+from lookahead_ray.data.thoughts import split_thoughts
+from lookahead_ray.data.turn_layout import turn_layout
 from lookahead_ray.method.compute import Work, generated
 from lookahead_ray.method.context import Context, Prepared
 from lookahead_ray.method.reporting import GenerationProgress
@@ -65,10 +74,11 @@ def prepare(examples: Sequence[Example], config: SdftMethod, context: Context) -
     chosen = []
     work = Work()
     for example, prompt, draft in zip(examples, prompts, _drafts(prompts, config, context), strict=True):
+        work += generated(len(prompt), len(answer_ids(context.tokenizer, draft.text)))
+        draft = without_thoughts(draft, context.tokenizer, example)
         reason = rejection(draft, example.answer)
         counts[f"rejected_{reason}" if reason else "rewritten"] += 1
         chosen.append(example if reason else replace(example, answer=draft.text.strip()))
-        work += generated(len(prompt), len(answer_ids(context.tokenizer, draft.text)))
     return Prepared(chosen, counts, work)
 
 
@@ -80,8 +90,15 @@ def rewrite_prompt(
         request = f"{example.instruction.strip()}\n\nReference answer:\n{example.answer.strip()}"
         return prompt_ids(tokenizer, request, config.system, example.history)
     request = f"{example.instruction.strip()}\n\n{example.answer.strip()}"
-    prompt = prompt_ids(tokenizer, request, config.math_system, example.history)
+    prompt = answer_prompt_ids(tokenizer, request, config.math_system, example.history)
     return start_answer_with(tokenizer, prompt, answer_ids(tokenizer, config.math_start))
+
+
+def without_thoughts(draft: Draft, tokenizer: "PreTrainedTokenizerBase", example: Example) -> Draft:
+    """Return the draft of an example without its thoughts; one that never leaves them is unfinished."""
+    opened = marked_number(example.answer) is None and opens_thoughts(tokenizer)
+    reply = split_thoughts(draft.text, opened, turn_layout(tokenizer).marks)
+    return Draft(reply.answer, draft.finished and not reply.is_unfinished)
 
 
 def rejection(draft: Draft, answer: str) -> str | None:

@@ -285,11 +285,12 @@ def test_answer_loss_generates_nothing(model: Any) -> None:
 def test_system_prompts(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: set[tuple[str, str | None]] = set()
 
-    def spy(tokenizer: Any, instruction: str, system: str | None) -> tuple[int, ...]:
+    def spy(tokenizer: Any, instruction: str, system: str | None, *others: Any) -> tuple[int, ...]:
         seen.add((instruction, system))
         return prompt_ids(tokenizer, instruction, system)
 
     monkeypatch.setattr(prompting, "prompt_ids", spy)
+    monkeypatch.setattr(prompting, "answer_prompt_ids", spy)
     rows = [Example("Own.", "What is 1 + 1?", "#### 2"), Example(None, "What is 2 + 1?", "#### 3")]
     task = Task("sums", rows, rows, exact_match, system="Task.")
     for defence, safety_system, expected in (

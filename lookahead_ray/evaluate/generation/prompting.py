@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from lookahead_ray.config.defence import DefenceConfig
-from lookahead_ray.data.chat import prompt_ids
+from lookahead_ray.data.chat import answer_prompt_ids, prompt_ids
 from lookahead_ray.data.example import Exchange
 from lookahead_ray.method.generator import Generator, Stop
 from lookahead_ray.method.reporting import OnGeneration
@@ -32,8 +32,15 @@ class PromptRunner:
         return list(items[self.rank :: self.world_size])
 
     def render(self, request: str, system: str | None, history: Sequence[Exchange] = ()) -> Ids:
-        """Return token ids up to the answer's start, with a defence's safety prompt prepended to `system`."""
+        """Return token ids up to the assistant's turn; a defence's safety prompt is prepended to `system`."""
         return prompt_ids(self.tokenizer, request, inference_system(system, self.defence), history)
+
+    def render_start(
+        self, request: str, system: str | None, history: Sequence[Exchange] = (), answer: str = ""
+    ) -> Ids:
+        """Return token ids up to a given `answer` or its beginning: outside thoughts, else as `render`."""
+        system = inference_system(system, self.defence)
+        return answer_prompt_ids(self.tokenizer, request, system, history, answer)
 
     def generate(
         self,

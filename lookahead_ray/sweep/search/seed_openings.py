@@ -9,6 +9,8 @@ from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.chat import decode_answer
 from lookahead_ray.data.example import Example
 from lookahead_ray.data.tasks.registry import load_task
+from lookahead_ray.data.thoughts import split_thoughts
+from lookahead_ray.data.turn_layout import turn_layout
 from lookahead_ray.disk_cache import DiskCache, cache_dir
 from lookahead_ray.errors import ModelError
 from lookahead_ray.evaluate.generation.base import DecodingSettings
@@ -53,7 +55,7 @@ def seed_openings(config: TrialConfig, ask: PhraseSource, say: Say) -> list[str]
 def _answers(config: TrialConfig, examples: Sequence[Example], tokens: int, say: Say) -> list[OpeningAnswer]:
     tokenizer = load_tokenizer(config.model)
     runner = PromptRunner(tokenizer, DefenceConfig(), rank=0, world_size=1)
-    prompts = [runner.render(row.instruction, row.system, row.history) for row in examples]
+    prompts = [runner.render_start(row.instruction, row.system, row.history) for row in examples]
     seed_model = content_hash([model_hash(config.model), config.training.precision])
     cache, key = (
         DiskCache(cache_dir() / "openings"),
@@ -67,4 +69,8 @@ def _answers(config: TrialConfig, examples: Sequence[Example], tokens: int, say:
         generated = runner.generate(build_generator(model, settings), prompts, tokens)
         kept = [[decode_answer(tokenizer, ids), len(ids) < tokens] for ids in generated]
         cache.put(key, kept)
-    return [OpeningAnswer(row.instruction, *each) for row, each in zip(examples, kept, strict=True)]
+    marks = turn_layout(tokenizer).marks
+    return [
+        OpeningAnswer(row.instruction, split_thoughts(text, marks=marks).answer, finished)
+        for row, (text, finished) in zip(examples, kept, strict=True)
+    ]
