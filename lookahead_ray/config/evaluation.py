@@ -6,6 +6,7 @@ from pydantic import Field
 
 from lookahead_ray.config.attack import AttackList, PrefillAttack
 from lookahead_ray.config.base import Config
+from lookahead_ray.config.harness import HarnessConfig
 from lookahead_ray.config.judge import JudgeList, RefusalJudge
 
 
@@ -59,6 +60,9 @@ class EvaluationConfig(Config):
 
     batch_size: int = Field(64, ge=1)
     """Number of prompts for which one rank generates at the same time."""
+
+    harness: HarnessConfig | None = Field(None, exclude_if=lambda value: value is None)
+    """Tasks of `lm-eval` that measure general abilities of each trial's model; null runs none."""
 
     def safety_limit(self, decides: bool) -> int:
         """Return the maximum length of a safety answer in tokens.

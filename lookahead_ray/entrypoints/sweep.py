@@ -44,7 +44,10 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
             # importing torch and Ray takes seconds, so it happens after the view has started
             from lookahead_ray.sweep.preflight import check
 
-            hashes = check(sweep).hashes
+            found = check(sweep)
+            hashes = found.hashes
+            for line in found.remarks:
+                view.preparing(line)
             sweep = fit_to_machines(sweep, where, view.preparing)
             sweep = generate_openings(sweep, path, overrides, view.preparing)
             warm = read_warm_start(sweep, hashes)
@@ -65,6 +68,8 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
         print_trials(console, result.records, result.recommendation)
         print_mechanism(console, result.records)
         print_recommendation(console, result.records, result.recommendation)
+        for line in result.lines:
+            errors.print_to_stderr(line)
         # drawing comes after the figures, which must not be lost if it fails
         from lookahead_ray.entrypoints.session import copy_to_run
         from lookahead_ray.presentation.tradeoff_plot import draw_tradeoff

@@ -62,10 +62,11 @@ def train_and_report(
             # importing torch and Ray takes seconds, so it happens after the view has started
             from lookahead_ray.sweep.preflight import check
 
-            check(sweep, searches=False)
+            for line in check(sweep, searches=False).remarks:
+                view.preparing(line)
             requested = trial_json(config)
             config = only_trial(fit_to_machines(sweep, where, view.preparing), overrides)
-            record = _train(sweep.name, requested, config, where, model, card, view)
+            record = _train(sweep, requested, config, where, model, card, view)
         print_trials(stdout_console(), [record], None)
         report(f"model    {output}")
         report(f"card     {output / CARD}")
@@ -103,7 +104,7 @@ def command_line(space: str, output: Path, adapter: bool, run: str | None, overr
 
 
 def _train(
-    name: str,
+    sweep: Sweep,
     requested: dict[str, Any],
     config: TrialConfig,
     where: str,
@@ -123,10 +124,11 @@ def _train(
     from lookahead_ray import store
     from lookahead_ray.sweep.run_files import local_run_file
     from lookahead_ray.sweep.run_one import run_alone
+    from lookahead_ray.sweep.tracking.trackers import Trackers
     from lookahead_ray.trial.job import Job, Saving
     from lookahead_ray.trial.label import label
 
-    resolved = trial_json(config)
+    name, resolved = sweep.name, trial_json(config)
     identity = store.SweepIdentity.new(
         f"train {name}", content_hash(requested), requested, precision=config.training.precision
     )
@@ -141,7 +143,9 @@ def _train(
         def show(progress: TrialProgress) -> None:
             view.trial_progress(trial_id, progress)
 
-        record = run_alone(job, opened.identity.sweep_id, log, show)
+        sweep_id = opened.identity.sweep_id
+        trackers = Trackers(sweep.tracking, where, name, sweep_id)
+        record = run_alone(job, sweep_id, log, show, trackers)
         problem = _finish(model, card, record) if record.status != "failed" else None
         try:
             opened.commit(record)

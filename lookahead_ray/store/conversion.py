@@ -124,7 +124,7 @@ def to_record(tables: dict[TableName, pa.Table]) -> TrialRecord:
     for name in RATES:
         row[name] = _rate(row, name)
     for name in JSON:
-        row[name] = json.loads(row[name])
+        row[name] = json.loads(row[name]) if row[name] is not None else {}  # null: added later
     for name in LISTS:
         row[name] = tuple(row[name])
     return TrialRecord(**{name: row[name] for name in RECORD}, measurement=_measurement(row, tables))

@@ -16,7 +16,7 @@ SCHEMA_VERSION = 3
 TableName = Literal["trials", "steps", "signals", "generations", "token_kl"]
 TABLES: tuple[TableName, ...] = get_args(TableName)
 
-ADDED: dict[TableName, tuple[str, ...]] = {"generations": ("ended", "thoughts")}
+ADDED: dict[TableName, tuple[str, ...]] = {"generations": ("ended", "thoughts"), "trials": ("harness",)}
 """Nullable columns added since version 3 began; files that are older lack them, and they read as null."""
 
 RATES = ("utility", "rsr", "jsr", "over_refusal")
@@ -123,6 +123,13 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
             "JSON",
             "before training: counts of rewritten, rejected_… and safety examples, seconds; FLOPs by part",
         ),
+        Column(
+            "harness",
+            TEXT,
+            False,
+            "JSON",
+            "tasks of lm-eval: task/metric to value, 95 % interval (low, high) and n; null in older runs",
+        ),
         Column("restarts", INT, True, "", "number of times its processes died and it was restarted"),
         Column("started_at", TEXT, True, "ISO 8601 UTC", "start of the trial"),
     ),
@@ -163,7 +170,13 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
         Column("prompt", TEXT, True, "", "prompt, without the attack's part"),
         Column("suffix", TEXT, True, "", "text that the attack appended to the prompt, after a space"),
         Column("prefill", TEXT, True, "", "prefilled start of the answer; not part of answer"),
-        Column("answer", TEXT, True, "", "generated text without thoughts; empty if it never left them, or if only a loss was measured"),
+        Column(
+            "answer",
+            TEXT,
+            True,
+            "",
+            "generated text without thoughts; empty if it never left them, or if only a loss was measured",
+        ),
         Column("judge", WORD, True, "", "judge that gave the verdict"),
         Column(
             "verdict",

@@ -18,6 +18,7 @@ from lookahead_ray.sweep.search.references import REFERENCE_COUNT
 from lookahead_ray.sweep.search.search import Search
 from lookahead_ray.sweep.search.warm_start import NOTHING_EARLIER, WarmStart
 from lookahead_ray.sweep.stopping.early_stopping import EarlyStopping
+from lookahead_ray.sweep.tracking.trackers import Trackers
 from lookahead_ray.sweep.trial_log import TrialLog
 from lookahead_ray.sweep.tune import run_trials
 from lookahead_ray.trial.record import TrialRecord
@@ -32,6 +33,7 @@ class SweepResult:
     records: list[TrialRecord]
     recommendation: Recommendation
     interrupted: bool
+    lines: tuple[str, ...] = ()  # for the user, about trackers
 
 
 def run_sweep(
@@ -66,8 +68,11 @@ def run_sweep(
     )
     checkpoints.remove({record.trial_id for record in sink.committed})
 
+    trackers = Trackers(sweep.tracking, sink.run, sweep.name, sink.sweep_id)
+
     def commit(record: TrialRecord) -> None:
         sink.commit(record)
+        trackers.finished(record)
         checkpoints.remove({record.trial_id})
 
     trial_log = TrialLog(sweep.objective, sink.committed, commit, observer)
@@ -78,7 +83,7 @@ def run_sweep(
     try:
         job_queue = _make_job_queue(sweep, sink, trial_log, warm, observer)
         if job_queue.has_work():
-            with cluster(log):
+            with cluster(log), trackers.opened():
                 at_once = concurrency(sweep.reference(), sweep.search.max_concurrent)
                 run_trials(
                     job_queue,
@@ -88,6 +93,7 @@ def run_sweep(
                     checkpoints=checkpoints.of,
                     elastic=sweep.search.elastic,
                     observer=observer,
+                    trackers=trackers,
                     trainable=trainable,
                 )
                 if trial_log.references is None:
@@ -98,7 +104,7 @@ def run_sweep(
         interrupted = True
     observer.sweep_finished(interrupted)
     recommendation = recommend(trial_log.records, sweep.objective)
-    return SweepResult(sink.run, list(trial_log.records), recommendation, interrupted)
+    return SweepResult(sink.run, list(trial_log.records), recommendation, interrupted, trackers.lines)
 
 
 def _make_job_queue(

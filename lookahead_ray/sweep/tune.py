@@ -20,6 +20,7 @@ from lookahead_ray.sweep.interfaces import Observer, TrialProgress
 from lookahead_ray.sweep.interrupt import Interrupt
 from lookahead_ray.sweep.job_queue import JobQueue, NoJob
 from lookahead_ray.sweep.placement_groups import PlacementGroupTracker
+from lookahead_ray.sweep.tracking.trackers import Trackers
 from lookahead_ray.trial.failure import failure_message
 from lookahead_ray.trial.job import Checkpoints, Job
 from lookahead_ray.trial.measurement import Measurement
@@ -41,6 +42,7 @@ def run_trials(
     max_failures: int,
     checkpoints: Callable[[str], Checkpoints | None],
     observer: Observer,
+    trackers: Trackers | None = None,
     elastic: ElasticConfig | None = None,
     trainable: type[FunctionTrainable] = TuneTrial,
 ) -> None:
@@ -55,7 +57,7 @@ def run_trials(
     interrupt = Interrupt()
     decisions = Decisions.remote()  # type: ignore[attr-defined]  # Ray's decorator is untyped
     searcher = _QueueSearcher(job_queue, decisions, checkpoints, elastic)
-    recorder = _RecordingCallback(sweep_id, job_queue, decisions, observer, interrupt, max_failures)
+    recorder = _RecordingCallback(sweep_id, job_queue, decisions, observer, interrupt, max_failures, trackers)
     scratch = tempfile.mkdtemp(prefix="lookahead-ray-")  # for files that Tune always writes
     tuner = tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([TRAINABLE_RESOURCES])),
@@ -137,8 +139,10 @@ class _RecordingCallback(_NeverRestored, Callback):
         observer: Observer,
         interrupt: Interrupt,
         max_failures: int,
+        trackers: Trackers | None = None,
     ) -> None:
         self._sweep_id = sweep_id
+        self._trackers = trackers
         self._interrupt = interrupt
         self._job_queue = job_queue
         self._decisions = decisions
@@ -159,6 +163,8 @@ class _RecordingCallback(_NeverRestored, Callback):
         if job.trial_id not in self._started:
             self._started[job.trial_id] = time.monotonic(), utc_now()
             self._observer.trial_started(job.trial_id, job.role, job.label)
+            if self._trackers:
+                self._trackers.started(job)
 
     def on_trial_result(
         self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any
@@ -172,6 +178,8 @@ class _RecordingCallback(_NeverRestored, Callback):
             self._measured[_job(trial).trial_id] = result.pop(MEASUREMENT)
         if SIGNAL in result:
             signal: Signal = result[SIGNAL]
+            if self._trackers:
+                self._trackers.signal(_job(trial).trial_id, signal)
             goes_on = self._job_queue.goes_on(_job(trial), signal)
             self._decisions.make.remote(_job(trial).trial_id, signal.epoch, goes_on)
 

@@ -70,8 +70,8 @@ def run_worker(
     measured_on = [item.prompt for part in (*suites, probe) for item in (*part.harmful, *part.benign)]
     mixed = safety_examples(config.defence.mix if trains else None, task.train, measured_on)
     epochs = config.training.epochs if trains else 0
-    total_steps = optimiser_steps(len(task.train) + len(mixed), epochs, config.training.batch_size)
-    reporter.total_steps = total_steps
+    # at most; `fine_tune` leaves out the rows that are too long, where that is configured
+    reporter.total_steps = optimiser_steps(len(task.train) + len(mixed), epochs, config.training.batch_size)
 
     reporter.report("starting", "loading the model")
     check_alike(config.model)
@@ -87,7 +87,7 @@ def run_worker(
     else:
         signals.measure(model, ())
     model = trained.model
-    stopped = len(trained.steps) < total_steps
+    stopped = len(trained.steps) < reporter.total_steps
     if not (saving and saving.adapter):
         if trains and config.training.lora:
             reporter.report("saving", "merging the adapter")

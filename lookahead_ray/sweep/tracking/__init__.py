@@ -1,0 +1,1 @@
+"""Experiment trackers (MLflow, Weights & Biases, TensorBoard), through the logger callbacks of Ray."""
