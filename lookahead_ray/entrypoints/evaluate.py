@@ -11,6 +11,7 @@ from lookahead_ray.config.objective import WeightedObjective
 from lookahead_ray.config.search import SearchConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.suites.registry import load_suite
+from lookahead_ray.entrypoints.chat_date import fix_chat_date
 from lookahead_ray.entrypoints.sweep import default_run, stdout_console
 from lookahead_ray.presentation.terminal import print_trials
 
@@ -49,6 +50,7 @@ def evaluate_and_report(
     identity = store.SweepIdentity.new(f"evaluate {sweep.name}", content_hash(measured), measured, hashes)
     from lookahead_ray.sweep.evaluate_model import evaluate_model
 
+    config = fix_chat_date(sweep, where).reference()
     log = local_run_file(where, "evaluate.log", sweep.name)
     with store.lock(where):
         opened = store.create(where, identity)

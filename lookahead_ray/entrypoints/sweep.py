@@ -16,6 +16,7 @@ from rich.console import Console
 from lookahead_ray import log_capture
 from lookahead_ray.config.load import Sweep, load_sweep
 from lookahead_ray.entrypoints import errors
+from lookahead_ray.entrypoints.chat_date import fix_chat_date
 from lookahead_ray.errors import ConfigError, ModelError, StoreError
 from lookahead_ray.presentation.live_view import LiveView
 from lookahead_ray.presentation.mechanism import print_mechanism
@@ -108,13 +109,15 @@ def generate_openings(
             }
     except ModelError as error:
         raise ModelError(f"{sweep.source}: {error}") from error
-    return replace(load_sweep(path, overrides, found), hardware=sweep.hardware)
+    return replace(
+        load_sweep(path, overrides, found), hardware=sweep.hardware, chat_date=sweep.chat_date
+    )
 
 
 def fit_to_machines(sweep: Sweep, run: str, say: Callable[[str], None]) -> Sweep:
-    """Return the sweep with `auto` replaced by values that suit the hardware.
+    """Return the sweep with `auto` replaced by values that suit the hardware, and with the run's chat date.
 
-    The precision is the one that `run` was started with, if it exists.
+    The precision and the date are those that `run` was started with, if it exists.
 
     Raises:
         ConfigError: a trial doesn't fit on the machine or the cluster.
@@ -126,7 +129,7 @@ def fit_to_machines(sweep: Sweep, run: str, say: Callable[[str], None]) -> Sweep
     found = fit_to_hardware(sweep, local_run_file(run, LOG, sweep.name), say, store.precision_of(run))
     for line in found.lines:
         say(line)
-    return found.sweep
+    return fix_chat_date(found.sweep, run)
 
 
 @contextmanager
@@ -160,7 +163,9 @@ def open_sink(sweep: Sweep, run: str, hashes: dict[str, str]) -> "Sink":
     from lookahead_ray.trial.record import TextStripper
 
     precision = sweep.hardware.precision if sweep.hardware else None
-    identity = store.SweepIdentity.new(sweep.name, sweep.hash, sweep.resolved, hashes, precision)
+    identity = store.SweepIdentity.new(
+        sweep.name, sweep.hash, sweep.resolved, hashes, precision, sweep.chat_date
+    )
     opened = store.create(run, identity)
     stripper = TextStripper()
     committed = [stripper.strip_texts(record) for record in store.open(run).each_record()]

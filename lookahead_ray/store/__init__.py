@@ -14,7 +14,7 @@ from lookahead_ray.store.identity import SweepIdentity
 from lookahead_ray.store.lease import QUIET_S
 from lookahead_ray.store.lock import lock
 from lookahead_ray.store.rates import rates_by, recompute_rates
-from lookahead_ray.store.reader import Run, open, precision_of, trial_ids
+from lookahead_ray.store.reader import Run, chat_date_of, open, precision_of, trial_ids
 from lookahead_ray.store.schemas import SCHEMA_VERSION, SCHEMAS, TABLES, TableName
 from lookahead_ray.store.session import (
     How,
@@ -41,6 +41,7 @@ __all__ = [
     "Store",
     "SweepIdentity",
     "TableName",
+    "chat_date_of",
     "create",
     "holder",
     "judge_configs",

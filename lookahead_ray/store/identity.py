@@ -26,6 +26,7 @@ class SweepIdentity:
     hashes: dict[str, str] = field(default_factory=dict)  # of contents at paths; see `identity_diff`
     schema_version: int = SCHEMA_VERSION
     precision: str | None = None  # resolved from `auto` at the start; None in runs from before `auto`
+    chat_date: str | None = None  # written by chat templates as today's; None if none writes it
 
     @classmethod
     def new(
@@ -35,10 +36,18 @@ class SweepIdentity:
         config: dict[str, Any],
         hashes: dict[str, str] | None = None,
         precision: str | None = None,
+        chat_date: str | None = None,
     ) -> Self:
         """Return the identity of a sweep that starts now, with a new id."""
         return cls(
-            uuid.uuid4().hex[:12], name, config_hash, config, utc_now(), hashes or {}, precision=precision
+            uuid.uuid4().hex[:12],
+            name,
+            config_hash,
+            config,
+            utc_now(),
+            hashes or {},
+            precision=precision,
+            chat_date=chat_date,
         )
 
 

@@ -146,6 +146,12 @@ def precision_of(run: str) -> str | None:
     return identity.precision
 
 
+def chat_date_of(run: str) -> str | None:
+    """Return the date that the chat templates of `run` write as today's: its first day; None for a new run."""
+    identity = read_identity(Files(run))
+    return None if identity is None else identity.chat_date or identity.created_at[:10]
+
+
 def open(run: str) -> Run:
     """Return the run stored in `run`, a path or an fsspec URL.
 
