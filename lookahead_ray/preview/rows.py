@@ -66,7 +66,7 @@ def preview_row(
 def previewed_rows(
     rows: Sequence[Mapping[str, Any]], preview: PreviewConfig, tokenizer: Any = None, turns: Turns = "last"
 ) -> list[dict[str, Any]]:
-    """Return `preview_row` of each row, faster for many rows. Raises as it does; errors name the row, from 1."""
+    """Return `preview_row` of each row, in less time. Raises as it does; errors name the row, from 1."""
     if isinstance(preview, TruePreview) and tokenizer is None:
         raise ConfigError("tokenizer: must be given for a true preview, got None")
     copies = [deepcopy(dict(row)) for row in rows]
@@ -164,7 +164,7 @@ def _role(message: Any, where: str) -> str | None:
 
 
 def _text_path(message: Mapping[str, Any], path: Path, last: bool) -> Path | None:
-    """Return the path to the message's text, or to its last or first part that is a text; None without one."""
+    """Return the path to the message's text, or to its last or first part that is text, if any."""
     key = "content" if "content" in message else "value"
     content = message.get(key)
     if isinstance(content, str):

@@ -1,4 +1,4 @@
-"""The trackers of a sweep: a thread passes the trials' figures to them, so that no slow server delays trials."""
+"""The trackers of a sweep: a thread passes the trials' figures to them, so slow servers delay no trial."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
