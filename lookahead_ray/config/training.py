@@ -9,6 +9,9 @@ from lookahead_ray.config.base import Auto, Config, Fidelity
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
+TooLong = Literal["cut", "skip", "refuse"]
+
+
 class LoraConfig(Config):
     """Low-rank adapters (peft), trained instead of all weights."""
 
@@ -19,7 +22,8 @@ class LoraConfig(Config):
     """Scale of the adapter: its output is multiplied by alpha / rank."""
 
     target_modules: Annotated[tuple[str, ...], Field(strict=False)] | Literal["all-linear"] = "all-linear"
-    """Names of the linear layers with an adapter, or `all-linear`."""
+    """Names of the linear layers with an adapter, or `all-linear` for all but the output layer. A name of the
+    embedding or the output layer is refused if the model shares their weights."""
 
 
 class TrainingConfig(Config):
@@ -38,7 +42,12 @@ class TrainingConfig(Config):
     """Maximum number of examples per rank and forward pass; gradient accumulation completes `batch_size`."""
 
     max_length: int = Field(512, ge=16)
-    """Maximum length of a rendered example in tokens; a longer answer is cut at its end."""
+    """Maximum length of a rendered example in tokens, prompt and answer together; see `too_long`."""
+
+    too_long: TooLong = "cut"
+    """What is done with an example that exceeds `max_length`: `cut` cuts its answer at the end, and refuses
+    examples whose prompt leaves no room for an answer; `skip` leaves it out; `refuse` refuses the sweep.
+    `validate` and each trial count them."""
 
     protocol: Fidelity = "fixed"
     """`paper` averages the loss over the answer tokens of each device's micro-batch, then over devices.

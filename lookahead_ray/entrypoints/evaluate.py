@@ -44,7 +44,7 @@ def evaluate_and_report(
 
     hashes = {
         name: digest
-        for name, digest in check(sweep, searches=False).hashes.items()
+        for name, digest in check(sweep, searches=False, trains=False).hashes.items()
         if name.startswith(tuple(measured))
     }
     identity = store.SweepIdentity.new(f"evaluate {sweep.name}", content_hash(measured), measured, hashes)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from lookahead_ray.config.model import ModelConfig
-from lookahead_ray.errors import ModelError
+from lookahead_ray.errors import LookaheadRayError, ModelError
 from lookahead_ray.model.files import ADAPTER_CONFIG, LocalModel, check_weights, is_local, read_json
 
 if TYPE_CHECKING:
@@ -116,30 +116,39 @@ def merge_adapters(model: "PreTrainedModel") -> "PreTrainedModel":
     return merged
 
 
-def refuse_tied(model: "PreTrainedModel", targets: "tuple[str, ...] | str", subject: str) -> None:
+def refuse_tied(
+    model: "PreTrainedModel",
+    targets: "tuple[str, ...] | str",
+    subject: str,
+    kind: type[LookaheadRayError] = ModelError,
+) -> None:
     """Raise if an adapter on tied embeddings is asked for: merging would change both ends of the model.
 
     Args:
         targets: names of modules, or a regular expression for whole names, as peft reads them.
-
-    Raises:
-        ModelError: `targets` match the embedding or the head, and both share their weights.
+        kind: class of the error, which `targets` matching the embedding or the output layer raise.
     """
+    head, embedding = (find() for find in (model.get_output_embeddings, model.get_input_embeddings))
+    if head is None or embedding is None or head.weight is not embedding.weight:
+        return
+    for name, module in model.named_modules():
+        if module in (head, embedding) and is_matched(targets, name):
+            raise kind(
+                f"{subject}: must not name the embedding or the output layer of a model in which they share "
+                "their weights (tie_word_embeddings), because a merged adapter would change both, got "
+                f"{name.rpartition('.')[2]!r}"
+            )
+
+
+def is_matched(targets: "tuple[str, ...] | str", name: str) -> bool:
+    """Return whether the module `name` is one of `targets`, as peft reads them."""
+    from peft import LoraConfig
     from peft.tuners.tuners_utils import check_target_module_exists
 
-    head, embedding = model.get_output_embeddings(), model.get_input_embeddings()  # type: ignore[no-untyped-call]
-    if head is None or embedding is None or head.weight is not embedding.weight or targets == "all-linear":
-        return
-    from peft import LoraConfig
-
-    matching = LoraConfig(target_modules=targets if isinstance(targets, str) else list(targets))
-    for name, module in model.named_modules():
-        if module in (head, embedding) and check_target_module_exists(matching, name):
-            last = name.rpartition(".")[2]
-            raise ModelError(
-                f"{subject}: must not name {last!r} in a model whose embedding and output layer share their "
-                "weights (tie_word_embeddings), because a merged adapter would change both: leave it out"
-            )
+    if targets == "all-linear":  # which leaves the output layer out
+        return False
+    config = LoraConfig(target_modules=targets if isinstance(targets, str) else list(targets))
+    return bool(check_target_module_exists(config, name))
 
 
 def _targets(adapter: LocalModel) -> "tuple[str, ...] | str":

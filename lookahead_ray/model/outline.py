@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from lookahead_ray.config.model import EMBEDDED, EMBEDDED_UNALIGNED, ModelConfig
 from lookahead_ray.errors import HubModelError, ModelError
-from lookahead_ray.model.adapters import base_of, check_adapter
+from lookahead_ray.model.adapters import MERGE, base_of, check_adapter
 from lookahead_ray.model.files import LocalModel, check_weights, is_local
 from lookahead_ray.model.fingerprint import model_fingerprint
-from lookahead_ray.model.load import find_source, load_tokenizer, read_architecture
+from lookahead_ray.model.load import context_length, find_source, load_tokenizer, read_architecture
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -33,6 +33,11 @@ class ModelOutline:
     def embedding_rows(self) -> int:
         """Return the number of tokens that the model has."""
         return int(self.model.get_input_embeddings().weight.shape[0])  # type: ignore[no-untyped-call]
+
+    @property
+    def context(self) -> int | None:
+        """Return the maximum number of tokens of prompt and answer together; None if it is not given."""
+        return context_length(self.model)
 
     @property
     def parameters(self) -> int:
@@ -70,15 +75,23 @@ def build_on_meta(config: ModelConfig) -> "PreTrainedModel":
     import torch
     from transformers import AutoModelForCausalLM
 
+    model: PreTrainedModel
     source, subject = find_source(config, convert=False), f"model.path: {config.path}"
     if source.local and source.local.is_adapter:
         base = base_of(source.local, config)
+        try:
+            model = build_on_meta(base)
+        except ModelError as error:
+            reason = str(error).removeprefix("model.path: ").partition(" Check your internet")[0]
+            raise ModelError(
+                f"{subject} is a LoRA adapter whose base model can't be used ({reason}): {MERGE}"
+            ) from error
         check_adapter(build_on_meta(base), source.local, config)
-        return build_on_meta(base)
+        return model
     architecture = read_architecture(config, source)
     try:
         with torch.device("meta"):
-            model: PreTrainedModel = AutoModelForCausalLM.from_config(
+            model = AutoModelForCausalLM.from_config(
                 architecture, dtype=torch.bfloat16, trust_remote_code=False
             )
     except (ValueError, TypeError, AttributeError, ImportError, ZeroDivisionError) as error:

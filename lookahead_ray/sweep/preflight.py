@@ -4,7 +4,8 @@
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,25 +14,30 @@ from typing import NamedTuple
 from lookahead_ray import log_capture
 from lookahead_ray.config.dimension import corners
 from lookahead_ray.config.evaluation import EvaluationConfig
-from lookahead_ray.config.judge import ClassifierJudge, RefusalJudge
+from lookahead_ray.config.judge import ClassifierJudge, GuardJudge, RefusalJudge
 from lookahead_ray.config.load import Sweep, content_hash
 from lookahead_ray.config.objective import Objective, check_names
 from lookahead_ray.config.search import GridSampler, SearchConfig
 from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.data.notes import collect_notes
 from lookahead_ray.data.suites.attacks import Attack, load_attacks
-from lookahead_ray.data.suites.registry import load_suite
 from lookahead_ray.data.suites.suite import SafetySuite
-from lookahead_ray.data.tasks.registry import load_task
-from lookahead_ray.errors import ConfigError, DataError, HubDataError, ModelError
+from lookahead_ray.errors import ConfigError, DataError, HubDataError, HubModelError, ModelError
+from lookahead_ray.evaluate.judges.base import JudgeUnreachableError
 from lookahead_ray.evaluate.judges.refusal import load_refusal_classifier
-from lookahead_ray.evaluate.judges.registry import build
+from lookahead_ray.evaluate.judges.registry import check_judge
 from lookahead_ray.evaluate.safety_prompts import check_measurable, check_parts
 from lookahead_ray.model.fingerprint import fingerprint, model_fingerprint
 from lookahead_ray.model.load import check_model
 from lookahead_ray.objective.base import describe_safety
 from lookahead_ray.objective.registry import make_objective
+from lookahead_ray.sweep.checks.trials import TrialChecks
 from lookahead_ray.sweep.cluster import cluster_address
 from lookahead_ray.sweep.search.grid import grid_points
+from lookahead_ray.sweep.tracking.requirements import check_trackers
+
+UNAVAILABLE = (HubDataError, HubModelError, JudgeUnreachableError)
+"""Errors on what may be available at another time or on another machine."""
 
 FEW_TOKENS = 128
 """Length of an answer, in tokens, below which a verdict on it is often premature."""
@@ -44,12 +50,19 @@ class Preflight:
     lines: list[str]
     missing: list[str]  # what a sweep needs and is unavailable on this machine now
     hashes: dict[str, str] = field(default_factory=dict)  # in the format of `store.SweepIdentity`
+    remarks: list[str] = field(default_factory=list)  # the lines that a running sweep shows too
 
     def note(self, part: str, digest: str) -> None:
         """Add a content hash; several contents of one part, as in a choice of tasks, are numbered."""
         same = [name for name in self.hashes if name == part or name.startswith(f"{part}[")]
         if digest not in [self.hashes[name] for name in same]:
             self.hashes[f"{part}[{len(same) + 1}]" if same else part] = digest
+
+    def remark(self, lines: Iterable[str]) -> None:
+        """Add lines that the user must see before a sweep, each once."""
+        new = [line for line in dict.fromkeys(lines) if line not in self.lines]
+        self.lines.extend(new)
+        self.remarks.extend(new)
 
 
 class Finding(NamedTuple):
@@ -60,30 +73,32 @@ class Finding(NamedTuple):
     line: str = ""  # description for the user
 
 
-def check(sweep: Sweep, searches: bool = True, strict: bool = True) -> Preflight:
-    """Load the data and check the model's files, for each task, suite and model in the space.
+def check(sweep: Sweep, searches: bool = True, strict: bool = True, trains: bool = True) -> Preflight:
+    """Load the data and the model without its weights, for each task, suite and model in the space.
 
     Args:
         searches: whether trials will be compared, which needs RSR and JSR of each.
         strict: whether to raise on what would run on another machine or with access to gated data; otherwise
             this is listed in `missing`.
+        trains: whether models are trained, or only measured.
 
     Raises:
         ConfigError: a trial needs a measurement for which there is no data, or a judge that can't be used, or
             the objective needs a rate that a trial does not have.
         DataError: a data file is missing, empty, malformed or too small.
-        ModelError: a local model has no weights.
+        ModelError: a local model can't be loaded or trained here (see `checks.trials`).
     """
     lines = [f"{sweep.name}: {sweep.search.trials} trials after the seed model and vanilla"]
     lines += describe_sweep(sweep) if searches else ()
     lines += [f"dimension {dimension}" for dimension in sweep.dimensions]
+    lines += check_trackers(sweep.tracking, sweep.source)
     found = Preflight(lines, [])
     with log_capture.into(Path(os.devnull)):  # messages of retries and downloads; the error holds the cause
-        _check_corners(sweep, found, searches, strict)
+        _check_corners(sweep, found, searches, strict, TrialChecks(trains))
     return found
 
 
-def _check_corners(sweep: Sweep, found: Preflight, searches: bool, strict: bool) -> None:
+def _check_corners(sweep: Sweep, found: Preflight, searches: bool, strict: bool, trials: TrialChecks) -> None:
     """Check each part of each corner of the space, once for each of its values; add to `found`."""
     seen = set()
     for tree in corners(sweep.template):
@@ -94,9 +109,11 @@ def _check_corners(sweep: Sweep, found: Preflight, searches: bool, strict: bool)
         resolved = config.model_dump(mode="json")
         checks: tuple[tuple[tuple[str, ...], Callable[[TrialConfig], Iterator[Finding]]], ...] = (
             (("model",), _model),
-            (("task",), _task),
+            (("task",), partial(_task, trials=trials)),
             (("defence",), _defence),
-            (("safety", "evaluation"), partial(_safety, objective=objective)),
+            (("safety", "evaluation"), partial(_safety, objective=objective, trials=trials)),
+            (("evaluation",), _harness),
+            (tuple(resolved), partial(_trial, trials=trials)),
         )
         for parts, check_part in checks:
             key = content_hash([resolved[part] for part in parts])
@@ -104,16 +121,21 @@ def _check_corners(sweep: Sweep, found: Preflight, searches: bool, strict: bool)
                 continue
             seen.add(key)
             try:
-                for finding in check_part(config):
-                    if finding.digest:
-                        found.note(finding.part, finding.digest)
-                    if finding.line and finding.line not in found.lines:
-                        found.lines.append(finding.line)
+                with collect_notes() as notes:
+                    for finding in check_part(config):
+                        if finding.digest:
+                            found.note(finding.part, finding.digest)
+                        if finding.line and finding.line not in found.lines:
+                            found.lines.append(finding.line)
+                found.remark(notes)
             except (ConfigError, DataError, ModelError) as error:
-                if strict or not isinstance(error, HubDataError):
+                elsewhere = isinstance(error, HubModelError) and cluster_address() is not None
+                if not elsewhere and (strict or not isinstance(error, UNAVAILABLE)):
                     raise type(error)(f"{sweep.source}: {error}") from error
                 if str(error) not in found.missing:
                     found.missing.append(str(error))
+
+    found.remark(trials.remarks())
 
 
 def _check_objective(objective: Objective, config: TrialConfig, source: str) -> None:
@@ -131,9 +153,15 @@ def _model(config: TrialConfig) -> Iterator[Finding]:
     yield Finding("model", model_fingerprint(config.model), line)
 
 
-def _task(config: TrialConfig) -> Iterator[Finding]:
+def _trial(config: TrialConfig, trials: TrialChecks) -> Iterator[Finding]:
+    with suppress(HubDataError):  # `_task` or `_safety` has found the same
+        trials.check(config)
+    yield from ()
+
+
+def _task(config: TrialConfig, trials: TrialChecks) -> Iterator[Finding]:
     try:
-        task = load_task(config.task)
+        task = trials.task(config.task)
     except DataError as error:
         raise type(error)(f"task: {error}") from error
     line = f"task {task.name}: {len(task.train)} training and {len(task.test)} test examples"
@@ -145,13 +173,13 @@ def _defence(config: TrialConfig) -> Iterator[Finding]:
         from lookahead_ray.method.safety_mix import read_mix  # methods import torch
 
         try:
-            yield Finding("defence", content_hash(read_mix(Path(config.defence.mix.path))))
+            yield Finding("defence", content_hash(read_mix(config.defence.mix.path)))
         except DataError as error:
             raise DataError(f"defence.mix: {error}") from error
 
 
-def _safety(config: TrialConfig, objective: Objective | None) -> Iterator[Finding]:
-    suites, attacks = list(map(load_suite, config.safety)), load_attacks(config.evaluation.attacks)
+def _safety(config: TrialConfig, objective: Objective | None, trials: TrialChecks) -> Iterator[Finding]:
+    suites, attacks = list(map(trials.suite, config.safety)), load_attacks(config.evaluation.attacks)
     check_measurable(suites, attacks, config.evaluation)
     if objective:
         check_parts(objective, suites, attacks, config.evaluation)
@@ -162,12 +190,19 @@ def _safety(config: TrialConfig, objective: Objective | None) -> Iterator[Findin
         yield Finding(f"safety[{suite.name}]", suite.data_hash, line)
     yield Finding("evaluation.attacks", content_hash([asdict(attack) for attack in attacks]))
     for judge in config.evaluation.judges:
-        if isinstance(judge, ClassifierJudge):
+        if isinstance(judge, ClassifierJudge | GuardJudge):
             yield Finding("evaluation.judges", fingerprint(judge.path, judge.revision))
         if isinstance(judge, RefusalJudge) and judge.weights is not None:
             weights = load_refusal_classifier(Path(judge.weights).expanduser()).model
             yield Finding("evaluation.judges", content_hash(weights.weights.tobytes().hex()))
     yield Finding("evaluation", "", _lengths_text(config.evaluation))
+
+
+def _harness(config: TrialConfig) -> Iterator[Finding]:
+    if config.evaluation.harness:
+        from lookahead_ray.evaluate.harness import check_harness
+
+        yield Finding("evaluation", "", check_harness(config.evaluation.harness))
 
 
 def _lengths_text(config: EvaluationConfig) -> str:
@@ -193,14 +228,14 @@ def _left_out(suite: SafetySuite, attacks: tuple[Attack, ...], config: TrialConf
 
 
 def _check_judges(config: TrialConfig) -> None:
-    """Build each judge if that is cheap and the workers share this process's environment."""
+    """Check each judge without loading weights, if the workers share this process's files and environment."""
     for index, judge in enumerate(config.evaluation.judges):
-        if isinstance(judge, ClassifierJudge) or cluster_address():
+        if cluster_address():
             continue
         try:
-            build(judge)
-        except ConfigError as error:
-            raise ConfigError(f"evaluation.judges.{index}: {error}") from error
+            check_judge(judge)
+        except (ConfigError, ModelError) as error:
+            raise type(error)(f"evaluation.judges.{index}: {error}") from error
 
 
 def describe_sweep(sweep: Sweep) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The trainable model: optional adapters, and logits only at positions that have a loss."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -9,6 +9,7 @@ from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.data.chat import Rendered
 from lookahead_ray.method.context import Forward, RowLoss
 from lookahead_ray.train.batches import MicroBatch, collate
+from lookahead_ray.train.lora import add_adapters
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -21,6 +22,9 @@ def prepare_model(model: "PreTrainedModel", config: TrainingConfig) -> "PreTrain
     """Return `model` ready for training: without dropout (as published), with eager attention on CPUs, and
     with checkpointing and peft adapters as configured.
 
+    Raises:
+        ConfigError: `training.lora` names layers that the model does not have or can't adapt.
+
     On CPUs the backward pass of torch's fused attention takes three times as long as eager attention's.
     """
     if model.device.type == "cpu":
@@ -29,21 +33,7 @@ def prepare_model(model: "PreTrainedModel", config: TrainingConfig) -> "PreTrain
     if config.gradient_checkpointing:
         model.gradient_checkpointing_enable()  # type: ignore[no-untyped-call]  # Transformers lacks it
         model.enable_input_require_grads()  # type: ignore[no-untyped-call]
-    if config.lora is None:
-        return model
-    from peft import LoraConfig, get_peft_model
-
-    targets = config.lora.target_modules
-    adapters = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=config.lora.rank,
-        lora_alpha=config.lora.alpha,  # type: ignore[arg-type]  # peft takes floats, its annotation says int
-        lora_dropout=0.0,
-        target_modules=targets if isinstance(targets, str) else list(targets),
-    )
-    # The optimiser has fp32 copies; fp32 adapters would cost a cast of every activation.
-    adapted = get_peft_model(model, adapters, autocast_adapter_dtype=False)
-    return cast("PreTrainedModel", adapted)  # a PeftModel has the attributes of the model inside it
+    return add_adapters(model, config.lora) if config.lora else model
 
 
 def _stop_dropout(model: torch.nn.Module) -> None:

@@ -3,6 +3,7 @@
 Rows are made from a task's examples by method, preview and safety mix, in this order.
 """
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -14,6 +15,7 @@ import torch.distributed as dist
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.chat import Rendered, render_all
 from lookahead_ray.data.example import Example
+from lookahead_ray.data.row_lengths import UNLIMITED, RowLengths, fit_rows
 from lookahead_ray.disk_cache import DiskCache, cache_dir
 from lookahead_ray.evaluate.generation.base import DecodingSettings
 from lookahead_ray.evaluate.generation.registry import build_generator
@@ -24,7 +26,7 @@ from lookahead_ray.method.registry import METHODS
 from lookahead_ray.method.reporting import Report
 from lookahead_ray.model.load import check_length
 from lookahead_ray.preview import apply_previews
-from lookahead_ray.train.batches import accumulation_steps
+from lookahead_ray.train.batches import accumulation_steps, optimiser_steps
 from lookahead_ray.train.engine import build_engine
 from lookahead_ray.train.flops import trial_flops
 from lookahead_ray.train.loop import train
@@ -79,6 +81,7 @@ def fine_tune(
     reporter.report("preparing", "preparing the training data")
     context = method_context(config, model, tokenizer, reporter.of("preparing"))
     rows, counts, work = training_rows(config, examples, mixed, context)
+    reporter.total_steps = optimiser_steps(len(rows), config.training.epochs, config.training.batch_size)
     torch.manual_seed(config.seed)
     model = prepare_model(model, config.training)
     method = METHODS[config.method.name]
@@ -165,21 +168,29 @@ def fine_tune(
 def training_rows(
     config: TrialConfig, examples: Sequence[Example], mixed: Sequence[Example], context: Context
 ) -> tuple[list[Rendered], dict[str, int], Work]:
-    """Return the token ids of all training rows, the method's counts, and the seed model's work for them.
+    """Return the token ids of all training rows, counts, and the seed model's work for them.
 
     First the method processes the examples (SDFT rewrites the answers), then the preview is applied to its
-    result; the safety examples in `mixed` are appended unchanged.
+    result; the safety examples in `mixed` are appended unchanged. Rows that are too long are cut or left out,
+    which is counted (`cut_rows`, `skipped_rows`), as are the method's decisions.
 
     Raises:
-        DataError: a prompt leaves no room for an answer.
+        DataError: rows are too long (see `RowLengths.check`).
         ModelError: a row is longer than the model's context.
     """
     prepared = METHODS[config.method.name].prepare(examples, config.method, context)
     previewed = apply_previews(prepared.examples, config.preview, context.tokenizer)
-    rows = render_all(context.tokenizer, [*previewed, *mixed], config.training.max_length)
+    training = config.training
+    whole = render_all(context.tokenizer, [*previewed, *mixed], UNLIMITED)
+    rows = fit_rows(whole, training.max_length, training.too_long)
+    lengths = RowLengths.of(whole, training.max_length)
+    if said := lengths.describe(training.too_long):
+        logging.getLogger(__name__).warning("%s", said)
+    skipped = len(whole) - len(rows)
+    counts = {**prepared.counts, "cut_rows": lengths.longer - skipped, "skipped_rows": skipped}
     longest = max(len(row.prompt_ids) + len(row.answer_ids) for row in rows)
     check_length(context.model, longest, f"training.max_length: {config.training.max_length} lets rows be of")
-    return rows, prepared.counts, prepared.work
+    return rows, counts, prepared.work
 
 
 def method_context(

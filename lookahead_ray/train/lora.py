@@ -1,0 +1,64 @@
+"""Adapters (peft) in the layers that `training.lora` names."""
+
+from typing import TYPE_CHECKING, cast
+
+from lookahead_ray.config.training import LoraConfig
+from lookahead_ray.errors import ConfigError
+from lookahead_ray.model.adapters import is_matched, refuse_tied
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+FIELD = "training.lora.target_modules"
+
+
+def add_adapters(model: "PreTrainedModel", lora: LoraConfig) -> "PreTrainedModel":
+    """Return `model` with new adapters, the only weights that are trained; it is changed in place.
+
+    Raises:
+        ConfigError: the model has no layer of a name, it can't be adapted, or it is tied.
+    """
+    from peft import LoraConfig as PeftConfig
+    from peft import get_peft_model
+
+    targets = lora.target_modules
+    if not isinstance(targets, str):
+        _check_names(model, targets)
+        refuse_tied(model, targets, FIELD, ConfigError)
+    adapters = PeftConfig(
+        task_type="CAUSAL_LM",
+        r=lora.rank,
+        lora_alpha=lora.alpha,  # type: ignore[arg-type]  # peft takes floats, its annotation says int
+        lora_dropout=0.0,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+    )
+    try:
+        # The optimiser has fp32 copies; fp32 adapters would cost a cast of every activation.
+        adapted = get_peft_model(model, adapters, autocast_adapter_dtype=False)
+    except ValueError as error:
+        line = " ".join(str(error).split())[:200]
+        raise ConfigError(f"{FIELD}: {_rule(model)}, got {_quoted(targets)} ({line})") from error
+    return cast("PreTrainedModel", adapted)  # a PeftModel has the attributes of the model inside it
+
+
+def _check_names(model: "PreTrainedModel", targets: tuple[str, ...]) -> None:
+    names = [name for name, _ in model.named_modules() if name]
+    for target in targets:
+        if not any(is_matched((target,), name) for name in names):
+            raise ConfigError(f"{FIELD}: {_rule(model)}, got {target!r}")
+
+
+def _rule(model: "PreTrainedModel") -> str:
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    layers = {
+        name.rpartition(".")[2]: None
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear | Conv1D)
+    }
+    return f"must name linear layers of the model, which has {', '.join(layers)}"
+
+
+def _quoted(targets: tuple[str, ...] | str) -> str:
+    return repr(targets) if isinstance(targets, str) else ", ".join(map(repr, targets))
