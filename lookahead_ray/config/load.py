@@ -42,7 +42,7 @@ class Sweep:
     hardware: HardwareValues | None = None
     """Values that replace `auto` in every trial; None until the hardware is measured."""
     chat_date: str | None = None
-    """`model.chat_date` of every trial that sets none; None if no model's chat template writes today's date."""
+    """`model.chat_date` of every trial that sets none; None if no model's chat template writes the date."""
     tracking: tuple[TrackingConfig, ...] = ()
     """Trackers; not in `resolved`, because they change no trial."""
 

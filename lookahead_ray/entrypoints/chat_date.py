@@ -1,4 +1,4 @@
-"""The date that chat templates write as today's: one for a whole run, also after midnight and when it resumes."""
+"""The date that chat templates write as today's: one for a whole run, also after midnight and on resume."""
 
 from dataclasses import replace
 from datetime import date

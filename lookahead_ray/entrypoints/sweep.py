@@ -109,9 +109,7 @@ def generate_openings(
             }
     except ModelError as error:
         raise ModelError(f"{sweep.source}: {error}") from error
-    return replace(
-        load_sweep(path, overrides, found), hardware=sweep.hardware, chat_date=sweep.chat_date
-    )
+    return replace(load_sweep(path, overrides, found), hardware=sweep.hardware, chat_date=sweep.chat_date)
 
 
 def fit_to_machines(sweep: Sweep, run: str, say: Callable[[str], None]) -> Sweep:

@@ -147,7 +147,7 @@ def precision_of(run: str) -> str | None:
 
 
 def chat_date_of(run: str) -> str | None:
-    """Return the date that the chat templates of `run` write as today's: its first day; None for a new run."""
+    """Return the date that chat templates write as today's in `run`: its first day; None for a new run."""
     identity = read_identity(Files(run))
     return None if identity is None else identity.chat_date or identity.created_at[:10]
 
