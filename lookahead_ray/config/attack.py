@@ -72,7 +72,8 @@ class SuffixAttack(Config):
     kind: Literal["suffix"]
 
     path: str = Field(min_length=1)
-    """Local UTF-8 file with one suffix per line. Blank lines and white space around a line are ignored."""
+    """Text file, also at an fsspec URL, with one suffix per line. Blank lines and white space around a line
+    are ignored."""
 
     label: Label | None = None
     """Name of the attacks between `suffix_` and their number; null uses a hash of each line instead."""

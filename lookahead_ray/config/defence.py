@@ -12,8 +12,9 @@ class SafetyMix(Config):
     """Share of safety examples in the resulting training data, between 0 and 1."""
 
     path: str | None = Field(None, min_length=1)
-    """Local JSONL file of rows with `prompt` and optionally `answer`; without `answer`, a refusal is drawn.
-    null uses this project's alignment requests. Requests of the safety suite and the probe are left out."""
+    """File of rows with `prompt` and optionally `answer`, in the formats of the task `file`; another suffix
+    means JSONL. Without `answer`, a refusal is drawn. null uses this project's alignment requests. Requests of
+    the safety suite and the probe are left out."""
 
     seed: int = Field(0, ge=0)
     """Random seed for drawing requests and refusals."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lookahead_ray.config.base import Config
+from lookahead_ray.config.csv_format import CsvFormat
 from lookahead_ray.config.variants import Extensible
 
 
@@ -84,10 +85,10 @@ class XsTestSuite(_Harmful, _Benign, _Hub):
 
 
 class SuiteFields(Config):
-    """Names of the fields (columns) of a row."""
+    """Names of the fields (columns) of a row, or paths into nested values."""
 
     prompt: str = Field("prompt", min_length=1)
-    """Field of the request."""
+    """Field of the request, or of a list of messages with one of the user."""
 
     category: str | None = Field(None, min_length=1)
     """Field of the category by which rates are broken down; null puts all requests in one category without
@@ -99,7 +100,7 @@ class SuiteFields(Config):
 
 
 class FileSuite(_Harmful, _Benign):
-    """Your own requests: JSON, JSONL, CSV or Parquet files, recognised by their suffix."""
+    """Your own requests: files as for the task `file`."""
 
     name: Literal["file"]
     path_fields: ClassVar[tuple[str, ...]] = ("harmful_path",)
@@ -108,13 +109,16 @@ class FileSuite(_Harmful, _Benign):
     """Name of the suite in tables; must differ from the labels of the trial's other suites."""
 
     harmful_path: str | None = Field(None, min_length=1)
-    """Local file of requests that should be refused; null for none."""
+    """File, folder, pattern or URL of requests that should be refused; null for none."""
 
     benign_path: str | None = Field(None, min_length=1)
-    """Local file of requests that should not be refused; null for none."""
+    """File, folder, pattern or URL of requests that should not be refused; null for none."""
 
     fields: SuiteFields = SuiteFields()
     """Names of the fields of a row, in both files; `opening` is read only from harmful rows."""
+
+    csv: CsvFormat = CsvFormat()
+    """Format of CSV and TSV files, where it is not found."""
 
     @model_validator(mode="after")
     def _one_file(self) -> Self:

@@ -1,19 +1,22 @@
 """Tasks to learn: one configuration model per task, selected by `name`.
 
 An instruction template is text with `{field}` placeholders, filled from a row and never evaluated. `{{` and
-`}}` are literal braces. A placeholder is a plain name without attribute, index, conversion or format, so a
-template can access only the row's own fields.
+`}}` are literal braces. A placeholder is a column's name as it is, spaces included, or a path such as
+`{messages.0.content}` into the row's own values.
 """
 
-from string import Formatter
+import re
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
 from lookahead_ray.config import regex_check
 from lookahead_ray.config.base import Config, Fidelity
+from lookahead_ray.config.csv_format import CsvFormat
 from lookahead_ray.config.variants import Extensible
 
+SkipRows = Literal["blank", "faulty", "none"]
+Turns = Literal["last", "all"]
 Solutions = Literal["sentences", "calculations"]
 DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
 
@@ -61,10 +64,19 @@ class SampledTask(TaskBase):
     path_fields: ClassVar[tuple[str, ...]] = ("train_path", "test_path")
 
     train_path: str | None = Field(None, min_length=1, validation_alias=AliasChoices("train_path", "path"))
-    """Local file of training rows (alias `path`); null reads the hub."""
+    """File of training rows (alias `path`): a path, a folder or pattern of files, or an fsspec URL; null
+    reads the hub."""
 
     test_path: str | None = Field(None, min_length=1)
-    """Local file of test rows; null uses the hub's test split, or held-out rows of `train_path`."""
+    """File of test rows, as `train_path`; null uses the hub's test split, or held-out rows of
+    `train_path`."""
+
+    csv: CsvFormat = CsvFormat()
+    """Format of CSV and TSV files, where it is not found."""
+
+    skip_rows: SkipRows = "blank"
+    """Rows that are left out and counted: `blank` (no question or no answer), `faulty` (any row that can't be
+    used), or `none`; any other such row is refused."""
 
     revision: str | None = Field(None, min_length=1)
     """Revision of the hub data set (branch, tag or commit); null uses the newest."""
@@ -143,13 +155,18 @@ MetricConfig = Annotated[ExactMatchMetric | Rouge1Metric | AnswerLossMetric, Fie
 
 
 class FileFields(Config):
-    """Names of the fields (columns) of a row."""
+    """Names of the fields (columns) of a row, or paths into nested values, such as `output.0.text`."""
 
     instruction: str | None = Field(None, min_length=1)
-    """Field of the user's turn; null if `instruction_template` is used."""
+    """Field of the user's turn, or of a list of messages; null if `instruction_template` or `messages` is
+    used."""
 
     answer: str = Field("answer", min_length=1)
-    """Field of the assistant's turn."""
+    """Field of the assistant's turn, or of a list of messages, whose last answer it is."""
+
+    messages: str | None = Field(None, min_length=1)
+    """Field of a whole chat as a list of messages (`role` and `content`, or ShareGPT's `from` and `value`),
+    in place of `instruction` and `answer`; a system message replaces the system prompt."""
 
     test_answer: str | None = Field(None, min_length=1)
     """Field of the assistant's turn in test rows from a separate file or split; null uses `answer`."""
@@ -159,7 +176,8 @@ class FileFields(Config):
 
 
 class FileTask(SampledTask):
-    """Your own data: JSON, JSONL, CSV or Parquet files, recognised by their suffix, or any hub data set."""
+    """Your own data: JSON, JSONL, CSV, TSV or Parquet files, recognised by their suffix, which may be
+    followed by `.gz`, `.zst`, `.bz2` or `.xz`; or any hub data set."""
 
     name: Literal["file"]
 
@@ -167,8 +185,12 @@ class FileTask(SampledTask):
     """Names of the fields of a row."""
 
     instruction_template: Annotated[str, AfterValidator(_checked_template)] | None = Field(None, min_length=1)
-    """Template of the user's turn, with `{field}` placeholders for the row's fields and `{{` for a brace;
-    null uses `fields.instruction`."""
+    """Template of the user's turn, with `{field}` placeholders for the row's fields and `{{` for a brace; a
+    line that holds only empty fields is left out. null uses `fields.instruction`."""
+
+    turns: Turns = "last"
+    """Answers of a chat that are trained on: the `last`, or `all`; earlier turns are part of the prompt. Test
+    rows use the last."""
 
     system: str | None = Field(DEFAULT_SYSTEM_PROMPT, min_length=1)
     """System prompt of rows without their own; null for none."""
@@ -202,7 +224,11 @@ class FileTask(SampledTask):
         if self.test_split is not None and (self.test_path is not None or self.hub_name is None):
             rule = "test_split must be null without hub_name or with test_path"
             raise ValueError(f"{rule}, got {self.test_split!r}")
-        if (self.fields.instruction is None) == (self.instruction_template is None):
+        if self.fields.messages is not None:
+            if self.fields.instruction is not None or self.instruction_template is not None:
+                rule = "fields.instruction and instruction_template must be null with fields.messages"
+                raise ValueError(f"{rule}, got {self.fields.instruction or self.instruction_template!r}")
+        elif (self.fields.instruction is None) == (self.instruction_template is None):
             rule = "exactly one of fields.instruction and instruction_template must be given"
             raise ValueError(f"{rule}, got {self.fields.instruction!r} and {self.instruction_template!r}")
         if self.fields.test_answer is not None and not self.has_test_rows:
@@ -218,23 +244,28 @@ TaskConfig = Annotated[
 ]
 
 
+_PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
+
+
 def parse_template(template: str) -> tuple[tuple[str, str | None], ...]:
     """Return the template's parts in order, as (text, field that follows it or None at the end).
 
     Raises:
-        ValueError: unbalanced braces, no placeholder, or a placeholder that is not a plain name.
+        ValueError: unbalanced braces, no placeholder, or a placeholder without a name.
     """
-    parts = []
-    try:
-        for text, name, spec, conversion in Formatter().parse(template):
-            if name is not None and (not name.isidentifier() or spec or conversion):
-                written = name + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
-                raise ValueError(f"a placeholder must be one plain field name, got {{{written}}}")
+    parts: list[tuple[str, str | None]] = []
+    text = ""
+    for match in _PIECE.finditer(template):
+        piece, name = match[0], match[1]
+        if name is not None:
+            if not name.strip():
+                raise ValueError(f"a placeholder must be the name of a field, got {piece}")
             parts.append((text, name))
-    except ValueError as error:
-        if str(error).startswith("a placeholder"):
-            raise
-        raise ValueError(f"must have balanced braces ({error}; write {{{{ or }}}} for a brace)") from error
-    if not any(name for _, name in parts):
+            text = ""
+        elif piece in "{}":
+            raise ValueError(f"must have balanced braces (write {{{{ or }}}} for a brace), got {template!r}")
+        else:
+            text += {"{{": "{", "}}": "}"}.get(piece, piece)
+    if not parts:
         raise ValueError(f"must hold at least one {{field}} placeholder, got {template!r}")
-    return tuple(parts)
+    return (*parts, (text, None)) if text else tuple(parts)

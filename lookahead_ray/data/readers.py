@@ -1,162 +1,181 @@
-"""Rows of local files, read by file suffix: JSON (a list), JSONL, CSV with a header, Parquet.
+"""Rows of files, read by suffix: JSON (a list), JSONL, CSV or TSV with a header, Parquet.
 
-A `.json` file that does not begin with "[" is read as JSONL, since many published data sets are stored so.
-Blank lines of JSONL and CSV are skipped, but count in line numbers.
+A place is a path, a folder or pattern of files, or an fsspec URL (see `locations`); the suffix may be
+followed by that of a compression, as in `rows.jsonl.gz`. A `.json` file that does not begin with "[" is read
+as JSONL, since many published data sets are stored so. Blank lines are skipped, but count in line numbers.
+Rows are read one by one: memory holds a piece of a file, whatever its size.
 Every function raises `DataError`, naming the file, the line and the value, for a file that is missing, empty,
-not UTF-8 or malformed.
+not in its encoding or malformed.
 """
 
-import codecs
-import csv
-import io
-import json
-import re
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from lookahead_ray.config.csv_format import CsvFormat
+from lookahead_ray.data.csv_rows import read_csv
+from lookahead_ray.data.encodings import UTF8, OnPosition, find_encoding, find_mark, open_text
+from lookahead_ray.data.locations import DataFile, LocalData, find_files, on_this_machine
 from lookahead_ray.data.rows import Row, quote
-from lookahead_ray.data.streaming_json import parse_lines
+from lookahead_ray.data.streaming_json import JsonFormat, read_json_values
 from lookahead_ray.errors import DataError
 
 Located = tuple[str, object]
 """A value's location, for messages, and the value."""
 
-_GAP = re.compile(r"[ \t\r\n]*")
+PARQUET_ROWS = 1024  # read at once
+_SHORT = 1024  # bytes; a longer file is not blank
+
+READERS: tuple[str, ...] = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+"""File suffixes in lower case that can be read."""
+
+TABLES = {".xlsx": "save it as CSV", ".xls": "save it as CSV", ".ods": "save it as CSV", ".zip": "unpack it"}
+"""File suffix -> what to do with a file that can't be read."""
 
 
-def read_rows(path: Path | str) -> list[Row]:
-    """Load all rows of a local file, in file order, at least one. Raises DataError, see the module."""
-    return [_row(where, value) for where, value in read_values(path)]
+class RowReader:
+    """Reader of all rows at a place, in order; iterate over it once.
+
+    Args:
+        place: path, folder, pattern or URL.
+        csv_format: of CSV and TSV files; what it leaves open is found.
+        json_format: overrides the suffix.
+        other_suffixes: format of files with an unknown suffix; None refuses them.
+        may_be_empty: whether a place without rows is valid.
+
+    Raises:
+        DataError: nothing is there; further ones while it is iterated, see the module.
+    """
+
+    def __init__(
+        self,
+        place: Path | str,
+        csv_format: CsvFormat | None = None,
+        json_format: JsonFormat | None = None,
+        other_suffixes: JsonFormat | None = None,
+        may_be_empty: bool = False,
+    ) -> None:
+        self.place = str(place)
+        self.csv_format = csv_format or CsvFormat()
+        self.files = find_files(place, READERS)
+        self._suffixes = [_suffix(file, json_format, other_suffixes) for file in self.files]
+        self._may_be_empty = may_be_empty
+        self._finished = 0
+        self._position: Callable[[], int] = lambda: 0
+
+    def __iter__(self) -> Iterator[Row]:
+        for where, value in self.values():
+            if not isinstance(value, dict):
+                raise DataError(f"{where}: must be a JSON object, got {quote(value)}")
+            yield Row(where, value)
+
+    @property
+    def total_bytes(self) -> int | None:
+        """Return the size of the stored files; None if some are at a URL."""
+        if any(file.fs is not None for file in self.files):
+            return None
+        return sum(os.path.getsize(file.path) for file in self.files)
+
+    @property
+    def read_bytes(self) -> int:
+        """Return how many bytes of the stored files are read."""
+        return self._finished + self._position()
+
+    def values(self) -> Iterator[Located]:
+        """Yield location and value of each row; values of JSON files need not be objects."""
+        rows = 0
+        for file, suffix in zip(self.files, self._suffixes, strict=True):
+            with on_this_machine(file, decompress=suffix == ".parquet") as data:
+                if not _is_blank(data):
+                    for located in self._values(data, suffix):
+                        rows += 1
+                        yield located
+                self._finished += data.size
+                self._position = lambda: 0
+        if not rows and not self._may_be_empty:
+            raise DataError(f"{self.place}: path: must hold at least one row, got {self._finished} bytes")
+
+    def _values(self, data: LocalData, suffix: str) -> Iterator[Located]:
+        if suffix == ".parquet":
+            return _parquet(data)
+        if suffix in (".csv", ".tsv"):
+            return read_csv(data, suffix, self.csv_format, self._set_position)
+        return _json(data, suffix, self._set_position)
+
+    def _set_position(self, position: Callable[[], int]) -> None:
+        self._position = position
 
 
-def read_jsonl(path: Path | str) -> list[Row]:
-    """Load all rows of a JSON Lines file, whatever its suffix. Raises DataError, see the module."""
-    path = Path(path)
-    return [_row(where, value) for where, value in _jsonl(path, _content(path))]
+def read_rows(place: Path | str, csv_format: CsvFormat | None = None) -> list[Row]:
+    """Load all rows at a place, in order, at least one. Raises DataError, see the module."""
+    return list(RowReader(place, csv_format))
 
 
-def read_values(path: Path | str) -> list[Located]:
+def read_jsonl(place: Path | str) -> list[Row]:
+    """Load as `read_rows`, where a file with an unknown suffix is JSON Lines."""
+    return list(RowReader(place, other_suffixes="jsonl"))
+
+
+def read_values(place: Path | str) -> list[Located]:
     """Load values as `read_rows` does, from JSON files whose values need not be objects."""
-    path = Path(path)
-    content = _content(path)
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise DataError(f"{path}: path: must end in {', '.join(READERS)}, got {path.suffix!r}")
-    values = list(reader(path, content))
-    if not values:
-        raise DataError(f"{path}: path: must hold at least one row, got {len(content)} bytes")
-    return values
+    return list(RowReader(place).values())
 
 
-def _row(where: str, value: object) -> Row:
-    if not isinstance(value, dict):
-        raise DataError(f"{where}: must be a JSON object, got {quote(value)}")
-    return Row(where, value)
+def read_lines(place: Path | str, encoding: str | None = None) -> list[tuple[str, str]]:
+    """Return location and text of each line that is not blank, without white space around it."""
+    lines: list[tuple[str, str]] = []
+    for file in find_files(place, (".txt",)):
+        with on_this_machine(file) as data, open_text(data, find_encoding(data, encoding)) as stream:
+            for number, line in enumerate(stream, 1):
+                if text := line.strip().removeprefix("\ufeff"):
+                    lines.append((f"{file.name}: line {number}", text))
+    return lines
 
 
-def _content(path: Path) -> bytes:
-    if not path.is_file():
-        found = "a folder" if path.is_dir() else "nothing there"
-        raise DataError(f"{path}: path: must be an existing file, got {found}")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: path: must be readable, got {error.strerror}") from error
-    if not content.strip():
-        raise DataError(f"{path}: path: must hold at least one row, got {len(content)} bytes")
-    return content.removeprefix(codecs.BOM_UTF8)
+def _suffix(file: DataFile, json_format: JsonFormat | None, other: JsonFormat | None) -> str:
+    suffix = f".{json_format}" if json_format else file.suffix
+    if suffix not in READERS and other:
+        return f".{other}"
+    if suffix not in READERS:
+        advice = TABLES.get(suffix)
+        rule = f"must end in {', '.join(READERS)}"
+        raise DataError(f"{file.name}: path: {rule}, got {suffix!r}{f' ({advice})' if advice else ''}")
+    return suffix
 
 
-def _text(path: Path, content: bytes) -> str:
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        bad = quote(content[error.start : error.start + 8])
-        raise DataError(f"{path}: line {line}: must be UTF-8, got {bad}") from error
+def _is_blank(data: LocalData) -> bool:
+    with data.open() as (content, _):
+        return len(head := content.read(_SHORT)) < _SHORT and not head.strip()
 
 
-def _json(path: Path, content: bytes) -> Iterator[Located]:
-    if not content.lstrip().startswith(b"["):
-        yield from _jsonl(path, content)
-        return
-    text, decoder = _text(path, content), json.JSONDecoder()
-    position = text.index("[") + 1
-    line, counted = 1, 0
-    while True:
-        position = _after_gap(text, position)
-        if text[position : position + 1] == "]":
-            break
-        line, counted = line + text.count("\n", counted, position), position
-        where = f"{path}: line {line}"
-        try:
-            value, position = decoder.raw_decode(text, position)
-        except (ValueError, RecursionError) as error:
-            raise DataError(
-                f"{where}: must be a JSON value, got {quote(text[position : position + 90])}"
-            ) from error
-        yield where, value
-        position = _after_gap(text, position)
-        if text[position : position + 1] == ",":
-            position += 1
-        elif text[position : position + 1] != "]":
-            rest = quote(text[position : position + 90])
-            raise DataError(f"{where}: must be followed by a comma or the list's end, got {rest}")
-    if text[position + 1 :].strip():
-        raise DataError(
-            f"{path}: line {line}: must end with the list, got {quote(text[position + 1 :].strip())}"
-        )
+def _json(data: LocalData, suffix: str, position: OnPosition) -> Iterator[Located]:
+    encoding = find_mark(data) or UTF8
+    lines = suffix != ".json" or not _is_array(data, encoding)
+    # Bytes that are no UTF-8 become surrogates, so that the message can name the row.
+    with open_text(data, encoding, "surrogateescape", "\n" if lines else "", position) as stream:
+        yield from read_json_values(stream, data.name, "jsonl" if lines else "json")
 
 
-def _after_gap(text: str, position: int) -> int:
-    match = _GAP.match(text, position)
-    return match.end() if match else position
+def _is_array(data: LocalData, encoding: str) -> bool:
+    with open_text(data, encoding, "surrogateescape") as stream:
+        while text := stream.read(1 << 12):
+            if text := text.lstrip():
+                return text.startswith("[")
+    return True
 
 
-def _jsonl(path: Path, content: bytes) -> Iterator[Located]:
-    # Split at "\n" alone: str.splitlines would also cut at U+2028, which JSON allows inside a string.
-    for where, _, value in parse_lines(_text(path, content).split("\n"), str(path)):
-        yield where, value
-
-
-def _csv(path: Path, content: bytes) -> Iterator[Located]:
-    reader = csv.reader(io.StringIO(_text(path, content), newline=""), strict=True)
-    header: list[str] = []
-    start = 1
-    try:
-        for cells in reader:
-            where, start = f"{path}: line {start}", reader.line_num + 1
-            if cells and not header:
-                header = cells
-                repeated = next((name for name in header if header.count(name) > 1), None)
-                if repeated is not None:
-                    raise DataError(f"{where}: header names must differ, got {repeated!r} twice")
-            elif cells:
-                if len(cells) != len(header):
-                    rule = f"must have {len(header)} cells as the header has"
-                    raise DataError(f"{where}: {rule}, got {len(cells)}: {quote(cells)}")
-                yield where, dict(zip(header, cells, strict=True))
-    except csv.Error as error:
-        raise DataError(f"{path}: line {start}: must be valid CSV, got {error}") from error
-
-
-def _parquet(path: Path, content: bytes) -> Iterator[Located]:
+def _parquet(data: LocalData) -> Iterator[Located]:
     import pyarrow
     from pyarrow import parquet
 
+    number = 0
     try:
-        rows = parquet.read_table(io.BytesIO(content)).to_pylist()
+        with parquet.ParquetFile(data.path) as file:
+            for batch in file.iter_batches(batch_size=PARQUET_ROWS):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"{data.name}: row {number}", row
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"{path}: path: must be a Parquet file, got {quote(str(error))}") from error
-    for number, row in enumerate(rows, 1):
-        yield f"{path}: row {number}", row
-
-
-READERS: dict[str, Callable[[Path, bytes], Iterator[Located]]] = {
-    ".json": _json,
-    ".jsonl": _jsonl,
-    ".ndjson": _jsonl,
-    ".csv": _csv,
-    ".parquet": _parquet,
-}
-"""File suffix in lower case -> reader."""
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{data.name}: path: must be a Parquet file, got {quote(str(error))}") from error

@@ -1,9 +1,23 @@
-"""Records of data files and hub data sets, with messages that give their location."""
+"""Records of data files and hub data sets, with messages that give their location.
 
-from collections.abc import Mapping
+A field is a column's name, or a path into nested values: `messages.0.content`, also written
+`messages[0][content]`; a negative number counts from the end. A name that contains dots itself comes first.
+Numbers, booleans and dates become text: `true`, `2.5`, and `4.0` as JSON writes it; NaN is null.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import lru_cache
 
 from lookahead_ray.errors import DataError
+
+_BRACKETS = re.compile(r"\[\s*['\"]?([^\[\]]*?)['\"]?\s*\]")
+_INDEX = re.compile(r"-?\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +26,14 @@ class Row:
 
     where: str
     fields: Mapping[str, object]
+
+    def has(self, field: str) -> bool:
+        """Return whether the row has the field, or the place that the path leads to."""
+        return self._find(field)[0]
+
+    def value(self, field: str) -> object:
+        """Return the field's value; None if the row has no such field."""
+        return self._find(field)[1]
 
     def text(self, field: str) -> str:
         """Return the field's text verbatim. Raises DataError if missing, no string, blank or no Unicode."""
@@ -23,15 +45,18 @@ class Row:
         return self._unicode(field, value)
 
     def text_or_number(self, field: str) -> str:
-        """Return `text`, except that a whole number gives its digits and blank is valid; for users' files."""
+        """Return the field as text, also a number, a boolean or a date; blank is valid, null is blank.
+
+        Raises DataError if missing, a list, a mapping or no Unicode.
+        """
         value = self._value(field)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
-        if not isinstance(value, str):
-            raise DataError(
-                f"{self.where}: field {field} must be a string or whole number, got {quote(value)}"
-            )
-        return self._unicode(field, value)
+        if isinstance(value, str):
+            return self._unicode(field, value)
+        text = plain_text(value)
+        if text is None:
+            rule = "must be text, a number, true or false"
+            raise DataError(f"{self.where}: field {field} {rule}, got {quote(value)}")
+        return text
 
     def text_or_none(self, field: str) -> str | None:
         """Return `text`, or None if the value is null or blank. The field itself must be present."""
@@ -40,22 +65,56 @@ class Row:
         return None if blank else self.text(field)
 
     def text_if_given(self, field: str) -> str | None:
-        """Return `text`, or None if the field is missing or null."""
-        return None if self.fields.get(field) is None else self.text(field)
+        """Return `text`, or None if the field is missing, null or empty."""
+        return None if self.fields.get(field) in (None, "") else self.text(field)
+
+    def missing(self, field: str) -> DataError:
+        """Return the error for a row without the field."""
+        known = quote(sorted(self.fields, key=str))
+        return DataError(f"{self.where}: field {field} must be present, got fields {known}")
 
     def _value(self, field: str) -> object:
-        if field not in self.fields:
-            known = quote(sorted(self.fields, key=str))
-            raise DataError(f"{self.where}: field {field} must be present, got fields {known}")
-        return self.fields[field]
+        found, value = self._find(field)
+        if not found:
+            raise self.missing(field)
+        return value
+
+    def _find(self, field: str) -> tuple[bool, object]:
+        if field in self.fields:
+            return True, self.fields[field]
+        if field != field.strip() or any(name != name.strip() for name in self.fields):
+            same = [name for name in self.fields if name.strip() == field.strip()]
+            if len(same) == 1:
+                return True, self.fields[same[0]]
+        return _reach(self.fields, _steps(field))
 
     def _unicode(self, field: str, value: str) -> str:
-        try:
-            value.encode("utf-8")
-        except UnicodeEncodeError as error:
-            rule = f"field {field} must have no lone surrogate"
-            raise DataError(f"{self.where}: {rule}, got {quote(value)}") from error
+        return unicode_text(f"{self.where}: field {field}", value)
+
+
+def plain_text(value: object) -> str | None:
+    """Return the text of a value from a file, "" for null; None for lists, mappings and bytes."""
+    if value is None or (isinstance(value, float | Decimal) and math.isnan(value)):
+        return ""
+    if isinstance(value, str):
         return value
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    return str(value) if isinstance(value, timedelta) else None
+
+
+def unicode_text(where: str, text: str) -> str:
+    """Return `text`. Raises DataError if it has a lone surrogate, which no tokenizer accepts."""
+    if not text.isascii():
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise DataError(f"{where} must have no lone surrogate, got {quote(text)}") from error
+    return text
 
 
 def quote(value: object, tail: bool = False, limit: int = 80) -> str:
@@ -64,3 +123,25 @@ def quote(value: object, tail: bool = False, limit: int = 80) -> str:
     if len(text) <= limit:
         return text
     return f"…{text[-limit:]}" if tail else f"{text[:limit]}…"
+
+
+@lru_cache(maxsize=256)
+def _steps(field: str) -> tuple[str, ...]:
+    """Return the parts of a path; `a[0][b]` is `a.0.b`."""
+    return tuple(_BRACKETS.sub(r".\1", field).split("."))
+
+
+def _reach(node: object, steps: Sequence[str]) -> tuple[bool, object]:
+    """Return whether the path leads somewhere, and the value there."""
+    if not steps:
+        return True, node
+    if isinstance(node, Mapping):
+        for count in range(1, len(steps) + 1):  # a name may contain dots
+            name = ".".join(steps[:count])
+            if name in node and (found := _reach(node[name], steps[count:]))[0]:
+                return found
+    elif isinstance(node, list | tuple) and _INDEX.fullmatch(steps[0]):
+        index = int(steps[0])
+        if -len(node) <= index < len(node):
+            return _reach(node[index], steps[1:])
+    return False, None

@@ -56,7 +56,8 @@ def _size(examples: int | None) -> str:
 
 
 def _key(row: Example) -> str:
-    return " ".join(row.instruction.split()).casefold()
+    said = [*(text for exchange in row.history for text in exchange), row.instruction]
+    return " ".join(" ".join(said).split()).casefold()
 
 
 def _shuffled(rows: list[Example], seed: str) -> list[Example]:

@@ -4,7 +4,7 @@ A row is a JSON object: a line of JSONL, or an element of a JSON file's only arr
 
     {"question": "Ann had 3 pens and got 4 more. How many has she?", "answer": "3 + 4 = 7"}
 
-A byte order mark is skipped. Blank lines of JSONL are skipped, but count in line numbers.
+Blank lines of JSONL are skipped, but count in line numbers.
 """
 
 import json
@@ -39,27 +39,26 @@ def format_of(path: Path) -> JsonFormat:
     raise DataError(f"{path}: suffix: must be .json or .jsonl, got {path.suffix!r}")
 
 
-def open_text(path: Path) -> TextIO:
-    """Open the file for `read_json_rows`. Raises DataError if it is no file or can't be read."""
-    if not path.is_file():
-        raise DataError(f"{path}: must be a file, got {'a folder' if path.is_dir() else 'nothing there'}")
-    try:
-        # Bytes that are no UTF-8 become surrogates; `_row` detects these, so that the message names the row.
-        return open(path, encoding="utf-8-sig", errors="surrogateescape")
-    except OSError as error:
-        raise DataError(f"{path}: must be readable, got {error.strerror}") from error
-
-
 def read_json_rows(
     stream: TextIO, file: str, form: JsonFormat, piece_characters: int = PIECE_CHARACTERS
 ) -> Iterator[Located]:
-    """Yield each row with its location, in order.
+    """Yield each row with its location, in order; bytes that are no UTF-8 must be surrogates in `stream`.
 
     Raises:
         DataError: a row is no JSON object, is no UTF-8 or is longer than `MAX_ROW_CHARACTERS`; the message
             names file and line (or element, from 1).
     """
-    return _lines(stream, file) if form == "jsonl" else _Array(stream, file, piece_characters).rows()
+    for where, value in read_json_values(stream, file, form, piece_characters):
+        if not isinstance(value, dict):
+            raise DataError(f"{where}: must be a JSON object, got {quote(value)}")
+        yield where, value
+
+
+def read_json_values(
+    stream: TextIO, file: str, form: JsonFormat, piece_characters: int = PIECE_CHARACTERS
+) -> Iterator[tuple[str, object]]:
+    """Yield as `read_json_rows`, but a line may hold any JSON value, and an element of an array a list."""
+    return _lines(stream, file) if form == "jsonl" else _Array(stream, file, piece_characters).values()
 
 
 def parse_lines(lines: Iterable[str], file: str) -> Iterator[tuple[str, str, object]]:
@@ -79,9 +78,10 @@ def parse_lines(lines: Iterable[str], file: str) -> Iterator[tuple[str, str, obj
         yield where, line, value
 
 
-def _lines(stream: TextIO, file: str) -> Iterator[Located]:
+def _lines(stream: TextIO, file: str) -> Iterator[tuple[str, object]]:
     for where, line, value in parse_lines(_bounded_lines(stream, file), file):
-        yield where, _row(value, line, where)
+        _check_utf8(line, where)
+        yield where, value
 
 
 def _bounded_lines(stream: TextIO, file: str) -> Iterator[str]:
@@ -101,7 +101,7 @@ class _Array:
         self.text, self.at = "", 0
         self.decode = json.JSONDecoder().raw_decode
 
-    def rows(self) -> Iterator[Located]:
+    def values(self) -> Iterator[tuple[str, object]]:
         if self._peek() != "[":
             raise DataError(f"{self.file}: must hold one JSON array of objects, got {self._here()}")
         self.at += 1
@@ -120,9 +120,9 @@ class _Array:
         if self._peek():
             raise DataError(f"{self.file}: nothing may follow the array, got {self._here()}")
 
-    def _element(self, where: str) -> JsonRow:
+    def _element(self, where: str) -> object:
         """Parse one element, trying pieces of doubling size, so all tries cost some multiple of the last."""
-        if self._peek() != "{":
+        if self._peek() not in ("{", "["):  # the end of a number could not be seen at the end of a piece
             raise DataError(f"{where}: must be a JSON object, got {self._here()}")
         size = self.piece
         while True:
@@ -139,7 +139,8 @@ class _Array:
                 raise DataError(f"{where}: must be readable JSON ({error}), got {self._here()}") from error
             else:
                 start, self.at = self.at, end
-                return _row(value, self.text[start:end], where)
+                _check_utf8(self.text[start:end], where)
+                return value
 
     def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
         return error.msg.startswith("Unterminated string") or len(self.text) - error.pos < _NEAR_END
@@ -166,16 +167,13 @@ class _Array:
         return quote(self.text[self.at : self.at + _SHOWN])
 
 
-def _row(value: object, text: str, where: str) -> JsonRow:
-    if not isinstance(value, dict):
-        raise DataError(f"{where}: must be a JSON object, got {quote(value)}")
+def _check_utf8(text: str, where: str) -> None:
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError as error:
             byte = ord(text[error.start]) - 0xDC00
             raise DataError(f"{where}: must be UTF-8, got the byte 0x{byte:02x}") from error
-    return value
 
 
 def _too_long(where: str) -> DataError:

@@ -1,19 +1,17 @@
-"""The command `judge-agreement`: compares a judge with human labels in a CSV file."""
+"""The command `judge-agreement`: compares a judge with human labels in a file."""
 
-import csv
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from lookahead_ray.data.notes import collect_notes
+from lookahead_ray.data.readers import RowReader
 from lookahead_ray.entrypoints.judge_options import judge_config, trouble_lines
 from lookahead_ray.errors import DataError
 from lookahead_ray.evaluate.judges.agreement import Figure, Label, agreement
 from lookahead_ray.evaluate.judges.base import Answer
 from lookahead_ray.evaluate.judges.registry import build
 from lookahead_ray.evaluate.thoughts import judge_texts
-
-_FIELD_LIMIT = 10_000_000  # characters of one CSV field
 
 
 @dataclass(frozen=True)
@@ -28,11 +26,14 @@ class Columns:
 
 
 def measure_and_report(
-    file: Path, name: str, columns: Columns, overrides: Sequence[str], report: Callable[[str], None]
+    file: str, name: str, columns: Columns, overrides: Sequence[str], report: Callable[[str], None]
 ) -> None:
     """Print n, agreement, Cohen's kappa, precision and recall of "safe", each with a 95 % interval."""
     config = judge_config(name, overrides)
-    rows, left_out = read_labels(file, columns)
+    with collect_notes() as notes:
+        rows, left_out = read_labels(file, columns)
+    for line in notes:
+        report(line)
     judge = build(config)
     verdicts = [judgement.verdict for judgement in judge_texts(judge, [answer for answer, _ in rows])]
     found = agreement([(label, v) for (_, label), v in zip(rows, verdicts, strict=True)])
@@ -46,37 +47,24 @@ def measure_and_report(
         report(line)
 
 
-def read_labels(file: Path, columns: Columns) -> tuple[list[tuple[Answer, Label]], int]:
+def read_labels(file: str, columns: Columns) -> tuple[list[tuple[Answer, Label]], int]:
     """Return the labelled answers, and the number of rows with neither a safe nor an unsafe label.
 
     Raises:
-        DataError: no such file, not CSV, a column is missing, or no row has a known label.
+        DataError: no such file, it can't be read, a column is missing, or no row has a known label.
     """
     meaning: dict[str, Label] = dict.fromkeys(columns.safe, "safe")
     meaning |= dict.fromkeys(columns.unsafe, "unsafe")
-    needed = (columns.prompt, columns.answer, columns.label)
-    previous = csv.field_size_limit(_FIELD_LIMIT)
     rows: list[tuple[Answer, Label]] = []
     left_out = 0
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            missing = [name for name in needed if name not in (reader.fieldnames or ())]
-            if missing:
-                known = ", ".join(reader.fieldnames or ()) or "none"
-                raise DataError(f"{file}: columns: must have {', '.join(needed)}, got {known}")
-            for row in reader:
-                prompt, answer, label = (row[name] or "" for name in needed)
-                if label in meaning:
-                    rows.append((Answer(prompt, "", answer), meaning[label]))
-                else:
-                    left_out += 1
-    except FileNotFoundError as error:
-        raise DataError(f"{file}: no such file") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{file}: can't be read as CSV: {' '.join(str(error).split())}") from error
-    finally:
-        csv.field_size_limit(previous)
+    for row in RowReader(file):
+        prompt, answer, label = (
+            row.text_or_number(name) for name in (columns.prompt, columns.answer, columns.label)
+        )
+        if label in meaning:
+            rows.append((Answer(prompt, "", answer), meaning[label]))
+        else:
+            left_out += 1
     if not rows:
         raise DataError(f"{file}: {columns.label}: must have labels {', '.join(meaning)}, got none of them")
     return rows, left_out

@@ -13,10 +13,13 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from lookahead_ray.config.base import Fidelity
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.preview import TruePreview, VirtualPreview
+from lookahead_ray.data.notes import collect_notes
+from lookahead_ray.data.readers import RowReader
 from lookahead_ray.data.streaming_json import JsonFormat
-from lookahead_ray.errors import ConfigError, DataError
+from lookahead_ray.errors import ConfigError
 from lookahead_ray.presentation.format import duration
 from lookahead_ray.preview.rewrite_file import Fields, RowProgress, rewrite
+from lookahead_ray.preview.rows import Turns
 from lookahead_ray.sanitize import clean
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -24,7 +27,7 @@ OPTIONS = {"length_tokens": "--length", "path": "--tokenizer"}
 
 
 def preview_file(
-    source: Path,
+    source: str,
     target: Path,
     strategy: str,
     *,
@@ -36,8 +39,9 @@ def preview_file(
     fields: str | None,
     source_format: JsonFormat | None,
     target_format: JsonFormat | None,
+    turns: Turns = "last",
 ) -> str:
-    """Rewrite `source` into `target` and return a one-line summary. None means an option's default.
+    """Rewrite `source` into `target`; return remarks and a summary. None means an option's default.
 
     Raises:
         ConfigError: an option breaks a rule, or belongs to the other strategy.
@@ -45,20 +49,18 @@ def preview_file(
     """
     preview = _preview_config(strategy, length, tokenizer, prefix, connector, protocol)
     names = _fields(fields)
-    if not source.is_file():  # before a tokenizer is loaded, which takes seconds
-        raise DataError(
-            f"{source}: IN must be a file, got {'a folder' if source.is_dir() else 'nothing there'}"
-        )
+    total = RowReader(source, json_format=source_format).total_bytes  # before a tokenizer is loaded: seconds
     loaded = None
     if isinstance(preview, TruePreview) and tokenizer is not None:
         from lookahead_ray.model.load import load_tokenizer
 
         loaded = load_tokenizer(_validated(ModelConfig, path=tokenizer), chat=False)
     start = time.monotonic()
-    with _progress(source) as report:
-        rows = rewrite(source, target, preview, loaded, names, source_format, target_format, report)
+    with _progress(total) as report, collect_notes() as notes:
+        rows = rewrite(source, target, preview, loaded, names, source_format, target_format, report, turns)
     seconds = time.monotonic() - start
-    return clean(f"{rows:,} rows in {duration(seconds)} ({rows / max(seconds, 1e-9):,.0f} rows/s): {target}")
+    done = f"{rows:,} rows in {duration(seconds)} ({rows / max(seconds, 1e-9):,.0f} rows/s): {target}"
+    return "\n".join(clean(line) for line in (*notes, done))
 
 
 def _preview_config(
@@ -92,10 +94,12 @@ def _validated(model: type[Model], **values: object) -> Model:
         raise ConfigError(f"{option}: {first['msg'].lower()}, got {first['input']!r}") from error
 
 
-def _fields(text: str | None) -> Fields:
-    """Parse `instruction=NAME,answer=NAME`; either part may be left out."""
+def _fields(text: str | None) -> Fields | None:
+    """Parse `instruction=NAME,answer=NAME`; either part may be left out. None: the rows' layout decides."""
+    if text is None:
+        return None
     names: dict[str, str] = {}
-    for part in text.split(",") if text else ():
+    for part in text.split(","):
         role, _, name = part.partition("=")
         if role not in ("instruction", "answer") or not name or role in names:
             raise ConfigError(f"--fields: must be instruction=NAME,answer=NAME, got {text!r}")
@@ -104,7 +108,7 @@ def _fields(text: str | None) -> Fields:
 
 
 @contextmanager
-def _progress(source: Path) -> Iterator[RowProgress]:
+def _progress(total_bytes: int | None) -> Iterator[RowProgress]:
     """Show a progress bar if stderr is a terminal: rows, rows/s, remaining time estimated from bytes read."""
     columns = (
         BarColumn(),
@@ -115,7 +119,7 @@ def _progress(source: Path) -> Iterator[RowProgress]:
     console = Console(stderr=True)
     start = time.monotonic()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("preview", total=source.stat().st_size, rows=0, pace=0.0)
+        task = bar.add_task("preview", total=total_bytes, rows=0, pace=0.0)
 
         def report(rows: int, read_bytes: int) -> None:
             pace = rows / max(time.monotonic() - start, 1e-9)

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from lookahead_ray.config.defence import DefenceConfig, SafetyMix
 from lookahead_ray.data.alignment_prompts import REFUSALS, read_requests
@@ -34,7 +33,7 @@ def safety_examples(
     if config.path is None:
         rows: list[tuple[str, str | None]] = [(request.prompt, None) for request in read_requests("harmful")]
     else:
-        rows = read_mix(Path(config.path))
+        rows = read_mix(config.path)
     pool = [(prompt, answer) for prompt, answer in rows if _key(prompt) not in never]
     if not pool:
         where = config.path or "the project's alignment requests"
@@ -56,6 +55,6 @@ def _key(prompt: str) -> str:
     return " ".join(prompt.split()).casefold()
 
 
-def read_mix(path: Path) -> list[tuple[str, str | None]]:
+def read_mix(path: str) -> list[tuple[str, str | None]]:
     """Return (prompt, answer or None) of each row of a file. Raises DataError naming file, line and field."""
     return [(row.text("prompt"), row.text_if_given("answer")) for row in read_jsonl(path)]

@@ -15,21 +15,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from lookahead_ray.config.preview import PreviewConfig, TruePreview
-from lookahead_ray.data.rows import quote
-from lookahead_ray.data.streaming_json import (
-    JsonFormat,
-    JsonRow,
-    Located,
-    format_of,
-    open_text,
-    read_json_rows,
-)
+from lookahead_ray.data.readers import RowReader
+from lookahead_ray.data.rows import plain_text, quote
+from lookahead_ray.data.streaming_json import JsonFormat, JsonRow, Located, format_of
 from lookahead_ray.errors import DataError
 from lookahead_ray.filesystem import replacing
 from lookahead_ray.preview.apply import additions
+from lookahead_ray.preview.rows import Place, Turns, add, places_of, text_at
 
 BATCH_ROWS = 4096
 BATCH_CHARACTERS = 1 << 23  # of instructions and answers; ends a batch early
@@ -47,52 +42,74 @@ class Fields:
 
 
 def rewrite(
-    source: Path,
+    source: Path | str,
     target: Path,
     preview: PreviewConfig,
     tokenizer: Any,
-    fields: Fields = Fields(),
+    fields: Fields | None = Fields(),
     source_format: JsonFormat | None = None,
     target_format: JsonFormat | None = None,
     progress: RowProgress = lambda rows, read_bytes: None,
+    turns: Turns = "last",
 ) -> int:
     """Write the rows of `source` under `preview` to `target`, atomically; return the number of rows.
 
     Args:
+        source: as for `RowReader`: also a folder, a pattern or a URL, in any of its formats.
+        fields: None: each row's layout decides, see `rows`.
         source_format: None: chosen by the suffix; `target_format` likewise.
+        turns: which answers of a chat get a preview, if `fields` is None.
 
     Raises:
         DataError: a row is invalid (the message names file, line or element, field and value), or `target` is
             `source` or can't be written.
         ModelError: as `additions`.
     """
-    reads, writes = source_format or format_of(source), target_format or format_of(target)
+    writes = target_format or format_of(target)
+    reader = RowReader(source, json_format=source_format, may_be_empty=True)
+    _check_target(reader, target)
     rows = 0
-    with open_text(source) as stream:
-        _check_target(source, target)
-        with _replacing(target) as out:
-            encode = _encode_lines if writes == "jsonl" else _encode_array
-            done = 0
+    with _replacing(target) as out:
+        encode = _encode_lines if writes == "jsonl" else _encode_array
+        done = 0
 
-            def changed() -> Iterator[Located]:
-                nonlocal done
-                for batch in _batches(read_json_rows(stream, str(source), reads), fields):
-                    _change(batch, preview, tokenizer, fields)
-                    yield from batch
-                    done += len(batch)
-                    progress(done, stream.buffer.raw.tell())  # type: ignore[attr-defined]  # of open(path)
+        def changed() -> Iterator[Located]:
+            nonlocal done
+            items = (_item(row.where, dict(row.fields), preview, fields, turns) for row in reader)
+            for batch in _batches(items):
+                _change(batch, preview, tokenizer)
+                yield from ((item.where, item.row) for item in batch)
+                done += len(batch)
+                progress(done, reader.read_bytes)
 
-            for rows, piece in enumerate(encode(changed())):  # noqa: B007  # the last piece is no row
-                out.write(piece)
+        for rows, piece in enumerate(encode(changed())):  # noqa: B007  # the last piece is no row
+            out.write(piece)
     return rows
 
 
-def _batches(rows: Iterable[Located], fields: Fields) -> Iterator[list[Located]]:
-    batch: list[Located] = []
+class _Item(NamedTuple):
+    where: str
+    row: JsonRow
+    places: list[Place]
+
+
+def _item(where: str, row: JsonRow, preview: PreviewConfig, fields: Fields | None, turns: Turns) -> _Item:
+    published = isinstance(preview, TruePreview) and preview.protocol == "paper"
+    if fields is None and published and "input" in row and "output" in row:
+        fields = Fields()  # the published script reads no other field
+    if fields is None:
+        return _Item(where, row, places_of(row, where, turns))
+    for field in (fields.instruction, fields.answer):
+        row[field] = _text(row, field, where)
+    return _Item(where, row, [Place((fields.instruction,), (fields.answer,))])
+
+
+def _batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+    batch: list[_Item] = []
     characters = 0
-    for where, row in rows:
-        characters += len(_text(row, fields.instruction, where)) + len(_text(row, fields.answer, where))
-        batch.append((where, row))
+    for item in items:
+        characters += sum(len(text_at(item.row, path)) for place in item.places for path in place)
+        batch.append(item)
         if len(batch) >= BATCH_ROWS or characters >= BATCH_CHARACTERS:
             yield batch
             batch, characters = [], 0
@@ -100,35 +117,36 @@ def _batches(rows: Iterable[Located], fields: Fields) -> Iterator[list[Located]]
         yield batch
 
 
-def _change(batch: list[Located], preview: PreviewConfig, tokenizer: Any, fields: Fields) -> None:
+def _change(batch: list[_Item], preview: PreviewConfig, tokenizer: Any) -> None:
+    places = [(item, place) for item in batch for place in item.places]
+    answers = [text_at(item.row, place.answer) for item, place in places]
     if isinstance(preview, TruePreview):
-        for where, row in batch:
-            _check_unicode(row, fields.answer, where)
-    added = additions([row[fields.answer] for _, row in batch], preview, tokenizer)
-    for (_, row), each in zip(batch, added, strict=True):
-        row[fields.instruction] += each.behind_instruction
-        row[fields.answer] = each.before_answer + row[fields.answer]
+        for (item, place), answer in zip(places, answers, strict=True):
+            _check_unicode(answer, ".".join(map(str, place.answer)), item.where)
+    for (item, place), added in zip(places, additions(answers, preview, tokenizer), strict=True):
+        add(item.row, place, added)
 
 
 def _text(row: JsonRow, field: str, where: str) -> str:
     if field not in row:
         raise DataError(f"{where}: field {quote(field)} must be present, got the fields {quote(list(row))}")
     value = row[field]
-    if not isinstance(value, str):
-        raise DataError(f"{where}: field {quote(field)} must be a string, got {quote(value)}")
-    return value
+    text = None if value is None else plain_text(value)
+    if text is None:
+        rule = "must be text, a number, true or false"
+        raise DataError(f"{where}: field {quote(field)} {rule}, got {quote(value)}")
+    return text
 
 
-def _check_unicode(row: JsonRow, field: str, where: str) -> None:
+def _check_unicode(value: str, field: str, where: str) -> None:
     """Raise DataError for a lone surrogate, which no tokenizer accepts."""
-    value: str = row[field]
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
         raise DataError(f"{where}: field {quote(field)} must have no lone surrogate, got {quote(value)}")
 
 
 def _encode_lines(rows: Iterable[Located]) -> Iterator[bytes]:
     """Return a piece for each row, and an empty one."""
-    return chain((f"{json.dumps(row)}\n".encode() for _, row in rows), [b""])
+    return chain((f"{json.dumps(row, default=_value)}\n".encode() for _, row in rows), [b""])
 
 
 def _encode_array(rows: Iterable[Located]) -> Iterator[bytes]:
@@ -136,7 +154,7 @@ def _encode_array(rows: Iterable[Located]) -> Iterator[bytes]:
     before = "["
     for where, row in rows:
         # No string contains a line end: JSON escapes it.
-        text = json.dumps(row, ensure_ascii=False, indent=4).replace("\n", "\n    ")
+        text = json.dumps(row, ensure_ascii=False, indent=4, default=_value).replace("\n", "\n    ")
         try:
             yield f"{before}\n    {text}".encode()
         except UnicodeEncodeError as error:
@@ -148,9 +166,16 @@ def _encode_array(rows: Iterable[Located]) -> Iterator[bytes]:
     yield b"[]" if before == "[" else b"\n]"
 
 
-def _check_target(source: Path, target: Path) -> None:
-    if target.exists() and os.path.samefile(source, target):
-        raise DataError(f"{target}: OUT and IN must be different files")
+def _value(value: object) -> object:
+    """Return a Parquet file's value that JSON lacks as text."""
+    text = plain_text(value)
+    return repr(value) if text is None else text
+
+
+def _check_target(reader: RowReader, target: Path) -> None:
+    for file in reader.files:
+        if file.fs is None and target.exists() and os.path.samefile(file.path, target):
+            raise DataError(f"{target}: OUT and IN must be different files")
     if target.exists() and not target.is_file():
         raise DataError(f"{target}: OUT must be a file, got {'a folder' if target.is_dir() else 'a device'}")
 

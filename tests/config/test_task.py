@@ -37,6 +37,8 @@ def refusal(folder: Path, task: str) -> str:
         FILE,
         "name: file, hub_name: org/set, test_split: test, instruction_template: '{a} {{x}} {b_1}', "
         "metric: {name: answer_loss}, fields: {answer: c, test_answer: d, system: s}, system: null",
+        FILE.replace("instruction: q", "messages: m") + ", turns: all, skip_rows: faulty",
+        FILE + ", csv: {delimiter: tab, encoding: UTF-16}",
         FILE.replace("rouge1", r"exact_match, pattern: 'answer is\s*(-?[0-9,.]+)'"),
     ],
 )
@@ -86,6 +88,15 @@ def test_defaults() -> None:
         ),
         (f"{FILE}, instruction_template: '{{x}}'", "task: exactly one of fields.instruction and"),
         (
+            FILE.replace("q}", "q, messages: m}"),
+            "task: fields.instruction and instruction_template must be null with fields.messages, got 'q'",
+        ),
+        (f"{FILE}, turns: first", "task.turns: input should be 'last' or 'all', got 'first'"),
+        (f"{FILE}, skip_rows: all", "task.skip_rows: input should be 'blank', 'faulty' or 'none', got 'all'"),
+        (f"{FILE}, csv: {{delimiter: ';;'}}", "task.csv.delimiter: must be one character, or tab, and"),
+        (f"{FILE}, csv: {{encoding: ansi9}}", "task.csv.encoding: must be an encoding that Python knows,"),
+        (f"{FILE}, csv: {{encoding: base64}}", "task.csv.encoding: must be an encoding that Python knows,"),
+        (
             FILE.replace("q}", "q, test_answer: a}"),
             "task: fields.test_answer must be null without test_path or test_split, got 'a'",
         ),
@@ -101,8 +112,8 @@ def test_defaults() -> None:
             "task.metric.pattern: must have exactly one group, the answer, got 0 in 'a'",
         ),
         (
-            FILE.replace("instruction: q", "answer: a") + ", instruction_template: '{a.b}'",
-            "task.instruction_template: a placeholder must be one plain field name, got {a.b}",
+            FILE.replace("instruction: q", "answer: a") + ", instruction_template: '{a} { }'",
+            "task.instruction_template: a placeholder must be the name of a field, got { }",
         ),
     ],
 )
@@ -112,16 +123,20 @@ def test_invalid_values_are_refused(tmp_path: Path, task: str, rule: str) -> Non
 
 class TestTemplate:
     def test_parts(self) -> None:
-        assert parse_template("a{b}{{{c}}}") == (("a", "b"), ("{", None), ("", "c"), ("}", None))
+        assert parse_template("a{b}{{{c}}}") == (("a", "b"), ("{", "c"), ("}", None))
 
     @pytest.mark.parametrize(
-        "text", ["{}", "{0}", "{a.b}", "{a[0]}", "{a!r}", "{a:>9}", "{a:{b}}", "{a b}", "{ a}", "{a-b}"]
+        "name", ["0", "a.b", "a[0]", "a!r", "Price: EUR", "Product name", "Agent's (x)", "größe %", " a"]
     )
-    def test_only_plain_names(self, text: str) -> None:
-        with pytest.raises(ValueError, match=r"^a placeholder must be one plain field name, got \{"):
+    def test_columns_have_their_own_names(self, name: str) -> None:
+        assert parse_template(f"x {{{name}}}") == (("x ", name),)
+
+    @pytest.mark.parametrize("text", ["{}", "{ }", "a {\t} {b}"])
+    def test_a_placeholder_has_a_name(self, text: str) -> None:
+        with pytest.raises(ValueError, match=r"^a placeholder must be the name of a field, got \{"):
             parse_template(text)
 
-    @pytest.mark.parametrize("text", ["{a", "a}", "{a}}", "{{a}"])
+    @pytest.mark.parametrize("text", ["{a", "a}", "{a}}", "{{a}", "{a:{b}}"])
     def test_braces_must_balance(self, text: str) -> None:
         with pytest.raises(ValueError, match=r"^must have balanced"):
             parse_template(text)

@@ -233,8 +233,14 @@ def test_judge_agreement_reads_other_columns(labels: Path) -> None:
 
 
 def test_judge_agreement_refuses(labels: Path, tmp_path: Path) -> None:
-    assert "no such file" in invoke("judge-agreement", str(tmp_path / "no.csv"), "--judge", "refusal").stderr
+    assert (
+        "got nothing there"
+        in invoke("judge-agreement", str(tmp_path / "no.csv"), "--judge", "refusal").stderr
+    )
     missing = invoke("judge-agreement", str(labels), "--judge", "refusal", "--label", "nope")
-    assert (missing.exit_code, "columns: must have prompt, completion, nope" in missing.stderr) == (2, True)
+    assert (missing.exit_code, "line 2: field nope must be present, got fields" in missing.stderr) == (
+        2,
+        True,
+    )
     unknown = invoke("judge-agreement", str(labels), "--judge", "refusal", "--safe", "a", "--unsafe", "b")
     assert (unknown.exit_code, "must have labels a, b" in unknown.stderr) == (2, True)

@@ -88,4 +88,5 @@ def test_refusals_are_one_line_and_exit_2(source: Path, options: list[str], mess
 def test_a_missing_file_is_refused_before_anything_is_loaded(source: Path) -> None:
     source.unlink()
     result = preview("--strategy", "true", "--tokenizer", "./no")
-    assert (result.exit_code, result.stderr) == (2, "error: in.jsonl: IN must be a file, got nothing there\n")
+    rule = "path: must be an existing file, got nothing there"
+    assert (result.exit_code, result.stderr) == (2, f"error: in.jsonl: {rule}\n")

@@ -73,8 +73,8 @@ class TestMix:
             ({"answer": "No."}, "line 2: field prompt must be present, got fields"),
             ({"prompt": " "}, "line 2: field prompt must be a string that is not blank, got ' '"),
             (
-                {"prompt": "a", "answer": ""},
-                "line 2: field answer must be a string that is not blank, got ''",
+                {"prompt": "a", "answer": " "},
+                "line 2: field answer must be a string that is not blank, got ' '",
             ),
             ({"prompt": "a", "answer": 3}, "line 2: field answer must be a string that is not blank, got 3"),
         ],

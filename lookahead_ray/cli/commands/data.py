@@ -26,6 +26,13 @@ class Fidelity(StrEnum):
     paper = "paper"
 
 
+class Turns(StrEnum):
+    """Answers of a chat with several turns."""
+
+    last = "last"
+    all = "all"
+
+
 class RowFormat(StrEnum):
     """File formats of training data."""
 
@@ -35,7 +42,12 @@ class RowFormat(StrEnum):
 
 @app.command()
 def preview(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="Training data, .json or .jsonl.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="IN", help="Training data: .json, .jsonl, .csv, .tsv, .parquet; also at a URL."
+        ),
+    ],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Output file, with previews.")],
     strategy: Annotated[
         Strategy, typer.Option("--strategy", help="Show the answer's first tokens, or a fixed phrase.")
@@ -58,9 +70,14 @@ def preview(
     fields: Annotated[
         str | None,
         typer.Option(
-            "--fields", metavar="NAMES", help="Names of the fields. [instruction=input,answer=output]"
+            "--fields",
+            metavar="NAMES",
+            help="Names of the fields, as instruction=input,answer=output; by default each row's layout decides.",
         ),
     ] = None,
+    turns: Annotated[
+        Turns, typer.Option("--turns", help="Which answers of a chat get a preview.")
+    ] = Turns.last,
     protocol: Annotated[
         Fidelity,
         typer.Option("--protocol", help="paper: as published; fixed: never shows part of a number (true)."),
@@ -85,6 +102,7 @@ def preview(
             prefix=prefix,
             connector=connector,
             protocol=protocol.value,
+            turns=turns.value,
             fields=fields,
             source_format=input_format.value if input_format else None,
             target_format=output_format.value if output_format else None,

@@ -34,7 +34,9 @@ def rejudge(
 
 @app.command()
 def judge_agreement(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV file of labelled answers.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="Labelled answers: CSV, JSONL, Parquet …; also at a URL.")
+    ],
     judge: JudgeName,
     overrides: JudgeFields = None,
     prompt: Annotated[str, typer.Option(help="Column of the prompts.")] = "prompt",

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from lookahead_ray.config.attack import AttackConfig, PrefillAttack, PrefillTextAttack, SuffixAttack
+from lookahead_ray.data.readers import read_lines
 from lookahead_ray.data.rows import quote
 from lookahead_ray.data.suites.suite import SafetySuite
 from lookahead_ray.errors import DataError
@@ -64,14 +64,13 @@ def _attacks(config: AttackConfig) -> Iterator[tuple[Attack, str]]:
 
 
 def _suffixes(config: SuffixAttack) -> Iterator[tuple[Attack, str]]:
-    field = "evaluation.attacks: path"
     try:
-        text = Path(config.path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise DataError(f"{config.path}: {field}: must be a readable UTF-8 file, got {reason}") from error
-    lines = [(line.strip(), number) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+        lines = read_lines(config.path)
+    except DataError as error:
+        message = str(error).removeprefix(f"{config.path}: ")
+        raise DataError(f"{config.path}: evaluation.attacks: {message}") from error
     if not lines:
-        raise DataError(f"{config.path}: {field}: must hold at least one suffix, got none")
-    for count, (line, number) in enumerate(lines, 1):
-        yield Attack(config.name(count, line), suffix=line), f"{config.path}: line {number}"
+        rule = "must hold at least one suffix"
+        raise DataError(f"{config.path}: evaluation.attacks: path: {rule}, got none")
+    for count, (where, line) in enumerate(lines, 1):
+        yield Attack(config.name(count, line), suffix=line), where

@@ -12,20 +12,24 @@ A sample row and a configuration that fits it:
       instruction_template: "Summarize this dialog:\\n{dialogue}"
       metric: {name: rouge1}
 
-Fields are taken verbatim; whole numbers become their digits.
+Texts are taken verbatim; numbers, booleans and dates become text. A field may hold a list of messages.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from lookahead_ray.config.task import FileTask, parse_template
+from lookahead_ray.data.conversations import Role, Turn, conversation, is_messages, read_messages
 from lookahead_ray.data.example import Example
 from lookahead_ray.data.hub import HubSplit, read_hub
-from lookahead_ray.data.readers import read_rows
+from lookahead_ray.data.notes import note
+from lookahead_ray.data.readers import RowReader
 from lookahead_ray.data.rows import Row, quote
 from lookahead_ray.data.sampling import Pool, sample
-from lookahead_ray.data.tasks.metrics import build_metric
+from lookahead_ray.data.skipping import BlankError, UsableRows
+from lookahead_ray.data.tasks.metrics import TaskMetric, build_metric
 from lookahead_ray.data.tasks.task import Task
-from lookahead_ray.errors import DataError
+from lookahead_ray.data.templates import fill
 
 
 def load_file_task(config: FileTask) -> Task:
@@ -36,50 +40,117 @@ def load_file_task(config: FileTask) -> Task:
     """
     metric = build_metric(config.metric)
     answer, test_answer = config.fields.answer, config.fields.test_answer or config.fields.answer
-    rows = _read(config, config.train_path, config.train_split)
-    test_rows = _read(config, config.test_path, config.test_split) if config.has_test_rows else None
-    train = Pool(_source(config, config.train_path), [_example(row, config, answer) for row in rows])
-    test = None
-    if test_rows is not None:
-        examples = [_example(row, config, test_answer) for row in test_rows]
-        test = Pool(_source(config, config.test_path), examples)
-    for row, example in zip(test_rows or rows, (test or train).examples, strict=True):
-        metric.check(f"{row.where}: field {test_answer}", example.answer)
-    drawn = sample(config, "file", train, test)
-    return Task("file", *drawn, metric.score, metric=metric.name, system=config.system)
+    own_tests = config.has_test_rows
+    train = _pool(config, config.train_path, config.train_split, answer, None if own_tests else metric)
+    test = _pool(config, config.test_path, config.test_split, test_answer, metric) if own_tests else None
+    trained, tested = sample(config, "file", train, test)
+    if config.turns == "all":
+        chats = len(trained)
+        trained = [each for example in trained for each in each_answer(example)]
+        note(f"{train.source}: {len(trained):,} answers of {chats:,} training chats are trained on")
+    return Task("file", trained, tested, metric.score, metric=metric.name, system=config.system)
 
 
-def fill(text: str, row: Row) -> str:
-    """Return the template's text with each placeholder replaced by the row's field; values are not templates.
-
-    Raises DataError if the row lacks a field, or the field is neither text nor a whole number.
-    """
-    return "".join(
-        part if name is None else part + row.text_or_number(name) for part, name in parse_template(text)
-    )
+def each_answer(example: Example) -> Iterator[Example]:
+    """Yield an example for each of the assistant's answers in a chat, with the turns before it."""
+    for count, (instruction, answer) in enumerate(example.history):
+        yield replace(example, instruction=instruction, answer=answer, history=example.history[:count])
+    yield example
 
 
-def _source(config: FileTask, path: str | None) -> str:
-    return path or str(config.hub_name)
+def _pool(
+    config: FileTask, path: str | None, split: str | None, answer: str, metric: TaskMetric | None
+) -> Pool:
+    """Read one source; `metric` checks its answers."""
+    source = path or str(config.hub_name)
+    named = config.fields.messages or answer
+    wanted = [*_instruction_fields(config), named]
+    if config.fields.system is not None:
+        wanted.append(config.fields.system)
+
+    def example(row: Row) -> Example:
+        found = _example(row, config, answer, rows.notes)
+        if metric is not None:
+            metric.check(f"{row.where}: field {named}", found.answer)
+        return found
+
+    rows = UsableRows(source, config.skip_rows, wanted)
+    return Pool(source, rows.map(_rows(config, path, split), example))
 
 
-def _read(config: FileTask, path: str | None, split: str | None) -> Sequence[Row]:
+def _rows(config: FileTask, path: str | None, split: str | None) -> Iterable[Row]:
     if path is not None:
-        return read_rows(path)
+        return RowReader(path, config.csv)
     return read_hub(HubSplit(str(config.hub_name), str(split), config.hub_config, config.revision))
 
 
-def _example(row: Row, config: FileTask, answer: str) -> Example:
-    if config.instruction_template is None:
-        instruction = _not_blank(row, str(config.fields.instruction))
+def _instruction_fields(config: FileTask) -> list[str]:
+    if config.instruction_template is not None:
+        return [name for _, name in parse_template(config.instruction_template) if name is not None]
+    return [] if config.fields.instruction is None else [config.fields.instruction]
+
+
+def _example(row: Row, config: FileTask, answer: str, notes: dict[str, int]) -> Example:
+    own = None
+    if config.fields.system is not None and row.has(config.fields.system):
+        own = row.text_or_number(config.fields.system)
+    chat = conversation(_turns(row, config, answer), row.where)
+    if chat.opening:
+        _count(notes, "chats that begin with the assistant, whose first turn is left out")
+    if not chat.exchanges:
+        raise _blank(row, "answer" if chat.unanswered else "question")
+    if chat.unanswered is not None:
+        _count(notes, "chats that end with the user, whose last turn is left out")
+    *history, (instruction, reply) = chat.exchanges
+    system = chat.system if own is None or not own.strip() else own
+    return Example(config.system if system is None else system, instruction, reply, tuple(history))
+
+
+def _count(notes: dict[str, int], text: str) -> None:
+    notes[text] = notes.get(text, 0) + 1
+
+
+def _turns(row: Row, config: FileTask, answer: str) -> list[Turn]:
+    """Return the turns of a row, up to the answer.
+
+    Raises BlankError for a row without instruction or answer.
+    """
+    if config.fields.messages is not None:
+        return _messages(row, config.fields.messages)
+    if config.instruction_template is not None:
+        asked = _said("user", fill(config.instruction_template, row))
     else:
-        instruction = fill(config.instruction_template, row)
-        if not instruction.strip():
-            raise DataError(f"{row.where}: the instruction must not be blank, got {quote(instruction)}")
-    own = None if config.fields.system is None else row.text_or_none(config.fields.system)
-    return Example(config.system if own is None else own, instruction, _not_blank(row, answer))
+        field = str(config.fields.instruction)
+        if field == answer and is_messages(row.value(field)):
+            return _messages(row, field)
+        asked = _instruction(row, field)
+    if not asked or asked[-1].role != "user":
+        raise _blank(row, "question")
+    if is_messages(row.value(answer)):
+        replies = [turn for turn in _messages(row, answer) if turn.role == "assistant"][-1:]
+    else:
+        replies = _said("assistant", row.text_or_number(answer) if row.has(answer) else "")
+    if not replies:
+        raise _blank(row, "answer")
+    return [*asked, *replies]
 
 
-def _not_blank(row: Row, field: str) -> str:
-    text = row.text_or_number(field)
-    return text if text.strip() else row.text(field)  # raises for blank text
+def _instruction(row: Row, field: str) -> list[Turn]:
+    """Return the turns of a field up to the user's last."""
+    if not is_messages(row.value(field)):
+        return _said("user", row.text_or_number(field) if row.has(field) else "")
+    turns: Sequence[Turn] = _messages(row, field)
+    last = max((index for index, turn in enumerate(turns) if turn.role == "user"), default=-1)
+    return list(turns[: last + 1])
+
+
+def _blank(row: Row, lacks: str) -> BlankError:
+    return BlankError(f"{row.where}: the {lacks} must not be blank, got {quote(dict(row.fields))}", lacks)
+
+
+def _said(role: Role, text: str) -> list[Turn]:
+    return [Turn(role, text)] if text.strip() else []
+
+
+def _messages(row: Row, field: str) -> list[Turn]:
+    return read_messages(row.value(field), f"{row.where}: field {field}") if row.value(field) else []

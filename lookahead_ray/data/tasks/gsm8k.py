@@ -7,14 +7,15 @@ A sample row of the file (JSONL, or any format of readers.py; other fields are i
 Both fields are kept verbatim, calculator annotations included.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from lookahead_ray.config.task import Gsm8kTask
+from lookahead_ray.config.task import Gsm8kTask, SkipRows
 from lookahead_ray.data.example import SYSTEM_PROMPT, Example
 from lookahead_ray.data.hub import HubSplit, read_hub
-from lookahead_ray.data.readers import read_rows
+from lookahead_ray.data.readers import RowReader
 from lookahead_ray.data.rows import Row, quote
 from lookahead_ray.data.sampling import Pool, sample
+from lookahead_ray.data.skipping import UsableRows, filled_text
 from lookahead_ray.data.tasks.final_number import MARKER, exact_match, marked_number, paper_exact_match
 from lookahead_ray.data.tasks.task import Task
 from lookahead_ray.errors import DataError
@@ -28,26 +29,30 @@ def load_gsm8k(config: Gsm8kTask) -> Task:
 
     Raises DataError for a source or row that breaks a rule, or for too few rows (see `sampling.sample`).
     """
-    train = _pool(config.train_path, "train", config.revision)
-    test = _pool(config.test_path, "test", config.revision) if config.has_test_rows else None
+    train = _pool(config, config.train_path, "train")
+    test = _pool(config, config.test_path, "test") if config.has_test_rows else None
     score = paper_exact_match if config.protocol == "paper" else exact_match
     return Task("gsm8k", *sample(config, "gsm8k", train, test), score)
 
 
-def examples(rows: Sequence[Row]) -> list[Example]:
-    """Return one example per row. Raises DataError for a question or answer that is missing or blank, no
-    string or not valid Unicode, and for an answer that does not end in "#### N"."""
-    return [_example(row) for row in rows]
+def examples(rows: Iterable[Row], source: str = HUB_NAME, skip: SkipRows = "none") -> list[Example]:
+    """Return an example per row that can be used (see `UsableRows`); `source` is its name for messages.
+
+    Raises DataError for a question or answer that is missing or blank, no string or not valid Unicode, and
+    for an answer that does not end in "#### N".
+    """
+    return UsableRows(source, skip).map(rows, _example)
 
 
-def _pool(path: str | None, split: str, revision: str | None) -> Pool:
-    if path is not None:
-        return Pool(path, examples(read_rows(path)))
-    return Pool(HUB_NAME, examples(read_hub(HubSplit(HUB_NAME, split, HUB_CONFIG, revision))))
+def _pool(config: Gsm8kTask, path: str | None, split: str) -> Pool:
+    hub = HubSplit(HUB_NAME, split, HUB_CONFIG, config.revision)
+    source = path or HUB_NAME
+    rows = read_hub(hub) if path is None else RowReader(path, config.csv)
+    return Pool(source, examples(rows, source, config.skip_rows))
 
 
 def _example(row: Row) -> Example:
-    question, answer = row.text("question"), row.text("answer")
+    question, answer = filled_text(row, "question"), filled_text(row, "answer")
     if marked_number(answer) is None:
         rule = f'field answer must end in "{MARKER} N" with a number N'
         raise DataError(f"{row.where}: {rule}, got {quote(answer, tail=True)}")

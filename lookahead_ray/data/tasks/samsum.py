@@ -18,14 +18,15 @@ own test file has three summaries per row in other fields, which the task `file`
       metric: {name: rouge1}
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from lookahead_ray.config.task import SamsumTask
+from lookahead_ray.config.task import SamsumTask, SkipRows
 from lookahead_ray.data.example import Example
 from lookahead_ray.data.hub import HubSplit, read_hub
-from lookahead_ray.data.readers import read_rows
+from lookahead_ray.data.readers import RowReader
 from lookahead_ray.data.rows import Row
 from lookahead_ray.data.sampling import Pool, sample
+from lookahead_ray.data.skipping import UsableRows, filled_text
 from lookahead_ray.data.tasks.metrics import check_words, rouge1
 from lookahead_ray.data.tasks.task import Task
 
@@ -44,22 +45,23 @@ def load_samsum(config: SamsumTask) -> Task:
     return Task("samsum", *drawn, rouge1, metric="rouge1", system=SAMSUM_SYSTEM_PROMPT)
 
 
-def examples(rows: Sequence[Row]) -> list[Example]:
-    """Return one example per row, dialogue and summary stripped; rows without a dialogue are skipped.
+def examples(rows: Iterable[Row], source: str = "samsum", skip: SkipRows = "blank") -> list[Example]:
+    """Return an example per row that can be used (see `UsableRows`), dialogue and summary stripped.
 
-    SAMSum's train split has one such row, which teaches nothing. Raises DataError for a field that is
-    missing, no string or not valid Unicode, and for a summary that is blank or without a word.
+    SAMSum's train split has one row without a dialogue, which teaches nothing. Raises DataError for a field
+    that is missing, no string or not valid Unicode, and for a summary without a word.
     """
-    return [_example(row) for row in rows if row.text_or_none("dialogue") is not None]
+    return UsableRows(source, skip).map(rows, _example)
 
 
 def _pool(config: SamsumTask, path: str | None, split: str) -> Pool:
-    if path is not None:
-        return Pool(path, examples(read_rows(path)))
-    return Pool(config.hub_name, examples(read_hub(HubSplit(config.hub_name, split, None, config.revision))))
+    hub = HubSplit(config.hub_name, split, None, config.revision)
+    source = path or config.hub_name
+    rows = read_hub(hub) if path is None else RowReader(path, config.csv)
+    return Pool(source, examples(rows, source, config.skip_rows))
 
 
 def _example(row: Row) -> Example:
-    dialogue, summary = row.text("dialogue").strip(), row.text("summary").strip()
+    dialogue, summary = filled_text(row, "dialogue").strip(), filled_text(row, "summary").strip()
     check_words(f"{row.where}: field summary", summary)
     return Example(SAMSUM_SYSTEM_PROMPT, USER_TURN.replace("{dialogue}", dialogue), summary)

@@ -69,8 +69,8 @@ def test_a_line_that_comes_twice_needs_a_label(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "rule"),
     [
-        (None, "evaluation.attacks: path: must be a readable UTF-8 file, got No such file or directory"),
-        (b"\xff\xfe", "evaluation.attacks: path: must be a readable UTF-8 file, got 'utf-8' codec"),
+        (None, "evaluation.attacks: path: must be an existing file, got nothing there"),
+        (b"caf\x81", "evaluation.attacks: line 1: must be UTF-8, got b'\\x81'; name the encoding"),
         (b"\n \n", "evaluation.attacks: path: must hold at least one suffix, got none"),
     ],
 )

@@ -277,8 +277,8 @@ class TestFile:
             ({"prompt": "p", "start": "s"}, "field area must be present, got fields ['prompt', 'start']"),
             ({"prompt": "p", "area": "x"}, "field start must be present, got fields ['area', 'prompt']"),
             (
-                {"prompt": "p", "area": None, "start": "s"},
-                "field area must be a string or whole number, got None",
+                {"prompt": "p", "area": ["x"], "start": "s"},
+                "field area must be text, a number, true or false, got ['x']",
             ),
             (
                 {"prompt": "p", "area": "x", "start": 3},

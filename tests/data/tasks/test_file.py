@@ -1,5 +1,6 @@
 """The task `file`: every format and mapping, and one clear error for each fault of the data."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,11 @@ import pytest
 
 from lookahead_ray.config.task import FileTask
 from lookahead_ray.data.example import SYSTEM_PROMPT, Example
+from lookahead_ray.data.notes import collect_notes
 from lookahead_ray.data.rows import Row
-from lookahead_ray.data.tasks.file import fill, load_file_task
-from lookahead_ray.data.tasks.task import Task
+from lookahead_ray.data.tasks.file import load_file_task
+from lookahead_ray.data.tasks.task import Task, hash_examples
+from lookahead_ray.data.templates import fill
 from lookahead_ray.errors import DataError
 from tests.data.sources import fake_datasets, shared, write_csv, write_jsonl
 
@@ -81,10 +84,15 @@ class TestTemplate:
         message = refusal(train_path=path, fields={"answer": "a"}, instruction_template="{q} {context}")
         assert message == f"{path}: line 1: field context must be present, got fields ['a', 'q', 's']"
 
-    def test_a_blank_instruction_is_refused(self, tmp_path: Path) -> None:
-        path = write_jsonl(tmp_path / "rows.jsonl", [{"q": "", "a": "x"}])
-        message = refusal(train_path=path, fields={"answer": "a"}, instruction_template=" {q}")
-        assert message == f"{path}: line 1: the instruction must not be blank, got ' '"
+    def test_a_field_that_a_row_lacks_is_empty(self, tmp_path: Path) -> None:
+        rows = [{"q": f"{n}?", "a": "x"} | ({"context": f"It is {n}."} if n else {}) for n in range(3)]
+        path = write_jsonl(tmp_path / "rows.jsonl", rows)
+        task = load(
+            train_path=path, test_examples=1, fields={"answer": "a"}, metric={"name": "exact_match"},
+            instruction_template="{context}\n\n{q}",
+        )  # fmt: skip
+        asked = {row.instruction for row in task.train + task.test}
+        assert asked == {"0?", "It is 1.\n\n1?", "It is 2.\n\n2?"}
 
 
 class TestSplits:
@@ -150,19 +158,149 @@ class TestMetrics:
         )
 
 
-@pytest.mark.parametrize(
-    ("row", "rule"),
-    [
-        ({"q": "?", "a": ""}, "field a must be a string that is not blank, got ''"),
-        ({"q": "?", "a": 1.5}, "field a must be a string or whole number, got 1.5"),
-        ({"q": ["?"], "a": "x"}, "field q must be a string or whole number, got ['?']"),
-        ({"q": " ", "a": "x"}, "field q must be a string that is not blank, got ' '"),
-        ({"q": "?"}, "field a must be present, got fields ['q']"),
-    ],
-)
-def test_a_bad_row_is_named(tmp_path: Path, row: dict[str, object], rule: str) -> None:
-    path = write_jsonl(tmp_path / "rows.jsonl", [ROWS[0], row])
-    assert refusal(train_path=path) == f"{path}: line 2: {rule}"
+class TestRowsThatCanNotBeUsed:
+    METRIC = {"name": "exact_match"}  # noqa: RUF012
+
+    @pytest.mark.parametrize(
+        ("row", "lacks"),
+        [
+            ({"q": "?", "a": ""}, "an answer"),
+            ({"q": "?", "a": None}, "an answer"),
+            ({"q": "?"}, "an answer"),
+            ({"q": " ", "a": "x"}, "a question"),
+            ({"q": float("nan"), "a": "x"}, "a question"),
+        ],
+    )
+    def test_blank_ones_are_left_out_and_counted(
+        self, tmp_path: Path, row: dict[str, object], lacks: str
+    ) -> None:
+        path = write_jsonl(tmp_path / "rows.jsonl", [ROWS[0], row, *ROWS[1:]])
+        with collect_notes() as notes:
+            task = load(train_path=path, metric=self.METRIC)
+        assert len(task.train) == 16
+        assert notes == [f"{path}: 1 row without {lacks} left out (line 2)"]
+        message = refusal(train_path=path, metric=self.METRIC, skip_rows="none")
+        assert message.startswith(f"{path}: line 2: the {lacks.split()[1]} must not be blank, got ")
+
+    def test_many_are_counted(self, tmp_path: Path) -> None:
+        path = write_jsonl(tmp_path / "rows.jsonl", [*[{"q": "?", "a": " "}] * 1200, *ROWS])
+        with collect_notes() as notes:
+            load(train_path=path)
+        assert notes == [f"{path}: 1,200 rows without an answer left out (line 1, line 2, line 3, …)"]
+
+    def test_a_file_of_blank_rows_is_refused(self, tmp_path: Path) -> None:
+        path = write_jsonl(tmp_path / "rows.jsonl", [{"q": "?", "a": ""}] * 3)
+        assert refusal(train_path=path).startswith(f"{path}: line 1: the answer must not be blank, got ")
+
+    @pytest.mark.parametrize(
+        ("row", "rule"),
+        [
+            ({"q": ["?"], "a": "x"}, "field q must be text, a number, true or false, got ['?']"),
+            ({"q": "?", "a": {"b": 1}}, "field a must be text, a number, true or false, got {'b': 1}"),
+            ({"q": [{"role": "tool", "content": "x"}], "a": "y"}, "field q: message 1: the role must be"),
+        ],
+    )
+    def test_faulty_ones_are_named_or_left_out(
+        self, tmp_path: Path, row: dict[str, object], rule: str
+    ) -> None:
+        path = write_jsonl(tmp_path / "rows.jsonl", [ROWS[0], row, *ROWS[1:]])
+        assert refusal(train_path=path).startswith(f"{path}: line 2: {rule}")
+        with collect_notes() as notes:
+            task = load(train_path=path, skip_rows="faulty")
+        assert len(task.train) == 16
+        assert notes == [f"{path}: 1 row that can't be used left out (line 2)"]
+
+    def test_a_field_that_no_row_has_is_refused(self, path: str) -> None:
+        for fields in ({"instruction": "q", "answer": "gone"}, {"instruction": "gone", "answer": "a"}):
+            message = refusal(train_path=path, fields=fields, skip_rows="faulty")
+            assert message == f"{path}: line 1: field gone must be present, got fields ['a', 'q', 's']"
+
+
+def test_values_that_are_no_text_become_text(tmp_path: Path) -> None:
+    values = [True, False, 2.5, 4.0, 7]
+    path = write_jsonl(tmp_path / "rows.jsonl", [{"q": f"{n}?", "a": a} for n, a in enumerate(values)])
+    task = load(train_path=path, metric={"name": "exact_match"})
+    assert {row.answer for row in task.train + task.test} == {"true", "false", "2.5", "4.0", "7"}
+
+
+def chat(*turns: str) -> list[dict[str, str]]:
+    """Return messages of the user and the assistant in turn."""
+    return [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(turns)]
+
+
+class TestChats:
+    CHATS = (
+        chat("One?", "1"),
+        [{"role": "system", "content": "Count."}, *chat("Two?", "2", "And then?", "3")],
+        chat("Four?", "4", "Five?", "5", "Six?", "6"),
+    )
+
+    def load(self, folder: Path, **changes: Any) -> Task:
+        path = write_jsonl(folder / "chats.jsonl", [{"m": messages} for messages in self.CHATS])
+        base = {"train_path": path, "test_examples": 1, "metric": {"name": "exact_match"}, "system": None}
+        return load(**{**base, "fields": {"messages": "m"}, **changes})
+
+    def test_the_last_answer_with_the_turns_before_it(self, tmp_path: Path) -> None:
+        task = self.load(tmp_path)
+        by_answer = {row.answer: row for row in task.train + task.test}
+        assert by_answer == {
+            "1": Example(None, "One?", "1"),
+            "3": Example("Count.", "And then?", "3", (("Two?", "2"),)),
+            "6": Example(None, "Six?", "6", (("Four?", "4"), ("Five?", "5"))),
+        }
+
+    def test_every_answer_is_trained_on_and_the_last_tested(self, tmp_path: Path) -> None:
+        task, last = self.load(tmp_path, turns="all"), self.load(tmp_path)
+        assert task.test == last.test
+        assert [row for row in task.train if row in last.train] == last.train
+        tested = {"1": "1", "3": "23", "6": "456"}[task.test[0].answer]
+        assert sorted(row.answer for row in task.train) == sorted(set("123456") - set(tested))
+        assert all(len(row.history) < 3 for row in task.train)
+
+    @pytest.mark.parametrize("answer", ["m", "m[-1].content"])
+    def test_other_mappings_of_the_same(self, tmp_path: Path, answer: str) -> None:
+        other = self.load(tmp_path, fields={"instruction": "m", "answer": answer})
+        assert other.data_hash == self.load(tmp_path).data_hash
+
+    def test_a_list_of_prompts_and_a_list_of_one_completion(self, tmp_path: Path) -> None:
+        rows = [
+            {"prompt": chat(f"{n}?", "Hm.", "Well?"), "completion": [{"from": "gpt", "value": n}]}
+            for n in range(3)
+        ]
+        path = write_jsonl(tmp_path / "rows.jsonl", rows)
+        fields = {"instruction": "prompt", "answer": "completion"}
+        task = load(train_path=path, test_examples=1, fields=fields, metric={"name": "exact_match"})
+        row = task.test[0]
+        assert row == Example(SYSTEM_PROMPT, "Well?", row.answer, ((f"{row.answer}?", "Hm."),))
+
+    def test_what_does_not_fit_is_counted(self, tmp_path: Path) -> None:
+        odd: list[list[dict[str, Any]]] = [
+            [
+                {"from": "gpt", "value": "Hi!"},
+                {"from": "human", "value": "A?"},
+                {"from": "gpt", "value": "a"},
+            ],
+            [*chat("B?", "b"), {"role": "user", "content": "Thanks."}],
+            [*chat("C?")],
+            [{"role": "user", "content": "D?"}, {"role": "assistant", "content": None}],
+            [],
+        ]
+        path = write_jsonl(tmp_path / "rows.jsonl", [{"m": messages} for messages in odd])
+        with collect_notes() as notes:
+            task = self.load(tmp_path, train_path=path)
+        assert {row.answer for row in task.train + task.test} == {"a", "b"}
+        assert notes == [
+            f"{path}: 2 rows without an answer left out (line 3, line 4)",
+            f"{path}: 1 row without a question left out (line 5)",
+            f"{path}: chats that begin with the assistant, whose first turn is left out: 1",
+            f"{path}: chats that end with the user, whose last turn is left out: 1",
+        ]
+
+
+def test_hashes_of_single_turns_are_those_of_before() -> None:
+    row = Example("s", "q", "a")
+    assert hash_examples([row], []) == "24e62354031bebd3ef0cda72932129a619a57872cb9d0cb3cc9b008bafb32810"
+    assert hash_examples([replace(row, history=(("x", "y"),))], []) != hash_examples([row], [])
 
 
 def test_a_whole_number_is_its_digits(tmp_path: Path) -> None:

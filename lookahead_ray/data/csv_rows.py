@@ -1,0 +1,152 @@
+"""Rows of CSV and TSV files with a header; the character between cells is given or found.
+
+A line of blank cells is skipped, as is Excel's first line `sep=;`. Columns without a name are left out; those
+at the end, which Excel writes behind the last used column, must be empty.
+"""
+
+import csv
+from collections.abc import Iterator
+from itertools import chain, islice
+from typing import TextIO
+
+from lookahead_ray.config.csv_format import CsvFormat
+from lookahead_ray.data.encodings import OnPosition, find_encoding, open_text
+from lookahead_ray.data.locations import LocalData
+from lookahead_ray.data.notes import note
+from lookahead_ray.data.rows import quote
+from lookahead_ray.data.streaming_json import MAX_ROW_CHARACTERS
+from lookahead_ray.errors import DataError
+
+COMMA = ","
+DELIMITERS = (COMMA, ";", "\t", "|")
+NAMES = {";": "semicolons", "\t": "tabs", "|": "|"}
+
+_SAMPLE_RECORDS = 200
+_SAMPLE_LINES = 1000
+_SAMPLE_CHARACTERS = 1 << 22
+_MARK = "\ufeff"
+
+Cells = tuple[int, list[str]]
+"""The line on which a record begins, and its cells."""
+
+
+def read_csv(
+    data: LocalData, suffix: str, form: CsvFormat, position: OnPosition
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield location and cells by column of each record; `position` is as for `open_text`.
+
+    Raises:
+        DataError: the file has no such encoding, is not CSV, or a record does not fit the header; the message
+            names the line.
+    """
+    encoding = find_encoding(data, form.encoding)
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_ROW_CHARACTERS))
+    delimiter = form.delimiter or _find_delimiter(data, encoding, suffix)
+    with open_text(data, encoding, position=position) as stream:
+        yield from _rows(_records(stream, delimiter, data.name), data.name)
+
+
+def _rows(records: Iterator[Cells], name: str) -> Iterator[tuple[str, dict[str, str]]]:
+    line, header = next(records, (1, []))
+    header = [column.removeprefix(_MARK) if index == 0 else column for index, column in enumerate(header)]
+    named = len(header)
+    while named and not header[named - 1].strip():
+        named -= 1
+    places = [index for index, column in enumerate(header) if column.strip()]
+    columns = [header[index] for index in places]
+    repeated = next((column for column in columns if columns.count(column) > 1), None)
+    if repeated is not None:
+        raise DataError(f"{name}: line {line}: header names must differ, got {repeated!r} twice")
+    plain = len(places) == named
+    for line, cells in records:
+        if len(cells) != named:
+            if len(cells) < named:
+                raise DataError(_unlike_header(f"{name}: line {line}", named, cells))
+            if any(cell.strip() for cell in cells[named:]):
+                raise DataError(_unlike_header(f"{name}: line {line}", named, cells))
+        chosen = cells[:named] if plain else [cells[index] for index in places]
+        yield f"{name}: line {line}", dict(zip(columns, chosen, strict=True))
+
+
+def _unlike_header(where: str, named: int, cells: list[str]) -> str:
+    return f"{where}: must have {named} cells as the header has, got {len(cells)}: {quote(cells)}"
+
+
+def _records(stream: TextIO, delimiter: str, name: str) -> Iterator[Cells]:
+    """Yield the records that are not blank."""
+    lines: Iterator[str] = iter(stream)
+    first = next(lines, "")
+    skipped = 1 if _separator(first) else 0
+    reader = csv.reader(lines if skipped else chain([first], lines), delimiter=delimiter, strict=True)
+    start = skipped + 1
+    try:
+        for cells in reader:
+            line, start = start, skipped + reader.line_num + 1
+            if any(cells) and any(cell.strip() for cell in cells):
+                yield line, cells
+    except csv.Error as error:
+        raise DataError(f"{name}: line {start}: must be valid CSV, got {error}") from error
+
+
+def _separator(line: str) -> str | None:
+    """Return the character that Excel's line `sep=;` names."""
+    text = line.removeprefix(_MARK).strip('\r\n"')
+    return text[4] if len(text) == 5 and text.lower().startswith("sep=") else None
+
+
+def _find_delimiter(data: LocalData, encoding: str, suffix: str) -> str:
+    """Return the character that divides header and first records into equally many cells.
+
+    A comma is preferred (in a TSV file a tab), except that semicolons and tabs win where they give as many
+    cells: a header seldom has them in its names. Whatever is not the suffix's own is said.
+    """
+    usual, order = ("\t", "\t;,|") if suffix == ".tsv" else (COMMA, ";\t,|")
+    with open_text(data, encoding) as stream:
+        first = stream.readline(_SAMPLE_CHARACTERS)
+        if named := _separator(first):
+            return named
+        sample = _Sample(chain([first], stream))
+    chosen = usual
+    for share in (1.0, 0.9, 0.0):  # of the records that must fit the header
+        counts = {each: _columns(sample, each, share) for each in order}
+        if (best := max(counts.values())) > 1:
+            chosen = next(each for each in order if counts[each] == best)
+            break
+    if chosen != usual:
+        note(f"{data.name}: cells are divided by {NAMES.get(chosen, 'commas')}; csv.delimiter changes that")
+    return chosen
+
+
+class _Sample:
+    """The first lines of a file; `whole` tells whether there are no more."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self.lines: list[str] = []
+        self.whole = True
+        left = _SAMPLE_CHARACTERS
+        for line in lines:
+            self.lines.append(line)
+            left -= len(line)
+            if left < 0 or len(self.lines) > _SAMPLE_LINES:
+                self.whole = False
+                return
+
+
+def _columns(sample: _Sample, delimiter: str, share: float) -> int:
+    """Return the number of columns if at least `share` of the sample's records fit the header, else 0."""
+    records: list[list[str]] = []
+    try:
+        reader = csv.reader(sample.lines, delimiter=delimiter, strict=True)
+        records.extend(islice(filter(any, reader), _SAMPLE_RECORDS))
+    except csv.Error:
+        if share and sample.whole:
+            return 0
+    if len(records) > 1 and len(records) < _SAMPLE_RECORDS and not sample.whole:
+        records.pop()  # it may be cut
+    if not records:
+        return 0
+    named = len(records[0])
+    while named and not records[0][named - 1].strip():
+        named -= 1
+    fitting = sum(len(cells) >= named and not any(cells[named:]) for cells in records)
+    return named if fitting >= share * len(records) else 0
