@@ -11,12 +11,14 @@ from typing import Any
 from lookahead_ray.config.dimension import Dimension, Value
 from lookahead_ray.config.load import Sweep, content_hash, load_sweep, trial_json
 from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.entrypoints.hub_upload import HubTarget, check_target, upload
 from lookahead_ray.entrypoints.model_directory import NewDirectory, check_output, new_directory
 from lookahead_ray.entrypoints.sweep import default_run, fit_to_machines, stdout_console
 from lookahead_ray.errors import ConfigError, StoreError, TrialError
 from lookahead_ray.presentation.live_view import LiveView
 from lookahead_ray.presentation.model_card import model_card
 from lookahead_ray.presentation.terminal import print_trials
+from lookahead_ray.trial.label import label
 from lookahead_ray.trial.progress import TrialProgress
 from lookahead_ray.trial.record import TrialRecord
 
@@ -31,6 +33,7 @@ def train_and_report(
     run: str | None,
     overrides: Sequence[str],
     report: Callable[[str], None],
+    push: HubTarget | None = None,
 ) -> None:
     """Train the one trial of the file `path` and write the model to `output`.
 
@@ -40,11 +43,13 @@ def train_and_report(
         space: `path` as given by the user, for the command in the model card.
         adapter: whether to write only the LoRA adapter.
         run: directory or URL of the tables; None for the default.
+        push: where the model is uploaded to in the end.
 
     Raises:
-        ConfigError: the file has a search dimension, `output` is not empty, or there is no adapter to write.
+        ConfigError: the file has a search dimension, `output` is not empty, there is no adapter to write, or
+            `push` is not possible.
         TrialError: the trial failed; it is committed with its error, and `output` is not created.
-        StoreError: the tables, the card or `output` can't be written.
+        StoreError: the tables, the card or `output` can't be written, or the upload failed.
     """
     # nothing is searched, so the points in search.enqueue may name dimensions that `overrides` have fixed
     sweep = load_sweep(path, [*overrides, "search.enqueue=[]"])
@@ -52,10 +57,12 @@ def train_and_report(
     if adapter and config.training.lora is None:
         raise ConfigError(f"{path}: training.lora: must be set with --adapter, got null")
     check_output(output)
+    if push:
+        check_target(push)
     where = run or default_run(f"train-{sweep.name}-{content_hash(trial_json(config))[:8]}")
 
     def card(record: TrialRecord) -> str:
-        return model_card(record, adapter, command_line(space, output, adapter, run, overrides))
+        return model_card(record, adapter, command_line(space, output, adapter, run, overrides, push))
 
     with new_directory(output, adapter, evaluation_words(space, overrides)) as model:
         with LiveView(sweep.name, stdout_console()) as view:
@@ -71,6 +78,8 @@ def train_and_report(
         report(f"model    {output}")
         report(f"card     {output / CARD}")
         report(f"tables   {where}")
+    if push:
+        report(f"hub      {upload(push, output, label(record.config))}")
 
 
 def only_trial(sweep: Sweep, overrides: Sequence[str]) -> TrialConfig:
@@ -91,13 +100,21 @@ def evaluation_words(space: str, overrides: Sequence[str]) -> list[str]:
     return ["--space", space, *(word for override in overrides for word in ("--set", override))]
 
 
-def command_line(space: str, output: Path, adapter: bool, run: str | None, overrides: Sequence[str]) -> str:
+def command_line(
+    space: str,
+    output: Path,
+    adapter: bool,
+    run: str | None,
+    overrides: Sequence[str],
+    push: HubTarget | None = None,
+) -> str:
     """Return the command that trains this model again."""
     words = ["lookahead-ray", "train", space, "--output", str(output)]
     if adapter:
         words.append("--adapter")
     if run:
         words += ["--run", run]
+    words += push.words() if push else []
     for override in overrides:
         words += ["--set", override]
     return shlex.join(words)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from lookahead_ray.store.writer import Store
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.model_export import LAST_FILE
 from lookahead_ray.trial.record import TrialRecord
+from tests.entrypoints.hub_stub import TOKEN, serve
 from tests.factory import make_record
 
 WEIGHTS = "model.safetensors"
@@ -47,7 +48,7 @@ def jobs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Job]:
     )
     ran: list[Job] = []
 
-    def run_alone(job: Job, sweep_id: str, log: Path, observer: Any) -> TrialRecord:
+    def run_alone(job: Job, sweep_id: str, log: Path, observer: Any, trackers: Any) -> TrialRecord:
         ran.append(job)
         assert job.saving is not None
         seed = job.config["seed"]
@@ -63,7 +64,7 @@ def jobs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Job]:
         return made if seed == 0 else replace(made, status="failed", error="rank 0: boom")
 
     fake: dict[str, dict[str, Any]] = {
-        "lookahead_ray.sweep.preflight": {"check": lambda sweep, **options: None},
+        "lookahead_ray.sweep.preflight": {"check": lambda sweep, **options: SimpleNamespace(remarks=[])},
         "lookahead_ray.sweep.run_one": {"run_alone": run_alone},
     }
     for name, functions in fake.items():
@@ -329,3 +330,28 @@ def test_an_adapter_needs_one(jobs: list[Job]) -> None:
     assert invoke("one.yaml", "--output", "out", "--adapter", *settings).exit_code == 0
     assert jobs[0].saving is not None
     assert jobs[0].saving.adapter
+
+
+def test_a_model_is_pushed_with_its_card(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.address)
+        monkeypatch.setenv("HF_TOKEN", "hf_other")
+        words = ("one.yaml", "--output", "out", "--push", "birds/owl")
+        refused = invoke(*words)
+        assert refused.exit_code == 2
+        assert "--push: the hub does not accept the token" in refused.stderr
+        assert not jobs  # nothing was trained
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        result = invoke(*words)
+        assert result.exit_code == 0, result.stderr
+        assert f"hub      {hub.address}/birds/owl/commit/" in result.stdout
+        ((_, summary, files),) = hub.commits
+        assert set(files) == {"README.md", WEIGHTS, LAST_FILE}
+        assert b"--output out --push birds/owl" in files["README.md"]
+        assert summary == "Upload the model: true, 6 tokens"
+
+
+def test_options_of_a_push_need_a_push(jobs: list[Job]) -> None:
+    result = invoke("one.yaml", "--output", "out", "--push-revision", "x")
+    assert (result.exit_code, jobs) == (2, [])
+    assert "--push: must be given with the other --push options" in result.stderr

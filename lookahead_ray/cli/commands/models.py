@@ -30,14 +30,44 @@ def train(
             "--run", metavar="DIR", help="Directory or URL of the tables. [runs/train-<name>-<hash>]"
         ),
     ] = None,
+    push: Annotated[
+        str | None,
+        typer.Option(
+            "--push",
+            metavar="OWNER/NAME",
+            help="Upload the model and its card to a private repository of the hub; reads HF_TOKEN.",
+        ),
+    ] = None,
+    push_public: Annotated[
+        bool, typer.Option("--push-public", help="Upload to a public repository.")
+    ] = False,
+    push_revision: Annotated[
+        str | None,
+        typer.Option("--push-revision", metavar="BRANCH", help="Branch of the upload. [main]"),
+    ] = None,
+    push_message: Annotated[
+        str | None, typer.Option("--push-message", metavar="TEXT", help="Message of the upload's commit.")
+    ] = None,
     overrides: Overrides = None,
 ) -> None:
     """Train one configuration and write the model, with a model card of its measurements."""
     with errors.exit_on_error():
+        from lookahead_ray.entrypoints.hub_upload import HubTarget
         from lookahead_ray.entrypoints.train import train_and_report
+        from lookahead_ray.errors import ConfigError
 
+        if push is None and (push_public or push_revision or push_message):
+            raise ConfigError("--push: must be given with the other --push options, got nothing")
+        target = HubTarget(push, push_public, push_revision, push_message) if push is not None else None
         train_and_report(
-            space_lookup.find(config), config, output, adapter, run, overrides or [], stdout_printer()
+            space_lookup.find(config),
+            config,
+            output,
+            adapter,
+            run,
+            overrides or [],
+            stdout_printer(),
+            target,
         )
 
 
