@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ HUB_FIELDS = ("model", "judges")
 
 
 def named_files(sweep: Sweep, tree: dict[str, Any]) -> tuple[list[Path], list[str]]:
-    """Return the paths to pack, relative to the current directory, and absolute paths, which aren't packed.
+    """Return the paths to pack, relative to the current directory; and absolute paths and URLs, which aren't.
 
     Args:
         sweep: the sweep as loaded on this machine.
@@ -28,8 +29,10 @@ def named_files(sweep: Sweep, tree: dict[str, Any]) -> tuple[list[Path], list[st
     elsewhere: list[str] = []
     for field, value in paths(dict(sweep.template)):
         path = Path(value)
-        if path.is_absolute() or value.startswith("~"):
+        if path.is_absolute() or value.startswith("~") or is_url(value):
             elsewhere.append(value)
+        elif not path.exists() and (matching := sorted(glob(value, recursive=True))):
+            pack += [_inside(Path(match), f"{sweep.source}: {field}") for match in matching]
         elif not path.exists():
             if not set(field.split(".")) & {*HUB_FIELDS}:
                 raise ConfigError(f"{sweep.source}: {field}: must be an existing file, got {value!r}")
