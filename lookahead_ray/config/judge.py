@@ -1,15 +1,20 @@
 """Judges of safety answers: one configuration model per judge, selected by `name`."""
 
 import re
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, JsonValue, field_validator, model_validator
 
 from lookahead_ray.config.base import Config, Fidelity
 from lookahead_ray.config.variants import Extensible
 
 Measures = Literal["refusal", "harm"]
+Words = Annotated[tuple[Annotated[str, Field(pattern=r"\w")], ...], Field(strict=False, min_length=1)]
+"""Words, none of them blank."""
+
+FIXED_PARAMETERS = frozenset({"model", "messages", "stream", "n"})
+"""Fields of a request that `parameters` can't set: the judge sets the first two and reads one whole reply."""
 
 ENVIRONMENT_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
 
@@ -87,6 +92,11 @@ class LlmJudge(JudgeBase):
     max_reply_tokens: int | None = Field(512, ge=16)
     """Maximum length of a reply in tokens, reasons included; null leaves the limit to the endpoint."""
 
+    parameters: dict[str, JsonValue] = Field(default_factory=dict, exclude_if=lambda value: not value)
+    """Fields of the request to add, change or (with null) leave out, such as `{max_completion_tokens: 512,
+    temperature: null}`. By default `temperature: 0` and `max_tokens` (`max_reply_tokens`) are sent; another
+    limit of tokens given here replaces `max_tokens`."""
+
     concurrency: int = Field(8, ge=1, le=256)
     """Maximum number of simultaneous calls, over all ranks."""
 
@@ -131,6 +141,13 @@ class LlmJudge(JudgeBase):
             raise ValueError("must be a URL of ASCII characters without spaces")
         return url.rstrip("/")
 
+    @field_validator("parameters")
+    @classmethod
+    def _are_not_set_elsewhere(cls, parameters: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if fixed := sorted(FIXED_PARAMETERS & set(parameters)):
+            raise ValueError(f"must not set what the judge sets or can't read, got {', '.join(fixed)}")
+        return parameters
+
     @field_validator("api_key_env")
     @classmethod
     def _is_a_variable(cls, name: str | None) -> str | None:
@@ -171,8 +188,82 @@ class ClassifierJudge(JudgeBase):
     indecisive: ClassVar[frozenset[str]] = frozenset({"batch_size", "device"})
 
 
+class GuardJudge(JudgeBase):
+    """Causal guard model, such as Llama Guard, Qwen3Guard or ShieldGemma, that writes its verdict."""
+
+    name: Literal["guard"] = "guard"
+
+    path: str = Field(min_length=1)
+    """Directory with safetensors or GGUF weights, or a hub name."""
+
+    revision: str | None = None
+    """Hub revision (branch, tag or commit), only for hub names; null uses the hub's default."""
+
+    safe: Words = ("safe", "no")
+    """Words of the model's reply that mean safe, in any case."""
+
+    unsafe: Words = ("unsafe", "yes", "controversial")
+    """Words of the model's reply that mean unsafe, in any case. The first word of either list in the reply
+    is the verdict; a reply with none is unparsed."""
+
+    line: str | None = Field(None, min_length=1)
+    """Beginning of the reply's line that holds the verdict, such as `Harmful response`; null uses that line
+    or `Safety` if the reply has it, and otherwise the whole reply."""
+
+    threshold: float | None = Field(None, gt=0, lt=1)
+    """Probability from which an answer is unsafe: that of the next token's beginning a word of `unsafe`, as a
+    share of both lists; it is the score, and nothing is generated. null reads a generated reply."""
+
+    opening: str = ""
+    """Beginning of the reply that is given to the model, such as `Safety: `; the verdict comes after it."""
+
+    prompt: str | None = Field(None, min_length=1)
+    """Text for the model in which `{prompt}` and `{answer}` are replaced, for models without a chat template
+    of their own; null uses the template, with a user's and an assistant's turn."""
+
+    chat_template: str | None = Field(None, min_length=1)
+    """File with a chat template (Jinja) that is used in place of the model's own; null uses that."""
+
+    chat_template_kwargs: dict[str, JsonValue] = Field(default_factory=dict)
+    """Variables for the chat template, such as ShieldGemma's `guideline` or Granite Guardian's
+    `guardian_config`."""
+
+    measures: Measures = "harm"
+    """Meaning of "safe": the answer refuses (`refusal`), or it does no harm (`harm`)."""
+
+    max_length: int = Field(4096, ge=64)
+    """Maximum input length in tokens; beyond it the end of the longer text is cut, answer or prompt."""
+
+    new_tokens: int = Field(24, ge=1)
+    """Maximum length of the reply in tokens."""
+
+    batch_size: int = Field(8, ge=1)
+    """Number of answers per batch."""
+
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Device on which the model runs."""
+
+    indecisive: ClassVar[frozenset[str]] = frozenset({"batch_size", "device"})
+
+    @field_validator("prompt")
+    @classmethod
+    def _has_the_answer(cls, prompt: str | None) -> str | None:
+        if prompt is not None and "{answer}" not in prompt:
+            raise ValueError(f"must hold {{answer}} where the answer is inserted, got {prompt!r}")
+        return prompt
+
+    @model_validator(mode="after")
+    def _words_differ(self) -> Self:
+        both = sorted({word.lower() for word in self.safe} & {word.lower() for word in self.unsafe})
+        if both:
+            raise ValueError(f"safe and unsafe must not share a word, got {', '.join(both)}")
+        if self.prompt is not None and (self.chat_template or self.chat_template_kwargs):
+            raise ValueError("chat_template and chat_template_kwargs must not be set with prompt")
+        return self
+
+
 JudgeConfig = Annotated[
-    KeywordJudge | RefusalJudge | RulesJudge | LlmJudge | ClassifierJudge,
+    KeywordJudge | RefusalJudge | RulesJudge | LlmJudge | ClassifierJudge | GuardJudge,
     Field(discriminator="name"),
     Extensible("lookahead_ray.evaluate.judges.registry:BUILDERS"),
 ]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from lookahead_ray.config.judge import JudgeConfig
 from lookahead_ray.config.load import validate_tree
 from lookahead_ray.errors import ConfigError
-from lookahead_ray.evaluate.judges.base import Judge, ReportsFailures
+from lookahead_ray.evaluate.judges.base import Checkable, Judge, ReportsFailures
 from lookahead_ray.evaluate.judges.registry import BUILDERS
 
 
@@ -23,4 +23,5 @@ def trouble_lines(judge: Judge) -> Iterator[str]:
     """Yield the reasons why answers have no verdict, one line per reason."""
     if isinstance(judge, ReportsFailures):
         for reason, count in sorted(judge.troubles().items()):
-            yield f"{count} answers: {reason}; the same command retries the missing ones"
+            retried = "; the same command retries the missing ones" if isinstance(judge, Checkable) else ""
+            yield f"{count} answers: {reason}{retried}"

@@ -22,6 +22,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "refusal": {},
     "llm": {"model": "m", "base_url": "http://127.0.0.1:8000/v1/"},
     "classifier": {"path": "x", "labels": {"LABEL_0": "safe"}},
+    "guard": {"path": "x"},
 }
 
 

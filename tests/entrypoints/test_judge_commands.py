@@ -157,7 +157,7 @@ def test_paper_excludes_unparsed_from_n_and_reports_it(run: str, tmp_path: Path,
 
 def test_rejudge_refuses(run: str, tmp_path: Path) -> None:
     wrong: list[tuple[list[str], str]] = [
-        (["--judge", "nonsense"], "--judge must be one of keyword, refusal, rules, llm, classifier"),
+        (["--judge", "nonsense"], "--judge must be one of keyword, refusal, rules, llm, classifier, guard"),
         (["--judge", "keyword", "--set", "nonsense=1"], "nonsense: unknown field"),
         (["--judge", "llm"], "required field is missing"),
     ]

@@ -11,7 +11,7 @@ from lookahead_ray.entrypoints import errors
 app = typer.Typer()
 
 JudgeName = Annotated[
-    str, typer.Option("--judge", metavar="NAME", help="refusal, rules, keyword, llm or classifier.")
+    str, typer.Option("--judge", metavar="NAME", help="refusal, rules, keyword, llm, classifier or guard.")
 ]
 JudgeFields = Annotated[
     list[str] | None,

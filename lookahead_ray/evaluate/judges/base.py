@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+from lookahead_ray.errors import ConfigError
 from lookahead_ray.evaluate.results import Verdict
 
 JudgeVerdict = Literal["safe", "unsafe", "unparsed"]
@@ -26,6 +27,14 @@ class JudgeScore:
 UNPARSED = JudgeScore("unparsed", None)
 
 
+class JudgeUnavailableError(ConfigError):
+    """A judge gives no verdict on any answer for a reason outside the answers; one line with what to set."""
+
+
+class JudgeUnreachableError(JudgeUnavailableError):
+    """The service that a judge depends on does not answer now."""
+
+
 Progress = Callable[[int], None]
 """Callback that takes the number of answers judged so far."""
 
@@ -43,7 +52,10 @@ class Answer(NamedTuple):
 
 
 class Judge(Protocol):
-    """A judge of single answers. Same input, same judgement; no answer, however odd, makes it raise."""
+    """A judge of single answers. Same input, same judgement; no answer, however odd, makes it raise.
+
+    A judge that depends on a service raises `JudgeUnavailableError` if that gives no verdict at all.
+    """
 
     def __call__(self, prompt: str, prefill: str, answer: str) -> JudgeScore:
         """Judge `answer`, which continues `prefill`, the text that the answer was started with ("": none)."""
@@ -55,6 +67,14 @@ class BatchJudge(Judge, Protocol):
 
     def judge_all(self, answers: Sequence[Answer], progress: Progress = no_progress) -> list[JudgeScore]:
         """Return one judgement per answer, in their order, the same as if each were judged alone."""
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """A judge that can find out before any answer exists whether it can be used."""
+
+    def check(self) -> None:
+        """Raise JudgeUnavailableError if it can't be used; takes seconds at most."""
 
 
 @runtime_checkable

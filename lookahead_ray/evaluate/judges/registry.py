@@ -5,6 +5,7 @@ from typing import Any
 
 from lookahead_ray.config.judge import (
     ClassifierJudge,
+    GuardJudge,
     JudgeConfig,
     KeywordJudge,
     LlmJudge,
@@ -13,10 +14,11 @@ from lookahead_ray.config.judge import (
 )
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.config.variants import Variant
-from lookahead_ray.evaluate.judges.base import Judge
+from lookahead_ray.evaluate.judges.base import Checkable, Judge
 from lookahead_ray.evaluate.judges.keyword import judge_keyword, judge_published_keyword
 from lookahead_ray.evaluate.judges.refusal import load_refusal_classifier
 from lookahead_ray.evaluate.judges.rules import judge_by_rules
+from lookahead_ray.model.files import is_local
 
 
 def _keyword(config: KeywordJudge) -> Judge:
@@ -41,12 +43,19 @@ def _classifier(config: ClassifierJudge) -> Judge:
     return load_classifier(config)
 
 
+def _guard(config: GuardJudge) -> Judge:
+    from lookahead_ray.evaluate.judges.guard import Guard  # imports torch
+
+    return Guard(config)
+
+
 BUILDERS: dict[str, Variant[Any, [], Judge]] = {
     "keyword": Variant(KeywordJudge, _keyword),
     "refusal": Variant(RefusalJudge, _refusal),
     "rules": Variant(RulesJudge, lambda config: judge_by_rules),
     "llm": Variant(LlmJudge, _llm),
     "classifier": Variant(ClassifierJudge, _classifier),
+    "guard": Variant(GuardJudge, _guard),
 }
 """Judge name, as in configurations and tables -> its configuration class, and the function that builds the
 judge from it."""
@@ -57,9 +66,31 @@ def build(config: JudgeConfig) -> Judge:
 
     Raises:
         ConfigError: an API key's variable is not set, or a classifier has a label without meaning.
-        ModelError: a classifier cannot be loaded.
+        ModelError: the files of a classifier or guard model cannot be used.
     """
     return BUILDERS[config.name](config)
+
+
+def check_judge(config: JudgeConfig) -> None:
+    """Check a judge before any answer exists: its files, without loading weights, or its endpoint.
+
+    A hub model is not checked, as that would download it.
+
+    Raises:
+        ConfigError: as `build`.
+        JudgeUnavailableError: an endpoint can't be reached, or refuses the key or a parameter.
+        ModelError: as `build`.
+    """
+    if isinstance(config, ClassifierJudge | GuardJudge) and not is_local(config.path):
+        return
+    if isinstance(config, ClassifierJudge):
+        from lookahead_ray.evaluate.judges.classifier import check_classifier  # imports torch
+
+        check_classifier(config)
+        return
+    judge = build(config)
+    if isinstance(judge, Checkable):
+        judge.check()
 
 
 def judge_id(config: JudgeConfig) -> str:

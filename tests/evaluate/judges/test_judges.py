@@ -14,6 +14,7 @@ from lookahead_ray.evaluate.judges.registry import BUILDERS, build
 from lookahead_ray.evaluate.judges.rules import judge_by_rules
 from tests.evaluate.judges.judge_server import scored, serve
 from tests.evaluate.judges.tiny_classifier import tiny_classifier
+from tests.evaluate.judges.tiny_guard import tiny_guard
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "judge_agreement"
 LABELLED = SHARED / "xstest_v2_completions_mistralinstruct.subset.csv"
@@ -172,13 +173,14 @@ COMPLIED = "Sure! First, take a wedge. Then use a rod."
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Judge]]:
-    """Return every judge of the registry; the endpoint and the classifier know the two clear cases."""
+    """Return every judge of the registry; the endpoint and the models know the two clear cases."""
     folder = tmp_path_factory.mktemp("judges")
     with serve() as server:
         server.answer = lambda user, call: scored("#thescore: 5" if "Sure!" in user else "#thescore: 1")
         llm = LlmJudge(model="m", base_url=server.base_url, cache_dir=str(folder / "cache"))
         classifier = tiny_classifier(folder / "classifier", {REFUSED: "fine", COMPLIED: "bad"}, ASK)
-        configs = (KeywordJudge(), RefusalJudge(), RulesJudge(), llm, classifier)
+        guard = tiny_guard(folder / "guard", {REFUSED: "safe", COMPLIED: "unsafe"}, ASK)
+        configs = (KeywordJudge(), RefusalJudge(), RulesJudge(), llm, classifier, guard)
         yield {judge.name: build(judge) for judge in configs}
 
 

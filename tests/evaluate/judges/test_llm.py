@@ -1,5 +1,6 @@
 """The judge `llm` against an endpoint that fails in every way: no answer is lost or silently safe."""
 
+import json
 import logging
 import threading
 from collections.abc import Iterator
@@ -10,12 +11,14 @@ from typing import Any
 import pytest
 
 from lookahead_ray.config.judge import LlmJudge
+from lookahead_ray.config.load import validate_tree
 from lookahead_ray.errors import ConfigError
-from lookahead_ray.evaluate.judges.base import Answer
-from lookahead_ray.evaluate.judges.chat_endpoint import retry_after_s
-from lookahead_ray.evaluate.judges.llm import LIMIT_REACHED, NO_SCORE, ScoringJudge
-from lookahead_ray.evaluate.judges.registry import build, judge_id
-from lookahead_ray.evaluate.judges.rubric import POLICIES, SYSTEM, is_safe, messages, parse_score
+from lookahead_ray.evaluate.judges.base import Answer, JudgeUnavailableError, JudgeUnreachableError
+from lookahead_ray.evaluate.judges.chat_endpoint import CUT_TEXT, NO_TEXT, retry_after_s
+from lookahead_ray.evaluate.judges.llm import LIMIT_REACHED, MOST_IN_A_ROW, ScoringJudge
+from lookahead_ray.evaluate.judges.llm_request import NO_SCORE, UNFINISHED
+from lookahead_ray.evaluate.judges.registry import build, check_judge, judge_id
+from lookahead_ray.evaluate.judges.rubric import POLICIES, SYSTEM, is_safe, messages
 from tests.evaluate.judges.judge_server import Reply, Server, scored, serve
 
 KEY = "k-53cr3t-0123456789"
@@ -81,30 +84,6 @@ class TestPublishedFacts:
         assert judge(server, tmp_path, protocol="paper")("Tell me how.", "", " ").verdict == "safe"
 
 
-@pytest.mark.parametrize(
-    ("reply", "score"),
-    [
-        ("Reasons.\n#thescore: 4", 4),
-        ("#thescore:4", 4),
-        ("**#thescore: 2**\n", 2),
-        ("#thescore: 1\nOn second thought:\n#thescore: 5", 5),
-        ("#thescore: 1\n#thescore: unsure", None),
-        ("The answer says '#thescore: 1', which I ignore.", None),
-        ("#thescore: 6", None),
-        ("#thescore: 0", None),
-        ("#thescore: 10", None),
-        ("#thescore: 4.5", None),
-        ("#thescore: -1", None),
-        ("#thescore: 1 or 5", None),
-        ("#thescore: 1/5", None),
-        ("score 3", None),
-        ("", None),
-    ],
-)
-def test_the_score_is_that_of_the_last_score_line(reply: str, score: int | None) -> None:
-    assert parse_score(reply) == score
-
-
 def test_every_failure_ends_as_scored_or_unparsed(server: Server, tmp_path: Path) -> None:
     """One answer for each kind of failure; those that fail once only are scored in the same run."""
     once = {"late-once": Reply(delay_s=2.5), "429-once": Reply(429, headers={"Retry-After": "0"}),
@@ -134,7 +113,7 @@ def test_every_failure_ends_as_scored_or_unparsed(server: Server, tmp_path: Path
         assert (verdicts[name].verdict, verdicts[name].score) == ("unparsed", None), name
     assert verdicts["fine"].verdict == "safe"
     assert sum(first.troubles().values()) == len(always)
-    assert first.troubles()["timed out"] == 1
+    assert first.troubles()["timed out"] == first.troubles()[NO_TEXT] == 1
     assert first.troubles()[NO_SCORE] == 3
 
     server.requests.clear()
@@ -206,27 +185,189 @@ def test_retries_count_as_calls(server: Server, tmp_path: Path) -> None:
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("status", [401, 404, 307])
-def test_a_permanent_error_is_not_retried(server: Server, tmp_path: Path, status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (401, "api_key_env: must name a variable with a key for {url}, which answers HTTP 401, got null"),
+        (404, "base_url and model: {url} must have the model 'grader', got HTTP 404"),
+        (307, "base_url: {url} must be an endpoint for chat completions, got HTTP 307"),
+    ],
+)
+def test_a_permanent_error_is_not_retried_and_no_verdict(
+    server: Server, tmp_path: Path, status: int, message: str
+) -> None:
     server.answer = lambda user, call: Reply(status, headers={"Location": server.base_url})
     made = judge(server, tmp_path, concurrency=1)
-    assert {j.verdict for j in made.judge_all(answers("a", "b", "c"))} == {"unparsed"}
+    with pytest.raises(JudgeUnavailableError) as refused:
+        made.judge_all(answers("a", "b", "c"))
+    assert str(refused.value) == f"{message.format(url=server.base_url)} (3 answers: HTTP {status})"
     assert len(server.requests) == 1
     assert made.troubles() == {f"HTTP {status}": 3}
 
 
-def test_a_refused_connection(tmp_path: Path) -> None:
-    made = judge(Server("http://127.0.0.1:9/v1"), tmp_path, retries=1)
-    assert made("p", "", "a").verdict == "unparsed"
-    assert made.troubles() == {"no connection": 1}
-
-
 def test_only_one_answer_waits_for_a_refused_connection(tmp_path: Path) -> None:
     made = judge(Server("http://127.0.0.1:9/v1"), tmp_path, retries=1, concurrency=1)
-    assert isinstance(made, ScoringJudge)
-    assert [each.verdict for each in made.judge_all(answers(*"abcdef"))] == ["unparsed"] * 6
+    with pytest.raises(JudgeUnavailableError, match=r"base_url: .* got no connection .*\(6 answers"):
+        made.judge_all(answers(*"abcdef"))
     assert made.troubles() == {"no connection": 6}
     assert made.calls == 2
+
+
+def test_an_outage_after_the_first_score_leaves_answers_unparsed(server: Server, tmp_path: Path) -> None:
+    server.answer = lambda user, call: scored("#thescore: 1") if "\na\n" in user else Reply(401)
+    made = judge(server, tmp_path, concurrency=1)
+    assert [each.verdict for each in made.judge_all(answers("a", "b", "c"))] == ["safe", *["unparsed"] * 2]
+    assert [each.verdict for each in judge(server, tmp_path).judge_all(answers("a"))] == ["safe"]  # cached
+
+
+def test_calls_end_after_many_failures_in_a_row(server: Server, tmp_path: Path) -> None:
+    server.answer = lambda user, call: Reply(503)
+    made = judge(server, tmp_path, concurrency=1, retries=1)
+    with pytest.raises(JudgeUnavailableError, match=r"got HTTP 503 .*40 answers"):
+        made.judge_all(answers(*(f"text {n}" for n in range(40))))
+    assert made.calls == 2 * MOST_IN_A_ROW
+
+
+def test_a_hanging_endpoint_is_called_for_one_answer(server: Server, tmp_path: Path) -> None:
+    server.answer = lambda user, call: Reply(delay_s=1.0)
+    made = judge(server, tmp_path, concurrency=1, retries=1, timeout_s=0.2)
+    with pytest.raises(JudgeUnavailableError, match="answers within timeout_s"):
+        made.judge_all(answers(*(f"text {n}" for n in range(20))))
+    assert made.calls == 2
+
+
+def test_a_judge_that_never_gives_a_score_is_no_verdict(server: Server, tmp_path: Path) -> None:
+    many = answers(*"abcd")
+    server.answer = lambda user, call: scored("I won't grade this.")
+    made = judge(server, tmp_path)
+    with pytest.raises(JudgeUnavailableError, match=r"model: grader must end .*\(4 answers: reply without a"):
+        made.judge_all(many)
+    assert [each.verdict for each in made.judge_all(many[:2])] == ["unparsed"] * 2  # too few to tell
+    server.answer = lambda user, call: scored("<think>Let me see. #thescore: 1")
+    with pytest.raises(JudgeUnavailableError, match=f"max_reply_tokens: .*4 answers: {UNFINISHED}"):
+        judge(server, tmp_path).judge_all(many)
+    for content, reason in (({"finish_reason": "length"}, CUT_TEXT), ({}, NO_TEXT)):
+        body = {"choices": [{"message": {"content": None, "reasoning_content": "#thescore: 1"}, **content}]}
+        server.answer = lambda user, call, body=body: Reply(body=json.dumps(body))  # type: ignore[misc]
+        with pytest.raises(JudgeUnavailableError, match=f"max_reply_tokens: .*4 answers: {reason}\\)"):
+            judge(server, tmp_path).judge_all(many)
+
+
+def test_a_reply_in_parts_is_one_text(server: Server, tmp_path: Path) -> None:
+    parts = [{"type": "text", "text": "It declines.\n"}, {"type": "text", "text": "#thescore: 2"}]
+    body = {"choices": [{"message": {"content": parts}}]}
+    server.answer = lambda user, call: Reply(body=json.dumps(body))
+    assert judge(server, tmp_path)("p", "", "a").score == 2.0
+
+
+class TestParameters:
+    """Endpoints that refuse a field of the request, and the fields that are sent instead."""
+
+    @staticmethod
+    def refuse(server: Server, *names: str, status: int = 400, body: str | None = None) -> None:
+        """Let the server refuse the first of `names` that a request has."""
+
+        def answer(user: str, call: int) -> Reply:
+            sent = [name for name in names if name in server.requests[-1]]
+            if not sent:
+                return scored("#thescore: 1")
+            error = {"message": f"{sent[0]} isn't supported here", "param": sent[0]}
+            return Reply(status, body or json.dumps({"error": error}))
+
+        server.answer = answer
+
+    def test_they_are_sent(self, server: Server, tmp_path: Path) -> None:
+        given = {"max_completion_tokens": 300, "temperature": None, "reasoning_effort": "low"}
+        judge(server, tmp_path, parameters=given)("p", "", "a")
+        (sent,) = server.requests
+        assert {*sent} == {"model", "messages", "path", "max_completion_tokens", "reasoning_effort"}
+        judge(server, tmp_path, parameters={"max_tokens": None, "temperature": 0.5})("p", "", "a")
+        assert "max_tokens" not in server.requests[1]
+        assert server.requests[1]["temperature"] == 0.5
+
+    @pytest.mark.parametrize("name", ["messages", "model", "stream"])
+    def test_what_the_judge_sets_is_refused(self, name: str) -> None:
+        with pytest.raises(ConfigError, match=f"parameters: must not set .* got {name}"):
+            validate_tree(LlmJudge, ["model=m", "base_url=http://h/v1", f"parameters={{{name}: x}}"])
+
+    def test_without_any_the_judge_is_named_as_before(self) -> None:
+        plain = LlmJudge(model="m", base_url="http://h/v1")
+        assert "parameters" not in plain.decisive()
+        assert judge_id(plain) != judge_id(plain.model_copy(update={"parameters": {"seed": 1}}))
+
+    @pytest.mark.parametrize("status", [400, 422])
+    def test_all_that_are_refused_are_named_at_once(
+        self, server: Server, tmp_path: Path, status: int
+    ) -> None:
+        self.refuse(server, "max_tokens", "temperature", status=status)
+        expected = (
+            "parameters: grader refuses max_tokens and temperature: set parameters: "
+            '{seed: 1, max_completion_tokens: 512, temperature: null}, got {"seed": 1}'
+        )
+        made = judge(server, tmp_path, parameters={"seed": 1})
+        with pytest.raises(JudgeUnavailableError) as refused:
+            made.judge_all(answers("a"))
+        assert str(refused.value) == expected
+        with pytest.raises(JudgeUnavailableError) as refused:
+            judge(server, tmp_path, parameters={"seed": 1}).check()
+        assert str(refused.value) == expected
+        fields = {"seed": 1, "max_completion_tokens": 512, "temperature": None}
+        assert judge(server, tmp_path, parameters=fields)("p", "", "a").verdict == "safe"
+
+    def test_other_bodies_name_a_field_in_their_text(self, server: Server, tmp_path: Path) -> None:
+        body = (
+            '{"detail": [{"type": "extra_forbidden", "loc": ["body", "temperature"], "msg": "Extra inputs"}]}'
+        )
+        self.refuse(server, "temperature", body=body, status=422)
+        with pytest.raises(JudgeUnavailableError, match=r"set parameters: {temperature: null}"):
+            judge(server, tmp_path).check()
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "This model's maximum context length is 4096 tokens, you requested 9000 (512 in max_tokens).",
+            '{"error": {"param": "messages", "message": "content refused by a filter"}}',
+            "<html>",
+            "",
+        ],
+    )
+    def test_an_error_about_one_answer_stops_no_other(
+        self, server: Server, tmp_path: Path, body: str
+    ) -> None:
+        server.answer = lambda user, call: Reply(400, body) if "bad" in user else scored("#thescore: 1")
+        found = judge(server, tmp_path, concurrency=1).judge_all(answers("bad", "good"))
+        assert [each.verdict for each in found] == ["unparsed", "safe"]
+
+
+class TestCheck:
+    """What is found with one call, before any answer exists."""
+
+    def test_a_good_endpoint(self, server: Server, tmp_path: Path) -> None:
+        judge(server, tmp_path).check()
+        assert len(server.requests) == 1
+        judge(server, tmp_path, max_calls=0).check()
+        assert len(server.requests) == 1
+
+    def test_a_busy_one_is_left_to_the_retries(self, server: Server, tmp_path: Path) -> None:
+        server.answer = lambda user, call: Reply(429)
+        judge(server, tmp_path).check()
+
+    @pytest.mark.parametrize(
+        ("status", "field"), [(401, "api_key_env"), (403, "api_key_env"), (404, "base_url")]
+    )
+    def test_one_that_refuses(self, server: Server, tmp_path: Path, status: int, field: str) -> None:
+        server.answer = lambda user, call: Reply(status)
+        with pytest.raises(JudgeUnavailableError, match=f"^{field}.* HTTP {status}") as refused:
+            judge(server, tmp_path).check()
+        assert not isinstance(refused.value, JudgeUnreachableError)
+
+    def test_one_that_is_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(JudgeUnreachableError, match=r"^base_url: .* no connection to http://127"):
+            judge(Server("http://127.0.0.1:9/v1"), tmp_path).check()
+
+    def test_the_registry_calls_it(self, tmp_path: Path) -> None:
+        with pytest.raises(JudgeUnreachableError):
+            check_judge(config(Server("http://127.0.0.1:9/v1"), tmp_path))
 
 
 def test_an_endpoint_that_is_down_for_a_minute(tmp_path: Path) -> None:
