@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import IO, Any, Literal, get_args
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
@@ -15,6 +14,7 @@ from lookahead_ray.errors import StoreError
 from lookahead_ray.store.files import Files
 
 ExportFormat = Literal["csv", "parquet", "arrow"]
+_ROWS_AT_ONCE = 8192
 
 
 def export_table(table: pa.Table, name: str, format: ExportFormat, target: Files) -> str:
@@ -28,17 +28,34 @@ def export_table(table: pa.Table, name: str, format: ExportFormat, target: Files
 
 
 def _csv(table: pa.Table, sink: IO[bytes]) -> None:
-    for index, field in enumerate(table.schema):
-        if pa.types.is_list(field.type):
-            text = [_json(values) for values in table.column(index).to_pylist()]
-            table = table.set_column(index, field.name, pa.array(text, pa.string()))
-    pa.csv.write_csv(table, sink)
+    """Write texts in quotes, so that an empty text differs from a null, and reals with a point or exponent.
+
+    Readers such as polars guess a column's type from its first rows: a real that looks whole there would make
+    the later ones unreadable.
+    """
+    sink.write(f"{','.join(map(_quoted, table.schema.names))}\n".encode())
+    for batch in table.to_batches(max_chunksize=_ROWS_AT_ONCE):
+        columns = [list(map(_text, column.to_pylist())) for column in batch.columns]
+        sink.write("".join(f"{','.join(row)}\n" for row in zip(*columns, strict=True)).encode())
 
 
-def _json(values: list[float] | None) -> str | None:
+def _text(value: object) -> str:
+    """Return a cell: a number bare, a list as quoted JSON, a null as nothing."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    return _quoted(_json(value) if isinstance(value, list) else str(value))
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _json(values: list[float | None]) -> str:
     """Return `values` as JSON text, with null for NaN and infinity, which JSON lacks."""
-    if values is None:
-        return None
     return json.dumps([value if value is not None and math.isfinite(value) else None for value in values])
 
 
