@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,10 @@ def cache_dir() -> Path:
     if configured := os.environ.get(CACHE_VARIABLE):
         return Path(configured).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "lookahead-ray"
+    try:
+        return Path(base).expanduser() / "lookahead-ray"
+    except RuntimeError:  # this user has no home
+        return Path(tempfile.gettempdir(), f"lookahead-ray-{os.getuid()}", "cache")
 
 
 class DiskCache:

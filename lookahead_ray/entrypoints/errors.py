@@ -26,6 +26,7 @@ def exit_on_error(interrupted: Callable[[], str] = lambda: "interrupted") -> Ite
     from lookahead_ray.errors import LookaheadRayError
 
     try:
+        _prepare_process()
         yield
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
@@ -42,6 +43,21 @@ def exit_on_error(interrupted: Callable[[], str] = lambda: "interrupted") -> Ite
         except OSError:  # the disk is full, which may also be the cause of the error
             print_to_stderr(f"error: {what}")
         raise typer.Exit(EXIT_UNKNOWN) from None
+
+
+def _prepare_process() -> None:
+    """Set what libraries need of the environment; say once what was missing. Raises ConfigError."""
+    from lookahead_ray.errors import ConfigError
+    from lookahead_ray.hardware.proxies import exempt_loopback
+    from lookahead_ray.hardware.user import prepare_user
+
+    exempt_loopback()
+    try:
+        lines = prepare_user()
+    except OSError as error:
+        raise ConfigError(f"TMPDIR: must be a folder that can be written: {error}") from error
+    for line in lines:
+        print_to_stderr(f"note: {line}")
 
 
 def print_to_stderr(line: str) -> None:

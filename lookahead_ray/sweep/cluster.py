@@ -14,6 +14,9 @@ from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.hardware.choice import Capacity
 from lookahead_ray.hardware.cpu import usable_cores
+from lookahead_ray.hardware.proxies import exempt_loopback
+from lookahead_ray.hardware.temporary import ray_folder
+from lookahead_ray.hardware.user import prepare_user
 
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results are in the store
@@ -37,9 +40,14 @@ def cluster(log: Path) -> Iterator[None]:
     A cluster is joined only if that variable names it: the address in Ray's temporary directory can belong to
     another user or to a cluster that no longer exists.
 
+    Raises:
+        ConfigError: there is no folder for Ray's temporary files.
+
     Messages of Ray and the libraries go to `log`, which also names the folder of the workers' output.
     """
     os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
+    exempt_loopback()
+    prepare_user()
     import ray
 
     with log_capture.into(log):
@@ -48,6 +56,7 @@ def cluster(log: Path) -> Iterator[None]:
             address=address or "local",
             num_cpus=None if address else usable_cores(),
             include_dashboard=None if address else False,
+            _temp_dir=None if address else ray_folder(),
             log_to_driver=False,
             configure_logging=False,
         )

@@ -28,16 +28,33 @@ class Packed:
 def tracked(root: Path) -> list[Path]:
     """Return the files below `root` that git tracks, relative to it; none outside a checkout.
 
+    Files of another owner are listed too, which git refuses by default because a repository's configuration
+    can name programs to run; the one that `ls-files` would run is switched off.
+
     Raises:
-        ConfigError: git is not installed.
+        ConfigError: git is not installed, or can't read the checkout.
     """
-    command = ["git", "-C", str(root), "ls-files", "-z"]
+    if not any((folder / ".git").exists() for folder in (root.resolve(), *root.resolve().parents)):
+        return []
+    command = [
+        "git",
+        "-c",
+        "safe.directory=*",
+        "-c",
+        "core.fsmonitor=false",
+        "-C",
+        str(root),
+        "ls-files",
+        "-z",
+    ]
     try:
         done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
     except FileNotFoundError as error:
         raise ConfigError("git must be installed: it lists the files to upload") from error
-    names = os.fsdecode(done.stdout).split("\0") if done.returncode == 0 else []
-    return [Path(name) for name in names if name]
+    if done.returncode:
+        reason = " ".join(os.fsdecode(done.stderr).split())[:200]
+        raise ConfigError(f"{root}: git can't list the files to upload: {reason}")
+    return [Path(name) for name in os.fsdecode(done.stdout).split("\0") if name]
 
 
 def pack(root: Path, named: Iterable[Path], target: Path) -> Packed:
