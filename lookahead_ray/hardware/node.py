@@ -8,6 +8,7 @@ from socket import gethostname
 from typing import Any, Self
 
 from lookahead_ray.hardware.cpu import usable_cores
+from lookahead_ray.hardware.memory import usable_memory
 from lookahead_ray.hardware.precision import MatmulSpeed, measure_matmul
 
 PROBE_TIMEOUT_S = 120.0
@@ -24,6 +25,8 @@ class Node:
         gpu_name: of the first one, such as `NVIDIA H200`; None without GPUs.
         cpu: speed of matrix products on a core.
         gpu: what the first GPU can do; None without GPUs.
+        memory: bytes that processes may use; None if unknown.
+        gpu_memory: bytes of the first GPU; None without GPUs.
     """
 
     host: str
@@ -32,6 +35,8 @@ class Node:
     gpu_name: str | None
     cpu: MatmulSpeed
     gpu: MatmulSpeed | None
+    memory: int | None = None
+    gpu_memory: int | None = None
 
     def matmul(self, on_gpu: bool) -> MatmulSpeed:
         """Return the speed of the device that ranks use."""
@@ -56,6 +61,8 @@ def describe_this_node() -> Node:
         gpu_name=torch.cuda.get_device_name(0) if gpus else None,
         cpu=measure_matmul("cpu"),
         gpu=measure_matmul("cuda") if gpus else None,
+        memory=usable_memory(),
+        gpu_memory=torch.cuda.get_device_properties(0).total_memory if gpus else None,
     )
 
 

@@ -10,6 +10,7 @@ from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import TrialError
 from lookahead_ray.hardware.choice import Capacity, choose_placement, choose_precision
 from lookahead_ray.hardware.node import Node, describe_local_node
+from lookahead_ray.sweep.checks.machine import check_machine
 from lookahead_ray.sweep.run_one import run_alone
 from lookahead_ray.train.process_group import single_process_group
 from lookahead_ray.trial.job import Job
@@ -35,6 +36,8 @@ def evaluate_model(
     config, reason = resolve_for_evaluation(config, node)
     workers, cores, gpus = config.resources
     report(f"runs on {workers} × {f'{gpus:g} GPU' if gpus else f'{cores:g} CPU cores'}, {reason}")
+    for line in check_machine(config, node, is_local=True, trains=False):
+        report(line)
     show = ProgressLines(report).show
     job = Job(trial_id, "evaluate", trial_json(config), {}, config.model.path)
     if workers > 1:

@@ -22,6 +22,8 @@ from lookahead_ray.hardware.choice import (
 )
 from lookahead_ray.hardware.node import Node, describe_local_node, describe_this_node
 from lookahead_ray.hardware.precision import Precision
+from lookahead_ray.hardware.temporary import describe_shared_memory
+from lookahead_ray.sweep.checks.machine import check_machine
 from lookahead_ray.sweep.cluster import (
     cluster,
     cluster_address,
@@ -40,6 +42,13 @@ class Fitted:
 
     sweep: Sweep
     lines: tuple[str, ...]
+
+    def on(self, nodes: Sequence[Node], is_local: bool) -> "Fitted":
+        """Return this with lines about one trial on the first of `nodes`. Raises as `check_machine`."""
+        if not nodes:
+            return self
+        config, source = self.sweep.reference(), self.sweep.source
+        return replace(self, lines=(*self.lines, *check_machine(config, nodes[0], is_local, source=source)))
 
 
 def fit_to_hardware(
@@ -61,7 +70,8 @@ def fit_to_hardware(
     """
     if cluster_address() is None:
         node = describe_local_node()
-        return _fit(sweep, Capacity.of_node(node), lambda placement: [node], began_with)
+        fitted = _fit(sweep, Capacity.of_node(node), lambda placement: [node], began_with)
+        return fitted.on([node], is_local=True)
     with cluster(log):
         return _fit(
             sweep, cluster_capacity(), lambda placement: _probe_cluster(placement, say, wait), began_with
@@ -101,10 +111,16 @@ def _fit(
     reference = sweep.reference()
     placement = choose_placement(reference, capacity, sweep.source)
     on_gpu = placement.gpus_per_worker > 0
+    unused = None
+    if not on_gpu and capacity.gpus >= 1:
+        unused = (
+            f"gpus_per_worker: 0 as set, so all trials run on CPU cores and leave {capacity.gpus:g} GPUs of "
+            f"{capacity.where} unused; omit it to use them"
+        )
     configured = reference.training.precision
     decided = configured == "fp32" or (configured == "auto" and began_with is not None)
     nodes = () if decided else probe(placement)
-    lines: list[str] = []
+    lines = [unused] if unused else []
     precision: Precision
     if configured != "auto":
         precision, reason = configured, "as set in the configuration"
@@ -118,7 +134,7 @@ def _fit(
         values = HardwareValues("fp32", placement.workers, placement.gpus_per_worker)
         when = "precision is chosen on those machines when the sweep starts"
         line = f"runs on {placement} of {capacity.where}; {when}"
-        return Fitted(replace(sweep, hardware=values), (line,))
+        return Fitted(replace(sweep, hardware=values), (line, *lines))
     if began_with is not None and precision != began_with and not _is_searched(sweep):
         rule = f"must stay {began_with}, the precision of this run's earlier trials, got {precision}"
         raise ConfigError(
@@ -126,6 +142,8 @@ def _fit(
         )
     values = HardwareValues(precision, placement.workers, placement.gpus_per_worker)
     line = f"runs on {placement} of {capacity.where}, {precision}: {reason}"
+    if cluster_address() is None and (shared := describe_shared_memory()):
+        lines.append(shared)
     return Fitted(replace(sweep, hardware=values), (line, *lines))
 
 

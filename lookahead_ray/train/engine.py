@@ -12,6 +12,7 @@ from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.hardware.precision import torch_dtype
 from lookahead_ray.train.allocator import keep_freed
 from lookahead_ray.train.batches import accumulation_steps
+from lookahead_ray.train.shared_memory_op import extensions_root
 
 if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
@@ -36,10 +37,7 @@ def break_stale_lock(longest_s: float = LONGEST_BUILD_S) -> None:
 
     A lock younger than `longest_s` may belong to a running build; wait until it is gone or older.
     """
-    from torch.utils.cpp_extension import get_default_build_root
-
-    root = Path(os.environ.get("TORCH_EXTENSIONS_DIR") or get_default_build_root())
-    for lock in root.glob("**/deepspeed_*/lock"):
+    for lock in extensions_root().glob("**/deepspeed_*/lock"):
         with suppress(FileNotFoundError):  # its build has finished meanwhile
             while (age := time.time() - lock.stat().st_mtime) < longest_s:
                 time.sleep(min(1.0, longest_s - age))

@@ -1,5 +1,6 @@
 """Adapters (peft) in the layers that `training.lora` names."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from lookahead_ray.config.training import LoraConfig
@@ -7,6 +8,7 @@ from lookahead_ray.errors import ConfigError
 from lookahead_ray.model.adapters import is_matched, refuse_tied
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
 FIELD = "training.lora.target_modules"
@@ -48,15 +50,30 @@ def _check_names(model: "PreTrainedModel", targets: tuple[str, ...]) -> None:
             raise ConfigError(f"{FIELD}: {_rule(model)}, got {target!r}")
 
 
-def _rule(model: "PreTrainedModel") -> str:
+def adapted_modules(model: "PreTrainedModel", lora: LoraConfig) -> "Iterator[torch.nn.Module]":
+    """Yield the layers of a model without adapters that would get one."""
+    head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    linear = dict(_linear_layers(model))
+    for name, module in model.named_modules():
+        if lora.target_modules == "all-linear":
+            is_adapted = name in linear and module is not head
+        else:
+            is_adapted = is_matched(lora.target_modules, name)
+        if is_adapted and hasattr(module, "weight"):
+            yield module
+
+
+def _linear_layers(model: "PreTrainedModel") -> "Iterator[tuple[str, torch.nn.Module]]":
     import torch
     from transformers.pytorch_utils import Conv1D
 
-    layers = {
-        name.rpartition(".")[2]: None
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear | Conv1D)
-    }
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear | Conv1D):
+            yield name, module
+
+
+def _rule(model: "PreTrainedModel") -> str:
+    layers = dict.fromkeys(name.rpartition(".")[2] for name, _ in _linear_layers(model))
     return f"must name linear layers of the model, which has {', '.join(layers)}"
 
 

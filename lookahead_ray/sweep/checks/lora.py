@@ -2,25 +2,31 @@
 
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import ConfigError
-from lookahead_ray.model.outline import build_on_meta
-from lookahead_ray.train.lora import add_adapters
+from lookahead_ray.model.outline import ModelOutline, build_on_meta
+from lookahead_ray.train.lora import adapted_modules, add_adapters
 
 
-def check_training_modules(config: TrialConfig) -> None:
-    """Put adapters into the model without weights, as training does.
+def check_training_modules(config: TrialConfig, outline: ModelOutline) -> None:
+    """Put the adapters of named layers into the model without weights, as training does.
 
     Raises:
         ConfigError: names that the model does not have or can't adapt, or no support for checkpointing.
     """
-    training = config.training
-    if training.lora is None and not training.gradient_checkpointing:
-        return
-    model = build_on_meta(config.model)
+    training, model = config.training, outline.model
     if training.gradient_checkpointing and not model.supports_gradient_checkpointing:
         kind = model.config.model_type
         raise ConfigError(
             f"training.gradient_checkpointing: must be false for the architecture {kind}, which lacks it, "
             "got true"
         )
-    if training.lora is not None:
-        add_adapters(model, training.lora)
+    if training.lora and training.lora.target_modules != "all-linear":
+        add_adapters(build_on_meta(config.model), training.lora)
+
+
+def count_trained(config: TrialConfig, outline: ModelOutline) -> int:
+    """Return the number of weights that are trained: all, or those of the adapters."""
+    lora = config.training.lora
+    if lora is None:
+        return outline.parameters
+    shapes = [module.weight.shape for module in adapted_modules(outline.model, lora)]
+    return sum(lora.rank * (int(shape[0]) + int(shape[-1])) for shape in shapes)

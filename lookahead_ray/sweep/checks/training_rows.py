@@ -16,7 +16,7 @@ MOST_RENDERED = 3000
 """Rows that are tokenised at most, the longest first: about two seconds."""
 
 ENOUGH_SHORT = 300
-"""Consecutive rows, in the order of decreasing size, far below the maximum, after which the others are too."""
+"""Consecutive rows, in decreasing size, that are far below the maximum: the remaining ones are too."""
 
 SHORT_SHARE = 0.7
 LONGEST_TOKEN = 64  # bytes

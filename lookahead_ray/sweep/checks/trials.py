@@ -63,7 +63,7 @@ class TrialChecks:
         if not self.trains:
             return
         if self._is_new("modules", config, "model", "training"):
-            check_training_modules(config)
+            check_training_modules(config, outline)
         if self._is_new("rows", config, "model", "task", "safety", "preview", "defence", "training"):
             self._check_rows(config, outline)
 
