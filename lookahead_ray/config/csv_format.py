@@ -28,6 +28,11 @@ def _checked_encoding(name: str) -> str:
     return codecs.lookup(name).name
 
 
+def is_found(form: "CsvFormat") -> bool:
+    """Return whether nothing is given, so that configurations without the field have the same content."""
+    return form == CsvFormat()
+
+
 class CsvFormat(Config):
     """Format of CSV and TSV files; what is null is found in the file, and `validate` says what it is."""
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lookahead_ray.config.base import Config
-from lookahead_ray.config.csv_format import CsvFormat
+from lookahead_ray.config.csv_format import CsvFormat, is_found
 from lookahead_ray.config.variants import Extensible
 
 
@@ -117,7 +117,7 @@ class FileSuite(_Harmful, _Benign):
     fields: SuiteFields = SuiteFields()
     """Names of the fields of a row, in both files; `opening` is read only from harmful rows."""
 
-    csv: CsvFormat = CsvFormat()
+    csv: CsvFormat = Field(CsvFormat(), exclude_if=is_found)
     """Format of CSV and TSV files, where it is not found."""
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
 from lookahead_ray.config import regex_check
 from lookahead_ray.config.base import Config, Fidelity
-from lookahead_ray.config.csv_format import CsvFormat
+from lookahead_ray.config.csv_format import CsvFormat, is_found
 from lookahead_ray.config.variants import Extensible
 
 SkipRows = Literal["blank", "faulty", "none"]
@@ -71,10 +71,10 @@ class SampledTask(TaskBase):
     """File of test rows, as `train_path`; null uses the hub's test split, or held-out rows of
     `train_path`."""
 
-    csv: CsvFormat = CsvFormat()
+    csv: CsvFormat = Field(CsvFormat(), exclude_if=is_found)
     """Format of CSV and TSV files, where it is not found."""
 
-    skip_rows: SkipRows = "blank"
+    skip_rows: SkipRows = Field("blank", exclude_if=lambda value: value == "blank")
     """Rows that are left out and counted: `blank` (no question or no answer), `faulty` (any row that can't be
     used), or `none`; any other such row is refused."""
 
@@ -164,7 +164,7 @@ class FileFields(Config):
     answer: str = Field("answer", min_length=1)
     """Field of the assistant's turn, or of a list of messages, whose last answer it is."""
 
-    messages: str | None = Field(None, min_length=1)
+    messages: str | None = Field(None, min_length=1, exclude_if=lambda value: value is None)
     """Field of a whole chat as a list of messages (`role` and `content`, or ShareGPT's `from` and `value`),
     in place of `instruction` and `answer`; a system message replaces the system prompt."""
 
@@ -188,7 +188,7 @@ class FileTask(SampledTask):
     """Template of the user's turn, with `{field}` placeholders for the row's fields and `{{` for a brace; a
     line that holds only empty fields is left out. null uses `fields.instruction`."""
 
-    turns: Turns = "last"
+    turns: Turns = Field("last", exclude_if=lambda value: value == "last")
     """Answers of a chat that are trained on: the `last`, or `all`; earlier turns are part of the prompt. Test
     rows use the last."""
 

@@ -47,6 +47,12 @@ def test_round_trip_through_json(tmp_path: Path, task: str) -> None:
     assert TrialConfig.model_validate(trial_json(config)) == config
 
 
+def test_new_fields_do_not_change_old_configurations(tmp_path: Path) -> None:
+    dumped = trial_json(load(tmp_path, FILE))["task"]
+    assert not {"csv", "skip_rows", "turns"} & set(dumped)
+    assert set(dumped["fields"]) == {"instruction", "answer", "test_answer", "system"}
+
+
 def test_path_is_another_name_of_train_path(tmp_path: Path) -> None:
     one, other = (load(tmp_path, f"name: gsm8k, {name}: x.jsonl") for name in ("path", "train_path"))
     assert one == other

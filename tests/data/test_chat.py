@@ -125,3 +125,32 @@ def test_bos_occurs_once_when_the_template_writes_it() -> None:
 def test_without_a_template_it_is_no_chat_model(template: str | None) -> None:
     with pytest.raises(ModelError, match=r"model\.path: .*has no chat template; a chat model is required"):
         prompt_ids(toy_tokenizer(template), "x", None)
+
+
+class TestHistory:
+    HISTORY = (("One?", "1."), ("Two?", "2."))
+
+    @pytest.mark.parametrize("system", [None, "Be brief."])
+    def test_earlier_turns_come_first(self, system: str | None) -> None:
+        tokenizer = toy_tokenizer()
+        rendered = render(tokenizer, Example(system, "Three?", "3.", self.HISTORY), max_length=1000)
+        turns = [
+            ("user", "One?"),
+            ("assistant", "1."),
+            ("user", "Two?"),
+            ("assistant", "2."),
+            ("user", "Three?"),
+        ]
+        if system:
+            turns.insert(0, ("system", system))
+        text = "".join(f"<|im_start|>{role}\n{said}<|im_end|>\n" for role, said in turns)
+        assert tokenizer.decode(rendered.prompt_ids) == f"{text}<|im_start|>assistant\n"
+
+    def test_a_system_prompt_without_a_role_goes_to_the_first_turn(self) -> None:
+        template = (
+            "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('none') }}{% endif %}"
+            "[{{ m.role }}]{{ m.content }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"
+        )
+        tokenizer = toy_tokenizer(template)
+        text = tokenizer.decode(prompt_ids(tokenizer, "Three?", "Be brief.", self.HISTORY[:1]))
+        assert text == "[user]Be brief.\n\nOne?[assistant]1.[user]Three?[assistant]"

@@ -105,6 +105,19 @@ def test_files_of_a_space_are_found(root: Path) -> None:
     assert elsewhere == ["/shared/hex.jsonl"]
 
 
+def test_urls_stay_and_patterns_are_packed(root: Path) -> None:
+    (root / "shards").mkdir()
+    for part in range(2):
+        (root / "shards" / f"{part}.jsonl").write_text("{}\n")
+    text = (
+        "task: {name: gsm8k, path: shards/*.jsonl, test_path: s3://bucket/test.jsonl}\n"
+        "safety: [{name: xstest, path: shards}, {name: hex_phi, path: ~/hex.jsonl}]\n"
+    )
+    pack, elsewhere = names(root, text)
+    assert sorted(pack) == ["shards", "shards/0.jsonl", "shards/1.jsonl"]
+    assert elsewhere == ["s3://bucket/test.jsonl", "~/hex.jsonl"]
+
+
 def test_a_missing_file_is_refused(root: Path) -> None:
     with pytest.raises(ConfigError, match=r"^mine.yaml: task.path: must be an existing file, got 'no.jsonl'"):
         names(root, SPACE.replace("word_problems", "gsm8k, path: no.jsonl"))
