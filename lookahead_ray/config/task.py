@@ -114,7 +114,17 @@ class Gsm8kTask(SampledTask):
 
     protocol: Fidelity = "fixed"
     """Answer extraction: `paper` compares the text after the last `####` as a string; `fixed` compares
-    numbers and uses the last number if there is no `####`."""
+    numbers: the one after the first `####`, or else that of `\\boxed{}`, of "the answer is" or of the last
+    sentence."""
+
+    decimal_comma: bool = Field(False, exclude_if=lambda value: not value)
+    """Whether numbers in answers and reference answers have a decimal comma, as in `1.234,5`."""
+
+    @model_validator(mode="after")
+    def _reads_one_notation(self) -> Self:
+        if self.decimal_comma and self.protocol == "paper":
+            raise ValueError("decimal_comma must be false with protocol: paper, which compares strings")
+        return self
 
 
 class SamsumTask(SampledTask):

@@ -8,6 +8,7 @@ Both fields are kept verbatim, calculator annotations included.
 """
 
 from collections.abc import Iterable
+from functools import partial
 
 from lookahead_ray.config.task import Gsm8kTask, SkipRows
 from lookahead_ray.data.example import SYSTEM_PROMPT, Example
@@ -31,29 +32,32 @@ def load_gsm8k(config: Gsm8kTask) -> Task:
     """
     train = _pool(config, config.train_path, "train")
     test = _pool(config, config.test_path, "test") if config.has_test_rows else None
-    score = paper_exact_match if config.protocol == "paper" else exact_match
+    fixed = partial(exact_match, decimal_comma=True) if config.decimal_comma else exact_match
+    score = paper_exact_match if config.protocol == "paper" else fixed
     return Task("gsm8k", *sample(config, "gsm8k", train, test), score)
 
 
-def examples(rows: Iterable[Row], source: str = HUB_NAME, skip: SkipRows = "none") -> list[Example]:
+def examples(
+    rows: Iterable[Row], source: str = HUB_NAME, skip: SkipRows = "none", decimal_comma: bool = False
+) -> list[Example]:
     """Return an example per row that can be used (see `UsableRows`); `source` is its name for messages.
 
     Raises DataError for a question or answer that is missing or blank, no string or not valid Unicode, and
     for an answer that does not end in "#### N".
     """
-    return UsableRows(source, skip).map(rows, _example)
+    return UsableRows(source, skip).map(rows, partial(_example, decimal_comma=decimal_comma))
 
 
 def _pool(config: Gsm8kTask, path: str | None, split: str) -> Pool:
     hub = HubSplit(HUB_NAME, split, HUB_CONFIG, config.revision)
     source = path or HUB_NAME
     rows = read_hub(hub) if path is None else RowReader(path, config.csv)
-    return Pool(source, examples(rows, source, config.skip_rows))
+    return Pool(source, examples(rows, source, config.skip_rows, config.decimal_comma))
 
 
-def _example(row: Row) -> Example:
+def _example(row: Row, decimal_comma: bool) -> Example:
     question, answer = filled_text(row, "question"), filled_text(row, "answer")
-    if marked_number(answer) is None:
+    if marked_number(answer, decimal_comma) is None:
         rule = f'field answer must end in "{MARKER} N" with a number N'
         raise DataError(f"{row.where}: {rule}, got {quote(answer, tail=True)}")
     return Example(system=SYSTEM_PROMPT, instruction=question, answer=answer)

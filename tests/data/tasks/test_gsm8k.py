@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from lookahead_ray.config.task import Gsm8kTask
 from lookahead_ray.data.example import SYSTEM_PROMPT, Example
@@ -117,6 +118,19 @@ class TestProtocols:
         assert by_default.score("It is 3.", "#### 3") == 1.0
         assert paper.score("It is 3.", "#### 3") is None
         assert by_default.data_hash == paper.data_hash
+
+    def test_decimal_commas(self, tmp_path: Path) -> None:
+        rows = [{"question": f"{n}?", "answer": f"#### 1.00{n},5"} for n in range(4)]
+        path = write_jsonl(tmp_path / "rows.jsonl", rows)
+        settings = {"train_examples": 2, "test_examples": 2, "train_path": path}
+        task = load_gsm8k(Gsm8kTask(name="gsm8k", decimal_comma=True, **settings))
+        assert task.score("Das sind 1.003,5 kg.", "#### 1.003,5") == 1.0
+        assert task.score("Das sind 1003.5 kg.", "#### 1.003,5") == 1.0
+        assert (
+            "decimal_comma" not in Gsm8kTask(name="gsm8k").model_dump()
+        )  # runs of before have no such field
+        with pytest.raises(ValidationError, match="decimal_comma must be false with protocol: paper"):
+            Gsm8kTask(name="gsm8k", decimal_comma=True, protocol="paper")
 
     def test_a_reference_without_an_answer_is_refused(self) -> None:
         for reference in ("It is 3.", "####", "#### ,"):
