@@ -93,7 +93,12 @@ class ControlTokens:
         return _HIDDEN.sub(shown, text)
 
     def _id(self, index: int) -> int:
-        return int(self.tokenizer.convert_tokens_to_ids(self.names[index]))
+        return self._token_id(self.names[index])
+
+    def _token_id(self, token: str) -> int:
+        found = self.tokenizer.convert_tokens_to_ids(token)
+        assert isinstance(found, int)  # of one token
+        return found
 
     def _plain(self, text: str) -> list[int]:
         """Return token ids; that of the template's control token number n is -1 - n."""
@@ -115,7 +120,7 @@ class ControlTokens:
         """
         from tokenizers import AddedToken
 
-        backend = copy.deepcopy(self.tokenizer.backend_tokenizer)  # type: ignore[attr-defined]  # it is fast
+        backend = copy.deepcopy(self.tokenizer.backend_tokenizer)
         backend.no_truncation()
         backend.no_padding()
         known = {token.content: token for token in self.tokenizer.added_tokens_decoder.values()}
@@ -143,10 +148,9 @@ class ControlTokens:
             if named := _NAMED.fullmatch(piece):
                 ids.append(-1 - int(named[1]))
             elif piece in others:
-                ids.append(int(self.tokenizer.convert_tokens_to_ids(piece)))
+                ids.append(self._token_id(piece))
             else:
-                pieces = self.tokenizer.tokenize(piece, split_special_tokens=True)
-                ids += self.tokenizer.convert_tokens_to_ids(pieces)
+                ids += map(self._token_id, self.tokenizer.tokenize(piece, split_special_tokens=True))
         return ids
 
 

@@ -103,7 +103,7 @@ def render_chat(tokenizer: "Tokenizer", turns: Turns, add_generation_prompt: boo
     if not writes_date(tokenizer):
         return str(
             tokenizer.apply_chat_template(
-                list(turns),
+                [dict(turn) for turn in turns],
                 tokenize=False,
                 add_generation_prompt=add_generation_prompt,
                 **settings.variables,
