@@ -12,7 +12,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -33,6 +33,7 @@ WORDS: dict[Any, tuple[str, str]] = {
     str: ("text", "texts"),
     bool: ("`true` or `false`", "`true` or `false`"),
     Any: ("any value", "any values"),
+    JsonValue: ("any value", "any values"),
 }
 """Singular and plural of each plain type."""
 
