@@ -13,6 +13,7 @@ from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.suites.registry import load_suite
 from lookahead_ray.entrypoints.chat_date import fix_chat_date
 from lookahead_ray.entrypoints.sweep import default_run, stdout_console
+from lookahead_ray.presentation.harness_table import print_harness
 from lookahead_ray.presentation.terminal import print_trials
 
 
@@ -58,6 +59,7 @@ def evaluate_and_report(
         record = evaluate_model(config, opened.identity.sweep_id, trial_id, log, report)
         opened.commit(record)
     print_trials(stdout_console(), [record], None)
+    print_harness(stdout_console(), [record])
     report(f"tables: {where}")
 
 

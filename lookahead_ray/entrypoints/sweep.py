@@ -18,6 +18,7 @@ from lookahead_ray.config.load import Sweep, load_sweep
 from lookahead_ray.entrypoints import errors
 from lookahead_ray.entrypoints.chat_date import fix_chat_date
 from lookahead_ray.errors import ConfigError, ModelError, StoreError
+from lookahead_ray.presentation.harness_table import print_harness
 from lookahead_ray.presentation.live_view import LiveView
 from lookahead_ray.presentation.mechanism import print_mechanism
 from lookahead_ray.presentation.sweep_progress import SweepProgress
@@ -68,6 +69,7 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
             raise KeyboardInterrupt
         print_trials(console, result.records, result.recommendation)
         print_mechanism(console, result.records)
+        print_harness(console, result.records)
         print_recommendation(console, result.records, result.recommendation)
         for line in result.lines:
             errors.print_to_stderr(line)
@@ -80,7 +82,8 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
         config = local_run_file(result.run, RECOMMENDED_FILE, sweep.name)
         recommended = save_recommended(config, sweep.name, result.run, result.records, result.recommendation)
         picture = local_run_file(result.run, PICTURE, sweep.name)
-        draw_tradeoff(result.records, result.recommendation, picture, sweep.objective)
+        for line in draw_tradeoff(result.records, result.recommendation, picture, sweep.objective):
+            errors.print_to_stderr(line)
         copy_to_run(where, sweep.name, (PICTURE, RECOMMENDED_FILE))
         print_places(console, result.run, picture, seconds, view.progress.log, recommended)
     if result.records and all(record.status == "failed" for record in result.records):

@@ -5,6 +5,7 @@ from rich.text import Text
 from lookahead_ray.config.objective import HasObjective
 from lookahead_ray.entrypoints.sweep import stdout_console
 from lookahead_ray.errors import StoreError
+from lookahead_ray.presentation.harness_table import print_harness
 from lookahead_ray.presentation.mechanism import print_mechanism
 from lookahead_ray.presentation.terminal import export_command, print_recommendation, print_trials
 from lookahead_ray.sanitize import clean
@@ -26,6 +27,7 @@ def show(run: str) -> None:
     recommendation = _recommendation(opened, records)
     print_trials(console, records, recommendation)
     print_mechanism(console, records)
+    print_harness(console, records)
     if recommendation:
         print_recommendation(console, records, recommendation)
     counts = ", ".join(f"{name} {opened.table(name).num_rows:,}" for name in TABLES)

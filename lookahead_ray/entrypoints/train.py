@@ -15,6 +15,7 @@ from lookahead_ray.entrypoints.hub_upload import HubTarget, check_target, upload
 from lookahead_ray.entrypoints.model_directory import NewDirectory, check_output, new_directory
 from lookahead_ray.entrypoints.sweep import default_run, fit_to_machines, stdout_console
 from lookahead_ray.errors import ConfigError, StoreError, TrialError
+from lookahead_ray.presentation.harness_table import print_harness
 from lookahead_ray.presentation.live_view import LiveView
 from lookahead_ray.presentation.model_card import model_card
 from lookahead_ray.presentation.terminal import print_trials
@@ -75,6 +76,7 @@ def train_and_report(
             config = only_trial(fit_to_machines(sweep, where, view.preparing), overrides)
             record = _train(sweep, requested, config, where, model, card, view)
         print_trials(stdout_console(), [record], None)
+        print_harness(stdout_console(), [record])
         report(f"model    {output}")
         report(f"card     {output / CARD}")
         report(f"tables   {where}")

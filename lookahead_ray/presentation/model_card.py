@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lookahead_ray.evaluate.rates import rate
+from lookahead_ray.presentation.harness_table import harness_scores
 from lookahead_ray.sanitize import clean
 from lookahead_ray.trial.label import label
 from lookahead_ray.trial.record import Metric, Rate, TrialRecord
@@ -98,6 +99,9 @@ def _measured(record: TrialRecord) -> list[str]:
         found = rate(chosen, metric)
         if found:
             rows.append((TITLES[metric], suite, attack, judge, *_figures(found)))
+    for score in harness_scores(record):
+        n = "–" if score.n is None else str(score.n)
+        rows.append(("lm-eval", score.name, "none", "–", f"{score.value:.3f}", score.interval, n, "–"))
     lines = _table(
         ("measure", "suite or task", "attack", "judge", "rate", "95 % interval", "n", "unparsed"), rows
     )

@@ -1,10 +1,11 @@
 """The trade-off plot: safety against utility, one point per trial, with a legend."""
 
+import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from matplotlib import colormaps
+from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -14,6 +15,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from lookahead_ray.config.objective import Objective
 from lookahead_ray.objective.registry import make_objective
+from lookahead_ray.presentation.fonts import Fonts, choose_fonts
 from lookahead_ray.presentation.label_placement import MARKER_RADIUS_PT, PointLabel, place_labels
 from lookahead_ray.presentation.tradeoff_legend import (
     COLOURS,
@@ -56,12 +58,29 @@ def draw_tradeoff(
     recommendation: Recommendation | None,
     path: Path,
     objective: Objective | None = None,
-) -> None:
+) -> list[str]:
     """Write a PNG of RSR, and below it JSR, against utility, each with its 95 % interval.
 
     The objective decides whether the first panel is safety as it defines it, and whether a line shows a
-    minimum of safety.
+    minimum of safety. Returned is a line for the user if no installed font shows a phrase.
     """
+    averaged = [one.record for one in average_over_seeds(records)]
+    texts = [point.text for point in points_of(averaged, "rsr")]
+    fonts = choose_fonts([*texts, _title(averaged)])
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # fonts of one weight are fine
+    with rc_context({"font.family": list(fonts.families)}):
+        _draw(records, recommendation, path, objective, fonts)
+    note = fonts.note(texts)
+    return [f"picture: {note}"] if note else []
+
+
+def _draw(
+    records: Sequence[TrialRecord],
+    recommendation: Recommendation | None,
+    path: Path,
+    objective: Objective | None,
+    fonts: Fonts,
+) -> None:
     failed = sum(record.status == "failed" for record in records)
     records = [one.record for one in average_over_seeds(records)]
     panels: list[SafetyMetric] = ["rsr"]
@@ -92,12 +111,12 @@ def draw_tradeoff(
     )
     draw_legend(figure, axes, points_of(records, "rsr"), chosen, norm, colours, has_floor=floor is not None)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # for prefixes in scripts that the font lacks
+        warnings.filterwarnings("ignore", message="Glyph")  # for a model's name in a script without a font
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # labels are placed in pixels, so the layout must not change now
         renderer: RendererBase = canvas.get_renderer()  # type: ignore[no-untyped-call]
         for ax, metric in zip(axes, panels, strict=True):
-            place_labels(ax, renderer, _labels(points_of(records, metric), chosen))
+            place_labels(ax, renderer, _labels(points_of(records, metric), chosen, fonts))
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=DPI)
 
@@ -164,15 +183,14 @@ def _limits(rates: Sequence[Rate]) -> tuple[float, float]:
     return max(low - margin, -4.0), min(high + margin, 104.0)
 
 
-def _labels(points: Sequence[PlotPoint], chosen: str | None) -> list[PointLabel]:
+def _labels(points: Sequence[PlotPoint], chosen: str | None, fonts: Fonts) -> list[PointLabel]:
     labels = []
     for point in points:
+        text = point.text if fonts.can_show(point.text) else point.trial_id
         picked = point.trial_id == chosen
         must = picked or point.kind in ("seed", "vanilla")
         radius_pt = 9.0 if picked else MARKER_RADIUS_PT
-        labels.append(
-            PointLabel(100 * point.x.value, 100 * point.y.value, point.text, must, picked, radius_pt)
-        )
+        labels.append(PointLabel(100 * point.x.value, 100 * point.y.value, text, must, picked, radius_pt))
     return labels
 
 

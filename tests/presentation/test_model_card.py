@@ -47,6 +47,12 @@ def test_the_card_has_base_model_method_and_rates() -> None:
     assert made.generations[0].answer not in text
 
 
+def test_general_abilities_are_listed() -> None:
+    score = {"value": 0.5, "low": 0.25, "high": 0.75, "n": 16.0}
+    text = model_card(record().with_measured(harness={"arc/acc": score}), adapter=False, command=COMMAND)
+    assert "| lm-eval | arc/acc | none | – | 0.500 | 0.250 to 0.750 | 16 | – |" in text
+
+
 def test_begins_with_metadata() -> None:
     for adapter, library in ((False, "transformers"), (True, "peft")):
         made = record(training={"lora": {"rank": 4}})
