@@ -58,9 +58,10 @@ class RowLengths:
             )
         if too_long == "cut" and self.without_answer:
             raise DataError(
-                f"training.max_length: must leave room for an answer, but the prompts of "
-                f"{self.without_answer} of {self.rows} training rows fill it (the longest has {self.longest_prompt} "
-                f"tokens), got {self.max_length}; raise it, or leave these rows out with training.too_long: skip"
+                "training.max_length: must leave room for an answer, but the prompts of "
+                f"{self.without_answer} of {self.rows} training rows fill it (the longest has "
+                f"{self.longest_prompt} tokens), got {self.max_length}; raise it, or leave these rows out with "
+                "training.too_long: skip"
             )
         if too_long == "skip" and self.longer == self.rows:
             raise DataError(

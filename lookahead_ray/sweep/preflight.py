@@ -22,7 +22,14 @@ from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.notes import collect_notes
 from lookahead_ray.data.suites.attacks import Attack, load_attacks
 from lookahead_ray.data.suites.suite import SafetySuite
-from lookahead_ray.errors import ConfigError, DataError, HubDataError, HubModelError, ModelError
+from lookahead_ray.errors import (
+    ConfigError,
+    DataError,
+    HubDataError,
+    HubModelError,
+    LookaheadRayError,
+    ModelError,
+)
 from lookahead_ray.evaluate.judges.base import JudgeUnreachableError
 from lookahead_ray.evaluate.judges.refusal import load_refusal_classifier
 from lookahead_ray.evaluate.judges.registry import check_judge
@@ -131,11 +138,18 @@ def _check_corners(sweep: Sweep, found: Preflight, searches: bool, strict: bool,
             except (ConfigError, DataError, ModelError) as error:
                 elsewhere = isinstance(error, HubModelError) and cluster_address() is not None
                 if not elsewhere and (strict or not isinstance(error, UNAVAILABLE)):
-                    raise type(error)(f"{sweep.source}: {error}") from error
+                    raise _with_prefix(error, sweep.source) from error
                 if str(error) not in found.missing:
                     found.missing.append(str(error))
 
     found.remark(trials.remarks())
+
+
+def _with_prefix(error: LookaheadRayError, prefix: str) -> LookaheadRayError:
+    """Return an error of the same kind whose message begins with `prefix`."""
+    kinds = (HubDataError, HubModelError, DataError, ModelError, ConfigError)
+    kind = next(kind for kind in kinds if isinstance(error, kind))
+    return kind(f"{prefix}: {error}")
 
 
 def _check_objective(objective: Objective, config: TrialConfig, source: str) -> None:
@@ -163,7 +177,7 @@ def _task(config: TrialConfig, trials: TrialChecks) -> Iterator[Finding]:
     try:
         task = trials.task(config.task)
     except DataError as error:
-        raise type(error)(f"task: {error}") from error
+        raise _with_prefix(error, "task") from error
     line = f"task {task.name}: {len(task.train)} training and {len(task.test)} test examples"
     yield Finding("task", task.data_hash, line)
 

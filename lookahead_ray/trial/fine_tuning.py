@@ -186,8 +186,8 @@ def training_rows(
     lengths = RowLengths.of(whole, training.max_length)
     if said := lengths.describe(training.too_long):
         logging.getLogger(__name__).warning("%s", said)
-    skipped = len(whole) - len(rows)
-    counts = {**prepared.counts, "cut_rows": lengths.longer - skipped, "skipped_rows": skipped}
+    decision = "skipped_rows" if training.too_long == "skip" else "cut_rows"
+    counts = {**prepared.counts, **({decision: lengths.longer} if lengths.longer else {})}
     longest = max(len(row.prompt_ids) + len(row.answer_ids) for row in rows)
     check_length(context.model, longest, f"training.max_length: {config.training.max_length} lets rows be of")
     return rows, counts, prepared.work

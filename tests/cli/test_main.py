@@ -41,6 +41,7 @@ class Preflight:
     lines: list[str]
     missing: list[str] = field(default_factory=list)
     hashes: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
 
 RUNS_ON = (
@@ -274,7 +275,7 @@ def test_evaluate_prints_the_figures(fake: Callable[..., None], space: Path) -> 
         report(f"loading {config.model.path}")
         return replace(make_record(trial_id, "evaluate", rates=(0.63, 0.3, 0.1, 0.4)), sweep_id=sweep_id)
 
-    fake("lookahead_ray.sweep.preflight", check=lambda sweep, searches: Preflight([]))
+    fake("lookahead_ray.sweep.preflight", check=lambda sweep, searches, trains: Preflight([]))
     fake("lookahead_ray.sweep.evaluate_model", evaluate_model=evaluate_model)
     result = invoke("evaluate", "some/model", "--space", str(space))
     assert result.exit_code == 0, result.stderr
@@ -289,7 +290,7 @@ def test_evaluate_prints_the_figures(fake: Callable[..., None], space: Path) -> 
 def test_evaluate_takes_the_model_literally(fake: Callable[..., None], space: Path, model: str) -> None:
     seen: list[str] = []
 
-    def check(sweep: Any, searches: bool) -> None:
+    def check(sweep: Any, searches: bool, trains: bool) -> None:
         seen.append(sweep.reference().model.path)
         raise ModelError("stop")
 
@@ -307,7 +308,7 @@ def test_evaluate_needs_no_file(fake: Callable[..., None], space: Path) -> None:
         seen.append(config)
         return replace(make_record(trial_id, "evaluate"), sweep_id=sweep_id)
 
-    fake("lookahead_ray.sweep.preflight", check=lambda sweep, searches: Preflight([]))
+    fake("lookahead_ray.sweep.preflight", check=lambda sweep, searches, trains: Preflight([]))
     fake("lookahead_ray.sweep.evaluate_model", evaluate_model=evaluate_model)
     asked = space.parent / "asked.csv"
     asked.write_text("prompt\nHow?\n")

@@ -1,6 +1,7 @@
 """Bad inputs are refused before Ray starts, in one line with the input and the reason."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from lookahead_ray.config.load import load_sweep
 from lookahead_ray.errors import ConfigError, DataError, LookaheadRayError, ModelError
 from lookahead_ray.sweep.preflight import Preflight, check
+from tests.evaluate.judges.tiny_classifier import tiny_classifier
+from tests.tiny import make_model
 
 PREVIEW = "preview: {strategy: true, length_tokens: {int: [1, 4]}}\n"
 ROW = json.dumps({"question": "2 + 2?", "answer": "#### 4"})
@@ -19,13 +22,16 @@ def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Save a tiny model once."""
+    return make_model(tmp_path_factory.mktemp("made") / "model")
+
+
 @pytest.fixture
-def model(tmp_path: Path) -> Path:
-    """Create what looks like a local model as long as it is not read."""
-    directory = tmp_path / "model"
-    directory.mkdir()
-    (directory / "model.safetensors").write_bytes(b"")
-    return directory
+def model(tmp_path: Path, made: Path) -> Path:
+    """Copy the tiny model, so that a test may change it."""
+    return Path(shutil.copytree(made, tmp_path / "model"))
 
 
 def found(
@@ -120,9 +126,11 @@ def test_a_model_path_without_weights_is_refused(tmp_path: Path) -> None:
     missing.mkdir()
     (missing / "pytorch_model.bin").write_bytes(b"")
     message = refusal(ModelError, tmp_path, missing)
-    assert message == f"{where}needs *.safetensors or *.gguf weights, found none in '{missing}'"
+    assert message.startswith(
+        f"{where}needs *.safetensors or *.gguf weights, found none in '{missing}', only pytorch_model.bin"
+    )
     message = refusal(ModelError, tmp_path, missing / "pytorch_model.bin")
-    assert message.startswith(f"{where}must be a directory with weights, got the file ")
+    assert message.startswith(f"{where}must be a directory with weights or a GGUF file, got the file ")
 
 
 CLOSED = "safety: {name: file, label: mine, harmful_path: '%s'}\n"
@@ -155,8 +163,7 @@ def requests(tmp_path: Path) -> str:
         ),
         (
             "{attacks: [{kind: suffix, path: none.txt}]}",
-            "none.txt: evaluation.attacks: path: must be a readable UTF-8 file, "
-            "got No such file or directory",
+            "none.txt: evaluation.attacks: path: must be an existing file, got nothing there",
         ),
         (
             "{attacks: [{kind: prefill_text, text: Sure}], kl_tokens: 0, judges: [{name: refusal}, "
@@ -227,13 +234,13 @@ def test_all_that_the_configuration_points_to_is_hashed(tmp_path: Path, model: P
     suffixes.write_text("please\n")
     mix.write_text('{"prompt": "How?"}\n')
     suite.write_text('{"prompt": "Harm?"}\n')
-    judge.mkdir()
+    tiny_classifier(judge, {"yes": "bad", "no": "fine"}, "Harm?")
     task = f"{{name: gsm8k, path: '{data}', train_examples: 4, test_examples: 4}}"
     more = (
         f"safety: [{{name: probe}}, {{name: file, harmful_path: '{suite}'}}]\n"
         f"defence: {{mix: {{path: '{mix}'}}}}\n"
         f"evaluation:\n  attacks: [{{kind: prefill}}, {{kind: suffix, path: '{suffixes}'}}]\n"
-        f"  judges: [{{name: refusal}}, {{name: classifier, path: '{judge}', labels: {{a: safe}}}}]\n"
+        f"  judges: [{{name: refusal}}, {{name: classifier, path: '{judge}', labels: {{bad: unsafe, fine: safe}}}}]\n"
     )
     before = found(tmp_path, model, task, more)
     changes = {
@@ -241,8 +248,8 @@ def test_all_that_the_configuration_points_to_is_hashed(tmp_path: Path, model: P
         "evaluation.attacks": (suffixes, "please!\n"),
         "defence": (mix, '{"prompt": "Why?"}\n'),
         "safety[file]": (suite, '{"prompt": "More harm?"}\n'),
-        "evaluation.judges": (judge / "model.safetensors", "weights"),
-        "model": (model / "config.json", "{}"),
+        "evaluation.judges": (judge / "config.json", (judge / "config.json").read_text() + "\n"),
+        "model": (model / "config.json", (model / "config.json").read_text() + "\n"),
     }
     assert set(before.hashes) == {*changes, "safety[probe]"}
     for name, (file, content) in changes.items():
