@@ -26,6 +26,7 @@ from lookahead_ray.filesystem import is_url, open_filesystem, with_retries
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
 """Suffix in lower case -> compression."""
 
+_GONE = (404, 410)  # of HTTP
 _ONE_SLASH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)")
 _COPIED_AT_ONCE = 1 << 20  # bytes
 _BROKEN = (OSError, EOFError, zlib.error, LZMAError, ValueError)
@@ -170,6 +171,9 @@ def _find_remote(url: str, fs: AbstractFileSystem, path: str, suffixes: Collecti
             return [DataFile(url, path, fs)]
         entries = with_retries(fs, fs.ls, path, detail=True)
     except FileNotFoundError as error:
+        if error.__cause__ is not None and getattr(error.__cause__, "status", None) not in _GONE:
+            reason = _reason(error.__cause__)  # the file system of the web also raises this without a network
+            raise DataError(f"{url}: path: must be a URL that can be read, got {reason}") from error
         raise DataError(f"{url}: path: must be an existing file, got nothing there") from error
     except DataError:
         raise

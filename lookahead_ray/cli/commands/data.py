@@ -72,7 +72,7 @@ def preview(
         typer.Option(
             "--fields",
             metavar="NAMES",
-            help="Names of the fields, as instruction=input,answer=output; by default each row's layout decides.",
+            help="Names of the fields: instruction=input,answer=output; by default each row's layout decides.",
         ),
     ] = None,
     turns: Annotated[
@@ -107,4 +107,5 @@ def preview(
             source_format=input_format.value if input_format else None,
             target_format=output_format.value if output_format else None,
         )
-        print_line(done)
+        for line in done.splitlines():
+            print_line(line)
