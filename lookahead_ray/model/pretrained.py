@@ -32,6 +32,7 @@ def load_pretrained(kind: Any, source: str | Path, subject: str, **arguments: An
     Raises:
         ModelError: `source` can't be loaded, or needs its own code.
     """
+    from huggingface_hub.errors import StrictDataclassError  # of a configuration that breaks a rule
     from safetensors import SafetensorError
 
     try:
@@ -39,7 +40,7 @@ def load_pretrained(kind: Any, source: str | Path, subject: str, **arguments: An
     except Exception as error:
         if _asks_for_code(error, source):
             raise needs_code(source, subject) from error
-        if isinstance(error, (OSError, ValueError, SafetensorError)):
+        if isinstance(error, (OSError, ValueError, SafetensorError, StrictDataclassError)):
             raise ModelError(f"{subject} can't be loaded: {_line(error)}") from error
         raise
 

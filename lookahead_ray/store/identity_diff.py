@@ -15,6 +15,8 @@ MOST_NAMED = 6
 LONGEST_VALUE = 60  # characters
 UNSET = object()
 AUTO = "auto"
+ADDED = {"training.too_long": "cut"}
+"""Fields that earlier versions did not have -> the value that means what they did."""
 FITTED = ("training.precision", "workers", "gpus_per_worker")
 """Fields that may be `auto` or unset, which matches any value: `sweep.hardware` keeps the run's precision,
 and the number of ranks may change."""
@@ -27,6 +29,9 @@ def changes(before: SweepIdentity, now: SweepIdentity) -> list[str]:
     as they follow from it.
     """
     was, is_now = dict(_leaves(before.config)), dict(_leaves(now.config))
+    for field, value in ADDED.items():
+        if field in was or field in is_now:
+            was, is_now = {field: value, **was}, {field: value, **is_now}
     names = {*before.hashes, *now.hashes} if before.hashes and now.hashes else set()
     differ = sorted(name for name in names if before.hashes.get(name) != now.hashes.get(name))
     same = {_part(name) for name in names} - {_part(name) for name in differ}

@@ -108,7 +108,7 @@ class TestSafetensors:
         ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "gptq, 4 bits"),
         ({"quantization_config": {"quant_method": "awq", "w_bit": 8}}, "awq, 8 bits"),
         ({"quantization_config": {"quant_method": "fp8", "fmt": "e4m3"}}, "fp8"),
-        ({"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}}, "bitsandbytes, 8 bits"),
+        ({"quantization_config": {"quant_method": "bnb", "load_in_8bit": True}}, "bnb, 8 bits"),
         ({"text_config": {"quantization_config": {"quant_method": "mxfp4"}}}, "mxfp4"),
         ({"quantization": {"group_size": 64, "bits": 4}}, "4 bits"),
         ({"quantization_config": None}, None),

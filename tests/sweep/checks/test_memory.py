@@ -1,0 +1,63 @@
+"""The estimate of memory: its parts add up, and what can't fit is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.errors import ConfigError
+from lookahead_ray.hardware.node import Node
+from lookahead_ray.hardware.precision import MatmulSpeed
+from lookahead_ray.model.outline import ModelOutline, outline_model
+from lookahead_ray.sweep.checks.memory import PROCESS_BYTES, check_memory, estimate_memory
+from tests.hardware.machines import SLOW_CPU
+from tests.tiny import make_model
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("made") / "model")
+
+
+def trial(folder: Path, **settings: Any) -> tuple[TrialConfig, ModelOutline]:
+    training = {"precision": "bf16", **settings.pop("training", {})}
+    tree = {"model": {"path": str(folder)}, "task": {"name": "word_problems"}, "training": training}
+    config = TrialConfig.model_validate({**tree, "workers": 2, "gpus_per_worker": 0, **settings})
+    return config, outline_model(config.model)
+
+
+def node(cpu: MatmulSpeed, memory: float | None) -> Node:
+    return Node("here", 2.0, 0, None, cpu, None, None if memory is None else int(memory))
+
+
+def test_states_are_shared_among_ranks(folder: Path) -> None:
+    config, outline = trial(folder)
+    weights = outline.parameters
+    assert estimate_memory(config, outline).least == pytest.approx(PROCESS_BYTES + 2 * weights + 6 * weights)
+    whole = estimate_memory(*trial(folder, training={"zero_stage": 0}))
+    assert whole.least == pytest.approx(PROCESS_BYTES + 14 * weights)
+    adapters = estimate_memory(*trial(folder, training={"lora": {"rank": 1}}))
+    assert adapters.least < estimate_memory(config, outline).least
+    assert estimate_memory(config, outline, trains=False).least == PROCESS_BYTES + 2 * weights
+
+
+def test_less_is_kept_with_checkpointing(folder: Path) -> None:
+    long = {"max_length": 2048, "micro_batch_size": 32}
+    plain, checkpointed = (
+        estimate_memory(*trial(folder, training={**long, "gradient_checkpointing": value}))
+        for value in (False, True)
+    )
+    assert checkpointed.peak < plain.peak
+
+
+def test_what_can_not_fit_is_refused(folder: Path) -> None:
+    config, outline = trial(folder)
+    with pytest.raises(ConfigError, match=r"must fit into the 1\.0 GB of this machine, but needs at least"):
+        check_memory(config, outline, node(SLOW_CPU, 1e9))
+    said = check_memory(config, outline, node(SLOW_CPU, 64e9))
+    assert said
+    assert said.startswith("memory: up to about ")
+    assert said.endswith("this machine has 64.0 GB")
+    assert "lower training.micro_batch_size" in str(check_memory(config, outline, node(SLOW_CPU, 1.21e9)))
+    assert check_memory(config, outline, node(SLOW_CPU, None)) is None
