@@ -69,10 +69,16 @@ def _rank_died(cause: BaseException) -> bool:
 
 
 def _raised(cause: BaseException) -> BaseException | None:
-    """Return the exception raised by a rank's own code; None if Ray Train only detected the rank's end."""
-    from ray.train.v2._internal.exceptions import UserExceptionWithTraceback
+    """Return the exception raised by a rank's own code; None if Ray Train only detected the rank's end.
 
-    return cause._base_exc if isinstance(cause, UserExceptionWithTraceback) else None
+    Ray Train reports what a rank raised as it is, or (`UserExceptionWithTraceback`) with its traceback.
+    """
+    from ray.exceptions import RayError
+    from ray.train.v2._internal.exceptions import RayTrainError, UserExceptionWithTraceback
+
+    if isinstance(cause, UserExceptionWithTraceback):
+        return cause._base_exc
+    return None if isinstance(cause, RayError | RayTrainError) else cause
 
 
 def _words(error: BaseException) -> str:
@@ -80,4 +86,5 @@ def _words(error: BaseException) -> str:
     raised = _raised(error)
     if raised is None:
         return f"{type(error).__name__}: {error}"
-    return f"{type(raised).__name__}: {raised}\n{error}"
+    line = f"{type(raised).__name__}: {raised}"
+    return line if raised is error else f"{line}\n{error}"

@@ -41,6 +41,8 @@ DEATHS = [
     group(raised(RuntimeError("[gloo/pair.cc:1] Connection closed by peer [127.0.0.1]:1"))),
     group(raised(dist.DistBackendError("NCCL communicator was aborted"))),
     group(raised(ActorDiedError())),  # of a queue
+    group(ActorDiedError()),
+    group(RuntimeError("[gloo/pair.cc:1] Connection closed by peer [127.0.0.1]:1"), KILLED),
     RayTaskError("run", "Traceback ...", ActorDiedError()),
 ]
 EXCEPTIONS = [
@@ -48,6 +50,8 @@ EXCEPTIONS = [
     group(raised(ConfigError("space.yaml: seed: must be whole, got 1.5"))),
     group(raised(DataError("data.jsonl: line 1: must be JSON, got {"))),
     group(raised(FloatingPointError("the loss is nan at step 3"))),
+    group(FloatingPointError("the loss is nan at step 3")),  # as Ray Train 2.60 reports it
+    group(ConfigError("api_key_env: must hold a key")),
     group(raised(torch.OutOfMemoryError("CUDA out of memory"))),
     group(raised(RuntimeError("shape mismatch")), raised(RuntimeError("shape mismatch"))),
     RayTaskError("run", "Traceback ...", ValueError("x")),
