@@ -150,18 +150,23 @@ def _is_blank(data: LocalData) -> bool:
 
 def _json(data: LocalData, suffix: str, position: OnPosition) -> Iterator[Located]:
     encoding = find_mark(data) or UTF8
-    lines = suffix != ".json" or not _is_array(data, encoding)
+    begins = _beginning(data, encoding) if suffix == ".json" else ""
+    if begins.split("\n")[0].strip() == "{":
+        rule = "must hold a list of rows, or one object per line"
+        raise DataError(f"{data.name}: path: {rule}, got one object over several lines")
+    lines = not begins.startswith("[")
     # Bytes that are no UTF-8 become surrogates, so that the message can name the row.
     with open_text(data, encoding, "surrogateescape", "\n" if lines else "", position) as stream:
         yield from read_json_values(stream, data.name, "jsonl" if lines else "json")
 
 
-def _is_array(data: LocalData, encoding: str) -> bool:
+def _beginning(data: LocalData, encoding: str) -> str:
+    """Return the first characters that are no white space."""
     with open_text(data, encoding, "surrogateescape") as stream:
         while text := stream.read(1 << 12):
             if text := text.lstrip():
-                return text.startswith("[")
-    return True
+                return text
+    return ""
 
 
 def _parquet(data: LocalData) -> Iterator[Located]:

