@@ -34,7 +34,7 @@ LARGEST_ROUNDING = 0.02  # of the largest logit; bf16 rounding between rows of a
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ModelSource:
     """What Transformers loads a model or tokenizer from.
 
     Attributes:
@@ -81,7 +81,7 @@ def check_model(config: ModelConfig) -> str:
     return f"{config.path} ({local.weights[0].name})"
 
 
-def find_source(config: ModelConfig, convert: bool = True) -> Source:
+def find_source(config: ModelConfig, convert: bool = True) -> ModelSource:
     """Return what Transformers loads the model from.
 
     Args:
@@ -95,13 +95,13 @@ def find_source(config: ModelConfig, convert: bool = True) -> Source:
     if config.path in (EMBEDDED, EMBEDDED_UNALIGNED):
         if not convert and not embedded.is_converted():
             file = embedded.gguf_path()
-            return Source(str(file.parent), {"gguf_file": file.name})
+            return ModelSource(str(file.parent), {"gguf_file": file.name})
         made = embedded.aligned_dir() if config.path == EMBEDDED and convert else embedded.unaligned_dir()
-        return Source(str(made), {})
+        return ModelSource(str(made), {})
     if not is_local(config.path):
-        return Source(config.path, {"revision": config.revision or "main"})
+        return ModelSource(config.path, {"revision": config.revision or "main"})
     local = find_local(config.path)
-    return Source(str(local.directory), {"gguf_file": local.gguf_file} if local.gguf_file else {}, local)
+    return ModelSource(str(local.directory), {"gguf_file": local.gguf_file} if local.gguf_file else {}, local)
 
 
 def resolve(config: ModelConfig) -> str:
@@ -133,7 +133,7 @@ def load_tokenizer(
     place = Path(config.path).expanduser()
     folder = place.parent if place.is_file() else place
     if (folder / "tokenizer_config.json").is_file():
-        source = Source(str(folder), {})
+        source = ModelSource(str(folder), {})
     else:
         source = find_source(config, convert)
         if source.local and source.local.is_adapter:
@@ -154,8 +154,8 @@ def _set_padding(tokenizer: "PreTrainedTokenizerBase", config: ModelConfig, conv
     """Let a token pad that the model's embedding has: the tokenizer's own, the end token or another."""
     rows = embedding_rows(config, convert)
 
-    def is_inside(token_id: int | None) -> bool:
-        return token_id is not None and (rows is None or token_id < rows)
+    def is_inside(token_id: object) -> bool:
+        return isinstance(token_id, int) and (rows is None or token_id < rows)
 
     if not is_inside(tokenizer.pad_token_id):
         special = filter(None, [tokenizer.eos_token, *tokenizer.all_special_tokens])
@@ -179,7 +179,7 @@ def embedding_rows(config: ModelConfig, convert: bool = True) -> int | None:
     return rows
 
 
-def read_architecture(config: ModelConfig, source: Source) -> "PreTrainedConfig":
+def read_architecture(config: ModelConfig, source: ModelSource) -> "PreTrainedConfig":
     """Return the configuration of a causal language model that Transformers itself can build.
 
     Raises:
@@ -243,7 +243,7 @@ def load_model(config: ModelConfig, dtype: "torch.dtype") -> "PreTrainedModel":
     return model
 
 
-def _load_config(source: Source, subject: str) -> "PreTrainedConfig":
+def _load_config(source: ModelSource, subject: str) -> "PreTrainedConfig":
     from transformers import AutoConfig
 
     architecture: PreTrainedConfig = load_pretrained(AutoConfig, source.place, subject, **source.arguments)

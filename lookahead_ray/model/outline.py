@@ -15,6 +15,7 @@ from lookahead_ray.model.fingerprint import model_fingerprint
 from lookahead_ray.model.load import context_length, find_source, load_tokenizer, read_architecture
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 MOST_KEPT = 8
@@ -32,7 +33,8 @@ class ModelOutline:
     @property
     def embedding_rows(self) -> int:
         """Return the number of tokens that the model has."""
-        return int(self.model.get_input_embeddings().weight.shape[0])  # type: ignore[no-untyped-call]
+        weight: torch.Tensor = self.model.get_input_embeddings().weight  # type: ignore[assignment]
+        return len(weight)
 
     @property
     def context(self) -> int | None:
@@ -91,7 +93,7 @@ def build_on_meta(config: ModelConfig) -> "PreTrainedModel":
     architecture = read_architecture(config, source)
     try:
         with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(
+            model = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
                 architecture, dtype=torch.bfloat16, trust_remote_code=False
             )
     except (ValueError, TypeError, AttributeError, ImportError, ZeroDivisionError) as error:

@@ -50,8 +50,8 @@ def _check_names(model: "PreTrainedModel", targets: tuple[str, ...]) -> None:
             raise ConfigError(f"{FIELD}: {_rule(model)}, got {target!r}")
 
 
-def adapted_modules(model: "PreTrainedModel", lora: LoraConfig) -> "Iterator[torch.nn.Module]":
-    """Yield the layers of a model without adapters that would get one."""
+def adapted_weights(model: "PreTrainedModel", lora: LoraConfig) -> "Iterator[torch.Tensor]":
+    """Yield the weights of the layers, in a model without adapters, that would get one."""
     head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
     linear = dict(_linear_layers(model))
     for name, module in model.named_modules():
@@ -59,8 +59,9 @@ def adapted_modules(model: "PreTrainedModel", lora: LoraConfig) -> "Iterator[tor
             is_adapted = name in linear and module is not head
         else:
             is_adapted = is_matched(lora.target_modules, name)
-        if is_adapted and hasattr(module, "weight"):
-            yield module
+        weight = getattr(module, "weight", None)
+        if is_adapted and weight is not None:
+            yield weight
 
 
 def _linear_layers(model: "PreTrainedModel") -> "Iterator[tuple[str, torch.nn.Module]]":

@@ -19,7 +19,9 @@ def extensions_root() -> Path:
     """Return the directory of compiled extensions, as PyTorch chooses it."""
     from torch._appdirs import user_cache_dir
 
-    root = os.environ.get(ROOT_VARIABLE) or user_cache_dir(appname="torch_extensions")
+    root = os.environ.get(ROOT_VARIABLE) or user_cache_dir(  # type: ignore[no-untyped-call]
+        appname="torch_extensions"
+    )
     return Path(os.path.realpath(root))
 
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -64,7 +65,12 @@ def test_a_padding_token_outside_the_embedding_is_replaced(tmp_path: Path) -> No
     settings["pad_token"] = tokenizer.convert_ids_to_tokens(len(tokenizer) - 1)
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     outside = load_tokenizer(ModelConfig(path=str(folder))).pad_token_id
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    sizes: dict[str, Any] = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+    }
     LlamaForCausalLM(LlamaConfig(vocab_size=outside, **sizes)).save_pretrained(folder)
     loaded = load_tokenizer(ModelConfig(path=str(folder)))
     assert outside <= rows

@@ -4,14 +4,14 @@ import pytest
 
 from lookahead_ray.config.training import LoraConfig
 from lookahead_ray.errors import ConfigError
-from lookahead_ray.train.lora import adapted_modules, add_adapters
+from lookahead_ray.train.lora import adapted_weights, add_adapters
 from tests.toy import toy_model
 
 
 @pytest.mark.parametrize("targets", ["all-linear", ("v_proj",), ("layers.1.mlp.up_proj", "k_proj")])
 def test_the_layers_with_adapters_are_known_before(targets: str | tuple[str, ...]) -> None:
     lora = LoraConfig(rank=3, target_modules=targets)
-    shapes = [module.weight.shape for module in adapted_modules(toy_model(), lora)]
+    shapes = [weight.shape for weight in adapted_weights(toy_model(), lora)]
     adapted = add_adapters(toy_model(), lora)
     trained = sum(weight.numel() for weight in adapted.parameters() if weight.requires_grad)
     assert sum(3 * sum(shape) for shape in shapes) == trained

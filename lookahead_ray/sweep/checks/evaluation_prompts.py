@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from lookahead_ray.config.judge import ClassifierJudge, GuardJudge
+from lookahead_ray.config.judge import ClassifierJudge, GuardJudge, JudgeConfig, LlmJudge
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.chat import answer_ids, start_answer_with
 from lookahead_ray.data.example import Example
@@ -19,6 +19,9 @@ from lookahead_ray.evaluate.results import Metric
 from lookahead_ray.evaluate.safety_prompts import questions
 from lookahead_ray.evaluate.utility import reference_rows
 from lookahead_ray.model.outline import ModelOutline
+
+WHOLE_ANSWERS = (ClassifierJudge, GuardJudge, LlmJudge)
+"""Judges that read whole answers; they are not built here, which would load a model or need a key."""
 
 TEMPLATE_TOKENS = 512
 """Generous bound for the tokens that a chat template adds to the texts of a prompt."""
@@ -161,10 +164,10 @@ def _size(*texts: str | None) -> int:
     return sum(len(text.encode()) for text in texts if text)
 
 
-def _metrics(judge: object) -> tuple[Metric, ...]:
-    return REFUSAL_METRICS if getattr(judge, "measures", None) == "refusal" else HARM_METRICS
+def _metrics(judge: JudgeConfig) -> tuple[Metric, ...]:
+    return REFUSAL_METRICS if judge.measures == "refusal" else HARM_METRICS
 
 
-def _decides(judge: object) -> bool:
-    """Return whether a judge can tell that a verdict is final; models of judges are not loaded for this."""
-    return not isinstance(judge, ClassifierJudge | GuardJudge) and isinstance(build(judge), PrefixStable)
+def _decides(judge: JudgeConfig) -> bool:
+    """Return whether a judge can tell that a verdict is final; judges with a large model can't."""
+    return not isinstance(judge, WHOLE_ANSWERS) and isinstance(build(judge), PrefixStable)

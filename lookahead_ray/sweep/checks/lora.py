@@ -3,7 +3,7 @@
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.model.outline import ModelOutline, build_on_meta
-from lookahead_ray.train.lora import adapted_modules, add_adapters
+from lookahead_ray.train.lora import adapted_weights, add_adapters
 
 
 def check_training_modules(config: TrialConfig, outline: ModelOutline) -> None:
@@ -28,5 +28,6 @@ def count_trained(config: TrialConfig, outline: ModelOutline) -> int:
     lora = config.training.lora
     if lora is None:
         return outline.parameters
-    shapes = [module.weight.shape for module in adapted_modules(outline.model, lora)]
-    return sum(lora.rank * (int(shape[0]) + int(shape[-1])) for shape in shapes)
+    return sum(
+        lora.rank * (len(weight) + weight.shape[-1]) for weight in adapted_weights(outline.model, lora)
+    )

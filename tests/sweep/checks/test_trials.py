@@ -81,7 +81,7 @@ def test_prompts_that_leave_no_room(tmp_path: Path, model: Path) -> None:
 
 
 def test_a_preview_counts(tmp_path: Path, model: Path) -> None:
-    rows = write_rows(tmp_path, [(400, 60)] * 6)
+    rows = write_rows(tmp_path, [(400, 80)] * 6)
     assert found(tmp_path, model, rows, "preview={strategy: none}").remarks == []
     assert "4 of 4 training rows lose" in found(tmp_path, model, rows).remarks[0]
 
