@@ -6,12 +6,13 @@ PYTHON ?= $(or $(wildcard $(shell sed -n 's/^executable = //p' .venv/pyvenv.cfg 
 # fast tests run two at a time, a thread each; those with a Ray cluster or a real model come one at a time
 TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-.PHONY: help $(READY) quickstart test lint check cluster-test faults bench clean
+.PHONY: help $(READY) quickstart test extras-test lint check cluster-test faults bench clean
 
 help:
 	@echo "make quickstart   run the main job on the embedded model (2 cores are enough)"
 	@echo "make test         run all tests that this machine can run"
 	@echo "make check        lint, types and the fast tests (under 3 minutes)"
+	@echo "make extras-test  run the tests that need optional packages: MLflow, W&B, lm-eval"
 	@echo "make cluster-test run sweeps on a cluster of hosts that is made on this machine (root)"
 	@echo "make faults       kill what such a sweep consists of, and write docs/faults.md (root)"
 	@echo "make bench        measure against TRL, Transformers and plain generation"
@@ -34,6 +35,12 @@ quickstart: $(READY)
 test: $(READY)
 	$(TWO) -m "not slow and not gpu and not cluster"
 	$(BIN)/python -m pytest -m "(slow or gpu) and not cluster"
+
+# optional packages are in a folder of their own: DeepSpeed imports mlflow, and Transformers scikit-learn, which would
+# slow the start of every trial
+extras-test: $(READY)
+	$(BIN)/python -m pip install -q --no-deps --upgrade --target .extras --requirement=constraints-extras.txt
+	PYTHONPATH=.extras $(BIN)/python -m pytest tests/sweep/tracking tests/evaluate/test_harness.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

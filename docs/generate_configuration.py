@@ -19,6 +19,7 @@ from pydantic_core import PydanticUndefined
 from lookahead_ray.config.objective import Objective, WeightedObjective
 from lookahead_ray.config.phrases import PhraseSource
 from lookahead_ray.config.search import SearchConfig
+from lookahead_ray.config.tracking import HasTracking
 from lookahead_ray.config.trial import TrialConfig
 
 PAGE = Path(__file__).with_name("configuration.md")
@@ -61,6 +62,7 @@ def _top_level() -> dict[str, FieldInfo]:
         **TrialConfig.model_fields,
         "search": FieldInfo(annotation=SearchConfig, default=SearchConfig()),
         "objective": FieldInfo(annotation=Objective, default=WeightedObjective()),
+        "tracking": HasTracking.model_fields["tracking"],
     }
 
 

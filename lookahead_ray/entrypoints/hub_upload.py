@@ -1,6 +1,7 @@
 """Upload of a trained model's directory to the hub, checked as far as possible before training."""
 
 import os
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -45,13 +46,8 @@ def check_target(target: HubTarget) -> None:
             repository is public although a private one is wanted.
     """
     from huggingface_hub import constants, get_token
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
 
-    try:
-        validate_repo_id(target.repo)
-    except HFValidationError as error:
-        raise ConfigError(f"{OPTION}: must be OWNER/NAME, got {target.repo!r}") from error
-    if target.repo.count("/") != 1:
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", target.repo):
         raise ConfigError(f"{OPTION}: must be OWNER/NAME, got {target.repo!r}")
     if constants.HF_HUB_OFFLINE:
         raise ConfigError(f"{OPTION}: needs the hub, but HF_HUB_OFFLINE is set")
@@ -74,7 +70,7 @@ def upload(target: HubTarget, folder: Path, title: str) -> str:
     Raises:
         StoreError: the upload failed; it says how to upload the folder without training again.
     """
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
     api = _api()

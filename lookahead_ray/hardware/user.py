@@ -6,6 +6,7 @@ read-only. Libraries then fail at their first cache, in the middle of a trial.
 
 import getpass
 import os
+import secrets
 import stat
 import tempfile
 from collections.abc import MutableMapping
@@ -21,6 +22,7 @@ CACHES = (
     ("MPLCONFIGDIR", "matplotlib"),
 )
 """Variable -> folder in the user's cache that the library uses without it."""
+RAY_TOKEN = "RAY_AUTH_TOKEN"  # noqa: S105  # the name of a variable
 HUB_FOLDERS = (("HF_DATASETS_CACHE", "datasets"), ("HF_MODULES_CACHE", "modules"), ("HF_XET_CACHE", "xet"))
 """Folders of the hub's cache that are written even if all models are there."""
 
@@ -53,6 +55,18 @@ def prepare_user(environ: Environment = os.environ) -> list[str]:
         return []
     place = Path(environ[moved[0]]).parent
     return [f"{home} can't be written, so caches are in {place}; set {' and '.join(moved)} to keep them"]
+
+
+def give_ray_a_token(environ: Environment = os.environ) -> None:
+    """Set the key by which Ray's processes recognise each other, where Ray can't write it to the home.
+
+    For a cluster that this process starts: its processes inherit the variable.
+    """
+    if environ.get(RAY_TOKEN) or environ.get("RAY_AUTH_TOKEN_PATH"):
+        return
+    kept = Path.home() / ".ray" / "auth_token"
+    if not kept.is_file() and not can_write(kept.parent):
+        environ[RAY_TOKEN] = secrets.token_hex(32)
 
 
 def private_folder(name: str) -> Path:

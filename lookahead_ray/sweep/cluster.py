@@ -16,7 +16,7 @@ from lookahead_ray.hardware.choice import Capacity
 from lookahead_ray.hardware.cpu import usable_cores
 from lookahead_ray.hardware.proxies import exempt_loopback
 from lookahead_ray.hardware.temporary import ray_folder
-from lookahead_ray.hardware.user import prepare_user
+from lookahead_ray.hardware.user import give_ray_a_token, prepare_user
 
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results are in the store
@@ -54,6 +54,8 @@ def cluster(log: Path) -> Iterator[None]:
 
     with log_capture.into(log):
         address = cluster_address()
+        if address is None:
+            give_ray_a_token()
         context = ray.init(
             address=address or "local",
             num_cpus=None if address else usable_cores(),

@@ -1,10 +1,11 @@
 """Proxies of the environment."""
 
+import socket
 from urllib.request import proxy_bypass_environment
 
 import pytest
 
-from lookahead_ray.hardware.proxies import exempt_loopback, is_loopback
+from lookahead_ray.hardware.proxies import exempt_loopback, is_loopback, own_addresses
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"])
@@ -19,6 +20,13 @@ def test_a_proxy_never_catches_this_machine(name: str) -> None:
     before = dict(environ)
     exempt_loopback(environ)
     assert environ == before
+
+
+def test_the_machines_own_addresses_are_exempt() -> None:
+    environ = {"http_proxy": "http://proxy:3128"}
+    exempt_loopback(environ)
+    assert set(own_addresses()) <= set(environ["no_proxy"].split(","))
+    assert socket.gethostname() in own_addresses()
 
 
 @pytest.mark.parametrize("environ", [{}, {"no_proxy": "intranet"}, {"http_proxy": "x", "no_proxy": "*"}])

@@ -11,7 +11,7 @@ import pytest
 
 from lookahead_ray.disk_cache import cache_dir
 from lookahead_ray.hardware import user
-from lookahead_ray.hardware.user import can_write, prepare_user, private_folder
+from lookahead_ray.hardware.user import can_write, give_ray_a_token, prepare_user, private_folder
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +75,18 @@ def test_a_home_that_cannot_be_written_keeps_what_it_holds(read_only: Path, temp
         assert Path(environ[name]).is_relative_to(temporary)
         assert name in line
     assert str(read_only) in line
+
+
+def test_ray_needs_no_home_to_keep_its_key(read_only: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(read_only))
+    environ: dict[str, str] = {}
+    give_ray_a_token(environ)
+    assert len(environ["RAY_AUTH_TOKEN"]) == 64
+    (read_only / ".ray").mkdir()
+    (read_only / ".ray" / "auth_token").write_text("key")
+    environ = {}
+    give_ray_a_token(environ)
+    assert not environ  # Ray reads it
 
 
 def test_without_a_hub_cache_a_new_one_is_made(read_only: Path, temporary: Path) -> None:

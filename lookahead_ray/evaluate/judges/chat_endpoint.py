@@ -16,6 +16,7 @@ from typing import Any
 import httpx2
 
 from lookahead_ray.errors import ConfigError
+from lookahead_ray.hardware.proxies import is_loopback
 
 LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 MAX_REPLY_BYTES = 1_000_000
@@ -70,6 +71,7 @@ class ChatEndpoint:
                 follow_redirects=False,
                 limits=httpx2.Limits(max_connections=None),
                 mounts=dict.fromkeys(LOOPBACK),
+                trust_env=not is_loopback(base_url),  # a proxy that can't be used would be an error there too
             )
         except (ImportError, ValueError) as error:
             raise ConfigError(f"base_url: the proxy of the environment can't be used: {error}") from error

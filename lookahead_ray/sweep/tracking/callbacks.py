@@ -64,7 +64,7 @@ def make_callback(tracker: TrackingConfig, name: str, sweep_id: str) -> RayLogge
         ConfigError: it can't be set up, such as for a server that refuses.
     """
     try:
-        callback = _callback(tracker, name, sweep_id)
+        callback: RayLogger = _callback(tracker, name, sweep_id)
         callback.setup()
     except Exception as error:  # each tracker's library has its own
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -97,7 +97,7 @@ def _callback(tracker: TrackingConfig, name: str, sweep_id: str) -> Any:
         )
     from ray.tune.logger import TBXLoggerCallback
 
-    return TBXLoggerCallback()
+    return TBXLoggerCallback()  # type: ignore[no-untyped-call]  # Ray lacks its annotation
 
 
 def files_of(tracker: TrackingConfig, run: str, name: str) -> Path:

@@ -92,9 +92,11 @@ class Trackers:
 
     def started(self, job: Job) -> None:
         """Note a trial's start."""
-        self._put(
-            lambda tracker: self._start(tracker, job.trial_id, job.label, job.role, job.config, job.params)
-        )
+
+        def start(tracker: _Tracker) -> None:
+            self._start(tracker, job.trial_id, job.label, job.role, job.config, job.params)
+
+        self._put(start)
 
     def signal(self, trial_id: str, signal: Signal) -> None:
         """Pass on what was measured after an epoch."""
