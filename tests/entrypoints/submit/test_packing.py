@@ -1,5 +1,6 @@
 """The files that are uploaded with a job."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from lookahead_ray.config.load import load_sweep
 from lookahead_ray.config.yaml_io import read_yaml
 from lookahead_ray.entrypoints.submit import packing
-from lookahead_ray.entrypoints.submit.packing import pack
+from lookahead_ray.entrypoints.submit.packing import pack, tracked
 from lookahead_ray.entrypoints.submit.referenced_files import named_files
 from lookahead_ray.errors import ConfigError
 from tests.entrypoints.submit.fakes import SPACE, checkout
@@ -132,3 +133,36 @@ def test_a_path_out_of_the_directory_is_refused(root: Path) -> None:
 def test_a_run_to_learn_from_must_be_shared(root: Path) -> None:
     with pytest.raises(ConfigError, match=r"search.warm_start.0: .* got 'runs/earlier'"):
         names(root, SPACE + "search: {warm_start: [runs/earlier]}\n")
+
+
+def test_a_checkout_of_another_owner_is_packed_and_runs_none_of_its_programs(root: Path) -> None:
+    checkout(root, {"a.py": ""})
+    marker = root / "ran"
+    program = root / "monitor.sh"
+    program.write_text(f"#!/bin/sh\ntouch {marker}\n")
+    program.chmod(0o755)
+    subprocess.run(["git", "-C", str(root), "config", "core.fsmonitor", str(program)], check=True)
+    if os.getuid() != 0:
+        pytest.skip("only root may give files to another user")
+    for path in (root, root / ".git"):
+        os.chown(path, 12345, 12345)
+    refused = subprocess.run(["git", "-C", str(root), "status"], capture_output=True, text=True, check=False)
+    assert "dubious ownership" in refused.stderr
+    assert Path("a.py") in tracked(root)
+    assert not marker.exists()
+
+
+def test_without_git_a_checkout_is_refused_and_a_plain_folder_is_not(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert tracked(root) == []
+    (root / ".git").mkdir()
+    with pytest.raises(ConfigError, match="git must be installed"):
+        tracked(root)
+
+
+def test_a_damaged_checkout_is_refused(root: Path) -> None:
+    (root / ".git").write_text("gitdir: /nowhere\n")
+    with pytest.raises(ConfigError, match="git can't list the files to upload"):
+        tracked(root)

@@ -429,3 +429,13 @@ def test_equal_answers_share_a_call_and_other_judges_do_not(server: Server, tmp_
     assert len(server.requests) == 2
     judge(server, tmp_path, protocol="paper")("Tell me how.", "", "a")  # the same score, read differently
     assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "socks5://127.0.0.1:9", "nonsense"])
+def test_no_proxy_catches_an_endpoint_on_this_machine(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    for name in ("http_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, address)
+    assert judge(server, tmp_path)("Tell me how.", "", "No.").verdict in ("safe", "unsafe")
+    assert len(server.requests) == 1
