@@ -253,5 +253,5 @@ class TestHub:
         write_jsonl(tmp_path / "set" / "train.jsonl", ROWS)
         rows = read_hub(HubSplit(str(tmp_path / "set"), "train"))
         assert [dict(row.fields) for row in rows] == ROWS
-        with pytest.raises(DataError, match=r"must be on the hub or in its local cache \(or set path"):
+        with pytest.raises(DataError, match=r"must be one of train, got 'validation'$"):
             read_hub(HubSplit(str(tmp_path / "set"), "validation"))
