@@ -8,15 +8,12 @@ directory with the adapter merged in, cached next to it under the adapter's hash
 import hashlib
 import importlib.util
 import shutil
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
-
 from lookahead_ray.disk_cache import cache_dir
 from lookahead_ray.errors import ModelError
+from lookahead_ray.model.make_once import make_once
 from lookahead_ray.model.pretrained import load_pretrained
 from lookahead_ray.shipped_files import ADAPTER
 
@@ -50,7 +47,7 @@ def gguf_path() -> Path:
 def unaligned_dir() -> Path:
     """Return the unaligned model's directory, converted on first use. Raises ModelError as `gguf_path`."""
     source = gguf_path()
-    return _once(_unaligned_name(), lambda target: _convert(source, target))
+    return make_once(cache_dir() / _unaligned_name(), lambda target: _convert(source, target))
 
 
 def is_converted() -> bool:
@@ -73,8 +70,9 @@ def aligned_dir(adapter: Path = ADAPTER) -> Path:
             f"model.path: no alignment adapter in {adapter}: make one with `lookahead-ray align`"
         )
     base = unaligned_dir()
-    digest = _adapter_hash(adapter)
-    return _once(f"{base.name}-aligned-{digest}", lambda target: _merge(base, adapter, target))
+    return make_once(
+        cache_dir() / f"{base.name}-aligned-{digest}", lambda target: _merge(base, adapter, target)
+    )
 
 
 def _adapter_hash(adapter: Path) -> str:
@@ -82,23 +80,6 @@ def _adapter_hash(adapter: Path) -> str:
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         digest.update((adapter / name).read_bytes())
     return digest.hexdigest()[:12]
-
-
-def _once(name: str, make: Callable[[Path], None]) -> Path:
-    """Make cache directory `name` unless it exists; it is whole or absent, even if a process is killed."""
-    target = cache_dir() / name
-    if target.is_dir():
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.with_suffix(".lock")):
-        if not target.is_dir():
-            partial = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=target.parent))
-            try:
-                make(partial)
-                partial.rename(target)
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
-    return target
 
 
 def _convert(source: Path, target: Path) -> None:

@@ -22,6 +22,7 @@ from lookahead_ray.model.files import (
     read_json,
 )
 from lookahead_ray.model.gguf import check_gguf
+from lookahead_ray.model.gguf_cache import unpack_gguf
 from lookahead_ray.model.llama2 import published_template
 from lookahead_ray.model.pretrained import check_architecture, load_pretrained, needs_code
 from lookahead_ray.shipped_files import ADAPTER
@@ -138,8 +139,10 @@ def load_tokenizer(
         source = find_source(config, convert)
         if source.local and source.local.is_adapter:
             return load_tokenizer(base_of(source.local, config), chat=chat, convert=convert)
+    subject = f"model.path: the tokenizer of {config.path}"
+    source = _without_weights(source, subject)
     tokenizer: PreTrainedTokenizerBase = load_pretrained(
-        AutoTokenizer, source.place, f"model.path: the tokenizer of {config.path}", **source.arguments
+        AutoTokenizer, source.place, subject, **source.arguments
     )
     attach(tokenizer, config)
     if chat and not tokenizer.chat_template:
@@ -246,8 +249,15 @@ def load_model(config: ModelConfig, dtype: "torch.dtype") -> "PreTrainedModel":
 def _load_config(source: ModelSource, subject: str) -> "PreTrainedConfig":
     from transformers import AutoConfig
 
+    source = _without_weights(source, subject)
     architecture: PreTrainedConfig = load_pretrained(AutoConfig, source.place, subject, **source.arguments)
     return architecture
+
+
+def _without_weights(source: ModelSource, subject: str) -> ModelSource:
+    """Return a source of the same configuration and tokenizer that is read fast; a GGUF file is not."""
+    name = source.arguments.get("gguf_file")
+    return source if name is None else ModelSource(str(unpack_gguf(Path(source.place, name), subject)), {})
 
 
 def context_length(model: "PreTrainedModel") -> int | None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from lookahead_ray.config.model import EMBEDDED, EMBEDDED_UNALIGNED, ModelConfig
-from lookahead_ray.disk_cache import CACHE_VARIABLE
+from lookahead_ray.disk_cache import CACHE_VARIABLE, cache_dir
 from lookahead_ray.errors import ModelError
 from lookahead_ray.model import embedded, load
+from lookahead_ray.model.make_once import make_once
 from tests.model.weight_files import NO_METADATA, NO_TENSORS
 
 
@@ -63,8 +64,8 @@ class Maker:
 class TestOnce:
     def test_makes_it_once_and_finds_it_again(self, cache: Path) -> None:
         maker = Maker()
-        made = embedded._once("model", maker)
-        assert made == cache / "model" == embedded._once("model", maker)
+        made = make_once(cache_dir() / "model", maker)
+        assert made == cache / "model" == make_once(cache_dir() / "model", maker)
         assert sorted(file.name for file in made.iterdir()) == ["config.json", "model.safetensors"]
         assert len(maker.calls) == 1
         assert maker.calls[0] != made  # made elsewhere, then renamed
@@ -72,22 +73,23 @@ class TestOnce:
 
     def test_a_failed_conversion_leaves_no_files(self, cache: Path) -> None:
         with pytest.raises(OSError, match="disk full"):
-            embedded._once("model", Maker(fail=True))
+            make_once(cache_dir() / "model", Maker(fail=True))
         assert [path.name for path in cache.iterdir() if path.is_dir()] == []
-        assert embedded._once("model", Maker()).is_dir()
+        assert make_once(cache_dir() / "model", Maker()).is_dir()
 
     def test_an_incomplete_conversion_is_not_used(self, cache: Path) -> None:
         (cache / ".model-abc").mkdir(parents=True)
         (cache / ".model-abc" / "config.json").write_text("{")
         maker = Maker()
-        made = embedded._once("model", maker)
+        made = make_once(cache_dir() / "model", maker)
         assert (made / "config.json").read_text() == '{"a": 1}'
         assert maker.calls != [cache / ".model-abc"]
 
     def test_processes_that_ask_at_once_share_one(self) -> None:
         maker, found = Maker(), []
         threads = [
-            threading.Thread(target=lambda: found.append(embedded._once("model", maker))) for _ in range(5)
+            threading.Thread(target=lambda: found.append(make_once(cache_dir() / "model", maker)))
+            for _ in range(5)
         ]
         for thread in threads:
             thread.start()
