@@ -108,7 +108,7 @@ def load_sweep(
     )
     unknown = [key for key in tree if key not in SWEEP_FIELDS and key not in TrialConfig.model_fields]
     if unknown:
-        known = ", ".join([*SWEEP_FIELDS, *TrialConfig.model_fields])
+        known = ", ".join(dict.fromkeys([*SWEEP_FIELDS[:-1], *TrialConfig.model_fields, *SWEEP_FIELDS]))
         raise ConfigError(f"{source.of(unknown[0])}: {unknown[0]}: unknown field; known are {known}")
     name = tree.get("name", path.stem)
     if not isinstance(name, str) or not name:

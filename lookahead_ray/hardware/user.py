@@ -54,7 +54,7 @@ def prepare_user(environ: Environment = os.environ) -> list[str]:
     if not moved:
         return []
     place = Path(environ[moved[0]]).parent
-    return [f"{home} can't be written, so caches are in {place}; set {' and '.join(moved)} to keep them"]
+    return [f"{home} can't be written, so caches are in {place}; to keep them, set {', '.join(moved)}"]
 
 
 def give_ray_a_token(environ: Environment = os.environ) -> None:

@@ -178,6 +178,8 @@ def test_missing_packages_servers_and_keys_are_named(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     for name in ("WANDB_API_KEY", "WANDB_MODE"):
         monkeypatch.delenv(name, raising=False)
+    find = "lookahead_ray.sweep.tracking.requirements.find_spec"
+    monkeypatch.setattr(find, lambda name: True)
     with pytest.raises(
         ConfigError, match=r"tracking\.0\.tracking_uri: no MLflow server answers at 127.0.0.1:9"
     ):
@@ -185,7 +187,6 @@ def test_missing_packages_servers_and_keys_are_named(monkeypatch: pytest.MonkeyP
     with pytest.raises(ConfigError, match=r"tracking\.0\.mode: must be offline without a key"):
         check_trackers(configs({"name": "wandb"}), "space.yaml")
     assert check_trackers(configs({"name": "wandb", "mode": "offline"}), "space.yaml")
-    find = "lookahead_ray.sweep.tracking.requirements.find_spec"
     monkeypatch.setattr(find, lambda name: name != "mlflow" or None)
     with pytest.raises(ConfigError, match=r"^space.yaml: tracking\.1\.name: mlflow needs .* pip install ml"):
         check_trackers(configs({"name": "tensorboard"}, {"name": "mlflow"}), "space.yaml")
