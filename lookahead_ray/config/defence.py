@@ -13,8 +13,8 @@ class SafetyMix(Config):
 
     path: str | None = Field(None, min_length=1)
     """File of rows with `prompt` and optionally `answer`, in the formats of the task `file`; another suffix
-    means JSONL. Without `answer`, a refusal is drawn. null uses this project's alignment requests. Requests of
-    the safety suite and the probe are left out."""
+    means JSONL. Without `answer`, a refusal is drawn. null uses this project's alignment requests. Requests
+    of the safety suite and the probe are left out."""
 
     seed: int = Field(0, ge=0)
     """Random seed for drawing requests and refusals."""

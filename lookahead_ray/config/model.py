@@ -24,8 +24,8 @@ class ModelConfig(Config):
 
     path: str = Field(EMBEDDED, min_length=1)
     """`embedded` (SmolLM2-135M-Instruct with the shipped alignment adapter), `embedded-unaligned` (without
-    the adapter), a directory with safetensors weights, a GGUF file or a directory with one, a directory with a
-    LoRA adapter whose base model can be loaded, or a hub name such as `org/name`."""
+    the adapter), a directory with safetensors weights, a GGUF file or a directory with one, a directory with
+    a LoRA adapter whose base model can be loaded, or a hub name such as `org/name`."""
 
     revision: str | None = None
     """Hub revision (branch, tag or commit), only for hub names; null uses the hub's default."""

@@ -60,8 +60,8 @@ class RowLengths:
             raise DataError(
                 "training.max_length: must leave room for an answer, but the prompts of "
                 f"{self.without_answer} of {self.rows} training rows fill it (the longest has "
-                f"{self.longest_prompt} tokens), got {self.max_length}; raise it, or leave these rows out with "
-                "training.too_long: skip"
+                f"{self.longest_prompt} tokens), got {self.max_length}; raise it, or leave these rows out "
+                "with training.too_long: skip"
             )
         if too_long == "skip" and self.longer == self.rows:
             raise DataError(

@@ -206,8 +206,8 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
             TEXT,
             False,
             "",
-            "a reasoning model's thoughts before the answer, which judges do not read; null without any and in "
-            "older runs",
+            "a reasoning model's thoughts before the answer, which judges do not read; null without any and "
+            "in older runs",
         ),
     ),
     "token_kl": (

@@ -39,7 +39,7 @@ class Measurement:
     versions: dict[str, str]  # package name -> version
     preparation: dict[str, float] = field(default_factory=dict)  # counts of examples, seconds, parts of flops
     harness: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Task and metric of `lm-eval` -> value, low, high and n; without low and high where it gives no error."""
+    """Task and metric of `lm-eval` -> value, low, high and n; no low and high where it gives no error."""
     stopped: bool = False  # before its last epoch, and so not evaluated
     steps: tuple[Step, ...] = ()  # in order
     signals: tuple[Signal, ...] = ()  # in order

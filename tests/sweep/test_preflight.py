@@ -240,7 +240,8 @@ def test_all_that_the_configuration_points_to_is_hashed(tmp_path: Path, model: P
         f"safety: [{{name: probe}}, {{name: file, harmful_path: '{suite}'}}]\n"
         f"defence: {{mix: {{path: '{mix}'}}}}\n"
         f"evaluation:\n  attacks: [{{kind: prefill}}, {{kind: suffix, path: '{suffixes}'}}]\n"
-        f"  judges: [{{name: refusal}}, {{name: classifier, path: '{judge}', labels: {{bad: unsafe, fine: safe}}}}]\n"
+        "  judges: [{name: refusal}, "
+        f"{{name: classifier, path: '{judge}', labels: {{bad: unsafe, fine: safe}}}}]\n"
     )
     before = found(tmp_path, model, task, more)
     changes = {
