@@ -16,9 +16,9 @@ from lookahead_ray.data.example import Exchange
 from lookahead_ray.data.rows import plain_text, quote, unicode_text
 from lookahead_ray.errors import DataError
 
-Role = Literal["system", "user", "assistant"]
+Speaker = Literal["system", "user", "assistant"]
 
-ROLES: dict[str, Role] = {
+ROLES: dict[str, Speaker] = {
     "system": "system",
     "developer": "system",
     "user": "user",
@@ -41,7 +41,7 @@ _JOINT = "\n\n"  # between messages of one turn
 class Turn:
     """What one side says until the other side answers; never blank."""
 
-    role: Role
+    role: Speaker
     text: str
 
 

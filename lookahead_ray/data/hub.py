@@ -99,7 +99,7 @@ def _needs_code(source: HubSplit, error: str) -> DataError:
     script = error.rpartition("found ")[2] or "a loading script"
     return DataError(
         f"{source.name}: needs Python code of its own ({script}), which is never run: use a copy of its "
-        "rows in Parquet, JSON or CSV (on the hub often in the revision refs/convert/parquet), or set path to "
+        "rows in Parquet, JSON or CSV (on the hub often in revision refs/convert/parquet), or set path to "
         "a local file"
     )
 

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lookahead_ray.data.thoughts import CHANNEL, MARKS, Mark, first_mark, open_thoughts
-from lookahead_ray.model.chat_settings import Turns, render_chat
+from lookahead_ray.model.chat_settings import ChatTurns, render_chat
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase as Tokenizer
@@ -135,7 +135,7 @@ def _without_texts(text: str) -> str:
     return _without_question(text).replace(_ANSWER, "")
 
 
-def _rendered(tokenizer: "Tokenizer", turns: Turns, add_generation_prompt: bool = False) -> str:
+def _rendered(tokenizer: "Tokenizer", turns: ChatTurns, add_generation_prompt: bool = False) -> str:
     """Return the chat as text; "" if the template refuses it."""
     from jinja2 import TemplateError
 

@@ -42,7 +42,7 @@ def check_harness(config: HarnessConfig) -> str:
     return f"lm-eval: {', '.join(config.tasks)}{limit}"
 
 
-def harness_scores(
+def measure_harness(
     model: "PreTrainedModel",
     tokenizer: Any,
     config: HarnessConfig,

@@ -75,7 +75,7 @@ def prepare(examples: Sequence[Example], config: SdftMethod, context: Context) -
     work = Work()
     for example, prompt, draft in zip(examples, prompts, _drafts(prompts, config, context), strict=True):
         work += generated(len(prompt), len(answer_ids(context.tokenizer, draft.text)))
-        draft = without_thoughts(draft, context.tokenizer, example)
+        draft = drop_draft_thoughts(draft, context.tokenizer, example)
         reason = rejection(draft, example.answer)
         counts[f"rejected_{reason}" if reason else "rewritten"] += 1
         chosen.append(example if reason else replace(example, answer=draft.text.strip()))
@@ -94,7 +94,7 @@ def rewrite_prompt(
     return start_answer_with(tokenizer, prompt, answer_ids(tokenizer, config.math_start))
 
 
-def without_thoughts(draft: Draft, tokenizer: "PreTrainedTokenizerBase", example: Example) -> Draft:
+def drop_draft_thoughts(draft: Draft, tokenizer: "PreTrainedTokenizerBase", example: Example) -> Draft:
     """Return the draft of an example without its thoughts; one that never leaves them is unfinished."""
     opened = marked_number(example.answer) is None and opens_thoughts(tokenizer)
     reply = split_thoughts(draft.text, opened, turn_layout(tokenizer).marks)

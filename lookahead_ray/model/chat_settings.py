@@ -17,7 +17,7 @@ from lookahead_ray.errors import ModelError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase as Tokenizer
 
-Turns = Sequence[Mapping[str, str]]
+ChatTurns = Sequence[Mapping[str, str]]
 """A chat: the role and the content of each turn."""
 
 CLOCK = "strftime_now"
@@ -88,7 +88,7 @@ def writes_date(tokenizer: "Tokenizer") -> bool:
     return bool(tokenizer.chat_template) and CLOCK in _template(tokenizer)
 
 
-def render_chat(tokenizer: "Tokenizer", turns: Turns, add_generation_prompt: bool) -> str:
+def render_chat(tokenizer: "Tokenizer", turns: ChatTurns, add_generation_prompt: bool) -> str:
     """Return the chat as the tokenizer's template writes it, with the tokenizer's settings.
 
     Raises:

@@ -70,6 +70,7 @@ def aligned_dir(adapter: Path = ADAPTER) -> Path:
             f"model.path: no alignment adapter in {adapter}: make one with `lookahead-ray align`"
         )
     base = unaligned_dir()
+    digest = _adapter_hash(adapter)
     return make_once(
         cache_dir() / f"{base.name}-aligned-{digest}", lambda target: _merge(base, adapter, target)
     )

@@ -13,7 +13,7 @@ from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.suites.registry import load_suite
 from lookahead_ray.data.tasks.registry import load_task
 from lookahead_ray.evaluate.evaluation import Evaluation
-from lookahead_ray.evaluate.harness import harness_scores
+from lookahead_ray.evaluate.harness import measure_harness
 from lookahead_ray.hardware.precision import torch_dtype
 from lookahead_ray.method.safety_mix import safety_examples
 from lookahead_ray.model.adapters import merge_adapters
@@ -103,7 +103,7 @@ def run_worker(
     generations = [] if stopped else evaluation.generations(model, answering, judging)
     abilities = {}
     if config.evaluation.harness and not stopped:
-        abilities = harness_scores(model, tokenizer, config.evaluation.harness, rank, world_size, judging)
+        abilities = measure_harness(model, tokenizer, config.evaluation.harness, rank, world_size, judging)
     reporter.report("ending", "collecting the results of all ranks")
     changed = saving is not None or trained.finished  # since the last signal
     kl = evaluation.kl.measure(model, seed) if changed else signals.token_kl

@@ -8,7 +8,7 @@ import pytest
 from lookahead_ray.config.evaluation import EvaluationConfig
 from lookahead_ray.config.harness import HarnessConfig
 from lookahead_ray.errors import ConfigError, DataError
-from lookahead_ray.evaluate.harness import check_harness, harness_scores, scores_of
+from lookahead_ray.evaluate.harness import check_harness, measure_harness, scores_of
 from tests.toy import toy_model, toy_tokenizer
 
 TASK = """
@@ -45,13 +45,13 @@ def test_tasks_of_a_folder_are_scored_with_intervals(tasks: Path) -> None:
     assert check_harness(config) == "lm-eval: parity_a, parity_b, the first 8 examples of each"
     tokenizer = toy_tokenizer()
     model = toy_model(vocab=len(tokenizer))
-    whole = harness_scores(model, tokenizer, config)
+    whole = measure_harness(model, tokenizer, config)
     assert {name: score["n"] for name, score in whole.items()} == {"parity_a/acc": 8, "parity_b/acc": 5}
     for score in whole.values():
         assert score["low"] <= score["value"] <= score["high"]
-    shares = [harness_scores(model, tokenizer, config, rank, 2) for rank in (0, 1)]
+    shares = [measure_harness(model, tokenizer, config, rank, 2) for rank in (0, 1)]
     assert {**shares[0], **shares[1]} == whole  # ranks divide the tasks
-    assert harness_scores(model, tokenizer, config, 2, 3) == {}
+    assert measure_harness(model, tokenizer, config, 2, 3) == {}
 
 
 def test_unknown_tasks_and_folders_are_refused(tasks: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from lookahead_ray.evaluate.judging import build_judge
 from lookahead_ray.evaluate.results import Generation
 from lookahead_ray.evaluate.thoughts import judge_texts
 from lookahead_ray.evaluate.verdict_stop import VerdictStop
-from lookahead_ray.method.sdft import Draft, without_thoughts
+from lookahead_ray.method.sdft import Draft, drop_draft_thoughts
 from tests.chat_families import OPEN_THOUGHTS, PLAIN, family
 from tests.toy import toy_model
 
@@ -140,11 +140,11 @@ def test_no_verdict_is_final_inside_thoughts() -> None:
 
 def test_a_rewrite_of_sdft_has_none() -> None:
     tokenizer, example = family(PLAIN), Example(None, "Name a fruit.", "A pear.")
-    assert without_thoughts(Draft("<think>Hm.</think>\nA pear.", True), tokenizer, example) == Draft(
+    assert drop_draft_thoughts(Draft("<think>Hm.</think>\nA pear.", True), tokenizer, example) == Draft(
         "A pear.", True
     )
-    assert not without_thoughts(Draft("<think>Hm.", True), tokenizer, example).finished
-    inside = without_thoughts(Draft("Hm.</thought>A pear.", True), family(OPEN_THOUGHTS), example)
+    assert not drop_draft_thoughts(Draft("<think>Hm.", True), tokenizer, example).finished
+    inside = drop_draft_thoughts(Draft("Hm.</thought>A pear.", True), family(OPEN_THOUGHTS), example)
     assert inside == Draft("A pear.", True)
 
 

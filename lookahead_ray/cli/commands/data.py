@@ -26,7 +26,7 @@ class Fidelity(StrEnum):
     paper = "paper"
 
 
-class Turns(StrEnum):
+class TurnChoice(StrEnum):
     """Answers of a chat with several turns."""
 
     last = "last"
@@ -76,8 +76,8 @@ def preview(
         ),
     ] = None,
     turns: Annotated[
-        Turns, typer.Option("--turns", help="Which answers of a chat get a preview.")
-    ] = Turns.last,
+        TurnChoice, typer.Option("--turns", help="Which answers of a chat get a preview.")
+    ] = TurnChoice.last,
     protocol: Annotated[
         Fidelity,
         typer.Option("--protocol", help="paper: as published; fixed: never shows part of a number (true)."),

@@ -20,7 +20,7 @@ Steps 2 to 4 read the text up to where a model goes on with another question.
 import re
 from collections.abc import Iterator, Sequence
 
-from lookahead_ray.data.tasks.numerals import Number, is_ordinal, numbers, plain_text, whole_number
+from lookahead_ray.data.tasks.numerals import Numeral, is_ordinal, numbers, simplify_numerals, whole_number
 from lookahead_ray.errors import DataError
 
 MARKER = "####"
@@ -83,7 +83,7 @@ def extract_number(text: str, decimal_comma: bool = False) -> str | None:
             return found
     if found is not None:
         return found
-    text = _without_next_question(plain_text(text))
+    text = _without_next_question(simplify_numerals(text))
     for find in (_in_box, _in_statement, _in_last_sentence):
         found = find(text, decimal_comma)
         if found is not None:
@@ -138,7 +138,7 @@ def _after_marker(line: str, comma: bool) -> str | None:
     found = whole_number(line, comma)
     if found is not None:
         return found
-    line = plain_text(line).strip(" \t*_\\$")
+    line = simplify_numerals(line).strip(" \t*_\\$")
     if _HEADING.match(line):
         return None
     lead = _LEAD.match(line)
@@ -201,7 +201,7 @@ def _in_last_sentence(text: str, comma: bool) -> str | None:
     return None
 
 
-def _best(sentence: str, listed: Sequence[Number]) -> str:
+def _best(sentence: str, listed: Sequence[Numeral]) -> str:
     for number in reversed(listed):
         if _TOTAL_OF.search(sentence[max(0, number.start - 30) : number.start]):
             return number.value
@@ -211,7 +211,7 @@ def _best(sentence: str, listed: Sequence[Number]) -> str:
     return _after_equals(sentence, listed) or listed[-1].value
 
 
-def _after_equals(text: str, listed: Sequence[Number]) -> str | None:
+def _after_equals(text: str, listed: Sequence[Numeral]) -> str | None:
     """Return the number after the last "=" unless the text goes on to another result."""
     for number in reversed(listed):
         if _EQUALS.search(text[max(0, number.start - 8) : number.start]):
@@ -219,7 +219,7 @@ def _after_equals(text: str, listed: Sequence[Number]) -> str | None:
     return None
 
 
-def _countable(text: str, comma: bool, keep_ordinals: bool = False) -> list[Number]:
+def _countable(text: str, comma: bool, keep_ordinals: bool = False) -> list[Numeral]:
     """Return the numbers of `text` that are neither of a step nor, unless kept, ordinals."""
     taken = {place for match in _REFERENCE.finditer(text) for place in range(*match.span())}
     return [

@@ -43,7 +43,7 @@ _SPACED = re.compile(r"-?[0-9]{1,3}(?: [0-9]{3})+")
 _WITH_POINT = re.compile(r"0\.[0-9]+|[0-9]+\.(?:[0-9]{1,2}|[0-9]{4,})")
 
 
-class Number(NamedTuple):
+class Numeral(NamedTuple):
     """A number in a text: its normalised value, and the place of its numeral."""
 
     value: str
@@ -51,7 +51,7 @@ class Number(NamedTuple):
     end: int
 
 
-def plain_text(text: str) -> str:
+def simplify_numerals(text: str) -> str:
     """Return `text` without markup around numerals: LaTeX, bold, calculations, separators of thousands."""
     text = _BOLD.sub("", _CALCULATION.sub("", text.translate(_SIGNS)))
     if "\\" in text or "{,}" in text:
@@ -60,13 +60,13 @@ def plain_text(text: str) -> str:
     return _GROUPED.sub("", text)
 
 
-def numbers(text: str, decimal_comma: bool = False) -> Iterator[Number]:
+def numbers(text: str, decimal_comma: bool = False) -> Iterator[Numeral]:
     """Yield the numbers of a plain text in their order, fractions and mixed numbers included."""
     for match in _PATTERNS[decimal_comma].finditer(text):
-        yield Number(_value(match.group(), decimal_comma), *match.span())
+        yield Numeral(_value(match.group(), decimal_comma), *match.span())
 
 
-def is_ordinal(text: str, number: Number) -> bool:
+def is_ordinal(text: str, number: Numeral) -> bool:
     """Return whether a number is written as in "2nd"."""
     return _ORDINAL.match(text, number.end) is not None
 
@@ -76,7 +76,7 @@ def whole_number(text: str, decimal_comma: bool = False) -> str | None:
 
     Without `decimal_comma` all commas are separators, wherever they stand.
     """
-    numeral = _UNIT.sub("", plain_text(text)).strip().removesuffix(".").removesuffix(",")
+    numeral = _UNIT.sub("", simplify_numerals(text)).strip().removesuffix(".").removesuffix(",")
     if not decimal_comma:
         numeral = numeral.replace(",", "")
     if _SPACED.fullmatch(numeral):
