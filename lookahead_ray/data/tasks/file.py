@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from lookahead_ray.config.task import FileTask, parse_template
-from lookahead_ray.data.conversations import Role, Turn, conversation, is_messages, read_messages
+from lookahead_ray.data.conversations import Speaker, Turn, conversation, is_messages, read_messages
 from lookahead_ray.data.example import Example
 from lookahead_ray.data.hub import HubSplit, read_hub
 from lookahead_ray.data.notes import note
@@ -148,7 +148,7 @@ def _blank(row: Row, lacks: str) -> BlankError:
     return BlankError(f"{row.where}: the {lacks} must not be blank, got {quote(dict(row.fields))}", lacks)
 
 
-def _said(role: Role, text: str) -> list[Turn]:
+def _said(role: Speaker, text: str) -> list[Turn]:
     return [Turn(role, text)] if text.strip() else []
 
 
