@@ -1,5 +1,6 @@
 """The Ray cluster of a sweep: its connection, its maximum size, and how many trials fit on it at once."""
 
+import locale
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -48,6 +49,8 @@ def cluster(log: Path) -> Iterator[None]:
     Messages of Ray and the libraries go to `log`, which also names the folder of the workers' output.
     """
     os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
+    if not is_utf8(locale.getencoding()):
+        os.environ["PYTHONUTF8"] = "1"  # for the workers: libraries open files in the locale's encoding
     exempt_loopback()
     prepare_user()
     import ray
@@ -70,6 +73,11 @@ def cluster(log: Path) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
+
+
+def is_utf8(encoding: str) -> bool:
+    """Return whether an encoding's name is one of UTF-8's."""
+    return encoding.lower().replace("-", "").replace("_", "") == "utf8"
 
 
 def cluster_address() -> str | None:
