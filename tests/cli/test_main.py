@@ -34,6 +34,7 @@ class SweepResult:
     records: list[TrialRecord] = field(default_factory=make_sweep)
     recommendation: Recommendation = field(default_factory=make_recommendation)
     interrupted: bool = False
+    lines: tuple[str, ...] = ()
 
 
 @dataclass

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from lookahead_ray.cli.main import app
 from lookahead_ray.errors import ModelError
+from tests.tiny import make_model
 
 ROWS = [json.dumps({"question": f"{n} + {n}?", "answer": f"#### {2 * n}"}) for n in range(1, 9)]
 SPACE = """
@@ -29,8 +30,7 @@ def invoke(*arguments: str) -> Result:
 def mine(tmp_path: Path) -> Path:
     """Create a folder with a space, its phrases and its data."""
     folder = tmp_path / "projects" / "mine"
-    (folder / "model").mkdir(parents=True)
-    (folder / "model" / "model.safetensors").write_bytes(b"")
+    make_model(folder / "model")
     (folder / "train.jsonl").write_text("\n".join(ROWS))
     (folder / "phrases.txt").write_text("So,\nWell then,\n")
     (folder / "mine.yaml").write_text(SPACE % (folder / "model", folder / "train.jsonl"))
