@@ -84,6 +84,7 @@ class Preflight:
     lines: list[str]
     missing: list[str] = field(default_factory=list)
     hashes: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
 
 def ask_the_model(mine: Path) -> None:
