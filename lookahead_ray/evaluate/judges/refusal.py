@@ -57,7 +57,9 @@ class RefusalClassifier:
         scores = self.model.scores(features)
         early = self._final_at(prompt, prefill, features, scores)
         last = features.sentences - 1 if early is None else early
-        score = float(scores[last]) + _rules_shift(prompt, prefill, features, last)
+        score = float(scores[last])
+        if abs(score) < RULES_SHIFT + max(self.model.unclear.tolist()):  # else no shift changes the verdict
+            score += _rules_shift(prompt, prefill, features, last)
         return JudgeScore(self._verdict(features, score, early is not None), 1 / (1 + math.exp(-score)))
 
     def is_final(self, prompt: str, prefill: str, answer: str) -> bool:
