@@ -38,7 +38,10 @@ class Answers:
             "verdict": verdicts,
         }
         fields = SCHEMAS["generations"]
-        arrays = [columns[field.name].cast(field.type) for field in fields]
+        arrays = [
+            columns[field.name].cast(field.type) if field.name in columns else pa.nulls(self.rows, field.type)
+            for field in fields
+        ]
         return pa.Table.from_arrays(arrays, schema=fields), rates
 
     def _judged(self, rng: np.random.Generator) -> tuple[pa.Array, dict[Metric, Rate]]:
@@ -71,7 +74,7 @@ class Answers:
         }
         fields = SCHEMAS["generations"]
         columns = {name: pa.array(values).cast(fields.field(name).type) for name, values in text.items()}
-        return columns | {"score": pa.nulls(self.rows, pa.float64())}
+        return columns
 
 
 def _text(rng: random.Random, words: int) -> str:
