@@ -73,8 +73,7 @@ class Answers:
             "judge": ["answer" if metric == "utility" else "keywords" for metric in metrics],
         }
         fields = SCHEMAS["generations"]
-        columns = {name: pa.array(values).cast(fields.field(name).type) for name, values in text.items()}
-        return columns
+        return {name: pa.array(values).cast(fields.field(name).type) for name, values in text.items()}
 
 
 def _text(rng: random.Random, words: int) -> str:
