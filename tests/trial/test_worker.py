@@ -34,13 +34,14 @@ def test_a_process_that_runs_many_trials_repeats_results_and_keeps_no_state(tmp_
     config = TrialConfig.model_validate({**CONFIG, "model": {"path": str(make_model(tmp_path))}})
     reported: list[TrialProgress] = []
     measured: list[Measurement] = []
+    gc.collect()
     before = engines()  # another test's interrupted training may have left one
     for _ in range(2):
         found = run_worker(config, trains=True, send=reported.append)
         assert found is not None
         measured.append(found)
         gc.collect()
-        assert engines() == before
+        assert engines() <= before
     assert [step.loss for step in measured[0].steps] == [step.loss for step in measured[1].steps]
     assert measured[0].generations == measured[1].generations
     assert measured[0].token_kl == measured[1].token_kl
