@@ -29,7 +29,7 @@ class SafetyPart(Config):
 
     @property
     def label(self) -> str:
-        """Return metric, suite and attack, as far as they are set."""
+        """Return the metric, and the suite and the attack that are set."""
         return " ".join(filter(None, (self.metric, self.suite, self.attack)))
 
 

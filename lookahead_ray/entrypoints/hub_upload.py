@@ -1,4 +1,4 @@
-"""Upload of a trained model's directory to the hub, checked as far as possible before training."""
+"""Upload of a trained model's directory to the hub; name, token and rights are checked before training."""
 
 import os
 import re

@@ -43,6 +43,7 @@ class Backend(ABC):
         self.model = model
         self.settings = settings
         self._stops: Sequence[Stop | None] = ()  # of the current call, in the order of `answers`
+        self._checked: list[int] = []  # length of each answer at the last call of its stop
 
     @staticmethod
     @abstractmethod
@@ -67,7 +68,10 @@ class Backend(ABC):
         A backend calls this after each token to save work; `generate` cuts the answers of one that doesn't.
         """
         stop = self._stops[index]
-        return stop is not None and len(answer) % STOP_EVERY == 0 and stop(answer)
+        if stop is None or len(answer) % STOP_EVERY:
+            return False
+        self._checked[index] = len(answer)
+        return stop(answer)
 
     @torch.inference_mode()
     def generate(
@@ -90,6 +94,7 @@ class Backend(ABC):
         order = sorted(wanted, key=lambda index: len(prompts[index]))
         found: list[list[int]] = [[] for _ in prompts]
         self._stops = [stops[index] if stops else None for index in order]
+        self._checked = [0] * len(order)
         answers = self.answers(
             [prompts[index] for index in order], [limits[index] for index in order], progress
         )
@@ -98,9 +103,8 @@ class Backend(ABC):
         return found
 
     def _cut(self, place: int, answer: list[int]) -> list[int]:
-        if self._stops[place] is None:
-            return answer
-        lengths = range(STOP_EVERY, len(answer), STOP_EVERY)
+        """Return the answer up to where it may stop, at the lengths that the backend did not check itself."""
+        lengths = range(self._checked[place] + STOP_EVERY, len(answer), STOP_EVERY)
         return next((answer[:length] for length in lengths if self.may_stop(place, answer[:length])), answer)
 
 
