@@ -1,7 +1,7 @@
 """Greedy generation in batches equals Transformers' own, prompt by prompt."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -10,9 +10,11 @@ import torch
 from transformers import GenerationConfig, MistralConfig, MistralForCausalLM
 
 from lookahead_ray.errors import ModelError
-from lookahead_ray.evaluate.generation.base import DecodingSettings, end_token_ids
+from lookahead_ray.evaluate.generation.base import Backend, DecodingSettings, end_token_ids
 from lookahead_ray.evaluate.generation.meter import STEP_COST
 from lookahead_ray.evaluate.generation.registry import BACKENDS, build_generator
+from lookahead_ray.evaluate.generation.static_batching import StaticBatching
+from lookahead_ray.method.generator import STOP_EVERY
 from lookahead_ray.method.reporting import GenerationProgress, OnGeneration
 from tests.toy import VOCAB, toy_model
 
@@ -106,6 +108,42 @@ def test_every_backend_that_supports_a_model_says_the_same(
     assert BACKENDS[name].supports(model)
     answers = BACKENDS[name](model, DecodingSettings(4, end_ids, pad_id=0)).generate(PROMPTS, LONGEST)
     assert answers == [reference(model, prompt, end_ids) for prompt in PROMPTS]
+
+
+class Heedless(Backend):
+    """A backend that never asks whether an answer may stop."""
+
+    @staticmethod
+    def supports(model: Any) -> bool:
+        return True
+
+    def answers(self, prompts: Any, limits: Any, progress: Any) -> Iterator[tuple[int, list[int]]]:
+        yield from enumerate(StaticBatching(self.model, self.settings).generate(prompts, limits))
+
+
+@pytest.mark.parametrize("backend", [*BACKENDS.values(), Heedless])
+def test_an_answer_ends_where_its_stop_says_so(
+    model: Any, endless: list[list[int]], backend: type[Backend]
+) -> None:
+    """Stops are called at multiples of `STOP_EVERY`, at most once for each length of an answer."""
+    calls: list[tuple[int, int]] = []
+
+    def stop_at(index: int, length: int) -> Callable[[Sequence[int]], bool]:
+        def stop(answer: Sequence[int]) -> bool:
+            calls.append((index, len(answer)))
+            return len(answer) >= length
+
+        return stop
+
+    stops = [None if index % 3 == 0 else stop_at(index, index % 3) for index in range(len(PROMPTS))]
+    settings = DecodingSettings(4, frozenset(), pad_id=0)
+    answers = backend(model, settings).generate(PROMPTS, LONGEST, None, stops)
+    assert LONGEST > STOP_EVERY
+    expected = [
+        answer if stop is None else answer[:STOP_EVERY] for answer, stop in zip(endless, stops, strict=True)
+    ]
+    assert answers == expected
+    assert sorted(calls) == [(index, STOP_EVERY) for index, stop in enumerate(stops) if stop]
 
 
 def test_the_first_backend_that_supports_a_model_generates(
