@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from lookahead_ray.errors import ModelError
+from lookahead_ray.filesystem import is_url
 from lookahead_ray.model.gguf import check_gguf, choose_gguf
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -18,6 +20,7 @@ PACKED = ("I8", "U8", "I16", "U16", "I32", "U32", "F8_E4M3", "F8_E5M2", "F8_E8M0
 """Number formats of quantized weights in safetensors files; weights that can be trained are floats of 16 bits
 or more."""
 LARGEST_HEADER = 2**28  # bytes
+HUBS = ("huggingface.co", "www.huggingface.co", "hf.co")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,9 @@ def find_local(path: str) -> LocalModel:
     """Return the local model at `path`: a directory with weights, or one GGUF file.
 
     Raises:
-        ModelError: there are no weights, or several models.
+        ModelError: there are no weights, or several models, or `path` is a URL.
     """
+    refuse_url(path, "model.path")
     place = Path(path).expanduser()
     if place.suffix == ".gguf" and place.is_file():
         check_gguf(place)
@@ -77,6 +81,26 @@ def find_local(path: str) -> LocalModel:
     raise ModelError(
         f"model.path: needs *.safetensors or *.gguf weights, found none in {str(place)!r}{advice}"
     )
+
+
+def refuse_url(path: str, field: str) -> None:
+    """Raise if the path of a model is a URL, which is read for data only.
+
+    Raises:
+        ModelError: the message says what to write in its place.
+    """
+    if not is_url(path):
+        return
+    parts = urlsplit(path)
+    names = [name for name in (parts.netloc, *parts.path.split("/")) if name]
+    advice = "copy the model to a folder (on a cluster, one that all machines share) and write that"
+    on_hub = names if parts.scheme == "hf" else names[1:] if parts.hostname in HUBS else []
+    if parts.scheme == "file":
+        advice = f"write {parts.path!r}"
+    elif on_hub:
+        advice = f"write {'/'.join(on_hub[:2])!r}"
+    rule = "must be a folder or a file of this machine, or a hub name such as org/name"
+    raise ModelError(f"{field}: {rule}, got the URL {path!r}: {advice}")
 
 
 def _of_safetensors(directory: Path, found: list[Path]) -> LocalModel:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from lookahead_ray.config.judge import ClassifierJudge
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.errors import ModelError
+from lookahead_ray.evaluate.judges.registry import check_judge
 from lookahead_ray.model.files import find_local, quantization
 from lookahead_ray.model.fingerprint import fingerprint
 from lookahead_ray.model.gguf import read_metadata
-from lookahead_ray.model.load import check_model, model_hash
+from lookahead_ray.model.load import check_model, load_tokenizer, model_hash
 from tests.model.weight_files import NO_METADATA, NO_TENSORS, write_gguf
 
 
@@ -117,3 +119,25 @@ class TestSafetensors:
 )  # fmt: skip
 def test_quantized_models_are_recognised(settings: dict[str, object], words: str | None) -> None:
     assert quantization(settings) == words
+
+
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("gs://bucket/models/mine", "copy the model to a folder .* and write that"),
+        ("http://127.0.0.1:9/mine.gguf", "copy the model to a folder .* and write that"),
+        ("file:///data/mine", "write '/data/mine'"),
+        ("https://huggingface.co/Org/Name-1B/tree/main", "write 'Org/Name-1B'"),
+        ("hf://Org/Name-1B", "write 'Org/Name-1B'"),
+    ],
+)
+def test_urls_are_refused_with_what_to_write(url: str, advice: str) -> None:
+    rule = "must be a folder or a file of this machine, or a hub name such as org/name, got the URL"
+    config = ModelConfig(path=url)
+    for use in (check_model, load_tokenizer):
+        with pytest.raises(ModelError, match=f"^model.path: {rule} '{url}': {advice}$"):
+            use(config)
+    labels = {"a": "safe", "b": "unsafe"}
+    judge = ClassifierJudge.model_validate({"name": "classifier", "path": url, "labels": labels})
+    with pytest.raises(ModelError, match=f"^path: {rule} '{url}': {advice}$"):
+        check_judge(judge)

@@ -20,7 +20,7 @@ from lookahead_ray.errors import ConfigError, ModelError
 from lookahead_ray.evaluate.judges.base import UNPARSED, Answer, JudgeScore, Progress, no_progress
 from lookahead_ray.evaluate.judges.normalize import MAX_CHARACTERS, tokenize_words, utf8
 from lookahead_ray.hardware.precision import local_precision, torch_dtype
-from lookahead_ray.model.files import LocalModel, check_weights
+from lookahead_ray.model.files import LocalModel, check_weights, refuse_url
 from lookahead_ray.model.pretrained import load_pretrained
 
 CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
@@ -135,7 +135,8 @@ def load_classifier(config: ClassifierJudge) -> Classifier:
 
 
 def _source(config: ClassifierJudge) -> tuple[str, str]:
-    """Return what Transformers loads, and the subject of errors about it."""
+    """Return what Transformers loads, and the subject of errors about it. Raises ModelError for a URL."""
+    refuse_url(config.path, "path")
     local = Path(config.path).expanduser()
     source = str(local) if local.exists() else config.path
     return source, f"path: the classifier {config.path}"
