@@ -1,7 +1,7 @@
-"""Trackers with Ray's own callbacks: MLflow in a folder, TensorBoard's event files; and what may go wrong."""
+"""Trackers with Ray's own callbacks: MLflow in a folder and on a server, TensorBoard's files; and faults."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from lookahead_ray.sweep.tracking.trackers import Trackers
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.record import TrialRecord, failed_record
 from tests.factory import make_record
+from tests.sweep.tracking.mlflow_server import running_server
 
 
 def configs(*given: dict[str, Any]) -> tuple[TrackingConfig, ...]:
@@ -54,12 +55,27 @@ def events(path: Path) -> list[tuple[str, int, float]]:
     return found
 
 
-def test_mlflow_gets_parameters_curves_and_rates_with_intervals(tmp_path: Path) -> None:
-    client_module = pytest.importorskip("mlflow")
-    place = (tmp_path / "store").as_uri()
+@pytest.fixture(params=["folder", pytest.param("server", marks=pytest.mark.slow)])
+def mlflow_address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Addresses as users give them: a folder, and a running server with a database."""
+    pytest.importorskip("mlflow")
+    if request.param == "folder":
+        yield str(tmp_path / "store")
+        return
+    with running_server(tmp_path) as server:
+        yield server.address
+
+
+def test_mlflow_gets_parameters_curves_and_rates_with_intervals(tmp_path: Path, mlflow_address: str) -> None:
+    import mlflow
+
     done = record()
-    track(configs({"name": "mlflow", "tracking_uri": str(tmp_path / "store")}), tmp_path / "run", done)
-    client = client_module.MlflowClient(place)
+    tracking = configs({"name": "mlflow", "tracking_uri": mlflow_address})
+    (said,) = check_trackers(tracking, "space.yaml")
+    assert mlflow_address in said
+    assert track(tracking, tmp_path / "run", done).lines == ()
+    place = mlflow_address if "://" in mlflow_address else Path(mlflow_address).as_uri()
+    client = mlflow.MlflowClient(place)
     experiment = client.get_experiment_by_name("birds")
     (run,) = client.search_runs([experiment.experiment_id])
     assert run.info.status == "FINISHED"
@@ -82,6 +98,26 @@ def test_mlflow_gets_parameters_curves_and_rates_with_intervals(tmp_path: Path) 
     assert [(m.step, m.value) for m in losses] == [(step.step, step.loss) for step in done.steps]
     epochs = client.get_metric_history(run.info.run_id, "epoch/train_tokens")
     assert [m.step for m in epochs] == [signal.epoch for signal in done.signals]  # each once
+
+
+@pytest.mark.slow
+def test_an_mlflow_server_that_ends_costs_its_figures_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    done = record()
+    with running_server(tmp_path) as server:
+        tracking = configs({"name": "mlflow", "tracking_uri": server.address})
+        trackers = Trackers(tracking, str(tmp_path / "run"), "birds", "birds-77")
+        with trackers.opened():
+            server.stop()
+            trackers.started(job_of(done))
+            trackers.finished(done)
+        (line,) = trackers.lines
+        assert line.startswith("tracking: mlflow lost ")
+        with pytest.raises(ConfigError, match="no MLflow server answers"):
+            check_trackers(tracking, "space.yaml")
 
 
 def test_tensorboard_gets_the_same_figures(tmp_path: Path) -> None:
