@@ -13,6 +13,7 @@ class HardwareValues:
     precision: Literal["bf16", "fp32"]
     workers: int
     gpus_per_worker: float
+    trials_at_once: int | None = None  # number that the machines' memory holds; None if unknown or on GPUs
 
     def fill(self, config: TrialConfig) -> TrialConfig:
         """Return `config` with each `auto` replaced; other values are kept.

@@ -84,7 +84,7 @@ def run_sweep(
         job_queue = _make_job_queue(sweep, sink, trial_log, warm, observer)
         if job_queue.has_work():
             with cluster(log), trackers.opened():
-                at_once = concurrency(sweep.reference(), sweep.search.max_concurrent)
+                at_once = concurrency(sweep.reference(), _most_at_once(sweep))
                 run_trials(
                     job_queue,
                     sweep_id=sink.sweep_id,
@@ -105,6 +105,12 @@ def run_sweep(
     observer.sweep_finished(interrupted)
     recommendation = recommend(trial_log.records, sweep.objective)
     return SweepResult(sink.run, list(trial_log.records), recommendation, interrupted, trackers.lines)
+
+
+def _most_at_once(sweep: Sweep) -> int | None:
+    """Return the most trials that may run at once, as set and by memory; None without a limit."""
+    limits = (sweep.search.max_concurrent, sweep.hardware.trials_at_once if sweep.hardware else None)
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _make_job_queue(

@@ -13,7 +13,7 @@ from lookahead_ray.config.auto import HardwareValues
 from lookahead_ray.config.dimension import Choice, corners
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.config.trial import Resources, TrialConfig
-from lookahead_ray.errors import ConfigError
+from lookahead_ray.errors import ConfigError, ModelError
 from lookahead_ray.hardware.choice import (
     Capacity,
     choose_placement,
@@ -23,7 +23,9 @@ from lookahead_ray.hardware.choice import (
 from lookahead_ray.hardware.node import Node, describe_local_node, describe_this_node
 from lookahead_ray.hardware.precision import Precision
 from lookahead_ray.hardware.temporary import describe_shared_memory
+from lookahead_ray.model.outline import outline_model
 from lookahead_ray.sweep.checks.machine import check_machine
+from lookahead_ray.sweep.checks.memory import count_fitting_ranks
 from lookahead_ray.sweep.cluster import (
     cluster,
     cluster_address,
@@ -70,7 +72,7 @@ def fit_to_hardware(
     """
     if cluster_address() is None:
         node = describe_local_node()
-        fitted = _fit(sweep, Capacity.of_node(node), lambda placement: [node], began_with)
+        fitted = _fit(sweep, Capacity.of_node(node), lambda placement: [node], began_with, local=node)
         return fitted.on([node], is_local=True)
     with cluster(log):
         return _fit(
@@ -105,6 +107,7 @@ def _fit(
     capacity: Capacity,
     probe: Callable[[Resources], Sequence[Node]],
     began_with: str | None,
+    local: Node | None = None,
 ) -> Fitted:
     for tree in corners(sweep.template):
         choose_placement(TrialConfig.model_validate(tree), capacity, sweep.source)
@@ -141,10 +144,45 @@ def _fit(
             f"{sweep.source}: training.precision: {rule}; use another --run, or omit training.precision"
         )
     values = HardwareValues(precision, placement.workers, placement.gpus_per_worker)
+    if local is not None and not on_gpu:
+        values, held = _fit_to_memory(values, reference, local)
+        placement = placement._replace(workers=values.workers)
+        lines += [held] if held else []
     line = f"runs on {placement} of {capacity.where}, {precision}: {reason}"
     if cluster_address() is None and (shared := describe_shared_memory()):
         lines.append(shared)
     return Fitted(replace(sweep, hardware=values), (line, *lines))
+
+
+def _fit_to_memory(
+    values: HardwareValues, reference: TrialConfig, node: Node
+) -> tuple[HardwareValues, str | None]:
+    """Return `values` with fewer ranks, and fewer trials at once, where memory holds fewer than the cores.
+
+    The second value says so in one line. `workers` is lowered only if the configuration says `auto`; without
+    an estimate, as for a model that can't be read here, nothing changes.
+    """
+    fewest = 1 if reference.workers == "auto" else values.workers
+    try:
+        outline = outline_model(reference.model)
+        for workers in range(values.workers, fewest - 1, -1):
+            fitted = replace(values, workers=workers)
+            fits = count_fitting_ranks(fitted.fill(reference), outline, node)
+            if fits is None:
+                return values, None
+            if fits >= workers or workers == fewest:
+                break
+    except (ModelError, ConfigError):  # `check_machine` and `preflight` report them
+        return values, None
+    by_cores = max(1, int(node.cores // (workers * reference.cpus_per_worker)))
+    at_once = max(1, fits // workers)
+    parts = []
+    if workers < values.workers:
+        parts.append(f"{workers} of {values.workers} possible ranks")
+    if at_once < by_cores:
+        fitted = replace(fitted, trials_at_once=at_once)
+        parts.append(f"{at_once} of {by_cores} possible trials at a time")
+    return fitted, f"memory holds {' and '.join(parts)}" if parts else None
 
 
 def _is_searched(sweep: Sweep) -> bool:

@@ -1,6 +1,7 @@
 """The hardware of a sweep: measured where its ranks run, kept when resumed, refused if nothing fits."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,33 @@ def test_this_machine_decides_for_all_trials(monkeypatch: pytest.MonkeyPatch, tm
         assert (config.training.precision, *config.resources) == ("fp32", 2, 1, 0)
     fast = fit(monkeypatch, tmp_path, here=node(cores=4, gpus=4)).sweep.reference()
     assert (fast.training.precision, *fast.resources) == ("bf16", 4, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "more", "workers", "at_once", "said"),
+    [
+        (64, "", 2, None, None),
+        (12, "", 1, 1, "memory holds 1 of 2 possible ranks and 1 of 2 possible trials at a time"),
+        (12, "workers: 1\n", 1, 1, "memory holds 1 of 2 possible trials at a time"),
+        (12, "workers: 2\n", 2, None, None),
+        (64, "workers: 1\n", 1, None, None),
+    ],
+)
+def test_memory_bounds_ranks_and_trials_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    gigabytes: float,
+    more: str,
+    workers: int,
+    at_once: int | None,
+    said: str | None,
+) -> None:
+    here = replace(node(cpu=SLOW_CPU), memory=int(gigabytes * 1e9))
+    more += "training: {micro_batch_size: 16}\nevaluation: {batch_size: 64}\n"
+    found = fit(monkeypatch, tmp_path, more, here=here)
+    assert found.sweep.hardware
+    assert (found.sweep.reference().workers, found.sweep.hardware.trials_at_once) == (workers, at_once)
+    assert [line for line in found.lines if line.startswith("memory holds")] == ([said] if said else [])
 
 
 def test_the_identity_keeps_auto_for_ranks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

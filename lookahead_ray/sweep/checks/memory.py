@@ -18,6 +18,7 @@ GB = 1e9
 PROCESS_BYTES = 0.6e9  # of a Python process with PyTorch, on CPUs
 PROMPT_TOKENS = 256  # of a prompt in evaluation, about
 STATE_BYTES = 12  # of the optimiser for each trained weight: an fp32 copy and two moments
+USED_SHARE = 0.85  # of a machine's memory, by ranks; the rest is for Ray, the driver and caches
 STEP_BYTES = 8  # of gradients for each trained weight, during the optimiser's step
 
 
@@ -45,7 +46,7 @@ def estimate_memory(config: TrialConfig, outline: ModelOutline, trains: bool = T
     shares = workers if training.zero_stage else 1
     least = weights + STATE_BYTES * trained / shares
     gradients = STEP_BYTES * trained / shares + (0 if training.zero_stage == 2 else size * trained)
-    tokens = training.micro_batch_size * training.max_length
+    tokens = training.micro_batch_tokens or training.micro_batch_size * training.max_length
     kept = shape.checkpointed_numbers if training.gradient_checkpointing else shape.kept_numbers
     activations = tokens * (size * kept + 4 * shape.vocabulary)
     return RankMemory(weights, least, max(least + max(gradients, activations), weights + cached))
@@ -85,6 +86,13 @@ def check_memory(config: TrialConfig, outline: ModelOutline, node: Node, trains:
         fields = "training.micro_batch_size, training.max_length or evaluation.batch_size"
         line += f"; if it runs out, lower {fields if trains else 'evaluation.batch_size'}"
     return line
+
+
+def count_fitting_ranks(config: TrialConfig, outline: ModelOutline, node: Node) -> int | None:
+    """Return how many CPU ranks of `config`, at their peak, the memory of `node` holds; None if unknown."""
+    if node.memory is None:
+        return None
+    return int(USED_SHARE * node.memory // estimate_memory(config, outline).peak)
 
 
 @dataclass(frozen=True, slots=True)
