@@ -25,7 +25,7 @@ from lookahead_ray.method import vanilla
 from lookahead_ray.method.reporting import Every, GenerationProgress
 from lookahead_ray.model.load import load_model, load_tokenizer, model_hash
 from lookahead_ray.train.batches import optimiser_steps
-from lookahead_ray.train.engine import build_engine, prepare_environment
+from lookahead_ray.train.engine import build_engine, prepare_environment, release_engine
 from lookahead_ray.train.loop import train
 from lookahead_ray.train.model import prepare_model
 from lookahead_ray.train.process_group import single_process_group
@@ -92,6 +92,7 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
             seed=config.seed,
             on_step=on_step,
         )
+        release_engine(engine)
     adapter_config: Any = wrapped.peft_config["default"]
     adapter_config.lora_alpha *= config.scale
     adapter_config.base_model_name_or_path = "HuggingFaceTB/SmolLM2-135M-Instruct"

@@ -1,24 +1,30 @@
 """The DeepSpeed engine of one rank."""
 
+import gc
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.hardware.precision import torch_dtype
 from lookahead_ray.train.allocator import keep_freed
 from lookahead_ray.train.batches import accumulation_steps
+from lookahead_ray.train.gradients import clip_at, free_reduced
 from lookahead_ray.train.shared_memory_op import extensions_root
 
 if TYPE_CHECKING:
+    import torch
     from deepspeed import DeepSpeedEngine
     from transformers import PreTrainedModel
 
 LONGEST_BUILD_S = 120.0  # upper bound for compiling DeepSpeed's op, which takes under a minute
+
+LARGEST_BUCKET = 500_000_000  # numbers that are reduced at once; DeepSpeed's default
+BUCKETS = 16  # that all gradients of a small model are divided into
 
 
 def prepare_environment(on_gpu: bool) -> None:
@@ -64,13 +70,21 @@ def build_engine(
     *,
     world_size: int,
     total_steps: int,
+    accumulation: int | None = None,
     elastic: bool = False,
 ) -> "DeepSpeedEngine":
     """Return a DeepSpeed engine with ZeRO, AdamW and linear decay (after a warm-up); needs a process group.
 
     The loss passed to `engine.backward` is divided by the accumulation steps and averaged over ranks; `loop`
-    scales it so that the gradient is the mean that `training.protocol` defines. With `elastic`, fewer ranks
-    can load the checkpoints too, under ZeRO 1 and 2. All ranks must have the same weights.
+    scales it so that the gradient is the mean that `training.protocol` defines. `accumulation` is the number
+    of accumulation steps of the plan; None: as many as micro-batches of `micro_batch_size` need. With `elastic`, fewer ranks
+    can load the checkpoints too, under ZeRO 1 and 2. All ranks must have the same weights. End it with
+    `release_engine`.
+
+    Under ZeRO 2 gradients are accumulated in fp32. Under ZeRO 0 DeepSpeed refuses that, and under ZeRO 1 it
+    would use an optimiser whose checkpoints other numbers of ranks can't load: there they have the weights'
+    precision. In fp32, and without ZeRO, DeepSpeed skips a step whose gradient is not finite; elsewhere it
+    applies it; `loop` fails in both cases.
     """
     import deepspeed
     import torch
@@ -87,7 +101,13 @@ def build_engine(
             return (step + 1) / (config.warmup_steps + 1)
         return max(0.0, (total_steps - step) / max(1, total_steps - config.warmup_steps))
 
-    accumulation = accumulation_steps(config.batch_size, config.micro_batch_size, world_size)
+    if accumulation is None:
+        accumulation = accumulation_steps(config.batch_size, config.micro_batch_size, world_size)
+    half = torch_dtype(config.precision) == torch.bfloat16
+    wide = half and config.zero_stage == 2  # gradients are accumulated in fp32
+    # one rank has nothing to send, and on CPUs the copy into one buffer costs a fifth of a small model's step
+    sends = model.device.type != "cpu" and world_size > 1
+    clips = not half or config.zero_stage > 0
     engine, *_ = deepspeed.initialize(
         model=model,
         optimizer=optimiser,
@@ -98,17 +118,51 @@ def build_engine(
             "train_batch_size": config.micro_batch_size * accumulation * world_size,
             "train_micro_batch_size_per_gpu": config.micro_batch_size,
             "gradient_accumulation_steps": accumulation,
-            "gradient_clipping": config.max_grad_norm,
-            "bf16": {"enabled": torch_dtype(config.precision) == torch.bfloat16},
+            "gradient_clipping": 0.0 if clips else config.max_grad_norm,
+            "bf16": {"enabled": half, "check_grad_overflow": False},
+            **({"data_types": {"grad_accum_dtype": "fp32"}} if wide else {}),
             "zero_optimization": {
                 "stage": config.zero_stage,
-                # on CPUs the copy into one buffer costs a fifth of a small model's step
-                "contiguous_gradients": model.device.type != "cpu",
-                "overlap_comm": model.device.type != "cpu",
+                "contiguous_gradients": sends,
+                "overlap_comm": sends,
+                "reduce_bucket_size": bucket_size(weights),
                 "elastic_checkpoint": elastic and config.zero_stage > 0,
             },
             "zero_allow_untested_optimizer": True,
             "steps_per_print": 10**9,
+            "timers": {"throughput": {"enabled": False}},
         },
     )
+    if clips:
+        clip_at(engine, optimiser, config.max_grad_norm)
+    if wide and not sends:
+        free_reduced(engine, bucket_size(weights))
     return engine
+
+
+def bucket_size(weights: "Sequence[torch.Tensor]") -> int:
+    """Return how many gradients are reduced at once; more take memory, fewer take more calls."""
+    return min(LARGEST_BUCKET, max(1, sum(weight.numel() for weight in weights) // BUCKETS))
+
+
+def release_engine(engine: "DeepSpeedEngine") -> None:
+    """End `engine` and free its optimiser, its fp32 weights and the gradients; its model remains.
+
+    `engine.destroy` leaves two hooks on the model that refer to the engine and would run in every forward
+    pass of the evaluation. The engine must not be used again.
+    """
+    import torch
+
+    parts: Any = engine
+    module = parts.module
+    engine.destroy()
+    for hook in (parts.module_forward_pre_hook, parts.module_forward_post_hook):
+        if hook is not None:
+            hook.remove()
+    parts.optimizer = parts.basic_optimizer = parts.lr_scheduler = parts.client_lr_scheduler = None
+    for weight in module.parameters():
+        weight.grad = None
+        weight.grad_accum = None
+    gc.collect()  # engine and optimiser hold reference cycles
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

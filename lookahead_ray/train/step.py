@@ -11,7 +11,7 @@ class Step:
     epoch: float  # passes over the data after this step
     loss: float  # nats per answer token, mean over the global batch
     learning_rate: float
-    grad_norm: float
+    grad_norm: float | None  # before clipping; None if it was not measured
     tokens: int  # tokens in the global batch, with prompts, without padding
     answer_tokens: int
     seconds: float

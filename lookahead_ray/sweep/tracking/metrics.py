@@ -16,12 +16,13 @@ Figures = dict[str, float]
 
 def step_figures(step: Step) -> Figures:
     """Return the figures of one optimiser step."""
-    return {
+    figures = {
         "train/loss": step.loss,
         "train/learning_rate": step.learning_rate,
         "train/grad_norm": step.grad_norm,
         "train/epoch": step.epoch,
     }
+    return {name: value for name, value in figures.items() if value is not None}
 
 
 def signal_figures(signal: Signal) -> Figures:
