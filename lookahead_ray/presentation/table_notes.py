@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from lookahead_ray.config.trial import Resources
 from lookahead_ray.evaluate.rates import headline
+from lookahead_ray.presentation.row_counts import row_notes
 from lookahead_ray.presentation.trials_table import METRICS, rate_of
 from lookahead_ray.sweep.recommend.recommendation import Recommendation
 from lookahead_ray.sweep.recommend.seed_average import SeedAverage
@@ -19,6 +20,7 @@ def table_notes(shown: Sequence[SeedAverage], recommendation: Recommendation | N
         notes.append("k?: k answers without a verdict; they count in n, but not as safe, refused or correct.")
     if cut := sum(is_cut(row) for record in records for row in record.generations):
         notes.append(f"{cut} of these answers were cut at the maximum length before their verdict was final.")
+    notes += row_notes([record.measurement.preparation for record in records if record.measurement])
     if any(one.seeds > 1 for one in shown):
         notes.append(
             "k seeds: means over trainings with k random seeds; intervals cover prompts and random seeds."

@@ -58,6 +58,30 @@ def table_2(frame: pa.Table, order: list[str]) -> pa.Table:
     return pa.table(columns)
 
 
+def harness_scores(frame: pa.Table, order: list[str]) -> pa.Table:
+    """Return the scores of lm-eval's tasks, for trials that were measured with any.
+
+    Columns: trial_id, label, role, score (task and metric), value, low, high (null without a standard
+    error), n (null for groups of tasks), change (difference to vanilla).
+    """
+    rows = take_ids(frame, order).select(["trial_id", "label", "role", "harness"]).to_pylist()
+    found = [(row, json.loads(row["harness"] or "{}")) for row in rows]
+    vanilla: dict[str, Any] = next((scores for row, scores in found if row["role"] == "vanilla"), {})
+    flat = [
+        {
+            **{key: row[key] for key in ("trial_id", "label", "role")},
+            "score": name,
+            **{key: score.get(key) for key in ("value", "low", "high", "n")},
+            "change": score["value"] - vanilla[name]["value"] if name in vanilla else None,
+        }
+        for row, scores in found
+        for name, score in scores.items()
+    ]
+    texts = [(name, pa.string()) for name in ("trial_id", "label", "role", "score")]
+    numbers = [(name, pa.float64()) for name in ("value", "low", "high", "n", "change")]
+    return pa.Table.from_pylist(flat, pa.schema([*texts, *numbers]))
+
+
 def failures(frame: pa.Table) -> pa.Table:
     """Return trial_id, label, status, error, restarts, started_at of the trials that weren't completed."""
     rows = frame.filter(one_of(frame["status"], ("failed", "stopped")))

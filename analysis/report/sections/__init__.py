@@ -1,6 +1,7 @@
 """The report's sections in reading order: texts, figures and tables, ready for the template."""
 
 from analysis.report.sections.blocks import Section
+from analysis.report.sections.harness import harness
 from analysis.report.sections.results import jsr, kl, lengths, prefix, tradeoff
 from analysis.report.sections.search import coordinates, flops, history, importance
 from analysis.report.sections.tables import failed, origin, table_1, table_2
@@ -18,6 +19,7 @@ BEFORE_ANSWERS = (
     history,
     table_1,
     table_2,
+    harness,
 )
 AFTER_ANSWERS = (failed, origin)
 

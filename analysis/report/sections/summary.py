@@ -1,10 +1,12 @@
 """The report's head: the recommendation with its reasons, and a description of the run."""
 
+import json
 from dataclasses import dataclass
 
 from analysis.report.data.columns import take_ids
 from analysis.report.sections.view import View
 from analysis.report.text import short, visible
+from lookahead_ray.presentation.row_counts import row_notes
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ def _notes(view: View) -> list[str]:
             f"{trials:,} {'trial was' if trials == 1 else 'trials were'} written in schema version "
             f"{version}: later columns are empty here."
         )
+    notes += row_notes([json.loads(text) for text in view.frame["preparation"].to_pylist() if text])
     if view.advice.limits:
         notes.append(view.advice.limits)
     if view.frame.num_rows == 0:

@@ -23,7 +23,7 @@ def table_1(view: View) -> Section:
         return Section("table-1", title, missing="No trial was completed.")
     measured = {name: head for name, head in RATES.items() if any(row[name] is not None for row in rows)}
     head = ["configuration", *(part for name in measured.values() for part in (name, "Δ vanilla"))]
-    cells = [[_named(row, view)] + [c for name in measured for c in _rate(row, name)] for row in rows]
+    cells = [[named(row, view)] + [c for name in measured for c in _rate(row, name)] for row in rows]
     text = [
         "Rates with 95 % intervals; n counts prompts, including those without a verdict (unparsed). Δ is the "
         "difference to vanilla in percentage points. p is two-sided and unadjusted: McNemar's exact test on "
@@ -55,7 +55,7 @@ def table_2(view: View) -> Section:
     ]
     cells = [
         [
-            _named(row, view),
+            named(row, view),
             *(
                 Cell(text)
                 for text in (
@@ -140,7 +140,8 @@ def origin(view: View) -> Section:
     return Section("origin", "Versions, hashes, and how to reproduce", (), (), grids, code=code)
 
 
-def _named(row: Mapping[str, Any], view: View) -> Cell:
+def named(row: Mapping[str, Any], view: View) -> Cell:
+    """Return the cell of a trial: its label, its id, and whether it is recommended."""
     chosen = row["trial_id"] == view.advice.trial_id
     below = [words(row["trial_id"])] + (["recommended"] if chosen else [])
     if (row.get("seeds") or 1) > 1:

@@ -154,3 +154,30 @@ def test_omissions_of_the_recommendation_are_noted(
     monkeypatch.setattr(advice, limit, {"MOST_TRIALS": 4, "MOST_ROWS": answers}[limit])
     text = report(write_run(tmp_path / "run", records), tmp_path)
     assert "Only the 4 best of 8 completed trials" in text
+
+
+def test_general_abilities_and_long_rows_show(tmp_path: Path) -> None:
+    def score(value: float) -> dict[str, dict[str, float]]:
+        return {
+            "parity/acc": {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 40.0},
+            "<all>/acc": {"value": value / 2},
+        }
+
+    records = [
+        record.with_measured(
+            harness=score(0.5 if record.role == "vanilla" else 0.25),
+            preparation={"training_examples": 8.0, "cut_rows": 3.0} if record.role != "seed" else {},
+        )
+        if record.measurement
+        else record
+        for record in sweep(3)
+    ]
+    text = report(write_run(tmp_path / "run", records), tmp_path)
+    shown = " ".join(re.sub(r"<[^>]+>", " ", text).split())
+    assert "parity/acc Δ vanilla &lt;all&gt;/acc Δ vanilla" in shown
+    assert "0.500 [0.400, 0.600] n 40 – 0.250 –" in shown
+    assert "0.250 [0.150, 0.350] n 40 −0.250 0.125 −0.125" in shown
+    assert "3 of 8 training rows lost the end of their answer" in shown
+    plain = report(write_run(tmp_path / "plain", sweep(3)), tmp_path)
+    assert "No trial was measured with lm-eval" in plain
+    assert "lost the end of their answer" not in plain
