@@ -1,6 +1,5 @@
 """Opening of one run: its commits, their schema versions, and whether a sweep is running."""
 
-import fcntl
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from lookahead_ray.errors import StoreError
 from lookahead_ray.store.commits import Commit, read_commits
 from lookahead_ray.store.files import Files
 from lookahead_ray.store.identity import IDENTITY_FILE, SweepIdentity, read_identity
-from lookahead_ray.store.lock import LOCK_FILE
+from lookahead_ray.store.lock import holder_of
 from lookahead_ray.store.schemas import SCHEMA_VERSION
 
 READABLE = (2, SCHEMA_VERSION)
@@ -52,19 +51,10 @@ def run_names(runs: Sequence[str]) -> tuple[str, ...]:
 
 
 def is_running(files: Files) -> bool | None:
-    """Return whether a driver holds the run's lock; None if that is unknown. Writes nothing."""
+    """Return whether a driver holds the run's lock; None if that is unknown. Writes and locks nothing."""
     if not files.local:
         return None
     try:
-        descriptor = os.open(files.path(LOCK_FILE), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
+        return holder_of(files) is not None
+    except StoreError:
         return None
-    finally:
-        os.close(descriptor)  # also releases the lock
-    return False

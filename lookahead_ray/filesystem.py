@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +11,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from fsspec import AbstractFileSystem
+from fsspec import AbstractFileSystem, available_protocols
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_before_delay, wait_exponential
+
+from lookahead_ray.errors import LookaheadRayError
 
 T = TypeVar("T")
 PATIENCE_S = 120.0
@@ -21,7 +24,9 @@ PAUSE_S = 0.5  # doubled each time
 LONGEST_PAUSE_S = 10.0
 PARALLEL_REMOVALS = 8
 FULL = (errno.ENOSPC, errno.EDQUOT)
+FINAL_NUMBERS = (*FULL, errno.ENOSYS, errno.EROFS)
 FINAL = (
+    LookaheadRayError,
     FileNotFoundError,
     FileExistsError,
     PermissionError,
@@ -34,6 +39,7 @@ FINAL = (
 )
 """Errors for which a retry is pointless."""
 
+_ONE_SLASH = re.compile(r"([a-z][a-z0-9+.-]*):/")
 _answered: set[str] = set()
 
 
@@ -43,7 +49,18 @@ def is_url(place: str) -> bool:
 
 
 def open_filesystem(place: str) -> tuple[AbstractFileSystem, str]:
-    """Return the file system of a path or URL, without listing cache, and the path without protocol."""
+    """Return the file system of a path or URL, without listing cache, and the path without protocol.
+
+    Raises:
+        ValueError: the URL has one slash in place of two, as in `s3:/bucket/run`; as a path it would be a
+            directory `s3:` on this machine.
+    """
+    if not is_url(place):
+        protocol = _ONE_SLASH.match(place)
+        if protocol and protocol[1] in available_protocols():
+            raise ValueError(f"a URL must have two slashes after {protocol[0][:-1]!r}, got {place!r}")
+        fs = LocalFileSystem()
+        return fs, str(fs._strip_protocol(place)).rstrip("/")
     fs, path = url_to_fs(place, use_listings_cache=False)
     return fs, path.rstrip("/")
 
@@ -153,4 +170,4 @@ def _log_retry(state: RetryCallState) -> None:
 
 
 def _is_final(error: Exception) -> bool:
-    return isinstance(error, FINAL) or (isinstance(error, OSError) and error.errno in FULL)
+    return isinstance(error, FINAL) or (isinstance(error, OSError) and error.errno in FINAL_NUMBERS)

@@ -53,8 +53,8 @@ def evaluate_and_report(
 
     config = fix_chat_date(sweep, where).reference()
     log = local_run_file(where, "evaluate.log", sweep.name)
-    with store.lock(where):
-        opened = store.create(where, identity)
+    with store.lock(where) as hold:
+        opened = store.create(where, identity, hold)
         trial_id = f"evaluate-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
         record = evaluate_model(config, opened.identity.sweep_id, trial_id, log, report)
         opened.commit(record)

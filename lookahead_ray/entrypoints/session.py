@@ -26,11 +26,12 @@ class Ending:
 
 
 @contextmanager
-def session(run: str, sweep: Sweep) -> Iterator[Ending]:
+def session(hold: store.Hold, sweep: Sweep) -> Iterator[Ending]:
     """Record in `<run>/session.json` that a driver is running, and at the end of the block how it ended.
 
-    Raises `StoreError` if the file can't be written at the beginning. At the end nothing is raised, because
-    such a failure would then have larger consequences than a missing session.
+    A driver that has lost its run writes nothing at the end. Raises `StoreError` if the file can't be written
+    at the beginning. At the end nothing is raised, because such a failure would then have larger consequences
+    than a missing session.
     """
     begun = store.Session(
         started_at=utc_now(),
@@ -39,7 +40,7 @@ def session(run: str, sweep: Sweep) -> Iterator[Ending]:
         trials=REFERENCE_COUNT + sweep.search.trials,
         search=sweep.search.model_dump(mode="json"),
     )
-    store.write_session(run, begun)
+    store.write_session(hold, begun)
     ending = Ending()
     how: store.How = "failed"
     try:
@@ -50,19 +51,19 @@ def session(run: str, sweep: Sweep) -> Iterator[Ending]:
         raise
     finally:
         with suppress(StoreError):
-            store.write_session(run, replace(begun, ended_at=utc_now(), how=how))
-            copy_to_run(run, sweep.name, FILES)
+            store.write_session(hold, replace(begun, ended_at=utc_now(), how=how))
+            copy_to_run(hold, sweep.name, FILES)
 
 
-def copy_to_run(run: str, name: str, files: Sequence[str]) -> None:
+def copy_to_run(hold: store.Hold, name: str, files: Sequence[str]) -> None:
     """Copy local files (see `local_run_file`) to a run at a URL, because a job's machine may be removed.
 
     Raises:
-        StoreError: the file system fails.
+        StoreError: the file system fails, or the run is lost to another driver.
     """
-    if not is_url(run):
+    if not is_url(hold.run):
         return
     for file in files:
-        path = local_run_file(run, file, name)
+        path = local_run_file(hold.run, file, name)
         if path.is_file():
-            store.keep(run, file, path.read_bytes())
+            hold.keep(file, path.read_bytes())

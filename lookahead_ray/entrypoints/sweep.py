@@ -25,6 +25,7 @@ from lookahead_ray.presentation.sweep_progress import SweepProgress
 from lookahead_ray.presentation.terminal import print_places, print_recommendation, print_trials
 
 if TYPE_CHECKING:
+    from lookahead_ray.store import Hold
     from lookahead_ray.sweep.interfaces import Sink
     from lookahead_ray.sweep.search.warm_start import WarmStart
 
@@ -42,7 +43,7 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
     started_s = time.monotonic()
     view = LiveView(sweep.name, console)
     with errors.exit_on_error(lambda: interrupted_line(view.progress, where, again)):
-        with lock_run(where, resume), view:
+        with lock_run(where, resume) as hold, view:
             # importing torch and Ray takes seconds, so it happens after the view has started
             from lookahead_ray.sweep.preflight import check
 
@@ -55,11 +56,11 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
             warm = read_warm_start(sweep, hashes)
             for line in warm.lines:
                 view.preparing(line)
-            sink = open_sink(sweep, where, hashes)
+            sink = open_sink(sweep, hold, hashes)
             from lookahead_ray.entrypoints.session import session
             from lookahead_ray.sweep.driver import run_sweep
 
-            with session(where, sweep) as ending:
+            with session(hold, sweep) as ending:
                 result = run_sweep(sweep, sink, view, warm)
                 ending.interrupted = result.interrupted
         seconds = time.monotonic() - started_s
@@ -76,6 +77,7 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
         # drawing comes after the figures, which must not be lost if it fails
         from lookahead_ray.entrypoints.session import copy_to_run
         from lookahead_ray.presentation.tradeoff_plot import draw_tradeoff
+        from lookahead_ray.store import Hold
         from lookahead_ray.sweep.recommend.recommended_yaml import RECOMMENDED_FILE, save_recommended
         from lookahead_ray.sweep.run_files import local_run_file
 
@@ -84,7 +86,7 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
         picture = local_run_file(result.run, PICTURE, sweep.name)
         for line in draw_tradeoff(result.records, result.recommendation, picture, sweep.objective):
             errors.print_to_stderr(line)
-        copy_to_run(where, sweep.name, (PICTURE, RECOMMENDED_FILE))
+        copy_to_run(Hold(where), sweep.name, (PICTURE, RECOMMENDED_FILE))
         print_places(console, result.run, picture, seconds, view.progress.log, recommended)
     if result.records and all(record.status == "failed" for record in result.records):
         errors.print_to_stderr("error: every trial failed")
@@ -134,24 +136,25 @@ def fit_to_machines(sweep: Sweep, run: str, say: Callable[[str], None]) -> Sweep
 
 
 @contextmanager
-def lock_run(run: str, resume: bool) -> Iterator[None]:
+def lock_run(run: str, resume: bool) -> Iterator["Hold"]:
     """Lock the run for this process, before any long operation.
 
-    Raises `StoreError` if another process holds the lock, or if the run has trials and `resume` is false.
+    Raises `StoreError` if another process holds the lock, if the run has trials and `resume` is false, or at
+    the end if another process took the run over.
     """
     from lookahead_ray import store
 
-    with store.lock(run, errors.print_to_stderr):
+    with store.lock(run, errors.print_to_stderr) as hold:
         if not resume and (committed := store.trial_ids(run)):
             raise StoreError(
                 f"{run}: already holds {len(committed)} trials of a sweep; continue with --resume, "
                 "or choose another --run"
             )
-        yield
+        yield hold
 
 
-def open_sink(sweep: Sweep, run: str, hashes: dict[str, str]) -> "Sink":
-    """Return the run's store as a sink. The run must be locked.
+def open_sink(sweep: Sweep, hold: "Hold", hashes: dict[str, str]) -> "Sink":
+    """Return the store of the run that `hold` locks, as a sink.
 
     Args:
         hashes: hashes from the preflight of the data and models that the sweep's configuration names.
@@ -167,10 +170,10 @@ def open_sink(sweep: Sweep, run: str, hashes: dict[str, str]) -> "Sink":
     identity = store.SweepIdentity.new(
         sweep.name, sweep.hash, sweep.resolved, hashes, precision, sweep.chat_date
     )
-    opened = store.create(run, identity)
+    opened = store.create(hold.run, identity, hold)
     stripper = TextStripper()
-    committed = [stripper.strip_texts(record) for record in store.open(run).each_record()]
-    return Sink(run, opened.identity.sweep_id, committed, opened.commit)
+    committed = [stripper.strip_texts(record) for record in store.open(hold.run).each_record()]
+    return Sink(hold.run, opened.identity.sweep_id, committed, opened.commit, hold.keep)
 
 
 def default_run(name: str) -> str:

@@ -1,15 +1,18 @@
 """Storage of a sweep's trials as Arrow tables, on any file system that fsspec supports.
 
     <run>/sweep.json                          identity of the sweep (`SweepIdentity`)
-    <run>/tables/<table>/<trial_id>.parquet   trials, steps, signals, generations, token_kl
+    <run>/tables/<table>/<trial_id>.parquet   trials, steps, signals, generations, token_kl; at a URL with the
+                                              number of the driver's lease and of its attempt in the name
     <run>/commits/<trial_id>.json             written last: makes the trial visible to readers
-    <run>/lock, lock.json                     held by the driver that writes (`lock`)
+    <run>/lock                                locked by the driver that writes (`lock`); at a URL instead:
+    <run>/ledger/, heartbeats/                who holds the run (`ledger`, `lease`)
     <run>/session.json                        the current or last driver (`Session`)
     <run>/verdicts/<judge>/<trial_id>.parquet  verdicts given afterwards (`write_verdicts`)
 
 Write with `create` while holding `lock`, read with `open`.
 """
 
+from lookahead_ray.store.hold import Hold
 from lookahead_ray.store.identity import SweepIdentity
 from lookahead_ray.store.lease import QUIET_S
 from lookahead_ray.store.lock import lock
@@ -35,6 +38,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "TABLES",
     "VERDICTS",
+    "Hold",
     "How",
     "Run",
     "Session",

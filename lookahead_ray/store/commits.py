@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from lookahead_ray.errors import StoreError
@@ -29,14 +29,14 @@ class Commit:
     """The content of `<run>/commits/<trial_id>.json`."""
 
     trial_id: str
-    sequence: int  # index in the order of the run's commits, from 1
+    sequence: int  # increases in the order of the run's commits, from 1
     files: dict[TableName, TableFile]
     schema_version: int = SCHEMA_VERSION
 
 
-def table_path(table: TableName, trial_id: str) -> str:
-    """Return the path of a trial's rows of `table`, relative to the run."""
-    return f"tables/{table}/{trial_id}.parquet"
+def table_path(table: TableName, trial_id: str, suffix: str = "") -> str:
+    """Return the path of a trial's rows of `table`, relative to the run; `suffix` tells attempts apart."""
+    return f"tables/{table}/{trial_id}{suffix}.parquet"
 
 
 def check_trial_id(trial_id: str) -> None:
@@ -58,9 +58,30 @@ def committed_ids(files: Files) -> frozenset[str]:
     )
 
 
-def write_commit(files: Files, commit: Commit) -> None:
-    """Write the commit file, which makes the trial visible."""
-    files.write(f"{FOLDER}/{commit.trial_id}.json", json.dumps(asdict(commit), indent=2).encode())
+def commit_path(trial_id: str) -> str:
+    """Return the path of a trial's commit file, relative to the run."""
+    return f"{FOLDER}/{trial_id}.json"
+
+
+def is_whole(files: Files, content: str) -> bool:
+    """Return whether all table files exist as a commit file's `content` lists them."""
+    try:
+        listed: list[dict[str, Any]] = list(json.loads(content)["files"].values())
+        return all(len(files.read(file["path"])) == file["bytes"] for file in listed)
+    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+        return False
+
+
+def list_commits(files: Files, versions: Collection[int] = (SCHEMA_VERSION,)) -> list[Commit]:
+    """Return all commits, sorted by id; their table files are not checked.
+
+    Raises `StoreError` naming the file if a commit is malformed.
+    """
+    names = [commit_path(trial_id) for trial_id in sorted(committed_ids(files))]
+    return [
+        _parse(content, f"{files.run}/{name}", name, versions)
+        for name, content in zip(names, files.read_all(names), strict=True)
+    ]
 
 
 def read_commits(files: Files, versions: Collection[int] = (SCHEMA_VERSION,)) -> tuple[Commit, ...]:
@@ -70,11 +91,7 @@ def read_commits(files: Files, versions: Collection[int] = (SCHEMA_VERSION,)) ->
 
     Raises `StoreError` naming the file if a commit or a listed file is missing, truncated or malformed.
     """
-    names = [f"{FOLDER}/{trial_id}.json" for trial_id in sorted(committed_ids(files))]
-    commits = [
-        _parse(content, f"{files.run}/{name}", name, versions)
-        for name, content in zip(names, files.read_all(names), strict=True)
-    ]
+    commits = list_commits(files, versions)
     sizes = files.sizes("tables")
     for commit in commits:
         for file in commit.files.values():
@@ -97,6 +114,6 @@ def _parse(content: bytes, where: str, name: str, versions: Collection[int]) -> 
         commit = Commit(fields["trial_id"], int(fields["sequence"]), listed, version)
     except (ValueError, TypeError, KeyError) as error:
         raise StoreError(f"{where}: must be a commit as JSON, got {content[:80]!r}") from error
-    if name != f"{FOLDER}/{commit.trial_id}.json":
+    if name != commit_path(commit.trial_id):
         raise StoreError(f"{where}: must be named after its trial, got trial_id {commit.trial_id!r}")
     return commit

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow.fs
+from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from lookahead_ray.errors import StoreError
@@ -25,6 +26,7 @@ from lookahead_ray.filesystem import FULL, open_filesystem, replacing, sync, wit
 
 T = TypeVar("T")
 PARALLEL_READS = 8
+CONDITION_FAILED = ("PreconditionFailed", "412")
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -36,8 +38,10 @@ class Files:
     system fails, except that reading a missing file raises `FileNotFoundError`.
     """
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str, check: Callable[[], None] = lambda: None) -> None:
+        """Open the file system; `check` is called before each attempt to write or remove and may raise."""
         self.run = run
+        self._check = check
         with self._failing("open", ""):
             self.fs, self.root = open_filesystem(run)
         self.local = isinstance(self.fs, LocalFileSystem)
@@ -78,34 +82,54 @@ class Files:
         """Write a file atomically, replacing an old one; the file is on disk when this returns."""
         with self._failing("write", name):
             if self.local:
+                self._check()
                 _write_local(Path(self.path(name)), content)
             else:
-                self._ask(self.fs.pipe_file, self.path(name), content)
+                self._change(self.fs.pipe_file, self.path(name), content)
 
     def create(self, name: str, content: bytes) -> bool:
-        """Create a file atomically, on a file system that is not local; return False if it exists."""
+        """Create a file atomically; return False if it exists with another content.
+
+        If it raises `StoreError`, a local file does not exist, except where it can't be removed. At a URL it
+        may exist, now or later: a request can succeed whose answer is lost. Locally the caller must be the
+        only writer of `name`.
+        """
         with self._failing("write", name):
+            if self.local:
+                self._check()
+                return _create_local(Path(self.path(name)), content)
             try:
-                self._ask(self.fs.pipe_file, self.path(name), content, mode="create")
+                self._change(_create, self.fs, self.path(name), content)
             except FileExistsError:
+                with suppress(FileNotFoundError):
+                    return self.read(name) == content  # equal: created by our request whose answer was lost
                 return False
         return True
 
     def remove(self, name: str) -> None:
-        """Remove a file, on a file system that is not local."""
-        with self._failing("remove", name):
-            self._ask(self.fs.rm_file, self.path(name))
+        """Remove a file; do nothing if it is missing."""
+        with self._failing("remove", name), suppress(FileNotFoundError):
+            self._change(self.fs.rm_file, self.path(name))
 
     def _ask(self, call: Callable[..., T], *arguments: Any, **options: Any) -> T:
         if self.local:
             return call(*arguments, **options)
         return with_retries(self.fs, call, *arguments, **options)
 
+    def _change(self, call: Callable[..., T], *arguments: Any) -> T:
+        def checked() -> T:
+            self._check()
+            return call(*arguments)
+
+        return self._ask(checked)
+
     @contextmanager
     def _failing(self, action: str, name: str) -> Iterator[None]:
         # Object stores raise exceptions of their client library besides OSError, so all are caught.
         try:
             yield
+        except StoreError:
+            raise
         except Exception as error:
             if action == "read" and isinstance(error, FileNotFoundError):
                 raise
@@ -135,13 +159,44 @@ def make_directory(path: Path) -> None:
     if not path.is_dir():
         make_directory(path.parent)
         path.mkdir(exist_ok=True)
-        sync(path.parent)
+        try:
+            sync(path.parent)
+        except OSError:
+            with suppress(OSError):
+                path.rmdir()  # the next attempt must not take it for synced
+            raise
 
 
 def _write_local(path: Path, content: bytes) -> None:
     make_directory(path.parent)
     with replacing(path) as file:
         file.write(content)
+
+
+def _create_local(path: Path, content: bytes) -> bool:
+    """Create a file, or return whether it has this content; a file that may not last is removed again."""
+    if path.exists():
+        return path.read_bytes() == content
+    try:
+        _write_local(path, content)
+    except OSError:  # the last step, the sync of the directory, may fail when the file is visible already
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        raise
+    return True
+
+
+def _create(fs: AbstractFileSystem, path: str, content: bytes) -> None:
+    """Create an object, or raise `FileExistsError`, for which some S3 servers lead to another `OSError`."""
+    try:
+        fs.pipe_file(path, content, mode="create")
+    except FileExistsError:
+        raise
+    except OSError as error:
+        response = getattr(error.__cause__, "response", None)
+        if isinstance(response, dict) and response.get("Error", {}).get("Code") in CONDITION_FAILED:
+            raise FileExistsError(path) from error
+        raise
 
 
 def replace_surrogates(text: str) -> str:

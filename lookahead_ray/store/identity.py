@@ -69,9 +69,13 @@ def read_identity(files: Files, versions: Collection[int] = (SCHEMA_VERSION,)) -
         raise StoreError(f"{where}: must be a sweep's identity as JSON, got {content[:80]!r}") from error
 
 
-def write_identity(files: Files, identity: SweepIdentity) -> None:
-    """Write `<run>/sweep.json`. Raises `StoreError` if JSON cannot represent its configuration."""
-    files.write(IDENTITY_FILE, to_json(asdict(identity), f"{files.run}/{IDENTITY_FILE}", indent=2).encode())
+def create_identity(files: Files, identity: SweepIdentity) -> SweepIdentity:
+    """Create `<run>/sweep.json`; return its identity, which is another one if a driver was faster.
+
+    Raises `StoreError` if JSON cannot represent the configuration.
+    """
+    content = to_json(asdict(identity), f"{files.run}/{IDENTITY_FILE}", indent=2).encode()
+    return identity if files.create(IDENTITY_FILE, content) else read_identity(files) or identity
 
 
 def check_version(version: object, where: str, versions: Collection[int] = (SCHEMA_VERSION,)) -> None:

@@ -4,17 +4,15 @@
 leaves it without an end.
 """
 
-import fcntl
 import json
-import os
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from lookahead_ray.errors import StoreError
 from lookahead_ray.store.files import Files, to_json
-from lookahead_ray.store.lease import Lease, read_lease
-from lookahead_ray.store.lock import LOCK_FILE
+from lookahead_ray.store.hold import Hold
+from lookahead_ray.store.lease import Heartbeat, holder_at_url
+from lookahead_ray.store.lock import holder_of
 
 FILE = "session.json"
 How = Literal["finished", "interrupted", "failed"]
@@ -33,51 +31,35 @@ class Session:
     how: How | None = None  # how it ended
 
 
-def write_session(run: str, session: Session) -> None:
-    """Write the session, replacing the previous one. Raises `StoreError` if the file system fails."""
-    Files(run).write(FILE, to_json(asdict(session), f"{run}/{FILE}", indent=2).encode())
+def write_session(hold: Hold, session: Session) -> None:
+    """Write the session, replacing the previous one. Raises `StoreError` if it can't or the run is lost."""
+    hold.keep(FILE, to_json(asdict(session), f"{hold.run}/{FILE}", indent=2).encode())
 
 
 def read_session(run: str) -> Session | None:
-    """Return the run's current or last driver; None if there is no file. `StoreError` if it is malformed."""
+    """Return the run's current or last driver; None if there is no file. `StoreError` if it is malformed.
+
+    Fields that a later version has added are left out.
+    """
     try:
         content = Files(run).read(FILE)
     except FileNotFoundError:
         return None
     try:
-        return Session(**json.loads(content))
-    except (ValueError, TypeError) as error:
+        known = {each.name for each in fields(Session)}
+        return Session(**{name: value for name, value in json.loads(content).items() if name in known})
+    except (ValueError, TypeError, AttributeError) as error:
         raise StoreError(f"{run}/{FILE}: must be a session as JSON, got {content[:80]!r}") from error
 
 
 def holder(run: str) -> str | None:
-    """Return the holder of a local run's lock, such as "process 12 on HOST"; None if it is free.
-
-    Raises `StoreError` for a run that has no lock, because it is not on a local file system. To find out, the
-    lock is held shared for a moment; a driver that starts in that moment is refused.
-    """
-    files = Files(run)
-    if not files.local:
-        raise StoreError(f"{run}: only a run on a local file system has a lock")
-    try:
-        descriptor = os.open(files.path(LOCK_FILE), os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StoreError(f"{run}/{LOCK_FILE}: cannot open: {error}") from error
-    try:
-        with suppress(BlockingIOError):
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-            return None
-        return os.read(descriptor, 200).decode("utf-8", "replace").strip() or "unknown"
-    finally:
-        os.close(descriptor)
+    """Return the holder of a local run's lock, as `holder_of` does."""
+    return holder_of(Files(run))
 
 
-def lease_of(run: str) -> Lease | None:
-    """Return the lease of a run at a URL, possibly of a killed holder; None if it is not held."""
-    return read_lease(Files(run))
+def lease_of(run: str) -> Heartbeat | None:
+    """Return the last heartbeat of a run at a URL, possibly of a killed holder; None if it is not held."""
+    return holder_at_url(Files(run))
 
 
 def keep(run: str, name: str, content: bytes) -> None:

@@ -1,5 +1,9 @@
 """Writing of a run: one atomic commit per trial."""
 
+import json
+import logging
+from dataclasses import asdict
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -8,13 +12,14 @@ from lookahead_ray.store.commits import (
     Commit,
     TableFile,
     check_trial_id,
+    commit_path,
     committed_ids,
+    list_commits,
     table_path,
-    write_commit,
 )
 from lookahead_ray.store.conversion import to_tables
-from lookahead_ray.store.files import Files
-from lookahead_ray.store.identity import SweepIdentity, read_identity, write_identity
+from lookahead_ray.store.hold import Hold
+from lookahead_ray.store.identity import SweepIdentity, create_identity, read_identity
 from lookahead_ray.store.identity_diff import changes, refusal
 from lookahead_ray.store.schemas import TableName
 from lookahead_ray.trial.record import TrialRecord
@@ -23,12 +28,15 @@ from lookahead_ray.trial.record import TrialRecord
 class Store:
     """A run to which trials are committed; create it with `create`. `identity` is that of its sweep.json.
 
-    Only one `Store` at a time may write to a run: hold `lock(run)` while using it.
+    Only one `Store` at a time may write to a run: use it within `lock(run)`.
     """
 
-    def __init__(self, files: Files, identity: SweepIdentity) -> None:
-        self._files = files
-        self.run = files.run
+    def __init__(self, hold: Hold, identity: SweepIdentity, sequence: int) -> None:
+        """Create a store; `sequence` is that of the last commit."""
+        self._hold = hold
+        self._files = hold.files
+        self._sequence = sequence
+        self.run = hold.run
         self.identity = identity
 
     def committed_ids(self) -> frozenset[str]:
@@ -38,9 +46,11 @@ class Store:
     def commit(self, record: TrialRecord) -> None:
         """Make the whole trial visible to readers; it is durable when this returns.
 
-        If it doesn't return, the trial is not visible and may be committed again. Surrogate code points in
-        text become U+FFFD. Raises `StoreError` if the trial is already committed, belongs to another sweep,
-        holds a value that doesn't fit its column, or the file system fails.
+        If it raises, the trial is not visible and may be committed again; at a URL it may become visible
+        when it is committed again or the run is resumed, because a request can succeed whose answer was lost.
+        Surrogate code points in text become U+FFFD. Raises `StoreError` if the trial is already committed,
+        belongs to another sweep, holds a value that doesn't fit its column, another driver has taken the run
+        over, or the file system fails.
         """
         check_trial_id(record.trial_id)
         if record.sweep_id != self.identity.sweep_id:
@@ -49,40 +59,64 @@ class Store:
                 f"got {record.sweep_id!r}"
             )
         tables = to_tables(record)
-        committed = self.committed_ids()
-        if record.trial_id in committed:
-            raise StoreError(f"{self.run}: a trial is committed once, got {record.trial_id!r} again")
+        name = commit_path(record.trial_id)
         try:
-            listed = {name: self._write(name, record.trial_id, table) for name, table in tables.items()}
-            write_commit(self._files, Commit(record.trial_id, len(committed) + 1, listed))
+            if self._hold.settle() == name:
+                return
+            self._hold.check()
+            if record.trial_id not in self.committed_ids():
+                suffix = self._hold.table_suffix()
+                listed = {
+                    table: self._write(table, record.trial_id, suffix, rows) for table, rows in tables.items()
+                }
+                commit = Commit(record.trial_id, self._sequence + 1, listed)
+                if self._hold.commit(name, json.dumps(asdict(commit), indent=2).encode()):
+                    self._sequence += 1
+                    return
         except StoreError as error:
             raise StoreError(f"trial {record.trial_id} is not committed: {error}") from error
+        raise StoreError(f"{self.run}: a trial is committed once, got {record.trial_id!r} again")
 
-    def _write(self, name: TableName, trial_id: str, table: pa.Table) -> TableFile:
+    def _write(self, name: TableName, trial_id: str, suffix: str, table: pa.Table) -> TableFile:
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
         content: bytes = sink.getvalue().to_pybytes()
-        path = table_path(name, trial_id)
+        path = table_path(name, trial_id, suffix)
         self._files.write(path, content)
         return TableFile(path, len(content), table.num_rows)
 
 
-def create(run: str, identity: SweepIdentity) -> Store:
+def create(run: str, identity: SweepIdentity, hold: Hold | None = None) -> Store:
     """Create a run in `run` (a path or an fsspec URL), or open the existing run of the same sweep.
 
     Two sweeps are the same if there are no `changes`; the store then keeps the existing identity, and trials
-    must have its sweep_id. The caller must hold `lock(run)`. Raises `StoreError` naming the changes if the
-    directory belongs to another sweep, or if it holds commits without a sweep.json or cannot be written.
+    must have its sweep_id. `hold` is what `lock(run)` gave; without it, nothing keeps a second driver from
+    writing. Raises `StoreError` naming the changes if the directory belongs to another sweep, or if it holds
+    commits without a sweep.json, a malformed commit, or cannot be written.
     """
-    files = Files(run)
+    hold = hold or Hold(run)
+    files = hold.files
     found = read_identity(files)
     if found is None:
         if committed_ids(files):
             raise StoreError(
                 f"{run}: committed trials exist but sweep.json is missing; restore it or choose another --run"
             )
-        write_identity(files, identity)
-        found = identity
+        hold.check()
+        found = create_identity(files, identity)
     if changed := changes(found, identity):
         raise StoreError(refusal(run, changed))
-    return Store(files, found)
+    commits = list_commits(files)
+    _remove_superseded(hold, commits)
+    return Store(hold, found, max((commit.sequence for commit in commits), default=0))
+
+
+def _remove_superseded(hold: Hold, commits: list[Commit]) -> None:
+    """Remove the table files of earlier drivers that are in no commit, and can't be in one any more."""
+    listed = {file.path for commit in commits for file in commit.files.values()}
+    try:
+        for name in hold.files.sizes("tables"):
+            if name not in listed and hold.supersedes(name):
+                hold.files.remove(name)
+    except StoreError as error:
+        logging.getLogger(__name__).warning("%s: files without a commit stay: %s", hold.run, error)

@@ -120,7 +120,7 @@ def _make_job_queue(
     records, references = trial_log.records, trial_log.references
     stopping = EarlyStopping(sweep, records, references)
     found = {record.trial_id: stopping.estimate(record, references) for record in records}
-    remote_copy = RemoteCopy(sink.run, sweep.name)
+    remote_copy = RemoteCopy(sink.run, sweep.name, sink.keep)
     remote_copy.fetch()
     search = Search(
         sweep,

@@ -43,3 +43,5 @@ class Sink:
     sweep_id: str
     committed: Sequence[TrialRecord]  # in the order of their commits; records without texts suffice
     commit: Callable[[TrialRecord], None]
+    keep: Callable[[str, bytes], None]
+    """Writes a file next to the tables, for a run at a URL; raises `StoreError`."""

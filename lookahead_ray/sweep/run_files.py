@@ -5,6 +5,7 @@ The driver writes them on its machine and copies them to a run at a URL, because
 
 import hashlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from lookahead_ray.errors import StoreError
@@ -20,8 +21,10 @@ class RemoteCopy:
     The tables are authoritative, these files follow them: a failed copy is logged and repaired by the next.
     """
 
-    def __init__(self, run: str, name: str) -> None:
+    def __init__(self, run: str, name: str, keep: Callable[[str, bytes], None]) -> None:
+        """Create a copy; `keep` writes a file to the run."""
         self._run = run
+        self._keep = keep
         self._here = {file: local_run_file(run, file, name) for file in FILES}
 
     def fetch(self) -> None:
@@ -48,11 +51,10 @@ class RemoteCopy:
         if not is_url(self._run):
             return
         try:
-            fs, root = open_filesystem(self._run)
             for file, path in self._here.items():
                 if path.is_file():
-                    with_retries(fs, fs.pipe_file, f"{root}/{file}", path.read_bytes())
-        except Exception as error:  # each file system's library has its own
+                    self._keep(file, path.read_bytes())
+        except (StoreError, OSError) as error:
             logging.getLogger(__name__).warning("%s: not copied: %s", self._run, error)
 
 
