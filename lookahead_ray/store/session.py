@@ -62,11 +62,6 @@ def lease_of(run: str) -> Heartbeat | None:
     return holder_at_url(Files(run))
 
 
-def keep(run: str, name: str, content: bytes) -> None:
-    """Write a file about the run next to its tables. Raises `StoreError` if the file system fails."""
-    Files(run).write(name, content)
-
-
 def kept(run: str, name: str) -> bytes:
     """Return the content of a file next to the tables. Raises `StoreError` if it is missing."""
     try:
