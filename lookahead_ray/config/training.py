@@ -1,8 +1,8 @@
 """Fine-tuning hyperparameters. Defaults are the paper's (section 4.1 and the published code, f9730df)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lookahead_ray.config.base import Auto, Config, Fidelity
 
@@ -41,6 +41,11 @@ class TrainingConfig(Config):
     micro_batch_size: int = Field(8, ge=1)
     """Maximum number of examples per rank and forward pass; gradient accumulation completes `batch_size`."""
 
+    micro_batch_tokens: int | None = Field(None, ge=16)
+    """Maximum number of tokens per rank and forward pass, instead of `micro_batch_size` examples: at least
+    `max_length`. It decides the memory of a forward pass more exactly. Not with `protocol: paper`, whose loss
+    depends on the number of examples in a micro-batch. null: `micro_batch_size` applies."""
+
     max_length: int = Field(512, ge=16)
     """Maximum length of a rendered example in tokens, prompt and answer together; see `too_long`."""
 
@@ -51,7 +56,9 @@ class TrainingConfig(Config):
 
     protocol: Fidelity = "fixed"
     """`paper` averages the loss over the answer tokens of each device's micro-batch, then over devices.
-    `fixed` averages over the answer tokens of the global batch, independent of the number of devices."""
+    `fixed` averages over the answer tokens of the global batch, independent of the number of devices; which
+    examples form a micro-batch then only changes rounding, and they are chosen so that all devices have about
+    the same number of tokens. Under `paper` micro-batches are of examples of similar length."""
 
     weight_decay: float = Field(0.0, ge=0)
     """AdamW's decoupled weight decay."""
@@ -75,5 +82,29 @@ class TrainingConfig(Config):
     lora: LoraConfig | None = None
     """Adapters to train; null trains all weights."""
 
-    gradient_checkpointing: bool = False
-    """Recompute activations in the backward pass: less memory, about a third more time."""
+    gradient_checkpointing: bool | Annotated[int, Field(ge=2)] = False
+    """Recompute activations in the backward pass: less memory, about a third more time. A number N recomputes
+    only those of every N-th layer, for about a third / N more time; true, those of every layer."""
+
+    @property
+    def micro_batches(self) -> int:
+        """Return the number of micro-batches of a global batch whose rows are as long as the limits."""
+        if self.micro_batch_tokens is not None:
+            return -(-self.batch_size // (self.micro_batch_tokens // self.max_length))
+        return -(-self.batch_size // self.micro_batch_size)
+
+    @model_validator(mode="after")
+    def _budget_holds_a_row(self) -> Self:
+        if self.micro_batch_tokens is None:
+            return self
+        if self.micro_batch_tokens < self.max_length:
+            raise ValueError(
+                f"micro_batch_tokens must be at least max_length ({self.max_length}), "
+                f"got {self.micro_batch_tokens}"
+            )
+        if self.protocol == "paper":
+            raise ValueError(
+                "micro_batch_tokens must be null with protocol: paper, whose loss depends on the number of "
+                f"examples in a micro-batch, got {self.micro_batch_tokens}"
+            )
+        return self

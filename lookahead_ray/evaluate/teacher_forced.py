@@ -13,6 +13,7 @@ from lookahead_ray.data.chat import Rendered
 from lookahead_ray.method.seed_log_probs import token_log_probs
 from lookahead_ray.train.batches import left_pad
 from lookahead_ray.train.model import forward
+from lookahead_ray.train.packing_support import packing
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -88,7 +89,8 @@ def answer_nats(
     for start in range(0, len(order), LOSS_BATCH):
         chosen = order[start : start + LOSS_BATCH]
         batch = [rows[index] for index in chosen]
-        log_probs = token_log_probs(*logits_and_targets(model, batch)).cpu()
+        with packing(model):
+            log_probs = token_log_probs(*logits_and_targets(model, batch)).cpu()
         parts = torch.split(log_probs, [len(row.answer_ids) for row in batch])
         for index, part in zip(chosen, parts, strict=True):
             found[index] = -part.sum().item()

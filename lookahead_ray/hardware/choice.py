@@ -62,7 +62,7 @@ def choose_placement(config: TrialConfig, capacity: Capacity, source: str = "") 
         )
     training = config.training
     if config.workers == "auto":
-        micro_batches = -(-training.batch_size // training.micro_batch_size)
+        micro_batches = training.micro_batches
         fitting = capacity.gpus_of_one // gpus if gpus else capacity.cpus_of_one // cpus
         workers = max(1, min(micro_batches, int(fitting)))
     else:

@@ -8,7 +8,7 @@ from lookahead_ray.data.chat import Rendered
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Sums over all passes and rows, padding included; `train.flops.Costs` holds the cost of each unit."""
+    """Sums over all passes and rows, without padding; `train.flops.Costs` holds the cost of each unit."""
 
     tokens: int = 0  # input tokens, processed by every layer
     pairs: int = 0  # query-key pairs, computed by attention
@@ -19,10 +19,10 @@ class Work:
 
 
 def teacher_forced(rows: Sequence[Rendered]) -> Work:
-    """Return the work of one pass over a padded micro-batch (`train.batches.collate`); masked pairs count."""
-    width = max(row.length for row in rows) - 1  # the last answer token is a target only
+    """Return the work of one pass over each of `rows`; pairs that causality masks count, padding does not."""
+    inputs = [row.length - 1 for row in rows]  # the last answer token is a target only
     answer_tokens = sum(len(row.answer_ids) for row in rows)
-    return Work(len(rows) * width, len(rows) * width**2, answer_tokens)
+    return Work(sum(inputs), sum(tokens**2 for tokens in inputs), answer_tokens)
 
 
 def generated(prompt: int, new: int) -> Work:

@@ -3,7 +3,8 @@
 The FLOPs of a whole trial are derived from those of one row, because they depend only on the rows' shapes.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +17,9 @@ from lookahead_ray.method import vanilla
 from lookahead_ray.method.compute import Work
 from lookahead_ray.method.context import RowLoss
 from lookahead_ray.model.load import context_length
-from lookahead_ray.train.batches import GlobalBatch, plan_batches
+from lookahead_ray.train.batches import plan_batches
 from lookahead_ray.train.model import supervised
-from lookahead_ray.train.packing import work_of
+from lookahead_ray.train.packing import packs, work_of
 
 SHORTEST = 256  # least tokens of the counted row, so that most trials of a process share one count
 
@@ -58,14 +59,15 @@ def trial_flops(
         runs_seed_model: whether the seed model also runs over `rows` once.
     """
     batches = plan_batches(
-        [row.length for row in rows],
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        micro_batch_size=config.micro_batch_size,
-        world_size=world_size,
-        seed=seed,
+        [row.length for row in rows], config, world_size=world_size, seed=seed, packed=packs(model)
     )
-    steps = [list(_micro_batches(batch, rows)) for batch in batches]
+    micro_batches = [
+        [rows[index] for index in share]
+        for batch in batches
+        for step in batch.micro
+        for share in step
+        if share
+    ]
     forward, training = _costs(model, config, max(row.length for row in rows))
     if runs_seed_model:
         ordered = sorted(rows, key=lambda row: row.length)
@@ -73,7 +75,7 @@ def trial_flops(
         for start in range(0, len(ordered), size):
             prepared += work_of(model, ordered[start : start + size])
     return {
-        "training": training.of(sum((work_of(model, micro) for step in steps for micro in step), Work())),
+        "training": training.of(sum((work_of(model, micro) for micro in micro_batches), Work())),
         "preparation": forward.of(prepared),
         "estimated_training": estimated_flops(model, config.epochs * sum(row.length for row in rows)),
     }
@@ -94,24 +96,17 @@ def _costs(model: Any, config: TrainingConfig, longest: int) -> tuple[Costs, Cos
         row = Rendered((0,) * half, (0,) * half)
         plain = supervised(vanilla.answer_loss, pad_id=0)
         attention = model.config._attn_implementation
-        if model.device.type == "cuda":  # torch can't count all its fused kernels; eager has the same FLOPs
-            model.set_attn_implementation("eager")
-        _known[key] = count(model, plain, [row], recomputes=config.gradient_checkpointing)
+        model.set_attn_implementation("eager")  # has the same FLOPs; torch can't count all fused kernels
+        _known[key] = count(model, plain, [row], recomputes=_recomputed(model, config.gradient_checkpointing))
         model.set_attn_implementation(attention)
     return _known[key]
 
 
-def _micro_batches(batch: GlobalBatch, rows: Sequence[Rendered]) -> Iterator[list[Rendered]]:
-    """Yield the rows of each forward pass; an empty share gets the batch's first row, as in `train.loop`."""
-    for step in batch.micro:
-        for share in step:
-            yield [rows[index] for index in share or batch.examples[:1]]
-
-
 def count(
-    model: Any, row_loss: RowLoss, rows: Sequence[Rendered], *, recomputes: bool = False
+    model: Any, row_loss: RowLoss, rows: Sequence[Rendered], *, recomputes: float = 0
 ) -> tuple[Costs, Costs]:
-    """Return the costs of a forward pass, and of forward plus backward, counted on the micro-batch `rows`.
+    """Return the costs of a forward pass, and of forward plus backward, counted on `rows`: one row, or those
+    of a micro-batch if the model packs rows.
 
     Multiplications by weights scale with the tokens, the head's with the logits, and all others, which are
     attention's, with the pairs of tokens. The costs reproduce torch's count for `rows` and extrapolate
@@ -122,7 +117,7 @@ def count(
     Weights and the state of the random number generator are not changed; gradients are cleared.
 
     Args:
-        recomputes: whether the backward pass recomputes layers (gradient checkpointing).
+        recomputes: share of the layers that the backward pass recomputes (gradient checkpointing).
     """
     work, was_training = work_of(model, rows), model.training
     devices = [model.device] if model.device.type == "cuda" else []
@@ -139,7 +134,7 @@ def count(
         model.train(was_training)
     # Each product has two gradients, but frozen weights have none; the layers account for the remainder.
     head_trained = head * (2 + model.get_output_embeddings().weight.requires_grad)
-    attention_trained = attention * (4 if recomputes else 3)
+    attention_trained = attention * (3 + recomputes)
     return (
         Costs(layers / work.tokens, attention / work.pairs, head / work.logits),
         Costs(
@@ -148,6 +143,12 @@ def count(
             head_trained / work.logits,
         ),
     )
+
+
+def _recomputed(model: Any, checkpointing: bool | int) -> float:
+    """Return the share of layers that `training.gradient_checkpointing` recomputes, from the first one on."""
+    layers: int = model.config.get_text_config().num_hidden_layers
+    return math.ceil(layers / int(checkpointing)) / layers if checkpointing else 0.0
 
 
 def estimated_flops(model: Any, tokens: int) -> float:

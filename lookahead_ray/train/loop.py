@@ -1,5 +1,6 @@
 """The training loop of one rank."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -9,8 +10,10 @@ import torch.distributed as dist
 
 from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.data.chat import Rendered
+from lookahead_ray.hardware.precision import torch_dtype
 from lookahead_ray.method.context import RowLoss
 from lookahead_ray.train.batches import plan_batches
+from lookahead_ray.train.packing import packs
 from lookahead_ray.train.step import Step
 
 if TYPE_CHECKING:
@@ -40,20 +43,12 @@ def train(
     both protocols.
 
     Raises:
-        FloatingPointError: the loss is no longer a finite number.
+        FloatingPointError: the loss, the gradient or a weight is no longer a finite number, or DeepSpeed left
+            out a step. All ranks raise it together.
     """
     rank, world_size = dist.get_rank(), dist.get_world_size()
     lengths = [row.length for row in rows]
-    batches = list(
-        plan_batches(
-            lengths,
-            epochs=config.epochs,
-            batch_size=config.batch_size,
-            micro_batch_size=config.micro_batch_size,
-            world_size=world_size,
-            seed=seed,
-        )
-    )
+    batches = plan_batches(lengths, config, world_size=world_size, seed=seed, packed=packs(engine.module))
     engine.train()
     steps = list(done)
     seen = sum(len(batch.examples) for batch in batches[: len(done)])
@@ -77,9 +72,9 @@ def train(
                 engine.backward(loss * (len(batch.micro) * world_size / answer_tokens))
             engine.step()
         dist.all_reduce(total)
-        mean = total.item() / answer_tokens
-        if not torch.isfinite(total):
-            raise FloatingPointError(f"the loss is {mean} at step {number}: lower training.learning_rate")
+        summed, grad_norm = _read(total, engine.get_global_grad_norm())
+        mean = summed / answer_tokens
+        _check_finite(mean, grad_norm, engine.skipped_steps, number, config)
         seen += len(examples)
         steps.append(
             Step(
@@ -87,7 +82,7 @@ def train(
                 epoch=seen / len(rows),
                 loss=mean,
                 learning_rate=float(learning_rate),
-                grad_norm=float(engine.get_global_grad_norm() or 0.0),
+                grad_norm=grad_norm,
                 tokens=sum(lengths[index] for index in examples),
                 answer_tokens=answer_tokens,
                 seconds=time.perf_counter() - start,
@@ -99,4 +94,41 @@ def train(
                 break
             engine.train()
     engine.eval()
+    check_weights(engine.module, config)
     return steps
+
+
+def check_weights(model: torch.nn.Module, config: TrainingConfig) -> None:
+    """Check that all weights are numbers.
+
+    Raises:
+        FloatingPointError: a weight is infinite or NaN.
+    """
+    with torch.no_grad():
+        finite = [torch.linalg.vector_norm(weight, torch.inf).isfinite() for weight in model.parameters()]
+    if not torch.stack(finite).all():
+        raise FloatingPointError(f"the trained weights are not finite: {_advice(config)}")
+
+
+def _read(loss: torch.Tensor, grad_norm: "torch.Tensor | float | None") -> tuple[float, float | None]:
+    """Return both as numbers; the only time in a step that the device is waited for."""
+    if not isinstance(grad_norm, torch.Tensor):
+        return loss.item(), grad_norm
+    found: list[float] = torch.stack([loss.double(), grad_norm.to(loss.device).double()]).tolist()
+    return found[0], found[1]
+
+
+def _check_finite(
+    loss: float, grad_norm: float | None, skipped: int, step: int, config: TrainingConfig
+) -> None:
+    if not math.isfinite(loss):
+        raise FloatingPointError(f"the loss is {loss} at step {step}: {_advice(config)}")
+    if grad_norm is not None and not 0 <= grad_norm < math.inf:
+        raise FloatingPointError(f"the gradient's norm is {grad_norm} at step {step}: {_advice(config)}")
+    if skipped:
+        raise FloatingPointError(f"DeepSpeed left out step {step}: {_advice(config)}")
+
+
+def _advice(config: TrainingConfig) -> str:
+    finer = ", or set training.precision to fp32" if torch_dtype(config.precision) == torch.bfloat16 else ""
+    return f"lower training.learning_rate{finer}"

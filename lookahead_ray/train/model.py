@@ -10,6 +10,7 @@ from lookahead_ray.data.chat import Rendered
 from lookahead_ray.method.context import Forward, RowLoss
 from lookahead_ray.train.batches import MicroBatch, collate
 from lookahead_ray.train.lora import add_adapters
+from lookahead_ray.train.packing_support import enable_packing
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -19,19 +20,21 @@ AnswerLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def prepare_model(model: "PreTrainedModel", config: TrainingConfig) -> "PreTrainedModel":
-    """Return `model` ready for training: without dropout (as published), with eager attention on CPUs, and
-    with checkpointing and peft adapters as configured.
+    """Return `model` ready for training: without dropout (as published), with attention of packed rows where
+    the model supports it, and with checkpointing and peft adapters as configured.
 
     Raises:
         ConfigError: `training.lora` names layers that the model does not have or can't adapt.
 
-    On CPUs the backward pass of torch's fused attention takes three times as long as eager attention's.
+    On CPUs the backward pass of torch's fused attention takes three times as long as eager attention's, so
+    padded rows use the latter.
     """
-    if model.device.type == "cpu":
-        model.set_attn_implementation("eager")
     _stop_dropout(model)
+    if not enable_packing(model) and model.device.type == "cpu":
+        model.set_attn_implementation("eager")
     if config.gradient_checkpointing:
-        model.gradient_checkpointing_enable()  # type: ignore[no-untyped-call]  # Transformers lacks it
+        enable: Any = model.activation_checkpointing_enable  # Transformers lacks its annotation
+        enable(every_n_layers=int(config.gradient_checkpointing))
         model.enable_input_require_grads()  # type: ignore[no-untyped-call]
     return add_adapters(model, config.lora) if config.lora else model
 

@@ -26,11 +26,12 @@ from lookahead_ray.method.registry import METHODS
 from lookahead_ray.method.reporting import Report
 from lookahead_ray.model.load import check_length
 from lookahead_ray.preview import apply_previews
-from lookahead_ray.train.batches import accumulation_steps, optimiser_steps
-from lookahead_ray.train.engine import build_engine
+from lookahead_ray.train.batches import optimiser_steps, plan_batches
+from lookahead_ray.train.engine import build_engine, release_engine
 from lookahead_ray.train.flops import trial_flops
-from lookahead_ray.train.loop import train
+from lookahead_ray.train.loop import check_weights, train
 from lookahead_ray.train.model import forward, prepare_model
+from lookahead_ray.train.packing import packs
 from lookahead_ray.train.process_group import gather_everywhere
 from lookahead_ray.train.step import Step
 from lookahead_ray.trial.checkpoint_manager import CheckpointManager
@@ -74,7 +75,7 @@ def fine_tune(
 
     Raises:
         LookaheadRayError: data or model can't be used.
-        FloatingPointError: training diverged.
+        FloatingPointError: training diverged, or `finish` made weights that are not finite.
     """
     start = time.perf_counter()
     world_size = dist.get_world_size()
@@ -106,8 +107,21 @@ def fine_tune(
         )
     elastic = checkpoints is not None and checkpoints.elastic
     reporter.report("building", "initialising DeepSpeed")
+    plan = plan_batches(
+        [row.length for row in rows],
+        config.training,
+        world_size=world_size,
+        seed=config.seed,
+        packed=packs(model),
+    )
+    accumulation = len(plan[0].micro)
     engine = build_engine(
-        model, config.training, world_size=world_size, total_steps=reporter.total_steps, elastic=elastic
+        model,
+        config.training,
+        world_size=world_size,
+        total_steps=reporter.total_steps,
+        accumulation=accumulation,
+        elastic=elastic,
     )
     zero_stage = engine.zero_optimization_stage()
     checkpoint_manager = CheckpointManager(
@@ -119,9 +133,6 @@ def fine_tune(
     done = found.steps if found else ()
     start = time.perf_counter()
     aside = 0.0
-    micro_batches = accumulation_steps(
-        config.training.batch_size, config.training.micro_batch_size, world_size
-    )
     reporter.training_begins(len(done))
 
     def on_epoch(steps: list[Step]) -> bool:
@@ -140,7 +151,7 @@ def fine_tune(
     steps = train(
         engine,
         rows,
-        reporter.report_micro_batches(row_loss, micro_batches),
+        reporter.report_micro_batches(row_loss, accumulation),
         config.training,
         seed=config.seed,
         on_step=reporter.on_step,
@@ -148,11 +159,14 @@ def fine_tune(
         done=done,
     )
     seconds = sum(step.seconds for step in done) + time.perf_counter() - start - aside
-    engine.destroy()  # otherwise its hooks keep weights and optimiser alive until the process ends
+    release_engine(engine)
+    del engine  # the evaluation needs its memory
     start = time.perf_counter()
     if method.finish:
         reporter.report("saving", f"{config.method.name} changes the trained weights")
     finished = finish_model(model, config)
+    if finished:
+        check_weights(model, config.training)
     seconds += time.perf_counter() - start
     return TrainedModel(
         model=model,

@@ -52,11 +52,10 @@ def train_plainly(model: Any, rows: Sequence[Rendered], config: TrainingConfig, 
     total = optimiser_steps(len(rows), config.epochs, config.batch_size)
     batches = plan_batches(
         [len(row.prompt_ids) + len(row.answer_ids) for row in rows],
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        micro_batch_size=config.micro_batch_size,
+        config,
         world_size=1,
         seed=seed,
+        packed=False,
     )
     model.train()
     losses = []

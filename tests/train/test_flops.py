@@ -8,12 +8,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from lookahead_ray.config.training import LoraConfig, TrainingConfig
+from lookahead_ray.data.chat import Rendered
 from lookahead_ray.method import vanilla
 from lookahead_ray.method.compute import Work, generated, teacher_forced
 from lookahead_ray.train.batches import collate
 from lookahead_ray.train.flops import Costs, count, estimated_flops
 from lookahead_ray.train.model import prepare_model, supervised
 from lookahead_ray.train.packing import work_of
+from lookahead_ray.train.packing_support import enable_packing
 from tests.model.families import FAMILIES, make
 from tests.toy import VOCAB, toy_model
 from tests.train.reference import make_rows
@@ -87,13 +89,23 @@ class TestCount:
 
 
 class TestWork:
-    @pytest.mark.parametrize("family", ["llama", "gpt2, absolute positions"])  # packed, and padded
-    def test_of_a_micro_batch_is_that_of_its_tensors(self, family: str) -> None:
-        rows, model = make_rows(6), make(family)
-        micro = collate(rows, 0, model)
-        size, width = micro.inputs["input_ids"].shape
-        assert size == (1 if family == "llama" else 6)
-        assert work_of(model, rows) == Work(size * width, size * width**2, micro.targets.numel())
+    def test_of_a_micro_batch_counts_no_padding(self) -> None:
+        rows, model = make_rows(6), toy_model()
+        inputs = [row.length - 1 for row in rows]
+        expected = Work(sum(inputs), sum(n**2 for n in inputs), sum(len(row.answer_ids) for row in rows))
+        assert work_of(model, rows) == teacher_forced(rows) == expected
+        assert enable_packing(model)
+        assert work_of(model, rows) == expected
+
+    def test_a_beginning_that_is_computed_once_counts_once(self) -> None:
+        model = prepare_model(toy_model(), TrainingConfig())
+        rows = [Rendered((7, 7, 7, 7, *row.prompt_ids), row.answer_ids) for row in make_rows(6)]
+        ids = collate(rows, 0, model).inputs["input_ids"]
+        assert isinstance(ids, torch.Tensor)
+        work = work_of(model, rows)
+        assert work.tokens == ids.numel() == teacher_forced(rows).tokens - 5 * 4
+        _, costs = count(model, LOSS, rows[:1])
+        assert costs.of(work) == pytest.approx(direct(model, rows), rel=5e-3)
 
     def test_of_generation_is_the_prompts_and_then_a_row_of_pairs_a_token(self) -> None:
         assert generated(prompt=10, new=0) == Work(10, 100, 1)

@@ -39,6 +39,7 @@ class PlainEngine:
         self.max_grad_norm = config.max_grad_norm
         self.micro_steps = 0
         self.grad_norm: float | None = None
+        self.skipped_steps = 0
 
     def __call__(self, **inputs: Any) -> Any:
         return self.module(**inputs)
@@ -117,7 +118,7 @@ def test_steps_record_the_work() -> None:
     assert [step.learning_rate for step in steps] == pytest.approx([1e-2 * (9 - n) / 9 for n in range(9)])
     assert sum(step.tokens for step in steps) == 3 * sum(lengths)
     assert sum(step.answer_tokens for step in steps) == 3 * sum(answers)
-    assert all(step.grad_norm > 0 and step.seconds > 0 for step in steps)
+    assert all(step.grad_norm and step.grad_norm > 0 and step.seconds > 0 for step in steps)
 
 
 def test_each_epochs_end_is_reported_and_may_stop_training() -> None:

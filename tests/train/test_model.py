@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lookahead_ray.config.training import LoraConfig, TrainingConfig
+from lookahead_ray.train import packed_attention
 from lookahead_ray.train.batches import collate
 from lookahead_ray.train.model import answer_logits, prepare_model
 from tests.toy import toy_model
@@ -15,7 +16,7 @@ MICRO = collate(make_rows(3), pad_id=0, model=toy_model())
 def test_all_weights_are_trained_without_adapters() -> None:
     model = prepare_model(toy_model(), TrainingConfig())
     assert all(weight.requires_grad for weight in model.parameters())
-    assert model.config._attn_implementation == "eager"
+    assert model.config._attn_implementation == packed_attention.NAME
 
 
 def test_adapters_start_at_zero_and_only_they_are_trained() -> None:
