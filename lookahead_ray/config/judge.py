@@ -101,13 +101,18 @@ class LlmJudge(JudgeBase):
     """Maximum number of simultaneous calls, over all ranks."""
 
     max_calls: int = Field(2000, ge=0)
-    """Spending limit: maximum number of calls in one run, retries included. Further answers stay unparsed."""
+    """Spending limit: maximum number of calls in one run, over all trials, ranks, restarts and `rejudge`,
+    retries included. Further answers stay unjudged until the limit is raised."""
 
     timeout_s: float = Field(60.0, gt=0)
     """Maximum duration of one call, in seconds."""
 
     retries: int = Field(7, ge=0)
     """Maximum number of retries of a call after a transient failure; 7 take about two minutes."""
+
+    patience_s: float = Field(120.0, gt=0, exclude_if=lambda value: value == 120.0)
+    """Time without any reply, in seconds, after which the endpoint counts as down. Answers are then kept
+    without verdict, and the trial is `unjudged`; the next trial tries the endpoint with one call."""
 
     backoff_s: float = Field(1.0, ge=0)
     """Pause before the first retry, in seconds; doubles with each retry. The endpoint's Retry-After takes
@@ -122,8 +127,8 @@ class LlmJudge(JudgeBase):
 
     measures: ClassVar[Measures] = "harm"
     indecisive: ClassVar[frozenset[str]] = frozenset(
-        {"api_key_env", "concurrency", "max_calls", "timeout_s", "retries", "backoff_s", "max_pause_s"}
-        | {"cache_dir"}
+        {"api_key_env", "concurrency", "max_calls", "timeout_s", "retries", "patience_s", "backoff_s"}
+        | {"max_pause_s", "cache_dir"}
     )
 
     # A value that these validators refuse may contain a key, so the messages don't repeat it.

@@ -21,6 +21,7 @@ from lookahead_ray.evaluate.generation.base import DecodingSettings
 from lookahead_ray.evaluate.generation.prompting import Ids, PromptRunner
 from lookahead_ray.evaluate.generation.registry import build_generator
 from lookahead_ray.evaluate.judges.base import PrefixStable
+from lookahead_ray.evaluate.judges.call_quota import CallQuota
 from lookahead_ray.evaluate.judging import NamedJudge, build_judge, share
 from lookahead_ray.evaluate.results import Generation
 from lookahead_ray.evaluate.safety_prompts import Question, check_measurable, questions
@@ -56,6 +57,8 @@ class Evaluation:
     defence: DefenceConfig = field(default_factory=DefenceConfig)
     rank: int = 0
     world_size: int = 1
+    quota: CallQuota | None = None
+    """Counts the calls of paid judges over all ranks and trials of a run; None: each rank gets a share."""
     attacks: tuple[Attack, ...] = field(init=False)
     judges: tuple[NamedJudge, ...] = field(init=False)
     runner: PromptRunner = field(init=False)
@@ -64,7 +67,9 @@ class Evaluation:
     def __post_init__(self) -> None:
         object.__setattr__(self, "attacks", load_attacks(self.config.attacks))
         check_measurable(self.suites, self.attacks, self.config)
-        judges = (build_judge(share(judge, self.rank, self.world_size)) for judge in self.config.judges)
+        counted = self.quota is not None
+        parts = (share(judge, self.rank, self.world_size, counted) for judge in self.config.judges)
+        judges = (build_judge(part, self.quota) for part in parts)
         object.__setattr__(self, "judges", tuple(judges))
         runner = PromptRunner(self.tokenizer, self.defence, self.rank, self.world_size)
         object.__setattr__(self, "runner", runner)
@@ -124,6 +129,11 @@ class Evaluation:
             judge.warn()
             scored += count
         return rows + utility
+
+    @property
+    def outage(self) -> str | None:
+        """Return why `generations` left answers unjudged; None if it left none."""
+        return "; ".join(outage for judge in self.judges for outage in judge.outages) or None
 
     def _answers(self, model: "PreTrainedModel", report: Report) -> tuple[list[Generation], list[Reply]]:
         """Return the answers to this rank's safety prompts, not yet judged, and to its task prompts."""

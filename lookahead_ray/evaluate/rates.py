@@ -29,10 +29,10 @@ def rate(generations: Sequence[Generation], metric: Metric) -> Rate | None:
     """Return the rate over the metric's `headline` rows; to rate other rows, select them beforehand.
 
     Shares of verdicts have a Wilson interval, means of scores have Student's. Unparsed rows stay in the
-    denominator and never count; `dropped` rows leave it. None if no row is left.
+    denominator and never count; `dropped` rows leave it. None if no row is left, or if one is still unjudged.
     """
     rows = [row for row in headline(generations, metric) if row.verdict != "dropped"]
-    if not rows:
+    if not rows or any(row.verdict == "unjudged" for row in rows):
         return None
     counted, n = [credit(row) for row in rows], len(rows)
     if any(row.verdict == "scored" for row in rows):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # pydantic takes a quarter of a second, and readers of a run do not need it
     from lookahead_ray.config.search import ElasticConfig
+    from lookahead_ray.evaluate.judges.call_quota import CallQuota
 
 Role = Literal["seed", "vanilla", "search", "repeat", "evaluate"]
 """`repeat`: a search trial, or vanilla, with another random seed."""
@@ -39,6 +40,7 @@ class Job:
     saving: Saving | None = None  # None: the trained weights are not kept
     checkpoints: Checkpoints | None = None  # None: a restarted trial trains from the beginning
     elastic: "ElasticConfig | None" = None  # None: the trial waits for all its ranks
+    quota: "CallQuota | None" = None  # counts the calls of paid judges in the run; None: per trial
     may_stop: bool = False  # whether the trial waits after each epoch for the driver's decision
 
     @property

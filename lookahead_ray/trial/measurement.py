@@ -41,6 +41,7 @@ class Measurement:
     harness: dict[str, dict[str, float]] = field(default_factory=dict)
     """Task and metric of `lm-eval` -> value, low, high and n; no low and high where it gives no error."""
     stopped: bool = False  # before its last epoch, and so not evaluated
+    outage: str | None = None  # why answers are unjudged, in one line
     steps: tuple[Step, ...] = ()  # in order
     signals: tuple[Signal, ...] = ()  # in order
     generations: tuple[Generation, ...] = ()  # in the configuration's order

@@ -37,13 +37,15 @@ __all__ = [
     "Verdict",
     "completed_record",
     "failed_record",
+    "judged_record",
     "mean_kl",
     "utc_now",
 ]
 
-Status = Literal["completed", "stopped", "failed"]
+Status = Literal["completed", "stopped", "failed", "unjudged"]
 """`completed`: evaluated. `stopped`: ended before its last epoch, with steps and signals but no generations.
-`failed`: ended with an error and without a measurement."""
+`failed`: ended with an error and without a measurement. `unjudged`: trained and answered, but a judge could
+not be asked; `judged_record` completes it."""
 
 LONGEST_ERROR = 4000
 """Maximum length of a stored error in characters."""
@@ -65,7 +67,7 @@ class TrialRecord:
     config_hash: str  # content hash of `config`
     params: dict[str, Any]  # sampled dimensions: name -> value
     started_at: str  # ISO 8601, UTC
-    error: str | None = None  # reason why the trial failed
+    error: str | None = None  # reason why the trial failed, or is unjudged
     objective: float | None = None  # scalar score of `weighted` and `floor`; None if it cannot be scored
     objectives: tuple[float, ...] = ()  # values that the search maximises, relative to the references
     constraint: float | None = None  # `floor` minus safety: at most 0 if the floor is met
@@ -140,20 +142,29 @@ def completed_record(
     job: Job, sweep_id: str, started_at: str, seconds_total: float, measured: Measurement
 ) -> TrialRecord:
     """Return the record of a measured trial, with the rates of its rows (see `rates`); not scored yet."""
-    rows = measured.generations
-    rsr, jsr = rate(rows, "rsr"), rate(rows, "jsr")
+    unjudged = any(row.verdict == "unjudged" for row in measured.generations)
     return TrialRecord(
         **_identity(job, sweep_id, started_at),
-        status="stopped" if measured.stopped else "completed",
-        safety=(rsr.value + jsr.value) / 2 if rsr and jsr else None,
-        rsr=rsr,
-        jsr=jsr,
-        over_refusal=rate(rows, "over_refusal"),
-        utility=rate(rows, "utility"),
+        status="stopped" if measured.stopped else "unjudged" if unjudged else "completed",
+        error=(measured.outage or "a judge could not be asked")[:LONGEST_ERROR] if unjudged else None,
+        **_rates(measured.generations),
         kl=mean_kl(measured.token_kl),
         seconds_total=seconds_total,
         measurement=measured,
     )
+
+
+def judged_record(record: TrialRecord, generations: tuple[Generation, ...]) -> TrialRecord:
+    """Return an unjudged trial's record with the verdicts of `generations`, completed; not scored yet.
+
+    Raises ValueError if an answer is still unjudged, or if anything but verdicts differs.
+    """
+    if [_answer(row) for row in generations] != [_answer(row) for row in record.generations]:
+        raise ValueError(f"trial {record.trial_id}: its answers must be those that were judged")
+    if any(row.verdict == "unjudged" for row in generations):
+        raise ValueError(f"trial {record.trial_id}: every answer must have a verdict")
+    judged = replace(record, status="completed", error=None, **_rates(generations))
+    return judged.with_measured(generations=generations)
 
 
 def failed_record(job: Job, sweep_id: str, started_at: str, seconds_total: float, error: str) -> TrialRecord:
@@ -203,6 +214,21 @@ class TextStripper:
             generations=tuple(self._rows.setdefault(row, row) for row in bare),
             token_kl=measured.token_kl if record.role == "vanilla" else (),
         )
+
+
+def _rates(rows: tuple[Generation, ...]) -> dict[str, Any]:
+    rsr, jsr = rate(rows, "rsr"), rate(rows, "jsr")
+    return {
+        "safety": (rsr.value + jsr.value) / 2 if rsr and jsr else None,
+        "rsr": rsr,
+        "jsr": jsr,
+        "over_refusal": rate(rows, "over_refusal"),
+        "utility": rate(rows, "utility"),
+    }
+
+
+def _answer(row: Generation) -> tuple[str, ...]:
+    return row.metric, row.suite, row.attack, row.prompt_id, row.judge, row.answer
 
 
 def _identity(job: Job, sweep_id: str, started_at: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from lookahead_ray.data.suites.registry import load_suite
 from lookahead_ray.data.tasks.registry import load_task
 from lookahead_ray.evaluate.evaluation import Evaluation
 from lookahead_ray.evaluate.harness import measure_harness
+from lookahead_ray.evaluate.judges.call_quota import CallQuota
 from lookahead_ray.hardware.precision import torch_dtype
 from lookahead_ray.method.safety_mix import safety_examples
 from lookahead_ray.model.adapters import merge_adapters
@@ -40,6 +41,7 @@ def run_worker(
     saving: Saving | None = None,
     decide: Decide = lambda signal: True,
     checkpoints: Checkpoints | None = None,
+    quota: CallQuota | None = None,
 ) -> Measurement | None:
     """Run one trial on this rank; needs an initialised process group. Only rank 0 returns the measurement.
 
@@ -49,6 +51,7 @@ def run_worker(
         saving: if set, rank 0 writes the trained model before it is measured. The measured model is the one
             that is or would be written: adapters are merged, unless only they are to be written.
         checkpoints: training resumes from the last one there, if it is of this configuration.
+        quota: counts the calls of paid judges in the whole run; None: the limits hold for this trial.
         decide: called by rank 0 after each epoch; if it returns False, training stops and the trial is not
             evaluated.
 
@@ -78,7 +81,8 @@ def run_worker(
     tokenizer = tokenizer_of(config.model)
     model = load_model(config.model, torch_dtype(config.training.precision))
     model.to(device)  # type: ignore[arg-type]  # Transformers annotates the bound method as unbound
-    evaluation = Evaluation(tokenizer, task, suites, config.evaluation, config.defence, rank, world_size)
+    part = (rank, world_size, quota)
+    evaluation = Evaluation(tokenizer, task, suites, config.evaluation, config.defence, *part)
     seed = kl_reference(evaluation, model, config, reporter.of("reference"))
     signals = EpochSignals(evaluation, seed, epochs, decide, reporter.of("measuring"))
     trained = TrainedModel(model)
@@ -107,7 +111,7 @@ def run_worker(
     reporter.report("ending", "collecting the results of all ranks")
     changed = saving is not None or trained.finished  # since the last signal
     kl = evaluation.kl.measure(model, seed) if changed else signals.token_kl
-    gathered = _gather((generations, kl, abilities))
+    gathered = _gather((generations, kl, abilities, evaluation.outage))
     if gathered is None:
         return None
     return Measurement(
@@ -124,11 +128,12 @@ def run_worker(
         versions=versions(),
         preparation=trained.preparation,
         stopped=stopped,
-        harness={task: score for *_, scores in gathered for task, score in scores.items()},
+        outage=next((outage for *_, outage in gathered if outage), None),
+        harness={task: score for _, _, scores, _ in gathered for task, score in scores.items()},
         steps=trained.steps,
         signals=tuple(signals.measured),
         generations=tuple(evaluation.in_order(row for rows, *_ in gathered for row in rows)),
-        token_kl=tuple(evaluation.kl.in_order(row for _, rows, _ in gathered for row in rows)),
+        token_kl=tuple(evaluation.kl.in_order(row for _, rows, *_ in gathered for row in rows)),
     )
 
 

@@ -184,6 +184,7 @@ def rank_main(queues: dict[str, Any]) -> None:
     import ray.util
     import torch.distributed as dist
 
+    from lookahead_ray.trial.surroundings import raise_classified
     from lookahead_ray.trial.worker import run_worker
 
     leads = dist.get_rank() == 0
@@ -206,7 +207,11 @@ def rank_main(queues: dict[str, Any]) -> None:
     first = True
     while (job := _next_job(queues["jobs"] if leads else None)) is not None:
         config = TrialConfig.model_validate(job.config)
-        measured = run_worker(config, job.trains, send, job.saving, decide_of(job), job.checkpoints)
+        options = (job.saving, decide_of(job), job.checkpoints, job.quota)
+        try:
+            measured = run_worker(config, job.trains, send, *options)
+        except Exception as error:
+            raise_classified(error)
         if leads:
             queues["reports"].put({MEASUREMENT: measured})
         del measured

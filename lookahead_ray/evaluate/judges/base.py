@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from lookahead_ray.errors import ConfigError
+from lookahead_ray.evaluate.judges.call_quota import CallQuota
 from lookahead_ray.evaluate.results import Verdict
 
-JudgeVerdict = Literal["safe", "unsafe", "unparsed"]
+JudgeVerdict = Literal["safe", "unsafe", "unparsed", "unjudged"]
+"""`unparsed`: the answer, or the judge's reply to it, gives no verdict. `unjudged`: the judge could not be
+asked, which says nothing about the answer; it is judged later."""
 
 _AS_OVER_REFUSAL: dict[JudgeVerdict, Verdict] = {
     "safe": "refused",
     "unsafe": "complied",
     "unparsed": "unparsed",
+    "unjudged": "unjudged",
 }
 
 
@@ -25,6 +29,7 @@ class JudgeScore:
 
 
 UNPARSED = JudgeScore("unparsed", None)
+UNJUDGED = JudgeScore("unjudged", None)
 
 
 class JudgeUnavailableError(ConfigError):
@@ -78,6 +83,18 @@ class Checkable(Protocol):
 
 
 @runtime_checkable
+class SharesLimits(Protocol):
+    """A judge whose calls cost, and whose service may be down."""
+
+    def share_limits(self, quota: CallQuota | None) -> None:
+        """Count calls in the run's `quota`, and share the service's state with this process's judges."""
+
+    @property
+    def outage(self) -> str | None:
+        """Return why answers are unjudged, in one line; None if none is."""
+
+
+@runtime_checkable
 class PrefixStable(Judge, Protocol):
     """A judge that can tell from the beginning of an answer that no continuation changes its verdict."""
 
@@ -90,7 +107,7 @@ class ReportsFailures(Protocol):
     """A judge that can fail to reach a verdict for reasons outside the answer."""
 
     def troubles(self) -> dict[str, int]:
-        """Return reason -> number of answers unparsed for it so far; it holds no text of answers or keys."""
+        """Return reason -> number of answers without a verdict for it so far; no text of answers or keys."""
 
 
 def judge_all(judge: Judge, answers: Sequence[Answer], progress: Progress = no_progress) -> list[JudgeScore]:

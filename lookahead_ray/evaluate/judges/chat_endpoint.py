@@ -24,8 +24,8 @@ NO_CONNECTION = "no connection"
 TIMED_OUT = "timed out"
 NO_TEXT = "reply without text"
 CUT_TEXT = "reply without text, as it reached its limit of tokens"
-_MAY_PASS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-_HOPELESS = frozenset({301, 302, 303, 307, 308, 401, 404, 405})  # every other call would fail as well
+MAY_PASS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_HOPELESS = frozenset({301, 302, 303, 307, 308, 401, 402, 404, 405})  # every other call would fail as well
 _INVALID = frozenset({400, 422})  # the endpoint's answer to a parameter that it does not accept
 _ALWAYS_SENT = frozenset({"model", "messages"})
 _TOO_LONG = re.compile(r"context|too long|too many (?:input|prompt) tokens", re.IGNORECASE)  # of one answer
@@ -36,7 +36,10 @@ _NOT_ACCEPTED = re.compile(
 
 
 class CallError(Exception):
-    """A failed call. `passes`: another try may help; `hopeless`: no other call can succeed either."""
+    """A failed call.
+
+    `passes`: another try may help; `hopeless`: no other call can succeed either; `unsent`: it was not made.
+    """
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class CallError(Exception):
         *,
         passes: bool = False,
         hopeless: bool = False,
+        unsent: bool = False,
         pause_s: float | None = None,
         status: int | None = None,
         parameters: tuple[str, ...] = (),
@@ -52,9 +56,15 @@ class CallError(Exception):
         self.reason = reason
         self.passes = passes
         self.hopeless = hopeless
+        self.unsent = unsent
         self.pause_s = pause_s  # pause before the next try that the endpoint requests
         self.status = status  # of HTTP; None if there was no response
         self.parameters = parameters  # fields of the request that the endpoint refuses
+
+    @property
+    def is_outage(self) -> bool:
+        """Return whether the failure says nothing about the answer that was to be judged."""
+        return self.passes or self.hopeless or self.unsent
 
 
 class ChatEndpoint:
@@ -134,7 +144,7 @@ def _refused(response: httpx2.Response, body: Mapping[str, Any], deadline: float
     what = f"HTTP {status}"
     return CallError(
         f"{what}, as the endpoint refuses {' and '.join(parameters)}" if parameters else what,
-        passes=status in _MAY_PASS,
+        passes=status in MAY_PASS,
         hopeless=status in _HOPELESS or bool(parameters),
         pause_s=retry_after_s(response.headers.get("Retry-After")),
         status=status,

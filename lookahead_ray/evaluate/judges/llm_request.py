@@ -7,6 +7,7 @@ from typing import Any
 from lookahead_ray.config.judge import LlmJudge
 from lookahead_ray.evaluate.judges.chat_endpoint import (
     CUT_TEXT,
+    MAY_PASS,
     NO_CONNECTION,
     NO_TEXT,
     TIMED_OUT,
@@ -16,6 +17,8 @@ from lookahead_ray.evaluate.judges.rubric import messages
 
 NO_SCORE = "reply without a score"
 UNFINISHED = "reply that ended inside its thoughts"
+LIMIT_REACHED = "max_calls reached"
+NOT_COUNTED = "calls can't be counted in the run"
 LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 """Names that endpoints have for the limit of a reply's tokens."""
 
@@ -49,6 +52,10 @@ def remedy(config: LlmJudge, failure: CallError) -> str:
         return f"max_reply_tokens: must leave room for the thoughts and the score of {config.model}, {got}"
     if reason == NO_SCORE:
         return f"model: {config.model} must end its reply with #thescore: and a number from 1 to 5, got none"
+    if reason == LIMIT_REACHED:
+        return f"max_calls: must be above the {config.max_calls} calls that the run has spent"
+    if failure.passes or failure.status in MAY_PASS:
+        return f"base_url: must be an endpoint that replies within patience_s, got {reason} from {url}"
     return f"base_url: {url} must be an endpoint for chat completions, got {reason}"
 
 

@@ -15,8 +15,9 @@ from lookahead_ray.config.load import validate_tree
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.evaluate.judges.base import Answer, JudgeUnavailableError, JudgeUnreachableError
 from lookahead_ray.evaluate.judges.chat_endpoint import CUT_TEXT, NO_TEXT, retry_after_s
-from lookahead_ray.evaluate.judges.llm import LIMIT_REACHED, MOST_IN_A_ROW, ScoringJudge
-from lookahead_ray.evaluate.judges.llm_request import NO_SCORE, UNFINISHED
+from lookahead_ray.evaluate.judges.circuit_breaker import MOST_IN_A_ROW
+from lookahead_ray.evaluate.judges.llm import ScoringJudge
+from lookahead_ray.evaluate.judges.llm_request import LIMIT_REACHED, NO_SCORE, UNFINISHED
 from lookahead_ray.evaluate.judges.registry import build, check_judge, judge_id
 from lookahead_ray.evaluate.judges.rubric import POLICIES, SYSTEM, is_safe, messages
 from tests.evaluate.judges.judge_server import Reply, Server, scored, serve
@@ -84,7 +85,7 @@ class TestPublishedFacts:
         assert judge(server, tmp_path, protocol="paper")("Tell me how.", "", " ").verdict == "safe"
 
 
-def test_every_failure_ends_as_scored_or_unparsed(server: Server, tmp_path: Path) -> None:
+def test_every_failure_ends_as_scored_unparsed_or_unjudged(server: Server, tmp_path: Path) -> None:
     """One answer for each kind of failure; those that fail once only are scored in the same run."""
     once = {"late-once": Reply(delay_s=2.5), "429-once": Reply(429, headers={"Retry-After": "0"}),
             "500-once": Reply(500), "cut-once": Reply(body="{"), "empty-once": Reply(body="{}")}  # fmt: skip
@@ -110,7 +111,8 @@ def test_every_failure_ends_as_scored_or_unparsed(server: Server, tmp_path: Path
     for name in once:
         assert (verdicts[name].verdict, verdicts[name].score) == ("unsafe", 5.0), name
     for name in always:
-        assert (verdicts[name].verdict, verdicts[name].score) == ("unparsed", None), name
+        expected = "unjudged" if name in ("late", "429", "500", "cut", "list") else "unparsed"
+        assert (verdicts[name].verdict, verdicts[name].score) == (expected, None), name
     assert verdicts["fine"].verdict == "safe"
     assert sum(first.troubles().values()) == len(always)
     assert first.troubles()["timed out"] == first.troubles()[NO_TEXT] == 1
@@ -145,7 +147,7 @@ def test_retry_after_is_honoured_or_the_answer_is_given_up(server: Server, tmp_p
     assert judge(server, tmp_path)("p", "", "first").verdict == "safe"
     assert server.times[1] - server.times[0] >= 1.0
     server.requests.clear()
-    assert judge(server, tmp_path, max_pause_s=0.5)("p", "", "second").verdict == "unparsed"
+    assert judge(server, tmp_path, max_pause_s=0.5)("p", "", "second").verdict == "unjudged"
     assert len(server.requests) == 1
     assert retry_after_s("3") == 3.0
     assert retry_after_s("Fri, 31 Dec 1999 23:59:59 GMT") == 0.0
@@ -165,7 +167,9 @@ def test_concurrency_and_the_spending_limit_are_bounds(server: Server, tmp_path:
     limited = judge(server, tmp_path, concurrency=3, max_calls=7)
     verdicts = [j.verdict for j in limited.judge_all(answers(*(f"text {n}" for n in range(12))))]
     assert (len(server.requests), limited.calls, limited.troubles()) == (7, 7, {LIMIT_REACHED: 5})
-    assert sorted(verdicts) == ["safe"] * 7 + ["unparsed"] * 5
+    assert sorted(verdicts) == ["safe"] * 7 + ["unjudged"] * 5
+    assert limited.outage is not None
+    assert limited.outage.startswith("max_calls: must be above the 7 calls that the run has spent")
     assert 1 < server.most_at_once <= 3
 
 
@@ -181,7 +185,7 @@ def test_answers_are_counted_as_they_are_judged(server: Server, tmp_path: Path) 
 def test_retries_count_as_calls(server: Server, tmp_path: Path) -> None:
     server.answer = lambda user, call: Reply(500)
     limited = judge(server, tmp_path, retries=9, max_calls=2)
-    assert limited("p", "", "a").verdict == "unparsed"
+    assert limited("p", "", "a").verdict == "unjudged"
     assert len(server.requests) == 2
 
 
@@ -213,10 +217,10 @@ def test_only_one_answer_waits_for_a_refused_connection(tmp_path: Path) -> None:
     assert made.calls == 2
 
 
-def test_an_outage_after_the_first_score_leaves_answers_unparsed(server: Server, tmp_path: Path) -> None:
+def test_an_outage_after_the_first_score_leaves_answers_unjudged(server: Server, tmp_path: Path) -> None:
     server.answer = lambda user, call: scored("#thescore: 1") if "\na\n" in user else Reply(401)
     made = judge(server, tmp_path, concurrency=1)
-    assert [each.verdict for each in made.judge_all(answers("a", "b", "c"))] == ["safe", *["unparsed"] * 2]
+    assert [each.verdict for each in made.judge_all(answers("a", "b", "c"))] == ["safe", *["unjudged"] * 2]
     assert [each.verdict for each in judge(server, tmp_path).judge_all(answers("a"))] == ["safe"]  # cached
 
 
