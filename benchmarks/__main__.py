@@ -12,10 +12,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import commit, driver, generation, limits, machine, preview, training, trial_cost
+from benchmarks import commit, driver, generation, limits, machine, packing, preview, training, trial_cost
 from benchmarks.common import Benchmark, BenchmarkError, Raw, to_json, write_json
 from benchmarks.limits import Limits, RequestedPrecision
 from benchmarks.tables import print_benchmark
+from lookahead_ray.errors import LookaheadRayError
 
 DEFAULT_OUT = Path("benchmarks/results")
 PLAIN_WIDTH = 110  # columns when the output is not a terminal
@@ -31,6 +32,8 @@ class Name(StrEnum):
     PREVIEW = "preview"
     DRIVER = "driver"
     COMMIT = "commit"
+    PACKING = "packing"
+    PACKING_SPEED = "packing_speed"
 
 
 class Device(StrEnum):
@@ -48,8 +51,14 @@ def main(
     ] = None,
     preview_rows: Annotated[int, typer.Option(min=1, help="Rows of the benchmark preview.")] = 50_000,
     trials: Annotated[int, typer.Option(min=1, help="Trials of the benchmark driver.")] = 1000,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSONL file with GSM8K's fields for packing and packing_speed; default: word problems."
+        ),
+    ] = None,
     device: Annotated[
-        Device, typer.Option(help="Device of training and generation; with cuda only these two run.")
+        Device, typer.Option(help="Device of training and generation; with cuda only these and packing run.")
     ] = Device.CPU,
     precision: Annotated[
         RequestedPrecision,
@@ -83,7 +92,7 @@ def main(
         raise typer.Exit(1) from error
     for line in limits.describe(here, found, precision):
         console.print(line, markup=False, soft_wrap=True)
-    setup = Setup(quick, preview_rows, trials, device, limits.resolve(precision, found))
+    setup = Setup(quick, preview_rows, trials, device, limits.resolve(precision, found), data)
     runs, settings = select_benchmarks(only, setup, times, found, logs, say)
     facts: Raw = {
         "date": started.isoformat(timespec="seconds"),
@@ -98,7 +107,7 @@ def main(
         for name, run in runs.items():
             try:
                 done.append(run())
-            except BenchmarkError as error:
+            except (BenchmarkError, LookaheadRayError) as error:
                 errors[name] = str(error)
                 print(f"error: {error}", file=sys.stderr)
             # after each benchmark, so that Ctrl-C keeps the finished ones
@@ -121,6 +130,7 @@ class Setup:
     trials: int
     device: Device
     precision: str
+    data: Path | None = None
 
 
 def select_benchmarks(
@@ -143,6 +153,9 @@ def select_benchmarks(
     files = preview.QUICK if quick else preview.PreviewSettings(rows=setup.preview_rows)
     idle = driver.QUICK if quick else driver.DriverSettings(trials=setup.trials)
     tables = commit.QUICK if quick else commit.CommitSettings()
+    data = str(setup.data) if setup.data else None
+    packed = replace(packing.QUICK if quick else packing.PackingSettings(), data=data)
+    packed_speed = replace(train, data=data)
     runs: dict[Name, Callable[[], Benchmark]] = {
         Name.TRAINING: lambda: training.run(train, found, times, logs, say),
         Name.GENERATION: lambda: generation.run(generate, times, logs, say),
@@ -151,6 +164,8 @@ def select_benchmarks(
         Name.PREVIEW: lambda: preview.run(files, times, logs, say),
         Name.DRIVER: lambda: driver.run(idle, logs, say),
         Name.COMMIT: lambda: commit.run(tables, times, logs, say),
+        Name.PACKING: lambda: packing.run(packed, say),
+        Name.PACKING_SPEED: lambda: packing.run_speed(packed_speed, times, logs, say),
     }
     settings = {
         Name.TRAINING: asdict(train),
@@ -160,9 +175,12 @@ def select_benchmarks(
         Name.PREVIEW: asdict(files),
         Name.DRIVER: asdict(idle),
         Name.COMMIT: asdict(tables),
+        Name.PACKING: asdict(packed),
+        Name.PACKING_SPEED: asdict(packed_speed),
     }
     generations = [Name.GENERATION, Name.GENERATION_FULL_LENGTH]
-    possible = list(Name) if device is Device.CPU else [Name.TRAINING, *generations]
+    on_gpu = [Name.TRAINING, *generations, Name.PACKING, Name.PACKING_SPEED]
+    possible = list(Name) if device is Device.CPU else on_gpu
     kept = [name for name in possible if only in (None, name)]
     return {name: runs[name] for name in kept}, {name.value: settings[name] for name in kept}
 

@@ -47,6 +47,7 @@ class TrainingSettings:
     device: str = "cpu"
     precision: str = "auto"
     seed: int = 0
+    data: str | None = None  # a JSONL file with GSM8K's fields instead of generated word problems
 
     @property
     def examples(self) -> int:

@@ -4,6 +4,7 @@ from statistics import fmean
 from typing import Any, cast
 
 from benchmarks.common import Raw
+from benchmarks.packing import PADDED
 from benchmarks.training import TrainingSettings
 from benchmarks.training_rows import MODEL, Clock, training_rows
 from lookahead_ray.hardware.precision import Precision, torch_dtype
@@ -44,6 +45,8 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
         model = load_model(MODEL, torch_dtype(precision))
         model.to(chosen.device)  # type: ignore[arg-type]  # Transformers annotates the bound method as unbound
         model = prepare_model(model, config)
+        if variant == PADDED.name:
+            model.set_attn_implementation("eager" if chosen.device == "cpu" else "sdpa")
         rows = training_rows(tokenizer, chosen)
         flops = trial_flops(
             model,

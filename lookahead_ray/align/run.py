@@ -24,10 +24,11 @@ from lookahead_ray.hardware.precision import local_precision, measure_matmul, to
 from lookahead_ray.method import vanilla
 from lookahead_ray.method.reporting import Every, GenerationProgress
 from lookahead_ray.model.load import load_model, load_tokenizer, model_hash
-from lookahead_ray.train.batches import optimiser_steps
+from lookahead_ray.train.batches import optimiser_steps, plan_batches
 from lookahead_ray.train.engine import build_engine, prepare_environment, release_engine
 from lookahead_ray.train.loop import train
 from lookahead_ray.train.model import prepare_model
+from lookahead_ray.train.packing import packs
 from lookahead_ray.train.process_group import single_process_group
 from lookahead_ray.train.step import Step
 
@@ -83,7 +84,11 @@ def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) ->
 
     trained_from = time.monotonic()
     with single_process_group():
-        engine = build_engine(wrapped, training, world_size=1, total_steps=total)
+        lengths = [row.length for row in rows]
+        plan = plan_batches(lengths, training, world_size=1, seed=config.seed, packed=packs(wrapped))
+        engine = build_engine(
+            wrapped, training, world_size=1, total_steps=total, accumulation=len(plan[0].micro)
+        )
         steps = train(
             engine,
             rows,

@@ -34,10 +34,11 @@ def main(
     from lookahead_ray.config.training import TrainingConfig
     from lookahead_ray.config.trial import TrialConfig
     from lookahead_ray.method.registry import METHODS
-    from lookahead_ray.train.batches import optimiser_steps
+    from lookahead_ray.train.batches import optimiser_steps, plan_batches
     from lookahead_ray.train.checkpoint.local import unfit
     from lookahead_ray.train.loop import train
     from lookahead_ray.train.model import prepare_model
+    from lookahead_ray.train.packing import packs
     from lookahead_ray.train.step import Step
     from lookahead_ray.trial.checkpoint_manager import place_of
     from lookahead_ray.trial.fine_tuning import method_context
@@ -64,9 +65,13 @@ def main(
         context = method_context(trial, model, toy_tokenizer(), quiet)
         context.__dict__["seed_hash"] = f"toy-{config.precision}"  # instead of hashing weight files
         row_loss = METHODS[name].row_loss(rows, trial.method, context)
+        plan = plan_batches(
+            [row.length for row in rows], config, world_size=world_size, seed=0, packed=packs(model)
+        )
         engine = build_engine(
             model,
             config,
+            accumulation=len(plan[0].micro),
             world_size=world_size,
             total_steps=optimiser_steps(len(rows), config.epochs, config.batch_size),
             elastic=elastic,

@@ -9,9 +9,10 @@ import torch
 from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.method import vanilla
 from lookahead_ray.method.vanilla import answer_loss
-from lookahead_ray.train.batches import accumulation_steps, collate, optimiser_steps
+from lookahead_ray.train.batches import accumulation_steps, collate, optimiser_steps, plan_batches
 from lookahead_ray.train.loop import train
 from lookahead_ray.train.model import answer_logits, supervised
+from lookahead_ray.train.packing_support import enable_packing
 from lookahead_ray.train.step import Step
 from tests.toy import toy_model
 from tests.train.reference import loss_sum, make_rows, train_plainly
@@ -160,3 +161,41 @@ def test_answer_loss_by_hand() -> None:
     expected = math.log(4 / 3) + math.log(2) + math.log(4)
     assert answer_loss(logits, targets).item() == pytest.approx(expected, rel=1e-6)
     assert answer_loss(logits.bfloat16(), targets).dtype == torch.float32
+
+
+@pytest.mark.parametrize("training", [{}, {"micro_batch_tokens": 64, "max_length": 64}])
+def test_losses_over_20_steps_are_those_of_padded_rows_on_any_number_of_ranks(
+    training: dict[str, Any],
+) -> None:
+    """Ranks are simulated: their gradients are summed, as DeepSpeed does (see `test_ranks`)."""
+    rows = make_rows(40, seed=5)
+    config = TrainingConfig.model_validate(
+        {"epochs": 2, "batch_size": 4, "micro_batch_size": 1, "precision": "fp32", **training}
+    )
+    row_loss = supervised(vanilla.answer_loss, 0)
+
+    def curve(world_size: int, packed: bool) -> list[float]:
+        model = toy_model().train()
+        assert not packed or enable_packing(model)
+        optimiser = torch.optim.AdamW(model.parameters(), lr=5e-3, betas=config.betas)
+        losses = []
+        lengths = [row.length for row in rows]
+        for batch in plan_batches(lengths, config, world_size=world_size, seed=0, packed=packed):
+            answers = sum(len(rows[index].answer_ids) for index in batch.examples)
+            optimiser.zero_grad()
+            total = 0.0
+            for share in filter(None, (share for step in batch.micro for share in step)):
+                loss = row_loss(model, [rows[index] for index in share]) / answers
+                loss.backward()
+                total += loss.item()
+            optimiser.step()
+            losses.append(total)
+        return losses
+
+    padded = curve(1, packed=False)
+    assert len(padded) == 20
+    assert padded[-1] < 0.8 * padded[0]
+    for world_size in (1, 2, 4):
+        found = curve(world_size, packed=True)
+        assert found == pytest.approx(padded, rel=1e-4)
+        assert found == curve(world_size, packed=True)  # to the bit

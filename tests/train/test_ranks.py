@@ -24,11 +24,17 @@ DISK = "{folder}"
 CONFIG = TrainingConfig(
     learning_rate=5e-3, epochs=2, batch_size=4, micro_batch_size=1, precision="fp32", weight_decay=0.1
 )
+LONGER = CONFIG.model_copy(
+    update={"epochs": 7, "learning_rate": 1e-3, "micro_batch_tokens": 40, "max_length": 40}
+)
 VARIANTS = {
     "fp32": CONFIG,
     "bf16": CONFIG.model_copy(update={"precision": "bf16"}),
     "fp32, adapters": CONFIG.model_copy(update={"lora": LoraConfig(rank=4)}),
 }
+
+
+CONFIGS = {**VARIANTS, "fp32, tokens": LONGER}
 
 
 @cache
@@ -47,7 +53,7 @@ def run(
     with TemporaryDirectory() as folder:
         kept = kept or folder
         outs = [Path(folder, f"rank{rank}.json") for rank in range(world_size)]
-        config = VARIANTS[variant].model_dump_json()
+        config = CONFIGS[variant].model_dump_json()
         processes = [
             subprocess.Popen(
                 [
@@ -96,6 +102,15 @@ def test_two_ranks_equal_one(variant: str) -> None:
     assert alone["losses"][-1] < alone["losses"][0]
     assert alone["learning_rates"] == pytest.approx([5e-3 * (6 - step) / 6 for step in range(6)])
     assert alone["dtypes"] == ["torch.bfloat16" if variant == "bf16" else "torch.float32"]
+
+
+def test_two_ranks_equal_one_and_a_plain_loop_over_20_steps_with_a_budget_of_tokens() -> None:
+    (alone,), (first, second) = run("fp32, tokens", 1), run("fp32, tokens", 2)
+    assert first == second
+    expected = train_plainly(toy_model(), make_rows(11), LONGER, seed=0)
+    assert len(expected) == 21
+    assert alone["losses"] == pytest.approx(expected, rel=1e-4)
+    assert first["losses"] == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
