@@ -40,11 +40,11 @@ def test_a_new_run_gets_today_and_keeps_it(tmp_path: Path, model: Path) -> None:
     assert sweep.chat_date == sweep.reference().model.chat_date == today
     assert sweep.resolved == space(tmp_path, model, DATED).resolved
     yesterday = replace(sweep, chat_date="2026-01-02")
-    open_sink(yesterday, run, {"model": "m"})
+    open_sink(yesterday, store.Hold(run), {"model": "m"})
     assert store.chat_date_of(run) == "2026-01-02"
     again = fix_chat_date(space(tmp_path, model, DATED), run)
     assert again.reference().model.chat_date == "2026-01-02"
-    open_sink(again, run, {"model": "m"})  # the same sweep
+    open_sink(again, store.Hold(run), {"model": "m"})  # the same sweep
 
 
 def test_the_configuration_decides(tmp_path: Path, model: Path) -> None:

@@ -56,9 +56,9 @@ def committed(run: str) -> None:
 
 
 def test_a_running_sweep(run: str, space: Sweep) -> None:
-    with store.lock(run):
+    with store.lock(run) as hold:
         committed(run)
-        with session(run, space):
+        with session(hold, space):
             view = shown(run)
             status = read_status(run)
     assert view["run"] == f"{run} (sweep quickstart, started 2026-01-01T00:00:00+00:00)"
@@ -75,7 +75,7 @@ def test_a_running_sweep(run: str, space: Sweep) -> None:
 def test_an_ended_sweep(run: str, space: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOOKAHEAD_RAY_JOB", "mine-1")
     committed(run)
-    with session(run, space):
+    with session(store.Hold(run), space):
         pass
     driver = read_status(run).driver
     assert (driver.state, driver.job) == ("ended", "mine-1")
@@ -87,23 +87,24 @@ def test_an_ended_sweep(run: str, space: Sweep, monkeypatch: pytest.MonkeyPatch)
 )
 def test_how_a_session_ended(run: str, space: Sweep, error: BaseException, how: str) -> None:
     store.create(run, ID)
-    with pytest.raises(type(error)), session(run, space):
+    with pytest.raises(type(error)), session(store.Hold(run), space):
         raise error
     assert read_status(run).driver.description.startswith(f"{how} at ")
-    with session(run, space) as ending:
+    with session(store.Hold(run), space) as ending:
         ending.interrupted = True
     assert read_status(run).driver.description.startswith("interrupted at ")
 
 
 def test_a_killed_driver(run: str, space: Sweep) -> None:
     store.create(run, ID)
-    with session(run, space):
+    with session(store.Hold(run), space):
         begun = store.read_session(run)
     assert begun
-    store.write_session(run, replace(begun, ended_at=None, how=None))
+    store.write_session(store.Hold(run), replace(begun, ended_at=None, how=None))
     if "://" in run:  # it held the run
-        gone = {"holder": "process 7 on elsewhere", "token": "t", "renewed_at": "2026-01-01T00:00:00+00:00"}
-        store.keep(run, "lock.json", json.dumps(gone).encode())
+        gone = {"holder": "process 7 on elsewhere", "token": "t", "at": "2026-01-01T00:00:00+00:00"}
+        taken = {"kind": "taken", "pending": None, **gone}
+        store.Hold(run).keep("ledger/00000001.json", json.dumps(taken).encode())
     driver = read_status(run).driver
     assert driver.state == "ended"
     assert driver.description.startswith("cause unknown")
@@ -145,5 +146,5 @@ def test_logs_of_a_run(run: str, space: Sweep, tmp_path: Path) -> None:
     log = local_run_file(run, "driver.log", "mine")
     log.parent.mkdir(parents=True)
     log.write_text("line\n")
-    copy_to_run(run, "mine", ("driver.log", "no-such-file"))
+    copy_to_run(store.Hold(run), "mine", ("driver.log", "no-such-file"))
     assert run_log(run) == "line\n"

@@ -100,7 +100,7 @@ def test_a_sweep_continues_there(run: str) -> None:
     """Do what `sweep --resume` does: same identity, no second reference, the next trial's name, a commit."""
     sweep = load_sweep(HERE / "space.yaml")
     assert store.precision_of(run) == "fp32"
-    sink = open_sink(sweep, run, HASHES)
+    sink = open_sink(sweep, store.Hold(run), HASHES)
     assert sink.sweep_id == "old"
     assert [record.trial_id for record in sink.committed] == ["seed", "vanilla", "search-001", "search-002"]
     assert {row.answer for record in sink.committed for row in record.generations} == {""}
@@ -115,9 +115,9 @@ def test_a_sweep_continues_there(run: str) -> None:
 def test_a_changed_space_or_changed_contents_do_not_continue_there(run: str) -> None:
     changed = load_sweep(HERE / "space.yaml", ["training.epochs=3"])
     with pytest.raises(StoreError, match=r"can't resume: .* training.epochs \(3, was 2\);"):
-        open_sink(changed, run, HASHES)
+        open_sink(changed, store.Hold(run), HASHES)
     with pytest.raises(StoreError, match=r"can't resume: .* task \(contents\);"):
-        open_sink(load_sweep(HERE / "space.yaml"), run, {**HASHES, "task": "t1"})
+        open_sink(load_sweep(HERE / "space.yaml"), store.Hold(run), {**HASHES, "task": "t1"})
 
 
 def test_recommendation_and_reports(run: str, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_the_store_refuses_earlier_schema_versions_in_one_line(earlier: str) -> 
         store.open(earlier)
     before = sorted(path.name for path in Path(earlier).rglob("*"))
     with pytest.raises(StoreError, match=said):
-        open_sink(load_sweep(HERE / "space.yaml"), earlier, HASHES)
+        open_sink(load_sweep(HERE / "space.yaml"), store.Hold(earlier), HASHES)
     assert sorted(path.name for path in Path(earlier).rglob("*")) == before
 
 

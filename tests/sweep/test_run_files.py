@@ -6,6 +6,7 @@ from uuid import uuid4
 import fsspec
 import pytest
 
+from lookahead_ray import store
 from lookahead_ray.errors import StoreError
 from lookahead_ray.sweep import run_files
 from lookahead_ray.sweep.run_files import JOURNAL, LOG, RemoteCopy, local_run_file
@@ -23,17 +24,17 @@ def test_an_uploaded_file_is_downloaded_on_another_machine(here: Path, name: str
     run = f"memory://{uuid4().hex}/{name}"
     local_run_file(run, JOURNAL, "mine").write_text("of this run")
     local_run_file(run, LOG, "mine").write_text("told")
-    RemoteCopy(run, "mine").push()
+    RemoteCopy(run, "mine", store.Hold(run).keep).push()
     assert fsspec.filesystem("memory").cat_file(f"{run}/driver.log") == b"told"
     local_run_file(run, JOURNAL, "mine").write_text("of another run")
-    RemoteCopy(run, "mine").fetch()
+    RemoteCopy(run, "mine", store.Hold(run).keep).fetch()
     assert local_run_file(run, JOURNAL, "mine").read_text() == "of this run"
 
 
 def test_a_new_run_ignores_local_files_of_another(here: Path) -> None:
     run = f"memory://{uuid4().hex}/run"
     local_run_file(run, JOURNAL, "mine").write_text("of another run")
-    RemoteCopy(run, "mine").fetch()
+    RemoteCopy(run, "mine", store.Hold(run).keep).fetch()
     assert not local_run_file(run, JOURNAL, "mine").exists()
 
 
@@ -41,7 +42,8 @@ def test_a_local_run_is_left_alone(here: Path) -> None:
     journal = here / "x" / "study.journal"
     journal.parent.mkdir()
     journal.write_text("study")
-    for act in (RemoteCopy("runs/x", "mine").push, RemoteCopy("runs/x", "mine").fetch):
+    copy = RemoteCopy("runs/x", "mine", store.Hold("runs/x").keep)
+    for act in (copy.push, copy.fetch):
         act()
     assert journal.read_text() == "study"
     assert [path.name for path in here.rglob("*")] == ["x", "study.journal"]
@@ -53,12 +55,15 @@ def test_a_copy_that_fails_ends_nothing_but_a_study_that_cannot_be_read_does(
     def fails(place: str) -> None:
         raise OSError("refused")
 
+    def refuse(name: str, content: bytes) -> None:
+        raise StoreError("refused")
+
     local_run_file("memory://x", LOG, "mine").write_text("told")
     monkeypatch.setattr(run_files, "open_filesystem", fails)
-    RemoteCopy("memory://x", "mine").push()
+    RemoteCopy("memory://x", "mine", refuse).push()
     assert "memory://x: not copied: refused" in caplog.text
     with pytest.raises(StoreError, match=r"memory://x/study\.journal: cannot read: refused"):
-        RemoteCopy("memory://x", "mine").fetch()
+        RemoteCopy("memory://x", "mine", refuse).fetch()
 
 
 def test_into_the_run_or_here_for_a_run_at_a_url() -> None:

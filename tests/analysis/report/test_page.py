@@ -1,6 +1,5 @@
 """The whole HTML file, without a browser."""
 
-import fcntl
 import re
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 from analysis.report import advice, write_report
 from analysis.report.page import digest, run_parts
 from analysis.report.source import open_source
+from lookahead_ray import store
 from lookahead_ray.errors import LookaheadRayError
 from lookahead_ray.trial.record import TrialRecord
 from tests.analysis.report.runs import IDENTITY, hostile, sweep, write_run
@@ -100,8 +100,7 @@ def test_a_running_sweep_is_noted(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", sweep(3))
     (Path(run) / "lock").touch()
     assert "still running" not in report(run, tmp_path)
-    with (Path(run) / "lock").open() as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with store.lock(run):
         assert "The sweep is still running" in report(run, tmp_path)
 
 
