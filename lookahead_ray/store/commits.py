@@ -12,6 +12,8 @@ from lookahead_ray.store.identity import check_version
 from lookahead_ray.store.schemas import SCHEMA_VERSION, TABLES, TableName
 
 FOLDER = "commits"
+JUDGED = "judged"
+"""Folder of the commits that replace a trial's first one: see `Store.complete`."""
 TRIAL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
@@ -26,7 +28,7 @@ class TableFile:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """The content of `<run>/commits/<trial_id>.json`."""
+    """The content of `<run>/commits/<trial_id>.json`, and of `<run>/judged/<trial_id>.json`."""
 
     trial_id: str
     sequence: int  # increases in the order of the run's commits, from 1
@@ -63,6 +65,20 @@ def commit_path(trial_id: str) -> str:
     return f"{FOLDER}/{trial_id}.json"
 
 
+def judged_path(trial_id: str) -> str:
+    """Return the path of the commit file that replaces a trial's first one, relative to the run."""
+    return f"{JUDGED}/{trial_id}.json"
+
+
+def read_commit(files: Files, trial_id: str) -> Commit:
+    """Return a trial's first commit. Raises `StoreError` if there is none or it is malformed."""
+    name = commit_path(trial_id)
+    try:
+        return _parse(files.read(name), f"{files.run}/{name}", trial_id, (SCHEMA_VERSION,))
+    except FileNotFoundError as error:
+        raise StoreError(f"{files.run}: must be a committed trial, got {trial_id!r}") from error
+
+
 def is_whole(files: Files, content: str) -> bool:
     """Return whether all table files exist as a commit file's `content` lists them."""
     try:
@@ -73,14 +89,18 @@ def is_whole(files: Files, content: str) -> bool:
 
 
 def list_commits(files: Files, versions: Collection[int] = (SCHEMA_VERSION,)) -> list[Commit]:
-    """Return all commits, sorted by id; their table files are not checked.
+    """Return all commits, sorted by id, those in `JUDGED` first; their table files are not checked.
 
     Raises `StoreError` naming the file if a commit is malformed.
     """
-    names = [commit_path(trial_id) for trial_id in sorted(committed_ids(files))]
+    judged = files.sizes(JUDGED)
+    names = {
+        trial_id: name if (name := judged_path(trial_id)) in judged else commit_path(trial_id)
+        for trial_id in sorted(committed_ids(files))
+    }
     return [
-        _parse(content, f"{files.run}/{name}", name, versions)
-        for name, content in zip(names, files.read_all(names), strict=True)
+        _parse(content, f"{files.run}/{name}", trial_id, versions)
+        for (trial_id, name), content in zip(names.items(), files.read_all([*names.values()]), strict=True)
     ]
 
 
@@ -91,7 +111,15 @@ def read_commits(files: Files, versions: Collection[int] = (SCHEMA_VERSION,)) ->
 
     Raises `StoreError` naming the file if a commit or a listed file is missing, truncated or malformed.
     """
-    commits = list_commits(files, versions)
+    try:
+        commits = _check_tables(files, list_commits(files, versions))
+    except StoreError:  # perhaps as a trial was completed and its first files removed since they were listed
+        commits = _check_tables(files, list_commits(files, versions))
+    return tuple(sorted(commits, key=lambda commit: (commit.sequence, commit.trial_id)))
+
+
+def _check_tables(files: Files, commits: list[Commit]) -> list[Commit]:
+    """Return `commits`; raise `StoreError` if a table file has not the length that they list."""
     sizes = files.sizes("tables")
     for commit in commits:
         for file in commit.files.values():
@@ -101,10 +129,10 @@ def read_commits(files: Files, versions: Collection[int] = (SCHEMA_VERSION,)) ->
                     f"{files.run}/{file.path}: must have the {file.bytes} bytes committed, got {got}; "
                     f"restore it, or delete {FOLDER}/{commit.trial_id}.json to drop the trial"
                 )
-    return tuple(sorted(commits, key=lambda commit: (commit.sequence, commit.trial_id)))
+    return commits
 
 
-def _parse(content: bytes, where: str, name: str, versions: Collection[int]) -> Commit:
+def _parse(content: bytes, where: str, trial_id: str, versions: Collection[int]) -> Commit:
     try:
         fields: dict[str, Any] = json.loads(content)
         version = fields["schema_version"]
@@ -114,6 +142,6 @@ def _parse(content: bytes, where: str, name: str, versions: Collection[int]) -> 
         commit = Commit(fields["trial_id"], int(fields["sequence"]), listed, version)
     except (ValueError, TypeError, KeyError) as error:
         raise StoreError(f"{where}: must be a commit as JSON, got {content[:80]!r}") from error
-    if name != commit_path(commit.trial_id):
+    if trial_id != commit.trial_id:
         raise StoreError(f"{where}: must be named after its trial, got trial_id {commit.trial_id!r}")
     return commit

@@ -6,6 +6,7 @@ stored there: the same contents under another path are no change.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,6 +21,11 @@ ADDED = {"training.too_long": "cut"}
 FITTED = ("training.precision", "workers", "gpus_per_worker")
 """Fields that may be `auto` or unset, which matches any value: `sweep.hardware` keeps the run's precision,
 and the number of ranks may change."""
+FREE = re.compile(
+    r"evaluation\.judges\.\d+\."
+    r"(max_calls|concurrency|timeout_s|retries|patience_s|backoff_s|max_pause_s|api_key_env|cache_dir)"
+)
+"""Fields that change no verdict: a run whose judge was down or has spent its calls continues with others."""
 
 
 def changes(before: SweepIdentity, now: SweepIdentity) -> list[str]:
@@ -39,6 +45,7 @@ def changes(before: SweepIdentity, now: SweepIdentity) -> list[str]:
         field
         for field in dict.fromkeys([*is_now, *was])
         if was.get(field, UNSET) != is_now.get(field, UNSET)
+        and not FREE.fullmatch(field)
         and not (field in FITTED and {was.get(field, AUTO), is_now.get(field, AUTO)} & {AUTO})
         and not (_is_path(field) and any(_within(field, part) for part in same))
     ]

@@ -72,8 +72,8 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
         Column("learning_rate", REAL, True, "", "peak learning rate, from config"),
         Column("epochs", INT, True, "passes", "passes over the training examples, from config"),
         Column("seed", INT, True, "", "random seed, from config"),
-        Column("status", TEXT, True, "", "completed, stopped or failed"),
-        Column("error", TEXT, False, "", "reason why the trial failed"),
+        Column("status", TEXT, True, "", "completed, stopped, failed or unjudged (a judge was down)"),
+        Column("error", TEXT, False, "", "reason why the trial failed or is unjudged"),
         Column("objective", REAL, False, "", "scalar score of a weighted or floor objective"),
         Column(
             "objectives",
@@ -185,7 +185,7 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
             True,
             "",
             "safe, unsafe; complied, refused; correct, wrong; scored, which counts with its score; unparsed, "
-            "which counts only in n; or dropped, which is not in n",
+            "which counts only in n; dropped, which is not in n; or unjudged: no rate until it is judged",
         ),
         Column(
             "score",

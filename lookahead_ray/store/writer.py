@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import suppress
 from dataclasses import asdict
 
 import pyarrow as pa
@@ -14,7 +15,9 @@ from lookahead_ray.store.commits import (
     check_trial_id,
     commit_path,
     committed_ids,
+    judged_path,
     list_commits,
+    read_commit,
     table_path,
 )
 from lookahead_ray.store.conversion import to_tables
@@ -23,6 +26,9 @@ from lookahead_ray.store.identity import SweepIdentity, create_identity, read_id
 from lookahead_ray.store.identity_diff import changes, refusal
 from lookahead_ray.store.schemas import TableName
 from lookahead_ray.trial.record import TrialRecord
+
+REPLACED: tuple[TableName, ...] = ("trials", "generations")
+"""The tables that verdicts and scores are in."""
 
 
 class Store:
@@ -76,6 +82,37 @@ class Store:
         except StoreError as error:
             raise StoreError(f"trial {record.trial_id} is not committed: {error}") from error
         raise StoreError(f"{self.run}: a trial is committed once, got {record.trial_id!r} again")
+
+    def complete(self, record: TrialRecord) -> None:
+        """Replace a committed trial by the same trial with verdicts or scores that it lacked; once per trial.
+
+        A commit file in `judged/` does it atomically; then the two table files that it replaces are removed.
+        The trial comes last in the order of commits. Raises `StoreError` as `commit`, if the trial is not
+        committed or was completed before, or if a table has another number of rows.
+        """
+        name = judged_path(record.trial_id)
+        tables = to_tables(record)
+        try:
+            if self._hold.settle() == name:
+                return
+            self._hold.check()
+            first = read_commit(self._files, record.trial_id)
+            for table, rows in tables.items():
+                if rows.num_rows != first.files[table].rows:
+                    raise StoreError(
+                        f"{table}: must have {first.files[table].rows} rows, got {rows.num_rows}"
+                    )
+            suffix = self._hold.table_suffix() or "-judged"
+            new = {table: self._write(table, record.trial_id, suffix, tables[table]) for table in REPLACED}
+            commit = Commit(record.trial_id, self._sequence + 1, {**first.files, **new})
+            if not self._hold.commit(name, json.dumps(asdict(commit), indent=2).encode()):
+                raise StoreError("it was completed before")
+            self._sequence += 1
+        except StoreError as error:
+            raise StoreError(f"trial {record.trial_id} is not completed: {error}") from error
+        with suppress(StoreError):
+            for table in REPLACED:
+                self._files.remove(first.files[table].path)
 
     def _write(self, name: TableName, trial_id: str, suffix: str, table: pa.Table) -> TableFile:
         sink = pa.BufferOutputStream()

@@ -5,18 +5,18 @@ The driver writes them on its machine and copies them to a run at a URL, because
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lookahead_ray.errors import StoreError
 from lookahead_ray.filesystem import is_url, open_filesystem, with_retries
 
-LOG, JOURNAL = "driver.log", "study.journal"
-FILES = (LOG, JOURNAL)
+LOG, JOURNAL, ATTEMPTS = "driver.log", "study.journal", "attempts.json"
+FILES = (LOG, JOURNAL, ATTEMPTS)
 
 
 class RemoteCopy:
-    """A copy of the local `driver.log` and `study.journal` at a run's URL; a local run needs none.
+    """A copy of the local `FILES` at a run's URL; a local run needs none.
 
     The tables are authoritative, these files follow them: a failed copy is logged and repaired by the next.
     """
@@ -28,34 +28,38 @@ class RemoteCopy:
         self._here = {file: local_run_file(run, file, name) for file in FILES}
 
     def fetch(self) -> None:
-        """Download the study, in place of an older one on this machine.
+        """Download the study and the attempts, in place of older ones on this machine.
 
         Raises:
-            StoreError: the study can't be read.
+            StoreError: they can't be read.
         """
-        if not is_url(self._run):
-            return
-        try:
-            fs, root = open_filesystem(self._run)
-            content = with_retries(fs, fs.cat_file, f"{root}/{JOURNAL}")
-        except FileNotFoundError:
-            self._here[JOURNAL].unlink(missing_ok=True)
-        except Exception as error:  # each file system's library has its own
-            raise StoreError(f"{self._run}/{JOURNAL}: cannot read: {error}") from error
-        else:
-            self._here[JOURNAL].parent.mkdir(parents=True, exist_ok=True)
-            self._here[JOURNAL].write_bytes(content)
+        if is_url(self._run):
+            for file in (JOURNAL, ATTEMPTS):
+                self._fetch(file)
 
-    def push(self) -> None:
+    def push(self, files: Sequence[str] = FILES) -> None:
         """Copy the local files to the URL."""
         if not is_url(self._run):
             return
         try:
-            for file, path in self._here.items():
+            for file in files:
+                path = self._here[file]
                 if path.is_file():
                     self._keep(file, path.read_bytes())
         except (StoreError, OSError) as error:
             logging.getLogger(__name__).warning("%s: not copied: %s", self._run, error)
+
+    def _fetch(self, file: str) -> None:
+        try:
+            fs, root = open_filesystem(self._run)
+            content = with_retries(fs, fs.cat_file, f"{root}/{file}")
+        except FileNotFoundError:
+            self._here[file].unlink(missing_ok=True)
+        except Exception as error:  # each file system's library has its own
+            raise StoreError(f"{self._run}/{file}: cannot read: {error}") from error
+        else:
+            self._here[file].parent.mkdir(parents=True, exist_ok=True)
+            self._here[file].write_bytes(content)
 
 
 def local_run_file(run: str, file: str, name: str) -> Path:
