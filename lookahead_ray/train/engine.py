@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,14 +17,13 @@ from lookahead_ray.train.gradients import clip_at, free_reduced
 from lookahead_ray.train.shared_memory_op import extensions_root
 
 if TYPE_CHECKING:
-    import torch
     from deepspeed import DeepSpeedEngine
     from transformers import PreTrainedModel
 
 LONGEST_BUILD_S = 120.0  # upper bound for compiling DeepSpeed's op, which takes under a minute
 
 LARGEST_BUCKET = 500_000_000  # numbers that are reduced at once; DeepSpeed's default
-BUCKETS = 16  # that all gradients of a small model are divided into
+BUCKETS = 32  # that all gradients of a small model are divided into
 
 
 def prepare_environment(on_gpu: bool) -> None:
@@ -77,9 +76,9 @@ def build_engine(
 
     The loss passed to `engine.backward` is divided by the accumulation steps and averaged over ranks; `loop`
     scales it so that the gradient is the mean that `training.protocol` defines. `accumulation` is the number
-    of accumulation steps of the plan; None: as many as micro-batches of `micro_batch_size` need. With `elastic`, fewer ranks
-    can load the checkpoints too, under ZeRO 1 and 2. All ranks must have the same weights. End it with
-    `release_engine`.
+    of accumulation steps of the plan; None: as many as micro-batches of `micro_batch_size` need. With
+    `elastic`, fewer ranks can load the checkpoints too, under ZeRO 1 and 2. All ranks must have the same
+    weights. End it with `release_engine`.
 
     Under ZeRO 2 gradients are accumulated in fp32. Under ZeRO 0 DeepSpeed refuses that, and under ZeRO 1 it
     would use an optimiser whose checkpoints other numbers of ranks can't load: there they have the weights'
@@ -102,11 +101,16 @@ def build_engine(
         return max(0.0, (total_steps - step) / max(1, total_steps - config.warmup_steps))
 
     if accumulation is None:
+        if config.micro_batch_tokens is not None:
+            raise ValueError(
+                "accumulation must be that of the plan with training.micro_batch_tokens, got None"
+            )
         accumulation = accumulation_steps(config.batch_size, config.micro_batch_size, world_size)
     half = torch_dtype(config.precision) == torch.bfloat16
     wide = half and config.zero_stage == 2  # gradients are accumulated in fp32
     # one rank has nothing to send, and on CPUs the copy into one buffer costs a fifth of a small model's step
     sends = model.device.type != "cpu" and world_size > 1
+    bucket = bucket_size(sum(weight.numel() for weight in weights))
     clips = not half or config.zero_stage > 0
     engine, *_ = deepspeed.initialize(
         model=model,
@@ -125,7 +129,7 @@ def build_engine(
                 "stage": config.zero_stage,
                 "contiguous_gradients": sends,
                 "overlap_comm": sends,
-                "reduce_bucket_size": bucket_size(weights),
+                "reduce_bucket_size": bucket,
                 "elastic_checkpoint": elastic and config.zero_stage > 0,
             },
             "zero_allow_untested_optimizer": True,
@@ -136,13 +140,13 @@ def build_engine(
     if clips:
         clip_at(engine, optimiser, config.max_grad_norm)
     if wide and not sends:
-        free_reduced(engine, bucket_size(weights))
+        free_reduced(engine, bucket)
     return engine
 
 
-def bucket_size(weights: "Sequence[torch.Tensor]") -> int:
-    """Return how many gradients are reduced at once; more take memory, fewer take more calls."""
-    return min(LARGEST_BUCKET, max(1, sum(weight.numel() for weight in weights) // BUCKETS))
+def bucket_size(trained: int) -> int:
+    """Return how many of `trained` gradients are reduced at once; more take memory, fewer take more calls."""
+    return min(LARGEST_BUCKET, max(1, trained // BUCKETS))
 
 
 def release_engine(engine: "DeepSpeedEngine") -> None:

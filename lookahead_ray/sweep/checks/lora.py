@@ -3,7 +3,7 @@
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.model.outline import ModelOutline, build_on_meta
-from lookahead_ray.train.lora import adapted_weights, add_adapters
+from lookahead_ray.train.lora import add_adapters
 
 
 def check_training_modules(config: TrialConfig, outline: ModelOutline) -> None:
@@ -17,17 +17,7 @@ def check_training_modules(config: TrialConfig, outline: ModelOutline) -> None:
         kind = model.config.model_type
         raise ConfigError(
             f"training.gradient_checkpointing: must be false for the architecture {kind}, which lacks it, "
-            "got true"
+            f"got {str(training.gradient_checkpointing).lower()}"
         )
     if training.lora and training.lora.target_modules != "all-linear":
         add_adapters(build_on_meta(config.model), training.lora)
-
-
-def count_trained(config: TrialConfig, outline: ModelOutline) -> int:
-    """Return the number of weights that are trained: all, or those of the adapters."""
-    lora = config.training.lora
-    if lora is None:
-        return outline.parameters
-    return sum(
-        lora.rank * (len(weight) + weight.shape[-1]) for weight in adapted_weights(outline.model, lora)
-    )

@@ -10,7 +10,8 @@ from lookahead_ray.errors import ConfigError
 from lookahead_ray.hardware.node import Node
 from lookahead_ray.hardware.precision import MatmulSpeed
 from lookahead_ray.model.outline import ModelOutline, outline_model
-from lookahead_ray.sweep.checks.memory import PROCESS_BYTES, check_memory, estimate_memory
+from lookahead_ray.sweep.checks.memory import check_memory
+from lookahead_ray.train.memory import PROCESS_BYTES, estimate_memory
 from tests.hardware.machines import SLOW_CPU
 from tests.tiny import make_model
 
@@ -59,5 +60,9 @@ def test_what_can_not_fit_is_refused(folder: Path) -> None:
     assert said
     assert said.startswith("memory: up to about ")
     assert said.endswith("this machine has 64.0 GB")
-    assert "lower training.micro_batch_size" in str(check_memory(config, outline, node(SLOW_CPU, 1.21e9)))
+    many, _ = trial(folder, training={"micro_batch_size": 4096})
+    said = str(check_memory(many, outline, node(SLOW_CPU, 1.4e9)))
+    assert "; training may take " in said
+    assert "if it runs out, set training.micro_batch_size: 2048 (saves about" in said
+    assert "evaluation may take" not in said
     assert check_memory(config, outline, node(SLOW_CPU, None)) is None
