@@ -70,6 +70,12 @@ def two_slow_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lookahead_ray.sweep.hardware.describe_local_node", lambda: machine)
 
 
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models of the hub are not there at once, without the attempts that take a minute."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+
 @pytest.fixture
 def space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
