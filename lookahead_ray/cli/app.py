@@ -22,6 +22,9 @@ RunDirectory = Annotated[
     str | None, typer.Option("--run", metavar="DIR", help="Directory or URL of the tables. [runs/<name>]")
 ]
 
+OWN_PROCESS = "the process ends with the command"
+"""Object of Typer's context if nothing else runs in this process."""
+
 
 @app.callback(invoke_without_command=True)
 def _app(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 
-from lookahead_ray.cli.app import app
+from lookahead_ray.cli.app import OWN_PROCESS, app
 from lookahead_ray.cli.commands import data, jobs, judging, models, sweeps
 
 for commands in (sweeps, jobs, models, judging, data):  # in the order of --help
@@ -14,7 +14,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without Unicode shows ? instead of an error
-    app(prog_name="lookahead-ray")
+    app(prog_name="lookahead-ray", obj=OWN_PROCESS)
 
 
 if __name__ == "__main__":

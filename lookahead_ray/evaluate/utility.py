@@ -11,7 +11,6 @@ from lookahead_ray.data.tasks.registry import Task
 from lookahead_ray.data.thoughts import Reply
 from lookahead_ray.evaluate.generation.prompting import Ids, PromptRunner
 from lookahead_ray.evaluate.results import Generation, Verdict
-from lookahead_ray.evaluate.teacher_forced import answer_nats
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -41,6 +40,8 @@ def utility_rows(
     numbered: list[tuple[int, Example]] = runner.shard(list(enumerate(task.test)))
     examples = [example for _, example in numbered]
     if task.metric == "answer_loss":
+        from lookahead_ray.evaluate.teacher_forced import answer_nats
+
         rows = reference_rows(examples, runner, new_tokens)
         losses = answer_nats(model, rows, runner.tokenizer.pad_token_id, progress)
         replies = [Reply(None, "")] * len(rows)

@@ -74,10 +74,8 @@ def build_on_meta(config: ModelConfig) -> "PreTrainedModel":
     Raises:
         ModelError: its configuration or its files can't be used.
     """
-    import torch
-    from transformers import AutoModelForCausalLM
+    from lookahead_ray.model.meta_weights import build_without_weights  # imports torch
 
-    model: PreTrainedModel
     source, subject = find_source(config, convert=False), f"model.path: {config.path}"
     if source.local and source.local.is_adapter:
         base = base_of(source.local, config)
@@ -92,10 +90,7 @@ def build_on_meta(config: ModelConfig) -> "PreTrainedModel":
         return model
     architecture = read_architecture(config, source)
     try:
-        with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
-                architecture, dtype=torch.bfloat16, trust_remote_code=False
-            )
+        model = build_without_weights(architecture)
     except (ValueError, TypeError, AttributeError, ImportError, ZeroDivisionError) as error:
         line = " ".join(str(error).split())[:300]
         raise ModelError(f"{subject} can't be built by Transformers: {line}") from error

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lookahead_ray.cli import space_lookup
-from lookahead_ray.cli.app import Overrides, RunDirectory, Space, print_line
+from lookahead_ray.cli.app import OWN_PROCESS, Overrides, RunDirectory, Space, print_line
 from lookahead_ray.entrypoints import errors
 
 app = typer.Typer()
@@ -41,6 +41,7 @@ def sweep(
 
 @app.command()
 def validate(
+    context: typer.Context,
     space: Space,
     cluster: Annotated[
         str | None,
@@ -63,6 +64,10 @@ def validate(
         loaded = load_sweep(space_lookup.find(space), overrides or [])
         print_line(f"{loaded.source}: checking its data and models …")
         with without_collections():
+            if context.obj is OWN_PROCESS:
+                from lookahead_ray.model.inspection import import_for_inspection
+
+                import_for_inspection()
             from lookahead_ray.sweep.preflight import check  # slow import, after an invalid file is refused
 
             found = check(loaded, strict=False)
@@ -75,10 +80,11 @@ def validate(
             print_line(line)
         for line in found.missing:
             print_line(f"missing {line}")
-        from lookahead_ray.entrypoints.sweep import read_warm_start
+        if fitted.sweep.search.warm_start:
+            from lookahead_ray.entrypoints.sweep import read_warm_start
 
-        for line in read_warm_start(fitted.sweep, found.hashes).lines:
-            print_line(line)
+            for line in read_warm_start(fitted.sweep, found.hashes).lines:
+                print_line(line)
         print_line("ok")
 
 
