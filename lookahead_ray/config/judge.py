@@ -1,6 +1,7 @@
 """Judges of safety answers: one configuration model per judge, selected by `name`."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
@@ -159,6 +160,23 @@ class LlmJudge(JudgeBase):
         if name is not None and not ENVIRONMENT_VARIABLE.fullmatch(name):
             raise ValueError("must be the name of an environment variable (capitals, digits, _), not a key")
         return name
+
+
+def without_limits(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a trial's configuration, as JSON values, without the judges' fields that change no verdict.
+
+    Two trials with equal results are the same, though a limit such as `max_calls` was raised in between.
+    """
+    judges = config.get("evaluation", {}).get("judges")
+    if not judges:
+        return dict(config)
+    left = [
+        {name: value for name, value in judge.items() if name not in LlmJudge.indecisive}
+        if judge.get("name") == "llm"
+        else judge
+        for judge in judges
+    ]
+    return {**config, "evaluation": {**config["evaluation"], "judges": left}}
 
 
 class ClassifierJudge(JudgeBase):

@@ -164,7 +164,7 @@ def open_sink(sweep: Sweep, hold: "Hold", hashes: dict[str, str]) -> "Sink":
     """
     from lookahead_ray import store
     from lookahead_ray.sweep.interfaces import Sink
-    from lookahead_ray.trial.record import TextStripper
+    from lookahead_ray.trial.record import TextStripper, TrialRecord
 
     precision = sweep.hardware.precision if sweep.hardware else None
     identity = store.SweepIdentity.new(
@@ -173,7 +173,12 @@ def open_sink(sweep: Sweep, hold: "Hold", hashes: dict[str, str]) -> "Sink":
     opened = store.create(hold.run, identity, hold)
     stripper = TextStripper()
     committed = [stripper.strip_texts(record) for record in store.open(hold.run).each_record()]
-    return Sink(hold.run, opened.identity.sweep_id, committed, opened.commit, hold.keep)
+
+    def load(trial_id: str) -> TrialRecord:
+        return store.open(hold.run).record(trial_id)
+
+    sweep_id = opened.identity.sweep_id
+    return Sink(hold.run, sweep_id, committed, opened.commit, load, opened.complete, hold.keep)
 
 
 def default_run(name: str) -> str:

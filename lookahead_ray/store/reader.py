@@ -75,6 +75,13 @@ class Run:
         for commit in self._commits:
             yield to_record({table: self._read(table, [commit])[0] for table in TABLES})
 
+    def record(self, trial_id: str) -> TrialRecord:
+        """Return one trial as `records`. Raises `StoreError` if it is not committed."""
+        for commit in self._commits:
+            if commit.trial_id == trial_id:
+                return to_record({table: self._read(table, [commit])[0] for table in TABLES})
+        raise StoreError(f"{self.run}: must be a committed trial, got {trial_id!r}")
+
     def each_summary(self) -> Iterator[TrialRecord]:
         """Yield the `records` without steps, signals, generations and KL, which are not read."""
         empty = {table: schema.empty_table() for table, schema in SCHEMAS.items()}

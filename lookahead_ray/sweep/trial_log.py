@@ -33,6 +33,13 @@ class TrialLog:
         """Return both reference trials, or None until both are completed."""
         return references_among(self.records)
 
+    @property
+    def unjudged(self) -> list[TrialRecord]:
+        """Return the trials whose judge was down: seed model, vanilla, then in the order of commits."""
+        first: dict[Role, int] = {"seed": 0, "vanilla": 1}
+        found = [record for record in self.records if record.status == "unjudged"]
+        return sorted(found, key=lambda record: first.get(record.role, 2))
+
     def reference_error(self) -> str:
         """Return in words why the reference trials are missing."""
         failed = [r for r in self.records if r.role in ("seed", "vanilla") and r.status == "failed"]
@@ -45,6 +52,18 @@ class TrialLog:
         self._commit(scored)
         slim = self._stripper.strip_texts(scored)
         self.records.append(slim)
+        self._observer.trial_finished(slim)
+        return slim
+
+    def complete(self, record: TrialRecord, write: Callable[[TrialRecord], None]) -> TrialRecord:
+        """Score, `write` and announce a trial that is judged by now; it comes last, as if it ended now.
+
+        The trial is `unjudged` so far, or vanilla that lacks an objective as the seed model was unjudged.
+        """
+        scored = self._scored(record)
+        write(scored)
+        slim = self._stripper.strip_texts(scored)
+        self.records = [known for known in self.records if known.trial_id != slim.trial_id] + [slim]
         self._observer.trial_finished(slim)
         return slim
 

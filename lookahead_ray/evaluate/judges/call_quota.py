@@ -3,7 +3,8 @@
     <run>/judge_calls/<id>.json     judge -> calls that one process has granted
 
 Each process that grants calls writes its own file, before the calls are made, so no two writers ever meet
-and a killed process leaves a count that is too high by a block at most. The sum of all files is the run's.
+and a killed process leaves a count that is too high by a block for each rank at most. The sum of all files is
+the run's. They are not fenced as `store` is: a driver that lost the run still counts what it spends.
 """
 
 import json
@@ -43,21 +44,26 @@ class LocalQuota:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._granted: Counter[str] = Counter()
-        self._before: Counter[str] = Counter()  # by other processes
 
     def take(self, judge: str, calls: int, limit: int) -> int:
         """Grant calls as `CallQuota.take`."""
         with self._lock:
-            left = limit - self._before[judge] - self._granted[judge]
+            left = limit - self._granted[judge] - self._spent_elsewhere(judge)
             granted = max(0, min(calls, left, max(1, left // MOST_SHARES)))
-            if granted:
-                self._granted[judge] += granted
-                try:
-                    self._save()
-                except BaseException:
-                    self._granted[judge] -= granted
-                    raise
-            return granted
+            if not granted:
+                return 0
+            self._granted[judge] += granted
+            try:
+                self._save()
+                # others may have taken calls in between: all withdraw then, so the limit is never exceeded
+                over = self._granted[judge] + self._spent_elsewhere(judge) - limit
+            except BaseException:
+                self._granted[judge] -= granted
+                raise
+            if over > 0:
+                self._granted[judge] -= min(over, granted)
+                self._save()
+            return granted - max(0, min(over, granted))
 
     def give_back(self, judge: str, calls: int) -> None:
         """Return calls as `CallQuota.give_back`."""
@@ -71,18 +77,20 @@ class LocalQuota:
     def _save(self) -> None:
         """Save the count."""
 
+    def _spent_elsewhere(self, judge: str) -> int:
+        """Return the calls that other processes have granted."""
+        return 0
+
 
 class RunQuota(LocalQuota):
-    """The quota of the run at a path or URL.
-
-    Counts of other processes are read once. Raises StoreError if they can't be read.
-    """
+    """The quota of the run at a path or URL, which any number of processes may use."""
 
     def __init__(self, run: str) -> None:
         super().__init__()
-        self._before = calls_of(run)
+        self._run = run
+        self._name = uuid.uuid4().hex
         self._fs, root = open_filesystem(run)
-        self._path = f"{root}/{FOLDER}/{uuid.uuid4().hex}.json"
+        self._path = f"{root}/{FOLDER}/{self._name}.json"
 
     def _save(self) -> None:
         content = json.dumps(+self._granted).encode()
@@ -95,18 +103,23 @@ class RunQuota(LocalQuota):
             else:
                 with_retries(self._fs, self._fs.pipe_file, self._path, content)
         except Exception as error:  # object stores raise exceptions of their client library
-            raise StoreError(
-                f"{self._path}: the count of a judge's calls can't be written: {error}"
-            ) from error
+            raise StoreError(f"{self._path}: a judge's calls can't be counted: {error}") from error
+
+    def _spent_elsewhere(self, judge: str) -> int:
+        return calls_of(self._run, except_of=self._name)[judge]
 
 
-def calls_of(run: str) -> Counter[str]:
-    """Return judge -> calls that were granted in the run. Raises StoreError if a count can't be read."""
+def calls_of(run: str, except_of: str = "") -> Counter[str]:
+    """Return judge -> calls that were granted in the run, but for those of the process with the given name.
+
+    Raises StoreError if a count can't be read.
+    """
     total: Counter[str] = Counter()
     try:
         fs, root = open_filesystem(run)
         for path in with_retries(fs, fs.find, f"{root}/{FOLDER}"):
-            if path.endswith(".json") and not path.rpartition("/")[2].startswith("."):
+            name = path.rpartition("/")[2].removesuffix(".json")
+            if path.endswith(".json") and not name.startswith(".") and name != except_of:
                 total.update(json.loads(with_retries(fs, fs.cat_file, path)))
     except Exception as error:
         raise StoreError(f"{run}/{FOLDER}: cannot be read: {' '.join(str(error).split())}") from error

@@ -13,6 +13,7 @@ import optuna
 from optuna.trial import TrialState
 from pydantic import ValidationError
 
+from lookahead_ray.config.judge import without_limits
 from lookahead_ray.config.load import Sweep, content_hash, trial_json
 from lookahead_ray.config.search import GridSampler
 from lookahead_ray.config.trial import TrialConfig
@@ -71,7 +72,7 @@ class Search:
         self._sweep = sweep
         self._warm = warm
         self._objective = make_objective(sweep.objective)
-        self._tried: set[str] = set()  # config hashes
+        self._tried: set[str] = set()  # see `_key`
         self._next = 1
         grid = isinstance(sweep.search.sampler, GridSampler)
         self._rest = iter(grid_points(sweep)) if grid else _each(lambda: all_points(sweep))
@@ -114,8 +115,11 @@ class Search:
         """Report a search trial's end to the sampler.
 
         `estimated` are the estimated values of a trial that was stopped early. Without them, and for a failed
-        trial, the study records a failure.
+        trial, the study records a failure. An unjudged trial goes on running for the sampler, until it is
+        judged and reported again.
         """
+        if record.status == "unjudged":
+            return
         self._note_ended(record.trial_id, outcome(record, estimated))
 
     def learn_references(self, references: ReferenceTrials) -> None:
@@ -123,7 +127,7 @@ class Search:
 
         Vanilla's configuration is not run again; a warm trial's may be.
         """
-        self._tried.add(references.vanilla.config_hash)
+        self._tried.add(_key(references.vanilla.config))
         known = [trial.scored(references, self._objective) for trial in self._warm]
         if (point := vanilla_point(self._sweep)) is not None:
             known.append(replace(references.vanilla, params=point))
@@ -140,7 +144,7 @@ class Search:
         """Return a job for the first point with a new configuration; a None point is drawn by the sampler."""
         for attempt, point in enumerate(points):
             drawn = self._draw(point, attempt)
-            if drawn and content_hash(trial_json(drawn[0])) not in self._tried:
+            if drawn and _key(trial_json(drawn[0])) not in self._tried:
                 job = make_job(f"search-{self._next:03d}", "search", *drawn)
                 self._begin(job)
                 return job
@@ -162,10 +166,9 @@ class Search:
             self.study.tell(trial, state=TrialState.FAIL)
 
     def _begin(self, job: Job) -> None:
-        config_hash = content_hash(job.config)
-        self._tried.add(config_hash)
+        self._tried.add(_key(job.config))
         self._next = max(self._next, number_of(job) + 1)
-        attributes = {ROLE: "search", "label": job.label, "config_hash": config_hash}
+        attributes = {ROLE: "search", "label": job.label, "config_hash": content_hash(job.config)}
         self._note_begun(job.trial_id, job.params, attributes)
 
     def _note_begun(self, trial_id: str, params: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
@@ -200,6 +203,11 @@ class Search:
             self.tell(record, estimates.get(record.trial_id))
         for job in waiting:
             self._begin(job)
+
+
+def _key(config: Mapping[str, Any]) -> str:
+    """Return what identifies a trial's configuration."""
+    return content_hash(without_limits(config))
 
 
 def _each(points: Callable[[], Sequence[Point]]) -> Iterator[Point]:

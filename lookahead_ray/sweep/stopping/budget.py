@@ -1,8 +1,9 @@
 """The end of a search: by trials, wall clock, accelerator hours or a plateau, whichever comes first. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from lookahead_ray.config.search import BudgetConfig, PlateauConfig, SearchConfig
 from lookahead_ray.objective.base import ReferenceTrials, utility_kept
@@ -28,6 +29,7 @@ def measure_limits(
     *,
     searched: int,
     hours: float,
+    lost_accelerator_s: float = 0.0,
 ) -> list[Limit]:
     """Return all configured parts of the budget.
 
@@ -35,10 +37,11 @@ def measure_limits(
         references: None until both reference trials are completed.
         searched: number of search trials, running ones included.
         hours: wall-clock hours of all sessions.
+        lost_accelerator_s: accelerator seconds of attempts that ended without a record.
     """
     budget = config.budget
     found = [Limit(f"{searched} of {config.trials} trials", searched / config.trials, "")]
-    found += _time_limits(records, budget, hours)
+    found += _time_limits(records, budget, hours, lost_accelerator_s)
     plateau = _plateau_limit(records, references, budget.plateau) if budget.plateau and references else None
     return [*found, plateau] if plateau else found
 
@@ -48,23 +51,30 @@ def end_reason(found: Sequence[Limit]) -> str | None:
     return next((limit.reason for limit in found if limit.used >= 1), None)
 
 
-def time_is_up(records: Sequence[TrialRecord], config: SearchConfig, hours: float) -> bool:
+def time_is_up(
+    records: Sequence[TrialRecord], config: SearchConfig, hours: float, lost_accelerator_s: float = 0.0
+) -> bool:
     """Return whether no further trial may start, not even a repeat with another random seed."""
-    return any(limit.used >= 1 for limit in _time_limits(records, config.budget, hours))
+    limits = _time_limits(records, config.budget, hours, lost_accelerator_s)
+    return any(limit.used >= 1 for limit in limits)
 
 
-def hours_of(records: Sequence[TrialRecord]) -> float:
-    """Return the wall-clock hours during which at least one committed trial ran.
+def hours_of(records: Sequence[TrialRecord], sessions: Sequence[tuple[float, float]] = ()) -> float:
+    """Return the wall-clock hours during which a session, or at least one committed trial, ran.
 
-    Pauses between sessions do not count, nor do trials that a killed session had not committed.
+    Pauses between sessions do not count.
+
+    Args:
+        sessions: begin and last sign of life of each session, killed ones included, in seconds since the
+            epoch; runs from before they were noted have none.
     """
-    spans = sorted(
+    trials = (
         (start := datetime.fromisoformat(record.started_at).timestamp(), start + record.seconds_total)
         for record in records
         if record.seconds_total and record.started_at
     )
     total, until = 0.0, float("-inf")
-    for start, end in spans:
+    for start, end in sorted([*trials, *sessions]):
         total += max(end - max(start, until), 0.0)
         until = max(until, end)
     return total / HOUR_S
@@ -72,7 +82,13 @@ def hours_of(records: Sequence[TrialRecord]) -> float:
 
 def accelerator_hours(records: Sequence[TrialRecord]) -> float:
     """Return the sum of each trial's hours times its GPUs, or CPU cores without GPUs; all statuses count."""
-    return sum(_accelerators(record) * (record.seconds_total or 0.0) for record in records) / HOUR_S
+    return sum(accelerators(record.config) * (record.seconds_total or 0.0) for record in records) / HOUR_S
+
+
+def accelerators(config: Mapping[str, Any]) -> float:
+    """Return the GPUs that a trial holds, or its CPU cores if it holds no GPU."""
+    per_worker = config.get("gpus_per_worker") or config.get("cpus_per_worker", 1.0)
+    return float(config.get("workers", 1) * per_worker)
 
 
 def relative_points(records: Sequence[TrialRecord], references: ReferenceTrials) -> list[Pair]:
@@ -87,12 +103,14 @@ def relative_points(records: Sequence[TrialRecord], references: ReferenceTrials)
     ]
 
 
-def _time_limits(records: Sequence[TrialRecord], budget: BudgetConfig, hours: float) -> Iterator[Limit]:
+def _time_limits(
+    records: Sequence[TrialRecord], budget: BudgetConfig, hours: float, lost_accelerator_s: float
+) -> Iterator[Limit]:
     if budget.hours is not None:
         yield _limit(hours, budget.hours, "h", "the time budget is used up")
     if budget.accelerator_hours is not None:
         yield _limit(
-            accelerator_hours(records),
+            accelerator_hours(records) + lost_accelerator_s / HOUR_S,
             budget.accelerator_hours,
             "accelerator hours",
             "the budget of accelerator hours is used up",
@@ -108,18 +126,13 @@ def _plateau_limit(
 ) -> Limit | None:
     """Return the growth of the hypervolume over the last trials; None if there are too few trials.
 
-    Stopped and failed trials count as trials without growth.
+    Stopped and failed trials count as trials without growth; unjudged ones do not count yet.
     """
-    searched = [index for index, record in enumerate(records) if record.role == "search"]
+    counted = [record.role == "search" and record.status != "unjudged" for record in records]
+    searched = [index for index, counts in enumerate(counted) if counts]
     if len(searched) <= config.trials:
         return None
     before = hypervolume(relative_points(records[: searched[-config.trials]], references))
     growth = hypervolume(relative_points(records, references)) / before - 1 if before else float("inf")
     text = f"hypervolume +{100 * growth:.1f} % over {config.trials} trials"
     return Limit(text, 1.0 if growth < config.gain else 0.0, f"the search has reached a plateau ({text})")
-
-
-def _accelerators(record: TrialRecord) -> float:
-    config = record.config
-    per_worker = config.get("gpus_per_worker") or config.get("cpus_per_worker", 1.0)
-    return float(config.get("workers", 1) * per_worker)
