@@ -20,6 +20,7 @@ from lookahead_ray.config.method import TokenLevelBase
 from lookahead_ray.data.chat import Rendered
 from lookahead_ray.method.base import RowLossOf
 from lookahead_ray.method.context import Context, RowLoss
+from lookahead_ray.method.device import move
 from lookahead_ray.method.seed_log_probs import reference_log_probs, token_log_probs
 
 LEAST_WEIGHT = 1e-3
@@ -61,9 +62,11 @@ def against_seed(objective: Objective) -> RowLossOf[TokenLevelBase]:
 
         def row_loss(model: torch.nn.Module, batch: Sequence[Rendered]) -> torch.Tensor:
             log_p = token_log_probs(*context.forward(model, batch))
-            log_p0 = log_p.new_tensor([value for row in batch for value in reference[row]])
-            beta = log_p.new_tensor([b for row in batch for b in betas(config, len(row.answer_ids))])
-            return objective(log_p, log_p0, beta)
+            log_p0 = torch.tensor([value for row in batch for value in reference[row]], dtype=log_p.dtype)
+            beta = torch.tensor(
+                [b for row in batch for b in betas(config, len(row.answer_ids))], dtype=log_p.dtype
+            )
+            return objective(log_p, move(log_p0, log_p.device), move(beta, log_p.device))
 
         return row_loss
 

@@ -16,6 +16,7 @@ import torch
 
 from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.data.chat import Rendered
+from lookahead_ray.method.device import move
 from lookahead_ray.train.packing import pack_rows, packs, shared_tokens
 from lookahead_ray.train.partition import split_evenly
 
@@ -139,9 +140,9 @@ def collate(rows: Sequence[Rendered], pad_id: int, model: Any) -> MicroBatch:
     inputs, positions = pack_rows(rows, shared_tokens(model, rows)) if packs(model) else _pad(rows, pad_id)
     device = model.device
     moved = {
-        name: part.to(device) if isinstance(part, torch.Tensor) else part for name, part in inputs.items()
+        name: move(part, device) if isinstance(part, torch.Tensor) else part for name, part in inputs.items()
     }
-    return MicroBatch(moved, positions.to(device), targets.to(device))
+    return MicroBatch(moved, move(positions, device), move(targets, device))
 
 
 def _pad(rows: Sequence[Rendered], pad_id: int) -> tuple[dict[str, torch.Tensor | int], torch.Tensor]:

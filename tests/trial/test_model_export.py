@@ -54,7 +54,7 @@ def test_whole_models(tmp_path: Path, source: ModelConfig, lora: LoraConfig | No
     model = merge_adapters(model)
     saving = Saving(str(tmp_path / "out"), adapter=False)
     write_model(model, load_tokenizer(source), saving)
-    read = AutoModelForCausalLM.from_pretrained(saving.directory, attn_implementation="eager")
+    read = AutoModelForCausalLM.from_pretrained(saving.directory, attn_implementation="sdpa")
     assert read.dtype == dtype
     assert torch.equal(logits(read), logits(model))
     assert logits(read) == pytest.approx(before, abs=1e-5 if dtype == torch.float32 else 0.1)
