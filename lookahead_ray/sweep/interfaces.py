@@ -27,6 +27,9 @@ class Observer(Protocol):
     def trial_restarted(self, trial_id: str, restarts: int, most: int) -> None:
         """Note that a process of a trial died and the trial restarts: restart `restarts` of `most`."""
 
+    def trial_set_aside(self, trial_id: str, error: str, attempts: int, most: int) -> None:
+        """Note that attempt `attempts` of `most` failed through the trial's surroundings; it runs again later."""
+
     def trial_progress(self, trial_id: str, progress: TrialProgress) -> None: ...
 
     def trial_finished(self, record: TrialRecord) -> None:
@@ -43,5 +46,9 @@ class Sink:
     sweep_id: str
     committed: Sequence[TrialRecord]  # in the order of their commits; records without texts suffice
     commit: Callable[[TrialRecord], None]
+    load: Callable[[str], TrialRecord]
+    """Returns a committed trial with its texts, by its id."""
+    complete: Callable[[TrialRecord], None]
+    """Replaces a committed trial by itself with verdicts or scores that it lacked."""
     keep: Callable[[str, bytes], None]
     """Writes a file next to the tables, for a run at a URL; raises `StoreError`."""
