@@ -92,6 +92,9 @@ class _Printing:
     def trial_restarted(self, trial_id: str, restarts: int, most: int) -> None:
         print(f"{trial_id} restarted ({restarts} of {most})", flush=True)
 
+    def trial_set_aside(self, trial_id: str, error: str, attempts: int, most: int) -> None:
+        print(f"{trial_id} set aside ({attempts} of {most}): {error}", flush=True)
+
     def trial_progress(self, trial_id: str, progress: TrialProgress) -> None:
         pass
 

@@ -88,8 +88,16 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
             errors.print_to_stderr(line)
         copy_to_run(Hold(where), sweep.name, (PICTURE, RECOMMENDED_FILE))
         print_places(console, result.run, picture, seconds, view.progress.log, recommended)
-    if result.records and all(record.status == "failed" for record in result.records):
-        errors.print_to_stderr("error: every trial failed")
+    unjudged = [record for record in result.records if record.status == "unjudged"]
+    if unjudged:
+        what = "1 trial waits" if len(unjudged) == 1 else f"{len(unjudged)} trials wait"
+        errors.print_to_stderr(
+            f"error: {what} for a judge, answers kept: {unjudged[-1].error}; continue with: {again}"
+        )
+        raise typer.Exit(errors.EXIT_UNKNOWN)
+    searched = [record for record in result.records if record.role == "search"]
+    if searched and all(record.status == "failed" for record in searched):
+        errors.print_to_stderr("error: every trial of the search failed")
         raise typer.Exit(errors.EXIT_UNKNOWN)
 
 

@@ -97,6 +97,15 @@ class LiveView(Observer):
         if trial:
             self._line(f"{self._count()} {trial.note}: {trial.label}")
 
+    def trial_set_aside(self, trial_id: str, error: str, attempts: int, most: int) -> None:
+        """Show that a trial failed through its surroundings and runs again later."""
+        with self._lock:
+            trial = self.progress.trial_set_aside(trial_id)
+        self._training.discard(trial_id)
+        if trial:
+            again = f"attempt {attempts} of {most}, runs again later"
+            self._line(f"{self._count()} set aside: {trial.label} ({again}): {shorten(first_line(error), 300)}")
+
     def trial_progress(self, trial_id: str, progress: TrialProgress) -> None:
         """Show the progress of a running trial."""
         with self._lock:

@@ -88,6 +88,10 @@ class SweepProgress:
             trial.timing, trial.fraction = Timing(trial.timing.trains, self._clock()), 0.0
         return trial
 
+    def trial_set_aside(self, trial_id: str) -> RunningTrial | None:
+        """Record that a trial stopped running without a result and return it; None if it wasn't running."""
+        return self.running.pop(trial_id, None)
+
     def trial_progress(self, trial_id: str, progress: TrialProgress) -> RunningTrial | None:
         """Record the progress of the trial and return it; None if it isn't running."""
         trial = self.running.get(trial_id)

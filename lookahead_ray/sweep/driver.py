@@ -1,18 +1,25 @@
 """The driver of a sweep: runs reference trials, then the search; scores and commits each trial as it ends."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ray.tune.trainable import FunctionTrainable
 
+from lookahead_ray.config.dimension import corners
+from lookahead_ray.config.judge import LlmJudge
 from lookahead_ray.config.load import Sweep
-from lookahead_ray.errors import TrialError
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.errors import StoreError, TrialError
+from lookahead_ray.sweep.attempts import Attempts
 from lookahead_ray.sweep.checkpoints import CheckpointFolder
 from lookahead_ray.sweep.cluster import cluster, concurrency
 from lookahead_ray.sweep.interfaces import Observer, Sink
-from lookahead_ray.sweep.job_queue import JobQueue, Limits
+from lookahead_ray.sweep.job_queue import JobQueue
+from lookahead_ray.sweep.late_judging import LateJudging
+from lookahead_ray.sweep.limits import Limits
 from lookahead_ray.sweep.recommend.recommend import recommend
 from lookahead_ray.sweep.recommend.recommendation import Recommendation
-from lookahead_ray.sweep.run_files import JOURNAL, LOG, RemoteCopy, local_run_file
+from lookahead_ray.sweep.run_files import ATTEMPTS, JOURNAL, LOG, RemoteCopy, local_run_file
 from lookahead_ray.sweep.search.jobs import reference_jobs
 from lookahead_ray.sweep.search.references import REFERENCE_COUNT
 from lookahead_ray.sweep.search.search import Search
@@ -21,6 +28,7 @@ from lookahead_ray.sweep.stopping.early_stopping import EarlyStopping
 from lookahead_ray.sweep.tracking.trackers import Trackers
 from lookahead_ray.sweep.trial_log import TrialLog
 from lookahead_ray.sweep.tune import run_trials
+from lookahead_ray.trial.judge_calls import start_quota
 from lookahead_ray.trial.record import TrialRecord
 from lookahead_ray.trial.trainable import TuneTrial
 
@@ -60,7 +68,9 @@ def run_sweep(
     Raises:
         ConfigError: a trial does not fit into the cluster.
         StoreError: a trial can't be committed, or the study's journal can't be written.
+        JudgeUnavailableError: a reference trial could not be judged; it is committed with its answers.
         TrialError: a reference trial failed, so nothing can be scored; it is committed with its error.
+        SurroundingsError: trials fail through their surroundings; another session can run them again.
     """
     log = local_run_file(sink.run, LOG, sweep.name)
     checkpoints = CheckpointFolder(
@@ -80,8 +90,14 @@ def run_sweep(
     observer.sweep_started(sink.sweep_id, sink.run, total, list(trial_log.records), str(log))
     trial_log.take_over(warm.references, reference_jobs(sweep, trial_log.records), sink.sweep_id)
     interrupted = False
+    remote_copy = RemoteCopy(sink.run, sweep.name, sink.keep)
+    remote_copy.fetch()
+    attempts = Attempts(local_run_file(sink.run, ATTEMPTS, sweep.name), lambda: remote_copy.push((ATTEMPTS,)))
+    late = LateJudging(sweep, sink, trial_log)
     try:
-        job_queue = _make_job_queue(sweep, sink, trial_log, warm, observer)
+        late.judge()
+        late.require_references()
+        job_queue = _make_job_queue(sweep, sink, trial_log, warm, observer, attempts, remote_copy, late)
         if job_queue.has_work():
             with cluster(log), trackers.opened():
                 at_once = concurrency(sweep.reference(), _most_at_once(sweep))
@@ -92,19 +108,34 @@ def run_sweep(
                     max_failures=sweep.search.max_failures,
                     checkpoints=checkpoints.of,
                     elastic=sweep.search.elastic,
+                    hang_minutes=sweep.search.hang_minutes,
                     observer=observer,
                     trackers=trackers,
                     trainable=trainable,
+                    quota=start_quota(sink.run) if _pays_judges(sweep) else None,
                 )
+                late.require_references()
                 if trial_log.references is None:
                     raise TrialError(
                         f"a reference failed, so no trial can be scored: {trial_log.reference_error()}"
                     )
     except KeyboardInterrupt:
         interrupted = True
+    finally:
+        with suppress(StoreError):  # then the interrupted attempts count
+            attempts.close()
     observer.sweep_finished(interrupted)
     recommendation = recommend(trial_log.records, sweep.objective)
     return SweepResult(sink.run, list(trial_log.records), recommendation, interrupted, trackers.lines)
+
+
+def _pays_judges(sweep: Sweep) -> bool:
+    """Return whether a trial may have a judge whose calls are limited."""
+    return any(
+        isinstance(judge, LlmJudge)
+        for tree in corners(sweep.template)
+        for judge in TrialConfig.model_validate(tree).evaluation.judges
+    )
 
 
 def _most_at_once(sweep: Sweep) -> int | None:
@@ -114,14 +145,19 @@ def _most_at_once(sweep: Sweep) -> int | None:
 
 
 def _make_job_queue(
-    sweep: Sweep, sink: Sink, trial_log: TrialLog, warm: WarmStart, observer: Observer
+    sweep: Sweep,
+    sink: Sink,
+    trial_log: TrialLog,
+    warm: WarmStart,
+    observer: Observer,
+    attempts: Attempts,
+    remote_copy: RemoteCopy,
+    late: LateJudging,
 ) -> JobQueue:
     """Return the queue of the jobs left to run; the search continues from the records of `trial_log`."""
     records, references = trial_log.records, trial_log.references
     stopping = EarlyStopping(sweep, records, references)
     found = {record.trial_id: stopping.estimate(record, references) for record in records}
-    remote_copy = RemoteCopy(sink.run, sweep.name, sink.keep)
-    remote_copy.fetch()
     search = Search(
         sweep,
         records,
@@ -131,5 +167,15 @@ def _make_job_queue(
         warm=warm.trials,
         journal_changed=remote_copy.push,
     )
-    limits = Limits(sweep, trial_log, observer)
-    return JobQueue(reference_jobs(sweep, records), search, trial_log, stopping, limits)
+    limits = Limits(sweep, trial_log, observer, attempts)
+    return JobQueue(
+        reference_jobs(sweep, records),
+        search,
+        trial_log,
+        stopping,
+        limits,
+        attempts=attempts,
+        search_config=sweep.search,
+        observer=observer,
+        judge_again=late.judge,
+    )

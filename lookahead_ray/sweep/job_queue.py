@@ -2,26 +2,33 @@
 
 Reference trials come first, then the search's suggestions, then repeats of the best with other random seeds.
 
-`Limits` decides when a sweep ends: by the budget, and by the repeats that confirm the best.
+A trial that fails through its surroundings has no record. It runs again after the search's other trials, and
+the sweep stops when several fail so in a row. A trial begun `LAST_FROM` times without result runs last too.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import Enum
 
-from lookahead_ray.config.load import Sweep
-from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.config.search import SearchConfig
+from lookahead_ray.errors import SurroundingsError, TrialError
 from lookahead_ray.evaluate.results import Signal
+from lookahead_ray.sweep.attempts import Attempts
 from lookahead_ray.sweep.interfaces import Observer
-from lookahead_ray.sweep.recommend.confirm import next_repeats
-from lookahead_ray.sweep.search.jobs import REFERENCE_ROLES, make_job
+from lookahead_ray.sweep.limits import Limits
+from lookahead_ray.sweep.search.jobs import REFERENCE_ROLES
 from lookahead_ray.sweep.search.search import Search
-from lookahead_ray.sweep.stopping.budget import HOUR_S, end_reason, hours_of, measure_limits, time_is_up
+from lookahead_ray.sweep.stopping.budget import accelerators
 from lookahead_ray.sweep.stopping.early_stopping import EarlyStopping
 from lookahead_ray.sweep.trial_log import TrialLog
 from lookahead_ray.trial.job import Job
-from lookahead_ray.trial.record import TrialRecord
+from lookahead_ray.trial.record import TrialRecord, failed_record, utc_now
+
+LAST_FROM = 3
+"""Number of attempts without result from which on a trial runs after all others: it may kill its driver."""
+
+MOST_UNJUDGED = 3
+"""Number of trials in a row whose judge was down after which the search waits: it would learn nothing."""
 
 
 class NoJob(Enum):
@@ -29,50 +36,6 @@ class NoJob(Enum):
 
     BLOCKED = "the next job depends on the results of running trials"
     EXHAUSTED = "there are no further jobs"
-
-
-class Limits:
-    """Limits of a sweep, computed from the trial log at each call; the session's clock starts on creation."""
-
-    def __init__(
-        self,
-        sweep: Sweep,
-        trial_log: TrialLog,
-        observer: Observer,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._sweep = sweep
-        self._trial_log = trial_log
-        self._observer = observer
-        self._clock = clock
-        self._hours_before = hours_of(trial_log.records)  # of earlier sessions
-        self._started_s = clock()
-
-    def search_ended(self, searched: int) -> bool:
-        """Return whether the search has ended, given its number of trials, running ones included."""
-        records, references, config = self._trial_log.records, self._trial_log.references, self._sweep.search
-        found = measure_limits(records, references, config, searched=searched, hours=self._hours())
-        reason = end_reason(found)
-        text = " · ".join(limit.text for limit in found)
-        self._observer.budget(f"{text} · search ended: {reason}" if reason else text)
-        return reason is not None
-
-    def repeats(self) -> Sequence[Job]:
-        """Return the next round of repeats with other random seeds; none without `search.confirm` or time."""
-        records, config = self._trial_log.records, self._sweep.search
-        if config.confirm is None or time_is_up(records, config, self._hours()):
-            return ()
-        by_id = {record.trial_id: record for record in records}
-        repeats = next_repeats(records, self._sweep.objective, config.confirm)
-        first = 1 + sum(record.role == "repeat" for record in records)
-        jobs = []
-        for number, repeat in enumerate(repeats, start=first):
-            trial = TrialConfig.model_validate(repeat.config)
-            jobs.append(make_job(f"repeat-{number:03d}", "repeat", trial, by_id[repeat.of].params))
-        return jobs
-
-    def _hours(self) -> float:
-        return self._hours_before + (self._clock() - self._started_s) / HOUR_S
 
 
 class JobQueue:
@@ -89,8 +52,25 @@ class JobQueue:
         trial_log: TrialLog,
         stopping: EarlyStopping,
         limits: Limits,
+        attempts: Attempts | None = None,
+        search_config: SearchConfig | None = None,
+        observer: Observer | None = None,
+        judge_again: Callable[[], Sequence[TrialRecord]] = lambda: (),
     ) -> None:
-        """Create the queue; `references` are the reference jobs left to run."""
+        """Create the queue.
+
+        Args:
+            references: the reference jobs left to run.
+            judge_again: judges the unjudged trials again and returns those that are completed.
+        """
+        self._judge_again = judge_again
+        # one that was unjudged before this session and is still: its judge seems to be down
+        self._unjudged_in_row = MOST_UNJUDGED - 1 if trial_log.unjudged else 0
+        self._attempts = attempts or Attempts()
+        self._config = search_config or SearchConfig()
+        self._observer = observer
+        self._later: list[Job] = []  # after the search's other trials
+        self._failed_in_row = 0  # through their surroundings
         self._waiting = list(references)
         self._search = search
         self._trial_log = trial_log
@@ -113,6 +93,7 @@ class JobQueue:
         job = self._next()
         if isinstance(job, Job):
             self._running[job.trial_id] = job
+            self._attempts.begin(job.trial_id, accelerators(job.config))
         return job
 
     def goes_on(self, job: Job, signal: Signal) -> bool:
@@ -122,9 +103,47 @@ class JobQueue:
             job.trial_id, signal, job.config["training"]["epochs"], references
         )
 
-    def finish(self, record: TrialRecord) -> None:
-        """Commit a trial; vanilla is held until the seed model's trial ends, which its objective needs."""
-        self._running.pop(record.trial_id, None)
+    def progressed(self, trial_id: str) -> None:
+        """Note that a running trial has a new checkpoint."""
+        self._attempts.progressed(trial_id)
+
+    def check_hours(self) -> bool:
+        """Return whether the running trials end now, as the time is used up; references are completed."""
+        self._attempts.note_alive()
+        return self._trial_log.references is not None and self._limits.hours_are_up()
+
+    def finish(self, record: TrialRecord, of_surroundings: bool = False) -> None:
+        """Commit a trial; vanilla is held until the seed model's trial ends, which its objective needs.
+
+        Args:
+            of_surroundings: whether a failed trial failed through its surroundings. It is not committed while
+                `max_attempts` admits another attempt.
+
+        Raises:
+            TrialError: a reference failed, so no trial can be scored; it is committed.
+            SurroundingsError: too many trials in a row failed through their surroundings.
+            StoreError: the trial can't be committed.
+        """
+        job = self._running.pop(record.trial_id, None)
+        if not of_surroundings:
+            self._failed_in_row = 0
+        elif job:
+            self._failed_in_row += 1
+            self._attempts.fail(record.trial_id, record.error or "")
+            attempts, most = self._attempts.count(record.trial_id), self._config.max_attempts
+            stops = self._failed_in_row >= self._config.stop_after_failures
+            if attempts < most:
+                if self._observer:
+                    self._observer.trial_set_aside(record.trial_id, record.error or "", attempts, most)
+                (self._waiting if job.role in REFERENCE_ROLES else self._later).append(job)
+            else:
+                self._commit(record)
+            if stops:
+                raise SurroundingsError(self._why_it_stops(record))
+            return
+        self._commit(record)
+
+    def _commit(self, record: TrialRecord) -> None:
         self._held.append(record)
         seed_runs = any(job.role == "seed" for job in [*self._running.values(), *self._waiting])
         if record.role == "vanilla" and seed_runs:
@@ -132,31 +151,93 @@ class JobQueue:
         seed_first = sorted(self._held, key=lambda held: held.role != "seed")
         for ended in seed_first:
             scored = self._trial_log.finish(ended)
+            self._attempts.end(scored.trial_id)
             if scored.role == "search":
                 self._search.tell(scored, self._stopping.estimate(scored, self._trial_log.references))
             if scored.role in REFERENCE_ROLES and (references := self._trial_log.references):
                 self._stopping.learn([references.vanilla], references)
                 self._search.learn_references(references)
         self._held.clear()
+        self._note_verdicts(seed_first)
+        if any(ended.role in REFERENCE_ROLES and ended.status == "failed" for ended in seed_first):
+            reason = self._trial_log.reference_error()
+            raise TrialError(f"a reference failed, so no trial can be scored: {reason}")
+
+    def _note_verdicts(self, ended: Sequence[TrialRecord]) -> None:
+        """Count trials whose judge was down; once one is judged, judge the earlier ones again."""
+        for record in ended:
+            if record.status == "unjudged":
+                self._unjudged_in_row += 1
+            elif record.status == "completed":
+                self._unjudged_in_row = 0
+        if not self._unjudged_in_row:
+            self._judge_late()
+
+    def _judge_late(self) -> bool:
+        """Judge the unjudged trials again and report them to the search; return whether none is left."""
+        if self._trial_log.unjudged:
+            completed = self._judge_again()
+            references = self._trial_log.references
+            if references and any(record.role in REFERENCE_ROLES for record in completed):
+                self._stopping.learn([references.vanilla], references)
+                self._search.learn_references(references)
+            for record in completed:
+                if record.role == "search":
+                    self._search.tell(record)
+        return not self._trial_log.unjudged
+
+    def _why_it_stops(self, record: TrialRecord) -> str:
+        failed = self._failed_in_row
+        many = "a trial" if failed == 1 else f"{failed} trials in a row"
+        return (
+            f"stopped, as {many} failed through the surroundings, not the configuration; the last is "
+            f"{record.trial_id}: {(record.error or 'no error text').splitlines()[0]}; fix the cause, then "
+            "continue with --resume, which runs them again"
+        )
 
     def _next(self) -> Job | NoJob:
         """Take the next job: of the waiting ones, else of the search, else of a new round of repeats."""
-        if self._waiting:
+        without_references = self._trial_log.references is None
+        if self._waiting and not (without_references and self._trial_log.unjudged):
             return self._waiting.pop(0)
-        if self._trial_log.references is None:
+        if without_references:
             return NoJob.BLOCKED if self._running else NoJob.EXHAUSTED
+        if self._searching and self._unjudged_in_row >= MOST_UNJUDGED:
+            if self._running:
+                return NoJob.BLOCKED
+            if not self._judge_late():
+                return NoJob.EXHAUSTED
+            self._unjudged_in_row = 0
         if self._searching and (job := self._suggested()):
             return job
         self._searching = False
+        if self._later and not self._limits.time_is_up():
+            return self._later.pop(0)
         if self._running:
             return NoJob.BLOCKED
+        if self._later:
+            return NoJob.EXHAUSTED  # they stay as they are, for --resume with a larger budget
+        if not self._judge_late():
+            return NoJob.EXHAUSTED  # the best are not known yet
         self._waiting = list(self._limits.repeats())
         return self._waiting.pop(0) if self._waiting else NoJob.EXHAUSTED
 
     def _suggested(self) -> Job | None:
-        """Return the search's next suggestion; None once the search has ended."""
-        if self._limits.search_ended(self._searched):
-            return None
-        job = self._search.ask()
-        self._searched += job is not None
-        return job and replace(job, may_stop=self._stopping.enabled)
+        """Return the search's next suggestion that does not run later; None once the search has ended."""
+        while not self._limits.search_ended(self._searched):
+            job = self._search.ask()
+            if job is None:
+                return None
+            self._searched += 1
+            job = replace(job, may_stop=self._stopping.enabled)
+            attempts = self._attempts.count(job.trial_id)
+            if attempts >= self._config.max_attempts:
+                error = self._attempts.error(job.trial_id) or "the driver was killed each time"
+                error = f"begun {attempts} times without result: {error}"
+                sweep_id = self._trial_log.records[0].sweep_id  # the references are there before a search
+                self._commit(failed_record(job, sweep_id, utc_now(), 0.0, error))
+            elif attempts >= LAST_FROM and self._attempts.error(job.trial_id) is None:
+                self._later.append(job)
+            else:
+                return job
+        return None

@@ -1,11 +1,13 @@
 """Trials on Ray Tune: a searcher that fetches jobs, a callback that turns finished trials into records."""
 
+import pickle
 import shutil
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -15,19 +17,28 @@ from ray.tune.trainable import FunctionTrainable
 
 from lookahead_ray.config.search import ElasticConfig
 from lookahead_ray.errors import LookaheadRayError
+from lookahead_ray.evaluate.judges.call_quota import CallQuota
 from lookahead_ray.evaluate.results import Signal
 from lookahead_ray.sweep.interfaces import Observer, TrialProgress
 from lookahead_ray.sweep.interrupt import Interrupt
 from lookahead_ray.sweep.job_queue import JobQueue, NoJob
 from lookahead_ray.sweep.placement_groups import PlacementGroupTracker
 from lookahead_ray.sweep.tracking.trackers import Trackers
-from lookahead_ray.trial.failure import failure_message
+from lookahead_ray.trial.failure import failure_message, is_of_surroundings
 from lookahead_ray.trial.job import Checkpoints, Job
 from lookahead_ray.trial.measurement import Measurement
 from lookahead_ray.trial.record import completed_record, failed_record, utc_now
 from lookahead_ray.trial.stop_decisions import Decisions
-from lookahead_ray.trial.trainable import FAILURE, TuneTrial
-from lookahead_ray.trial.worker_group import GROUP, MEASUREMENT, PROGRESS, SIGNAL, held_groups, release
+from lookahead_ray.trial.trainable import FAILURE, OF_SURROUNDINGS, TuneTrial
+from lookahead_ray.trial.worker_group import (
+    GROUP,
+    MEASUREMENT,
+    PROGRESS,
+    SIGNAL,
+    WAITED_S,
+    held_groups,
+    release,
+)
 
 # The trainable only waits for its worker group. Tune refuses an empty request, and a fraction of a core would
 # keep the last trial from fitting; the head node's own resource exists in any cluster and never runs out.
@@ -44,19 +55,23 @@ def run_trials(
     observer: Observer,
     trackers: Trackers | None = None,
     elastic: ElasticConfig | None = None,
+    hang_minutes: float | None = None,
+    quota: CallQuota | None = None,
     trainable: type[FunctionTrainable] = TuneTrial,
 ) -> None:
     """Run the jobs of `job_queue` on the connected cluster, `at_once` at a time, until none is left.
 
     A job whose processes die is restarted, up to `max_failures` times. `checkpoints` returns, by trial id,
-    the place of the checkpoints to resume from; `elastic` sets whether it may resume with fewer ranks.
+    the place of the checkpoints to resume from; `elastic` sets whether it may resume with fewer ranks, and
+    `hang_minutes` after which time without progress its ranks count as dead. Running trials are ended without
+    a record when the time of the budget is used up. `quota` counts the calls of paid judges in the run.
 
     Raises:
-        StoreError: a trial can't be committed; running trials are ended.
+        LookaheadRayError: as `JobQueue.finish` and `JobQueue.next_job`; running trials are ended.
     """
     interrupt = Interrupt()
     decisions = Decisions.remote()  # type: ignore[attr-defined]  # Ray's decorator is untyped
-    searcher = _QueueSearcher(job_queue, decisions, checkpoints, elastic)
+    searcher = _QueueSearcher(job_queue, decisions, checkpoints, elastic, hang_minutes, quota)
     recorder = _RecordingCallback(sweep_id, job_queue, decisions, observer, interrupt, max_failures, trackers)
     scratch = tempfile.mkdtemp(prefix="lookahead-ray-")  # for files that Tune always writes
     tuner = tune.Tuner(
@@ -76,10 +91,17 @@ def run_trials(
     try:
         with interrupt.handled():
             tuner.fit()
-    except TuneError as error:
-        raise (recorder.error or error) from error  # Tune wraps what a callback raises in its own error
+    except (TuneError, LookaheadRayError, _TimeIsUpError) as error:
+        # Tune wraps what a callback raises in its own error
+        if recorder.time_is_up:
+            return
+        raise (recorder.error or searcher.error or error) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+class _TimeIsUpError(Exception):
+    """The time of the budget is used up, so the running trials end."""
 
 
 class _NeverRestored:
@@ -101,17 +123,32 @@ class _QueueSearcher(_NeverRestored, Searcher):
         decisions: Any,
         checkpoints: Callable[[str], Checkpoints | None],
         elastic: ElasticConfig | None = None,
+        hang_minutes: float | None = None,
+        quota: CallQuota | None = None,
     ) -> None:
         super().__init__()
-        self._elastic = elastic
+        self._quota = quota
+        self.error: LookaheadRayError | None = None  # what ended the sweep
+        self._elastic, self._hang_minutes = elastic, hang_minutes
         self._job_queue = job_queue
         self._decisions = decisions
         self._checkpoints = checkpoints
 
     def suggest(self, trial_id: str) -> Any:
-        match self._job_queue.next_job():
+        try:
+            found = self._job_queue.next_job()
+        except LookaheadRayError as error:
+            self.error = error
+            raise
+        match found:
             case Job() as job:
-                job = replace(job, checkpoints=self._checkpoints(job.trial_id), elastic=self._elastic)
+                job = replace(
+                    job,
+                    checkpoints=self._checkpoints(job.trial_id),
+                    elastic=self._elastic,
+                    hang_minutes=self._hang_minutes,
+                    quota=self._quota,
+                )
                 return {"job": job, "decisions": self._decisions}
             case NoJob.BLOCKED:
                 return None
@@ -152,10 +189,16 @@ class _RecordingCallback(_NeverRestored, Callback):
         self._measured: dict[str, Measurement] = {}  # by trial id
         self._max_failures = max_failures
         self._placement_groups = PlacementGroupTracker(held_groups, release)
+        self._saving: set[str] = set()  # running trials that write a checkpoint
+        self._waited_s: Counter[str] = Counter()  # for machines, by trial id
+        self.time_is_up = False
         self.error: LookaheadRayError | None = None  # what ended the sweep
 
     def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
         self._interrupt.check()
+        if self._job_queue.check_hours():
+            self.time_is_up = True
+            raise _TimeIsUpError
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         job = _job(trial)
@@ -170,8 +213,11 @@ class _RecordingCallback(_NeverRestored, Callback):
         self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         if PROGRESS in result:
+            progress = TrialProgress(**result[PROGRESS])
             self._placement_groups.named(_job(trial).trial_id, result[GROUP])
-            self._observer.trial_progress(_job(trial).trial_id, TrialProgress(**result[PROGRESS]))
+            self._note_checkpoint(_job(trial).trial_id, progress)
+            self._waited_s[_job(trial).trial_id] += result.get(WAITED_S, 0.0)
+            self._observer.trial_progress(_job(trial).trial_id, progress)
         # removed, as Tune keeps each trial's last result until the end of the sweep
         result.pop("config", None)
         if MEASUREMENT in result:
@@ -185,7 +231,8 @@ class _RecordingCallback(_NeverRestored, Callback):
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         self._placement_groups.ended(_job(trial).trial_id)
-        self._finish(_job(trial), trial.last_result.get(FAILURE, "the trial ended without a result"))
+        failure = trial.last_result.get(FAILURE, "the trial ended without a result")
+        self._finish(_job(trial), failure, trial.last_result.get(OF_SURROUNDINGS, False))
 
     def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         trial_id = _job(trial).trial_id
@@ -195,22 +242,47 @@ class _RecordingCallback(_NeverRestored, Callback):
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         self._placement_groups.died(_job(trial).trial_id)
-        self._finish(_job(trial), failure_message(trial.get_error()))
+        error = _error_of(trial)
+        self._finish(_job(trial), failure_message(error), is_of_surroundings(error))
 
-    def _finish(self, job: Job, failure: str) -> None:
+    def _note_checkpoint(self, trial_id: str, progress: TrialProgress) -> None:
+        """Note that a checkpoint is written: training goes on after the phase in which it is."""
+        if progress.phase == "saving":
+            self._saving.add(trial_id)
+        elif trial_id in self._saving:
+            self._saving.discard(trial_id)
+            if progress.phase == "training":
+                self._job_queue.progressed(trial_id)
+
+    def _finish(self, job: Job, failure: str, of_surroundings: bool = False) -> None:
         """Pass on the record of an ended trial; a measurement counts even if an error followed."""
         start, started_at = self._started.pop(job.trial_id, (time.monotonic(), ""))
         measured = self._measured.pop(job.trial_id, None)
-        seconds = time.monotonic() - start
+        self._saving.discard(job.trial_id)
+        seconds = max(0.0, time.monotonic() - start - self._waited_s.pop(job.trial_id, 0.0))
         if measured:
             record = completed_record(job, self._sweep_id, started_at, seconds, measured)
         else:
             record = failed_record(job, self._sweep_id, started_at, seconds, failure)
         try:
-            self._job_queue.finish(replace(record, restarts=self._restarts.pop(record.trial_id, 0)))
+            record = replace(record, restarts=self._restarts.pop(record.trial_id, 0))
+            self._job_queue.finish(record, of_surroundings and measured is None)
         except LookaheadRayError as error:
             self.error = self.error or error
             raise
+
+
+def _error_of(trial: Any) -> BaseException | None:
+    """Return the exception that ended a trial's process, from the file to which Tune writes it here.
+
+    `trial.get_error()` would read the copy in Tune's storage, which is not made here.
+    """
+    path = trial.pickled_error_file
+    try:
+        found = pickle.loads(Path(path).read_bytes()) if path else None  # noqa: S301  # this process wrote it
+    except Exception:  # an exception may lack what it needs to be restored
+        return None
+    return found if isinstance(found, BaseException) else None
 
 
 def _job(trial: Any) -> Job:

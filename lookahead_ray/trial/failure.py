@@ -1,13 +1,21 @@
 """Failures of trials, classified for restarts: a process that died may survive the next attempt, while an
-exception from the trial's code would recur."""
+exception from the trial's code would recur. `surroundings` classifies exceptions in the rank that raised."""
 
-from lookahead_ray.errors import TrialError
+from lookahead_ray.errors import SurroundingsError, TrialError
 
 LOST_PEER = ("Connection closed by peer", "Connection reset by peer", "Connection refused")
 """Parts of gloo's error messages on the ranks that survive a dead one."""
 
 
-class ProcessDiedError(TrialError):
+OUT_OF_MEMORY = ("OOM", "out of memory", "running low on memory", "memory pressure")
+"""Parts of Ray's messages about processes that its memory monitor killed."""
+LESS_MEMORY = (
+    "lower search.max_concurrent, workers, training.micro_batch_size or evaluation.batch_size, "
+    "or use a machine with more memory"
+)
+
+
+class ProcessDiedError(SurroundingsError):
     """A process of the trial was killed, or its machine was lost."""
 
 
@@ -18,12 +26,14 @@ def failure(error: BaseException | None) -> TrialError:
     """
     from ray.train.v2.api.exceptions import WorkerGroupError
 
-    kind = ProcessDiedError if process_died(error) else TrialError
+    kind: type[TrialError] = ProcessDiedError if process_died(error) else TrialError
     if error is None:
         return kind("its processes ended without an error message")
     if isinstance(error, WorkerGroupError) and error.worker_failures:
         failures = error.worker_failures
         rank = min(failures, key=lambda rank: (not _rank_died(failures[rank]), rank))
+        if kind is TrialError and isinstance(_raised(failures[rank]), SurroundingsError):
+            kind = SurroundingsError
         return kind(f"rank {rank}: {_words(failures[rank])}")
     return kind(_words(error))
 
@@ -57,6 +67,14 @@ def failure_message(error: BaseException | None) -> str:
     return str(cause) if isinstance(cause, TrialError) else _words(cause)
 
 
+def is_of_surroundings(error: BaseException | None) -> bool:
+    """Return whether the exception that Tune has of an ended trial is one of its surroundings."""
+    from ray.exceptions import RayTaskError
+
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    return process_died(error) or isinstance(cause, SurroundingsError)
+
+
 def _rank_died(cause: BaseException) -> bool:
     import torch.distributed as dist
 
@@ -85,6 +103,11 @@ def _words(error: BaseException) -> str:
     """Return the error in one line, followed by the traceback if a rank raised it."""
     raised = _raised(error)
     if raised is None:
-        return f"{type(error).__name__}: {error}"
+        line = f"{type(error).__name__}: {error}"
+        if any(part in line for part in OUT_OF_MEMORY):
+            return f"killed because the machine ran out of memory: {LESS_MEMORY}; {line}"
+        return line
+    if isinstance(raised, SurroundingsError):
+        return str(raised)
     line = f"{type(raised).__name__}: {raised}"
     return line if raised is error else f"{line}\n{error}"

@@ -40,6 +40,7 @@ class Job:
     saving: Saving | None = None  # None: the trained weights are not kept
     checkpoints: Checkpoints | None = None  # None: a restarted trial trains from the beginning
     elastic: "ElasticConfig | None" = None  # None: the trial waits for all its ranks
+    hang_minutes: float | None = None  # without progress, after which its ranks count as dead; None: never
     quota: "CallQuota | None" = None  # counts the calls of paid judges in the run; None: per trial
     may_stop: bool = False  # whether the trial waits after each epoch for the driver's decision
 

@@ -7,7 +7,7 @@ from ray import tune
 from ray.tune.trainable import FunctionTrainable
 
 from lookahead_ray.config.trial import TrialConfig
-from lookahead_ray.errors import TrialError
+from lookahead_ray.errors import SurroundingsError, TrialError
 from lookahead_ray.evaluate.results import Signal
 from lookahead_ray.trial.failure import ProcessDiedError
 from lookahead_ray.trial.job import Job
@@ -15,8 +15,9 @@ from lookahead_ray.trial.scaling_policy import rank_capacity, ranks
 from lookahead_ray.trial.stop_decisions import wait_for
 from lookahead_ray.trial.worker_group import MEASUREMENT, SIGNAL, WorkerGroup
 
-FAILURE = "failure"
-"""Key of a failed trial's error; a group's keys are in `worker_group`."""
+FAILURE, OF_SURROUNDINGS = "failure", "failure_of_surroundings"
+"""Keys of a failed trial: its error, and whether it is one of its surroundings; a group's keys are in
+`worker_group`."""
 
 
 class TuneTrial(FunctionTrainable):
@@ -39,7 +40,7 @@ class TuneTrial(FunctionTrainable):
         except ProcessDiedError:
             raise  # Tune restarts the trial in a new process
         except TrialError as error:
-            tune.report({FAILURE: str(error)})
+            tune.report({FAILURE: str(error), OF_SURROUNDINGS: isinstance(error, SurroundingsError)})
         tune.report({tune.result.RESULT_DUPLICATE: True})  # signals the end, as Tune's own wrapper does
 
     def _fitting(self, job: Job) -> WorkerGroup:

@@ -21,7 +21,7 @@ from ray.util.queue import Empty, Queue
 
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.evaluate.results import Signal
-from lookahead_ray.trial.failure import failure
+from lookahead_ray.trial.failure import ProcessDiedError, failure
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.measurement import Measurement
 from lookahead_ray.trial.progress import Decide, TrialProgress
@@ -29,6 +29,8 @@ from lookahead_ray.trial.progress import Decide, TrialProgress
 PROGRESS, GROUP, SIGNAL, MEASUREMENT = "progress", "placement_group", "signal", "measurement"
 """Keys of a group's reports: a trial's progress with the placement group that holds its resources, its signal
 after an epoch, or its final measurement."""
+WAITED_S = "waited_s"
+"""Key in a new group's first progress: the seconds for which it waited for machines."""
 
 WAIT = "wait"  # broadcast to idle ranks when there is no job yet
 POLL_S = 1.0
@@ -72,11 +74,13 @@ class WorkerGroup:
         If the job `may_stop`, `decide` gets the signal of each epoch and returns whether to continue.
 
         Raises:
-            ProcessDiedError: a rank or Ray Train's controller died. The group has ended.
+            ProcessDiedError: a rank or Ray Train's controller died, or no rank reported anything for
+                `job.hang_minutes`. The group has ended.
             TrialError: a rank failed; the message says which and why. The group has ended.
         """
         self._busy = True
         self._queues["jobs"].put(job)
+        watch = HangWatch(job.hang_minutes)
         while True:
             alive = self.alive  # read before the queue, which may still hold the last reports of a dead rank
             try:
@@ -86,7 +90,11 @@ class WorkerGroup:
                     # Ray Train releases the resources, unless its controller was killed too.
                     release(self._holds)
                     raise failure(self._error) from self._error
+                if hang := watch.hang():
+                    self.stop()
+                    raise ProcessDiedError(hang) from None
                 continue
+            watch.reported()
             if MEASUREMENT in received:
                 self._busy = False
                 measured: Measurement = received[MEASUREMENT]
@@ -153,6 +161,26 @@ class WorkerGroup:
             self._error = error
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+class HangWatch:
+    """Detects ranks that hang: that report nothing for so many minutes, once they have reported something."""
+
+    def __init__(self, minutes: float | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._minutes, self._clock = minutes, clock
+        self._reported_s: float | None = None
+
+    def reported(self) -> None:
+        """Note that a rank reported."""
+        self._reported_s = self._clock()
+
+    def hang(self) -> str | None:
+        """Return in one line that the ranks hang; None while they don't."""
+        if self._minutes is None or self._reported_s is None:
+            return None
+        if self._clock() - self._reported_s < 60 * self._minutes:
+            return None
+        return f"no progress for {self._minutes:g} minutes (search.hang_minutes), so its ranks were ended"
 
 
 def release(group: str) -> None:

@@ -2,12 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
+
+import pytest
 
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.config.objective import WeightedObjective
 from lookahead_ray.config.search import SearchConfig
+from lookahead_ray.errors import SurroundingsError, TrialError
 from lookahead_ray.objective.base import ReferenceTrials
+from lookahead_ray.sweep.attempts import Attempts
 from lookahead_ray.sweep.job_queue import JobQueue, NoJob
 from lookahead_ray.sweep.stopping.early_stopping import EarlyStopping
 from lookahead_ray.sweep.trial_log import TrialLog
@@ -59,6 +64,9 @@ class FixedLimits:
     def search_ended(self, searched: int) -> bool:
         return searched >= self.trials
 
+    def time_is_up(self) -> bool:
+        return False
+
     def repeats(self) -> Sequence[Job]:
         return self.rounds.pop(0) if self.rounds else ()
 
@@ -70,6 +78,8 @@ def job_queue(
     committed: Sequence[TrialRecord] = (),
     trials: int = 9,
     rounds: Sequence[Sequence[Job]] = (),
+    attempts: Attempts | None = None,
+    config: SearchConfig | None = None,
 ) -> JobQueue:
     trial_log = TrialLog(WeightedObjective(), committed, commits.append, cast(Any, Silent()))
     return JobQueue(
@@ -78,6 +88,8 @@ def job_queue(
         trial_log,
         NO_STOPPING,
         cast(Any, FixedLimits(trials, rounds)),
+        attempts=attempts,
+        search_config=config,
     )
 
 
@@ -96,7 +108,8 @@ def test_vanilla_is_committed_though_the_seed_failed() -> None:
     commits: list[TrialRecord] = []
     order = job_queue(commits, references=[job("seed"), job("vanilla")])
     order.finish(ended(2, "vanilla"))
-    order.finish(replace(make_failed(1), role="seed", trial_id="seed"))
+    with pytest.raises(TrialError, match="a reference failed, so no trial can be scored: seed: "):
+        order.finish(replace(make_failed(1), role="seed", trial_id="seed"))
     assert [record.role for record in commits] == ["seed", "vanilla"]
 
 
@@ -116,8 +129,17 @@ def test_the_search_waits_for_the_references_and_ends_if_one_fails() -> None:
     ]
     order.finish(ended(1, "seed"))
     assert order.next_job() is NoJob.BLOCKED
-    order.finish(replace(make_failed(2), role="vanilla", trial_id="vanilla"))
+    with pytest.raises(TrialError, match="a reference failed"):
+        order.finish(replace(make_failed(2), role="vanilla", trial_id="vanilla"))
     assert order.next_job() is NoJob.EXHAUSTED
+
+
+def test_a_failed_seed_model_ends_the_sweep_while_vanilla_trains() -> None:
+    order = job_queue([], references=[job("seed"), job("vanilla")])
+    for _ in range(2):
+        order.next_job()
+    with pytest.raises(TrialError, match="a reference failed"):
+        order.finish(replace(make_failed(1), role="seed", trial_id="seed"))
 
 
 def test_the_remaining_trials_are_searched_and_their_ends_passed_on() -> None:
@@ -161,3 +183,79 @@ def test_work_is_looked_for_without_losing_it() -> None:
     assert found.trial_id == "a"
     assert not job_queue([], committed=REFERENCES).has_work()
     assert job_queue([], references=[job("seed")]).has_work()
+
+
+def failed(trial_id: str) -> TrialRecord:
+    return replace(make_failed(1), trial_id=trial_id, role="search")
+
+
+def started(order: JobQueue) -> str:
+    found = order.next_job()
+    assert isinstance(found, Job)
+    return found.trial_id
+
+
+def test_a_trial_that_fails_through_its_surroundings_runs_again_after_the_others() -> None:
+    commits: list[TrialRecord] = []
+    search = Suggesting("a", "b")
+    order = job_queue(commits, search, committed=REFERENCES)
+    order.finish(failed(started(order)), of_surroundings=True)
+    assert commits == []
+    order.finish(record(started(order)))
+    assert started(order) == "a"
+    order.finish(record("a"))
+    assert [committed.trial_id for committed in commits] == search.told == ["b", "a"]
+    assert order.next_job() is NoJob.EXHAUSTED
+
+
+def test_a_failed_configuration_is_committed_and_consumes_the_budget() -> None:
+    commits: list[TrialRecord] = []
+    order = job_queue(commits, Suggesting("a", "b"), committed=REFERENCES, trials=3)
+    order.finish(failed(started(order)))
+    assert [committed.status for committed in commits] == ["failed"]
+    order.finish(failed(started(order)))
+    assert order.next_job() is NoJob.EXHAUSTED
+
+
+def test_the_sweep_stops_after_so_many_such_failures_in_a_row(tmp_path: Path) -> None:
+    commits: list[TrialRecord] = []
+    attempts = Attempts(tmp_path / "attempts.json")
+    ids = [f"search-{number}" for number in range(9)]
+    order = job_queue(commits, Suggesting(*ids), committed=REFERENCES, attempts=attempts)
+    order.finish(failed(started(order)), of_surroundings=True)
+    order.finish(record(started(order)))  # so they are not in a row
+    for _ in range(2):
+        order.finish(failed(started(order)), of_surroundings=True)
+    with pytest.raises(SurroundingsError, match=r"3 trials in a row .*search-4: .*--resume"):
+        order.finish(failed(started(order)), of_surroundings=True)
+    assert [committed.trial_id for committed in commits] == ["search-1"]
+    attempts.close()
+    assert Attempts(tmp_path / "attempts.json").count("search-4") == 1
+
+
+def test_a_trial_ends_as_failed_after_so_many_attempts() -> None:
+    commits: list[TrialRecord] = []
+    config = SearchConfig(max_attempts=3, stop_after_failures=9)
+    order = job_queue(commits, Suggesting("a"), committed=REFERENCES, config=config)
+    for _ in range(3):
+        order.finish(failed(started(order)), of_surroundings=True)
+    assert [(committed.trial_id, committed.status) for committed in commits] == [("a", "failed")]
+    assert order.next_job() is NoJob.EXHAUSTED
+
+
+def test_a_trial_that_kills_its_driver_is_not_first_for_ever(tmp_path: Path) -> None:
+    commits: list[TrialRecord] = []
+    order_of_starts = []
+    for _ in range(6):
+        attempts = Attempts(tmp_path / "attempts.json")
+        order = job_queue(commits, Suggesting("killer", "b"), committed=REFERENCES, attempts=attempts)
+        order_of_starts.append(started(order))  # the session is killed here
+    assert order_of_starts == ["killer", "killer", "killer", "b", "b", "b"]
+    for _ in range(2):
+        attempts = Attempts(tmp_path / "attempts.json")
+        attempts.begin("killer", 1.0)
+    attempts = Attempts(tmp_path / "attempts.json")
+    order = job_queue(commits, Suggesting("killer", "c"), committed=REFERENCES, attempts=attempts)
+    assert started(order) == "c"
+    assert [(committed.trial_id, committed.status) for committed in commits] == [("killer", "failed")]
+    assert "begun 5 times without result" in (commits[0].error or "")

@@ -1,0 +1,74 @@
+"""Exceptions of a rank that come from its surroundings, told from those of its configuration.
+
+They are classified where they are raised: the causes of an exception are lost when it is sent to another
+process.
+"""
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from typing import NoReturn
+
+from lookahead_ray.errors import ConfigError, HubDataError, HubModelError, StoreError, SurroundingsError
+
+TEXTS = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS))
+"""Messages of the system that libraries quote in exceptions of their own, such as safetensors and torch."""
+NETWORK_PACKAGES = frozenset(
+    (
+        *("aiobotocore", "aiohttp", "botocore", "gcsfs", "google", "s3fs"),
+        *("httpcore", "httpcore2", "httpx", "httpx2", "requests", "urllib3"),
+    )
+)
+"""Libraries whose exceptions are about requests; the preflight has tried the same requests before."""
+MEMORY_OF_OTHERS = 0.05
+"""Share of a GPU's memory that others hold from which on an exhausted memory is their fault."""
+_SIZE = r"([\d.]+) (KiB|MiB|GiB|TiB|bytes)"
+_TOTAL = re.compile(rf"total capacity of {_SIZE} of which {_SIZE} is free")
+_OWN = re.compile(rf"this process has {_SIZE} memory in use")
+_BYTES = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+
+def is_of_surroundings(error: BaseException) -> bool:
+    """Return whether `error`, or an exception that led to it, is about a disk, the network or storage, or
+    about the memory of a GPU that other processes hold."""
+    return any(_is_one(cause) for cause in _chain(error))
+
+
+def raise_classified(error: Exception) -> NoReturn:
+    """Raise `error`, as a `SurroundingsError` if it is one of the surroundings."""
+    if not isinstance(error, SurroundingsError) and is_of_surroundings(error):
+        raise SurroundingsError(f"{type(error).__name__}: {error}") from error
+    raise error
+
+
+def memory_of_others(message: str) -> float:
+    """Return the share of a GPU's memory that other processes hold, from torch's message; 0 if unknown."""
+    total, own = _TOTAL.search(message), _OWN.search(message)
+    if total is None or own is None:
+        return 0.0
+    capacity, free, used = (
+        float(number) * _BYTES[unit]
+        for number, unit in (total.group(1, 2), total.group(3, 4), own.group(1, 2))
+    )
+    return max(0.0, (capacity - free - used) / capacity)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield the exception and those it was raised from; a configuration's broken rule ends the chain."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ConfigError):
+        yield cause
+        cause = cause.__cause__
+
+
+def _is_one(error: BaseException) -> bool:
+    if isinstance(error, SurroundingsError | HubDataError | HubModelError | StoreError):
+        return True
+    if isinstance(error, ConnectionError | TimeoutError) or (isinstance(error, OSError) and error.errno):
+        return True
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if "OutOfMemoryError" in names:  # of torch, which this module does not import
+        return memory_of_others(str(error)) >= MEMORY_OF_OTHERS
+    packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    return bool(packages & NETWORK_PACKAGES) or any(text in str(error) for text in TEXTS)
