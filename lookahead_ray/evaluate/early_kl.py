@@ -1,8 +1,8 @@
 """KL divergence to the seed model at the first answer tokens of harmful requests (paper, Figure 3)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import isnan
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,7 +14,7 @@ from lookahead_ray.evaluate.generation.base import DecodingSettings
 from lookahead_ray.evaluate.generation.prompting import Ids, PromptRunner
 from lookahead_ray.evaluate.generation.registry import build_generator
 from lookahead_ray.evaluate.results import TokenKl
-from lookahead_ray.evaluate.teacher_forced import divergence, early_log_probs
+from lookahead_ray.evaluate.teacher_forced import divergence, early_logits
 from lookahead_ray.method.reporting import GenerationProgress, Report, quiet
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class SeedDistribution:
     """The seed model's distributions on this rank's KL requests, before training."""
 
     forced: list[Ids]  # per request: the token ids that both models are teacher-forced along
-    log_probs: torch.Tensor  # (requests, positions, vocab), see `teacher_forced.early_log_probs`
+    logits: list[torch.Tensor]  # on the CPU, one tensor for each pass of `teacher_forced.early_logits`
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,11 @@ class EarlyKl:
             )
         if count:
             on_requests(0)
-        return SeedDistribution(forced, self._log_probs(model, items, forced, on_requests))
+        logits = []
+        for found in self._logits(model, items, forced):
+            logits.append(found.cpu())
+            on_requests(sum(map(len, logits)))
+        return SeedDistribution(forced, logits)
 
     def measure(
         self, model: "PreTrainedModel", seed: SeedDistribution, progress: OnRows = no_rows
@@ -79,17 +83,28 @@ class EarlyKl:
         """Return KL(model || seed model) in nats at every position where both distributions are known.
 
         Teacher-forced along the openings, or along the seed model's greedy answers up to their end token.
+
+        Raises:
+            FloatingPointError: a divergence is infinite or NaN.
         """
         items = self._items()
         requests = [item for _, item in items]
-        log_probs = self._log_probs(model, requests, seed.forced, lambda done: progress(done, len(items)))
-        values = divergence(log_probs, seed.log_probs)
-        return [
-            TokenKl(suite, item.id, position, value)
-            for (suite, item), row in zip(items, values.tolist(), strict=True)
-            for position, value in enumerate(row, start=1)
-            if not isnan(value)  # after the end of a short text there is nothing to compare
-        ]
+        parts: list[torch.Tensor] = []
+        for found, before in zip(self._logits(model, requests, seed.forced), seed.logits, strict=True):
+            parts.append(divergence(found, before))
+            progress(sum(map(len, parts)), len(items))
+        values = [row for part in parts for row in part.tolist()]
+        rows = []
+        for (suite, item), forced, row in zip(items, seed.forced, values, strict=True):
+            known = len(forced[: self.config.kl_tokens - 1]) + 1  # later ones have nothing to compare
+            for position, value in enumerate(row[:known], start=1):
+                if not isfinite(value):
+                    raise FloatingPointError(
+                        f"the KL divergence at answer token {position} of {suite} {item.id} is {value}: the "
+                        "model's weights or logits are not finite; lower training.learning_rate"
+                    )
+                rows.append(TokenKl(suite, item.id, position, value))
+        return rows
 
     def in_order(self, rows: Iterable[TokenKl]) -> list[TokenKl]:
         """Sort rows by suite as configured, then by prompt and position."""
@@ -115,19 +130,14 @@ class EarlyKl:
         render = self.runner.render_start if along_openings else self.runner.render
         return [render(item.prompt, self.system) for item in items]
 
-    def _log_probs(
-        self,
-        model: "PreTrainedModel",
-        items: Sequence[SafetyPrompt],
-        forced: Sequence[Ids],
-        progress: Callable[[int], None],
-    ) -> torch.Tensor:
-        return early_log_probs(
+    def _logits(
+        self, model: "PreTrainedModel", items: Sequence[SafetyPrompt], forced: Sequence[Ids]
+    ) -> Iterator[torch.Tensor]:
+        return early_logits(
             model,
             self._prompts(items),
             forced,
             positions=self.config.kl_tokens,
             batch_size=self.config.batch_size,
             pad_id=self.runner.tokenizer.pad_token_id,
-            progress=progress,
         )

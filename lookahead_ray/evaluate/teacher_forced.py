@@ -4,7 +4,7 @@ KL divergence to the seed model at the first answer tokens of harmful prompts (p
 of reference answers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,11 +18,12 @@ from lookahead_ray.train.packing_support import packing
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+MOST_NUMBERS = 2**25  # of a distribution in fp32 at once; a few such tensors are held
 LOSS_BATCH = 10  # rows per pass: their logits are (rows, answer tokens, vocabulary) in fp32
 
 
 @torch.inference_mode()
-def early_log_probs(
+def early_logits(
     model: "PreTrainedModel",
     prompts: Sequence[Sequence[int]],
     openings: Sequence[Sequence[int]],
@@ -30,20 +31,17 @@ def early_log_probs(
     positions: int,
     batch_size: int,
     pad_id: int,
-    progress: Callable[[int], None] = lambda done: None,
-) -> torch.Tensor:
-    """Return next-token log-probabilities along the openings, teacher-forced.
+) -> Iterator[torch.Tensor]:
+    """Yield the next tokens' logits along the openings, teacher-forced, of `batch_size` requests at a time.
 
     Args:
         prompts: for each request, its token ids up to where the answer begins.
         openings: token ids of harmful openings; at least `positions` - 1 of each are used.
-        progress: called with the number of requests done, after each pass.
 
-    Returns:
-        (requests, positions, vocab) fp32 on the CPU; [:, 0] is the distribution of the first answer token.
-        Positions after the end of a shorter opening are NaN. Without requests: (0, positions, 0).
+    Yields:
+        (requests of the pass, positions, vocab) on the model's device and in its precision; [:, 0] are the
+        logits of the first answer token. Positions after the end of a shorter opening are NaN.
     """
-    parts = []
     for start in range(0, len(prompts), batch_size):
         forced = [list(opening[: positions - 1]) for opening in openings[start : start + batch_size]]
         rows = [
@@ -58,18 +56,29 @@ def early_log_probs(
             use_cache=False,
             logits_to_keep=positions,
         ).logits
-        log_probs = torch.full((*logits.shape[:1], positions, logits.shape[-1]), torch.nan)
+        found = logits.new_full((len(rows), positions, logits.shape[-1]), torch.nan)
         for row, opening in enumerate(forced):
             known = len(opening) + 1
-            log_probs[row, :known] = logits[row, -known:].float().log_softmax(-1).cpu()
-        parts.append(log_probs)
-        progress(start + len(rows))
-    return torch.cat(parts) if parts else torch.empty(0, positions, 0)
+            found[row, :known] = logits[row, -known:]
+        yield found
 
 
+@torch.inference_mode()
 def divergence(tuned: torch.Tensor, seed: torch.Tensor) -> torch.Tensor:
-    """Return KL(tuned || seed) in nats: (requests, positions, vocab) twice -> (requests, positions)."""
-    return (tuned.exp() * (tuned - seed)).sum(-1)
+    """Return KL(tuned || seed) in nats from logits, (requests, positions, vocab) -> (requests, positions).
+
+    Computed in fp32 on the device of `tuned`, a few requests at a time; NaN where either has a NaN.
+    """
+    values = tuned.new_empty(tuned.shape[:2], dtype=torch.float32)
+    at_once = max(1, MOST_NUMBERS // max(1, tuned[:1].numel()))
+    for start in range(0, len(tuned), at_once):
+        part = slice(start, start + at_once)
+        own = tuned[part].float().log_softmax(-1)
+        other = seed[part].to(tuned.device).float().log_softmax(-1)
+        shares = own.exp()
+        # a token that both exclude, by a logit of minus infinity, counts 0
+        values[part] = (own.sub_(other).mul_(shares)).masked_fill_(shares == 0, 0.0).sum(-1)
+    return values
 
 
 @torch.inference_mode()

@@ -162,6 +162,17 @@ def test_kl_and_loss_report_their_rows(model: Any) -> None:
     assert told[-1] == (2, 2)
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_kl_that_is_no_number_is_refused(model: Any, value: float) -> None:
+    part = evaluation()
+    reference = part.kl.reference(model)
+    broken = toy_model(vocab=260)
+    with torch.no_grad():
+        broken.lm_head.weight[3, 0] = value
+    with pytest.raises(FloatingPointError, match=r"KL divergence at answer token \d of .* is nan: .*lower"):
+        part.kl.measure(broken, reference)
+
+
 def test_kl_is_measured_on_the_configured_share_of_prompts(model: Any) -> None:
     for rank, prompts in ((0, {"harmful-0"}), (1, set())):
         part = evaluation(rank, 2, kl_prompts=1)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from lookahead_ray.evaluate.teacher_forced import divergence, early_log_probs
+from lookahead_ray.evaluate import teacher_forced
+from lookahead_ray.evaluate.teacher_forced import divergence, early_logits
 from tests.toy import VOCAB, toy_model
 
 PROMPTS = [[1, 2, 3], [4], [5, 6, 7, 8, 9, 10], [11, 12]]
@@ -17,7 +18,8 @@ POSITIONS = 4
 def measure(
     model: Any, batch_size: int = 64, prompts: Any = PROMPTS, openings: Any = OPENINGS
 ) -> torch.Tensor:
-    return early_log_probs(model, prompts, openings, positions=POSITIONS, batch_size=batch_size, pad_id=0)
+    passes = early_logits(model, prompts, openings, positions=POSITIONS, batch_size=batch_size, pad_id=0)
+    return torch.cat([torch.empty(0, POSITIONS, VOCAB), *passes])
 
 
 def test_divergence_by_hand() -> None:
@@ -29,7 +31,7 @@ def test_divergence_by_hand() -> None:
     assert divergence(seed, tuned)[0, 0].item() == pytest.approx(backwards)
 
 
-def test_log_probs_are_those_along_the_opening() -> None:
+def test_logits_are_those_along_the_opening() -> None:
     model = toy_model()
     found = measure(model)
     assert found.shape == (4, POSITIONS, VOCAB)
@@ -37,7 +39,7 @@ def test_log_probs_are_those_along_the_opening() -> None:
         for position in range(min(POSITIONS, len(opening) + 1)):
             ids = torch.tensor([[*prompt, *opening[:position]]])
             with torch.inference_mode():
-                expected = model(input_ids=ids).logits[0, -1].log_softmax(-1)
+                expected = model(input_ids=ids).logits[0, -1]
             torch.testing.assert_close(found[row, position], expected, rtol=1e-4, atol=1e-4)
 
 
@@ -70,3 +72,18 @@ def test_batches_do_not_change_it() -> None:
 def test_a_rank_without_requests_has_no_rows() -> None:
     found = measure(toy_model(), prompts=[], openings=[])
     assert divergence(found, found).tolist() == []
+
+
+def test_in_parts_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    seed, tuned = measure(toy_model()), measure(toy_model(seed=1))
+    whole = divergence(tuned, seed)
+    monkeypatch.setattr(teacher_forced, "MOST_NUMBERS", 1)
+    torch.testing.assert_close(divergence(tuned, seed), whole, rtol=1e-6, atol=1e-6, equal_nan=True)
+    half = divergence(tuned.bfloat16(), seed.bfloat16())
+    assert half.dtype == torch.float32
+
+
+def test_a_token_that_both_exclude_counts_nothing() -> None:
+    logits = torch.tensor([[[0.0, 1.0, -torch.inf]]])
+    assert divergence(logits, logits).tolist() == [[0.0]]
+    assert math.isnan(divergence(torch.tensor([[[0.0, math.nan, 1.0]]]), logits).item())

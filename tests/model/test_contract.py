@@ -17,7 +17,7 @@ from lookahead_ray.data.example import Example
 from lookahead_ray.errors import ModelError
 from lookahead_ray.evaluate.generation.base import DecodingSettings, end_token_ids
 from lookahead_ray.evaluate.generation.registry import build_generator
-from lookahead_ray.evaluate.teacher_forced import divergence, early_log_probs
+from lookahead_ray.evaluate.teacher_forced import divergence, early_logits
 from lookahead_ray.method import vanilla
 from lookahead_ray.model import load
 from lookahead_ray.train.loop import train
@@ -90,16 +90,15 @@ def test_trains_and_is_found_again_as_it_was(name: str, lora: LoraConfig | None,
     tokenizer, model = load.load_tokenizer(config), load.load_model(config, torch.float32)
     openings = [list(row.answer_ids) for row in ROWS[:3]]
 
-    def log_probs(model: Any) -> torch.Tensor:
-        return early_log_probs(
-            model, PROMPTS, openings, positions=4, batch_size=2, pad_id=tokenizer.pad_token_id
-        )
+    def early(model: Any) -> torch.Tensor:
+        pad_id = tokenizer.pad_token_id
+        return torch.cat([*early_logits(model, PROMPTS, openings, positions=4, batch_size=2, pad_id=pad_id)])
 
-    before = log_probs(model)
-    assert divergence(log_probs(model), before).abs().max() < 1e-5
+    before = early(model)
+    assert divergence(early(model), before).abs().max() < 1e-5
     model, losses = trained(model, lora)
     assert losses[-1] < losses[0]
-    moved = divergence(log_probs(model), before)
+    moved = divergence(early(model), before)
     assert moved.isfinite().all()
     assert moved.mean() > 1e-3
     found = answers(model)
@@ -108,7 +107,7 @@ def test_trains_and_is_found_again_as_it_was(name: str, lora: LoraConfig | None,
     model.save_pretrained(tmp_path / "tuned")
     tokenizer.save_pretrained(tmp_path / "tuned")
     again = load.load_model(ModelConfig(path=str(tmp_path / "tuned")), torch.float32)
-    torch.testing.assert_close(log_probs(again), log_probs(model), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(early(again), early(model), rtol=1e-3, atol=1e-3)
     assert answers(again) == found
     heads = model.get_output_embeddings().weight is model.get_input_embeddings().weight
     assert (again.get_output_embeddings().weight is again.get_input_embeddings().weight) is heads
