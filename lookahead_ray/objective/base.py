@@ -9,9 +9,9 @@
   of less than one answer counts as one answer, so that U stays finite where vanilla learned nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import isfinite, prod
 from typing import Generic, TypeVar
 
 from lookahead_ray.config.objective import DEFAULT_PARTS, ObjectiveBase, SafetyPart
@@ -93,12 +93,28 @@ def describe_safety(parts: Sequence[SafetyPart]) -> str:
 
 
 def is_scorable(record: TrialRecord, config: ObjectiveBase) -> bool:
-    """Return whether the trial is completed and has the rates that the objective and its report need."""
+    """Return whether the trial is completed and has the rates that the objective and its report need, all of
+    them finite numbers."""
+    needed = _needed_rates(record, config)
+    return record.status == "completed" and None not in needed and not any(_broken(needed))
+
+
+def has_broken_rate(record: TrialRecord, config: ObjectiveBase) -> bool:
+    """Return whether a completed trial has a rate that is no finite number."""
+    return record.status == "completed" and any(_broken(_needed_rates(record, config)))
+
+
+def _needed_rates(record: TrialRecord, config: ObjectiveBase) -> list[Rate | None]:
     needed = [record.rsr, record.jsr, record.utility]
     needed += [part_rate(record, part) for part in config.safety]
     if config.needs_over_refusal:
         needed.append(record.over_refusal)
-    return record.status == "completed" and None not in needed
+    return needed
+
+
+def _broken(rates: Sequence[Rate | None]) -> Iterator[Rate]:
+    """Yield the rates that are no finite numbers."""
+    return (rate for rate in rates if rate is not None and not isfinite(rate.value))
 
 
 def utility_kept(record: TrialRecord, references: ReferenceTrials) -> float:
@@ -124,11 +140,11 @@ def standing(record: TrialRecord) -> tuple[int, float]:
 
     Multiple objectives are combined by the product of their positive parts: the hypervolume that the trial
     dominates alone relative to the origin. Trials that break the constraint follow, by how far they miss it;
-    unscored trials come last.
+    unscored trials come last, and with them those whose values are no numbers.
     """
     if record.constraint is not None and record.constraint > 0:
         return 1, record.constraint
     value = record.objective
     if value is None and record.objectives:
         value = prod(max(objective, 0.0) for objective in record.objectives)
-    return (2, 0.0) if value is None else (0, -value)
+    return (0, -value) if value is not None and isfinite(value) else (2, 0.0)

@@ -71,6 +71,8 @@ def joint(
     columns: the (1 + confidence) / 2 quantile of the maximum scaled deviation, at least 1.96 (a normal
     variable's). Where seeds vary too, the half-width is multiplied by Student's quantile over the normal one,
     with Welch-Satterthwaite degrees of freedom: few seeds give a poor estimate of their variance.
+
+    Columns whose number or resamples are not finite have intervals of NaN and do not widen the others.
     """
     chosen = [(numbers, list(columns)) for numbers, columns in parts]
     if not any(columns for _, columns in chosen):
@@ -90,7 +92,10 @@ def joint(
 def _reach(deviations: Array, answer: Array, confidence: float) -> Array:
     """Return half-widths (columns,) of the tail where `deviations` (resamples, columns) are positive."""
     spread = np.maximum(np.quantile(deviations, _ONE_SIGMA, axis=0), answer)
-    largest = (deviations / spread).max(axis=1)
+    scaled = (deviations / spread)[:, np.isfinite(deviations).all(axis=0)]
+    if not scaled.size:
+        return np.full_like(spread, np.nan)
+    largest = scaled.max(axis=1)
     reach: Array = max(float(np.quantile(largest, (1 + confidence) / 2)), _LEAST_FACTOR) * spread
     return reach
 

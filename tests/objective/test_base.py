@@ -1,5 +1,6 @@
 """Safety of a trial, and the order of trials."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -40,10 +41,11 @@ def test_standing_puts_the_best_first() -> None:
             ("low", 0.2, (0.2,), -0.1),
             ("front", None, (0.5, 0.8), None),
             ("high", 0.6, (0.6,), 0.0),
+            ("no number", math.nan, (math.nan,), None),
         )
     ]
     best_first = [record.trial_id for record in sorted(scored, key=standing)]
-    assert best_first == ["high", "front", "low", "just off", "off the floor", "unscored"]
+    assert best_first == ["high", "front", "low", "just off", "off the floor", "unscored", "no number"]
 
 
 def test_safety_is_described_by_its_parts() -> None:

@@ -1,7 +1,7 @@
 """Paired bootstrap over prompts and random seeds: many models, the same resamples."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -11,7 +11,7 @@ from lookahead_ray.evaluate.rates import credit, headline
 from lookahead_ray.objective.base import rows_of
 from lookahead_ray.objective.judgement import ModelRates
 from lookahead_ray.stats.simultaneous import Array, Bootstrapped, combined
-from lookahead_ray.sweep.recommend.candidates import Candidate
+from lookahead_ray.sweep.recommend.candidates import Candidate, Field
 from lookahead_ray.trial.record import COUNTED, Generation, Metric, TrialRecord
 
 SelectRows = Callable[[TrialRecord], list[Generation]]
@@ -44,6 +44,29 @@ def check_same_prompts(models: Sequence[Candidate], objective: Objective) -> Non
                     f"trial {run.trial_id}: {metric} must have the same prompts as trial "
                     f"{runs[0].trial_id}, got a difference at {prompt}"
                 )
+
+
+def with_same_prompts(field: Field, objective: Objective) -> Field:
+    """Return `field` without the candidates that were measured on other prompts than the references.
+
+    Raises:
+        ValueError: the references themselves differ, or no candidate is left; the message names a prompt.
+    """
+    try:
+        check_same_prompts(field.models, objective)
+    except ValueError:
+        kept, left_out, reason = [], list(field.left_out), None
+        for candidate in field.candidates:
+            try:
+                check_same_prompts((field.seed_model, field.vanilla, candidate), objective)
+                kept.append(candidate)
+            except ValueError as error:
+                reason = reason or error
+                left_out.append(f"{candidate.trial_id}, which was measured on other prompts")
+        if reason and not kept:
+            raise reason from None
+        return replace(field, candidates=tuple(kept), left_out=tuple(left_out))
+    return field
 
 
 def resample(

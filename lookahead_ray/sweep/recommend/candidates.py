@@ -6,7 +6,7 @@ from typing import Any
 
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.config.objective import Objective
-from lookahead_ray.objective.base import is_scorable
+from lookahead_ray.objective.base import has_broken_rate, is_scorable
 from lookahead_ray.trial.record import Role, TrialRecord
 
 
@@ -39,6 +39,7 @@ class Field:
     seed_model: Candidate
     vanilla: Candidate
     candidates: tuple[Candidate, ...]  # in the order of the trials
+    left_out: tuple[str, ...] = ()  # completed trials that can't be compared, each with the reason
 
     @property
     def models(self) -> tuple[Candidate, ...]:
@@ -79,10 +80,14 @@ def field_of(records: Sequence[TrialRecord], objective: Objective) -> Field | st
         if not of_role:
             tries = [record for record in records if record.role == role]
             state = "is missing" if not tries else f"was not evaluated in full ({tries[-1].status})"
+            if tries and has_broken_rate(tries[-1], objective):
+                state = "has a rate that is not a finite number"
             name = "seed model's" if role == "seed" else "vanilla"
             return f"the {name} trial {state}, and every objective is relative to it"
         found[role] = of_role[0]
     candidates = candidates_of(usable, "search")
     if not candidates:
         return "no search trial was completed"
-    return Field(Candidate(found["seed"].runs[:1]), found["vanilla"], tuple(candidates))
+    broken = [record for record in records if has_broken_rate(record, objective)]
+    left_out = tuple(f"{record.trial_id}, which has a rate that is not a finite number" for record in broken)
+    return Field(Candidate(found["seed"].runs[:1]), found["vanilla"], tuple(candidates), left_out)

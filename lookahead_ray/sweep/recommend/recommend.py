@@ -15,7 +15,7 @@ from lookahead_ray.objective.judgement import (
 )
 from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.stats.mcnemar import mcnemar
-from lookahead_ray.sweep.recommend.bootstrap import check_same_prompts, counted_verdicts, resample
+from lookahead_ray.sweep.recommend.bootstrap import counted_verdicts, resample, with_same_prompts
 from lookahead_ray.sweep.recommend.candidates import Candidate, Field, field_of
 from lookahead_ray.sweep.recommend.explanation import Facts, explain
 from lookahead_ray.sweep.recommend.recommendation import Comparison, Recommendation
@@ -44,14 +44,15 @@ def assess(
         seed: random seed of the resamples.
 
     Raises:
-        ValueError: trials were not evaluated on the same prompts; the message names one.
+        ValueError: trials were not evaluated on the same prompts; the message names one. Single candidates
+            that differ are left out instead.
     """
     field = field_of(records, objective)
     if isinstance(field, str):
         return field
     if safety_of(field.seed_model.first, objective.safety) == 0:
         return "the seed model is never safe, so there is no safety to keep"
-    check_same_prompts(field.models, objective)
+    field = with_same_prompts(field, objective)
     rates = resample(field.models, objective.safety, seed, resamples)
     return Assessment(field, rates, make_objective(objective).judge(relative_scores(rates)))
 
@@ -76,7 +77,8 @@ def recommend(
         seed: random seed of the resamples.
 
     Raises:
-        ValueError: trials were not evaluated on the same prompts; the message names one.
+        ValueError: trials were not evaluated on the same prompts; the message names one. Single candidates
+            that differ are left out instead.
     """
     judging = make_objective(objective)
     assessed = assess(records, objective, seed, resamples)
@@ -93,12 +95,17 @@ def recommend(
     alike = judged.indistinguishable_from(chosen) if chosen is not None else {}
     return Recommendation(
         trial_id=None if chosen is None else ids[chosen],
-        sentence=explain(judging, facts, recommended=chosen is not None),
+        sentence=explain(judging, facts, recommended=chosen is not None) + _left_out(field),
         indistinguishable=tuple(ids[i] for i in sorted(alike, key=lambda i: -alike[i].value)),
         comparisons=tuple(compared),
         columns=judging.columns,
         front=tuple(ids[index] for index in judged.order if index in judged.front),
     )
+
+
+def _left_out(field: Field) -> str:
+    """Return the end of the sentence about trials that are not compared; empty if all are."""
+    return f"; not compared: {'; '.join(field.left_out)}" if field.left_out else ""
 
 
 def _repeated(field: Field) -> frozenset[int]:

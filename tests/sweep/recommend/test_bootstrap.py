@@ -33,8 +33,11 @@ def test_safety_is_what_the_objective_names() -> None:
         score = make_objective(objective).score(record, ReferenceTrials(*changed[:2]))
         assert score.objective == pytest.approx(values[record.trial_id])
     changed[2] = changed[2].with_measured(generations=changed[2].generations[:-1])
+    left = recommend(changed, objective)
+    assert left.trial_id == "c1"
+    assert left.sentence.endswith("; not compared: c0, which was measured on other prompts")
     with pytest.raises(ValueError, match=r"trial c0: jsr must have the same prompts .* s/prefill_9/h"):
-        recommend(changed, objective)
+        recommend(changed[:3], objective)
 
 
 def test_suites_are_drawn_apart() -> None:

@@ -1,12 +1,13 @@
 """The recommendation on sweeps with known truth."""
 
+import math
 import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from lookahead_ray.config.objective import WeightedObjective
+from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective, WeightedObjective
 from lookahead_ray.objective.base import ReferenceTrials
 from lookahead_ray.objective.judgement import relative_scores
 from lookahead_ray.objective.registry import make_objective
@@ -14,7 +15,7 @@ from lookahead_ray.stats.mcnemar import mcnemar
 from lookahead_ray.sweep.recommend.bootstrap import counted_verdicts, resample
 from lookahead_ray.sweep.recommend.candidates import Candidate
 from lookahead_ray.sweep.recommend.recommend import recommend
-from lookahead_ray.trial.record import Verdict
+from lookahead_ray.trial.record import Rate, Verdict
 from tests.sweep.recommend.truths import HALF, VANILLA, Sweep, Truth, sweep
 
 
@@ -185,6 +186,32 @@ def test_other_prompts_are_named() -> None:
     records[2] = records[2].with_measured(generations=records[2].generations[1:])
     with pytest.raises(ValueError, match=r"trial c0: rsr must have the same prompts .* s/none/harmful-000"):
         recommend(records, HALF)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [WeightedObjective(), FloorObjective(name="floor", floor=0.5), ParetoObjective(name="pareto")],
+)
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_one_bad_record_takes_no_recommendation_away(objective: Objective, value: float) -> None:
+    records = sweep(1, VANILLA, (0.3, 0.1, 0.4), (0.85, 0.6, 0.38), (0.4, 0.1, 0.1))
+    expected = recommend(records, objective)
+    assert expected.trial_id == "c1"
+    rows = tuple(
+        replace(row, verdict="scored", score=value) if row.metric == "utility" else row
+        for row in records[3].generations
+    )
+    bad = replace(records[3], trial_id="bad", utility=Rate(value, 0, 1, 100, 0)).with_measured(
+        generations=rows
+    )
+    found = recommend([*records, bad], objective)
+    assert found.sentence == (
+        f"{expected.sentence}; not compared: bad, which has a rate that is not a finite number"
+    )
+    assert replace(found, sentence=expected.sentence) == expected
+    assert make_objective(objective).score(bad, ReferenceTrials(*records[:2])).objectives == ()
+    of_seed = recommend([replace(records[0], utility=bad.utility), *records[1:]], objective)
+    assert "the seed model's trial has a rate that is not a finite number" in of_seed.sentence
 
 
 def test_rsr_and_jsr_of_a_prompt_are_resampled_together() -> None:
