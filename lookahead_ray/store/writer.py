@@ -75,9 +75,9 @@ class Store:
                 listed = {
                     table: self._write(table, record.trial_id, suffix, rows) for table, rows in tables.items()
                 }
-                commit = Commit(record.trial_id, self._sequence + 1, listed)
+                self._sequence += 1  # also if it fails: it may turn out to have succeeded
+                commit = Commit(record.trial_id, self._sequence, listed)
                 if self._hold.commit(name, json.dumps(asdict(commit), indent=2).encode()):
-                    self._sequence += 1
                     return
         except StoreError as error:
             raise StoreError(f"trial {record.trial_id} is not committed: {error}") from error
@@ -115,12 +115,18 @@ class Store:
                 self._files.remove(first.files[table].path)
 
     def _write(self, name: TableName, trial_id: str, suffix: str, table: pa.Table) -> TableFile:
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-        content: bytes = sink.getvalue().to_pybytes()
+        content = to_parquet(table)
         path = table_path(name, trial_id, suffix)
         self._files.write(path, content)
         return TableFile(path, len(content), table.num_rows)
+
+
+def to_parquet(table: pa.Table) -> bytes:
+    """Return the content of a Parquet file."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def create(run: str, identity: SweepIdentity, hold: Hold | None = None) -> Store:
