@@ -18,7 +18,7 @@ from typing import Any
 import fsspec
 from fsspec.spec import AbstractFileSystem
 
-REAL_WAIT_S = 10.0  # a thread that doesn't give the baton back has hung
+REAL_WAIT_S = 60.0  # for one schedule
 
 
 class Killed(BaseException):
@@ -48,7 +48,8 @@ class Thread:
         self.wake_s = 0.0
         self.interrupted = False
         self.done = False
-        self._baton = threading.Semaphore(0)
+        self._baton = threading.Lock()  # held by others as long as this thread waits
+        self._baton.acquire()
         self._target, self._args = target, args
 
     def start(self) -> None:
@@ -63,18 +64,17 @@ class Thread:
             self.world.running().wait(0.5)
 
     def resume(self) -> None:
-        """Pass the baton to this thread and wait until it comes back."""
+        """Give this thread the baton."""
         self._baton.release()
-        assert self.world.baton.acquire(timeout=REAL_WAIT_S), "a thread has hung"
-        if self.done:
-            self._thread.join()
 
     def wait(self, seconds: float) -> None:
-        """Give the baton back for so long."""
+        """Pass the baton on for so long."""
         self.wake_s = self.world.now_s + seconds
-        self.world.baton.release()
-        self._baton.acquire()
-        if self.process.killed:
+        following = self.world.choose()
+        if following is not self and following is not None:
+            following.resume()
+            self._baton.acquire()
+        if self.process.killed or self.world.errors:
             raise Killed
         if self.interrupted:
             self.interrupted = False
@@ -89,7 +89,11 @@ class Thread:
         except BaseException as error:
             self.world.errors.append(error)
         self.done = True
-        self.world.baton.release()
+        following = self.world.choose()
+        if following is None:
+            self.world.ended.release()
+        else:
+            following.resume()
 
 
 class Event:
@@ -122,7 +126,8 @@ class World:
         self.threads: list[Thread] = []
         self.by_thread: dict[threading.Thread, Thread] = {}
         self.late: list[tuple[float, Callable[[], None]]] = []  # requests under way
-        self.baton = threading.Semaphore(0)
+        self.ended = threading.Lock()
+        self.ended.acquire()
         self.errors: list[BaseException] = []
         self.faults = {
             name: self.rng.choice((0.0, 0.01, 0.05)) for name in ("fail", "suspend", "cut", "kill")
@@ -147,20 +152,29 @@ class World:
         self.late.clear()
 
     def run(self) -> None:
-        """Run until all threads have ended."""
-        while threads := [thread for thread in self.threads if not thread.done]:
-            ready = [thread for thread in threads if self._wake_s(thread) <= self.now_s]
-            if not ready:
-                self.now_s = min(map(self._wake_s, threads))
-                continue
-            for item in [item for item in self.late if item[0] <= self.now_s]:
-                self.late.remove(item)
-                item[1]()
-            self.rng.choice(ready).resume()
-            if self.rng.random() < 0.02:
+        """Run until all threads have ended; raises what one of them did not catch."""
+        first = self.choose()
+        assert first is not None
+        first.resume()
+        assert self.ended.acquire(timeout=REAL_WAIT_S), "a thread has hung"
+        if self.errors:
+            raise self.errors[0]
+
+    def choose(self) -> Thread | None:
+        """Return the thread that runs next, at a later time if none is ready; None if all have ended."""
+        self.threads = [thread for thread in self.threads if not thread.done]
+        if not self.threads:
+            return None
+        if self.rng.random() < 0.02 and not self.errors:
+            try:
                 self.observe()
-            if self.errors:
-                raise self.errors[0]
+            except AssertionError as error:
+                self.errors.append(error)
+        self.now_s = max(self.now_s, min(map(self._wake_s, self.threads)))
+        for item in [item for item in self.late if item[0] <= self.now_s]:
+            self.late.remove(item)
+            item[1]()
+        return self.rng.choice([thread for thread in self.threads if self._wake_s(thread) <= self.now_s])
 
     def request(self, effect: Callable[[], Any], changes: bool) -> Any:
         """Make a request of the running thread to the store, with what can go wrong."""
@@ -200,7 +214,7 @@ class World:
         return found
 
     def _wake_s(self, thread: Thread) -> float:
-        if thread.process.killed:
+        if thread.process.killed or self.errors:
             return self.now_s
         return max(thread.wake_s, thread.process.suspended_until)
 
