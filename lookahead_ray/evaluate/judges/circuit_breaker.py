@@ -11,6 +11,7 @@ So an endpoint that fails or hangs holds a batch for at most `patience_s` plus t
 every later batch for one call.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,7 +34,7 @@ class CircuitBreaker:
         self._changed = threading.Condition()
         self._state = _State.CLOSED
         self._failure: CallError | None = None  # that opened it
-        self._replied = False  # whether the endpoint has ever replied
+        self._replied_at_s = -math.inf  # the last reply
         self._failing_since_s: float | None = None  # begin of the first failed call since the last reply
         self._given_up = 0  # answers in a row
         self._lost_at_s: float | None = None  # when the first answer of the batch was given up
@@ -87,7 +88,8 @@ class CircuitBreaker:
         with self._changed:
             self._lost_at_s = self._clock() if self._lost_at_s is None else self._lost_at_s
             self._given_up += failure.passes
-            never = failure.reason == NO_CONNECTION or (failure.reason == TIMED_OUT and not self._replied)
+            silent = self._replied_at_s == -math.inf
+            never = failure.reason == NO_CONNECTION or (failure.reason == TIMED_OUT and silent)
             if never or self._given_up >= MOST_IN_A_ROW:
                 self._open(failure)
 
@@ -109,7 +111,7 @@ class CircuitBreaker:
                 self._note_reply()
                 return
             if self._failing_since_s is None:
-                self._failing_since_s = begun_s
+                self._failing_since_s = max(begun_s, self._replied_at_s)
             impatient = self._clock() - self._failing_since_s >= self._patience_s
             self._failure = failure
             if failure.hopeless or impatient or self._state is _State.PROBING:
@@ -117,7 +119,7 @@ class CircuitBreaker:
 
     def _note_reply(self) -> None:
         with self._changed:
-            self._replied = True
+            self._replied_at_s = self._clock()
             self._failing_since_s, self._given_up = None, 0
             if self._state is _State.PROBING:
                 self._state, self._failure = _State.CLOSED, None

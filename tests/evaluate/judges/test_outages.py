@@ -74,6 +74,21 @@ class TestBreaker:
         assert sent(breaker, clock, 101.0, UNAVAILABLE)
         assert not sent(breaker, clock, 1.0, None)
 
+    def test_one_call_that_hangs_while_others_get_replies_does_not_count(self, clock: Clock) -> None:
+        breaker = CircuitBreaker(100.0, clock)
+        breaker.begin()
+
+        def hang() -> None:
+            with breaker.calling():
+                assert sent(breaker, clock, 90.0, None)
+                clock.now_s += 20.0
+                raise CallError("timed out", passes=True)
+
+        for _ in range(3):
+            with pytest.raises(CallError, match="timed out"):
+                hang()
+            assert breaker.failure is None
+
     def test_answers_given_up_in_a_row_open_it(self, clock: Clock) -> None:
         breaker = CircuitBreaker(1e9, clock)
         breaker.begin()
