@@ -85,7 +85,7 @@ def merge_into(model: "PreTrainedModel", adapter: LocalModel, config: ModelConfi
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"{subject} does not fit its base model: {_line(error)}: {MERGE}") from error
     adapted.eval()
-    ids = torch.tensor([[1, 2, 3]])
+    ids = torch.tensor([[1, 2, 3]], device=model.device)
     with torch.no_grad():
         before = adapted(input_ids=ids, use_cache=False).logits.float()
         merged = merge_adapters(cast("PreTrainedModel", adapted))
@@ -95,6 +95,7 @@ def merge_into(model: "PreTrainedModel", adapter: LocalModel, config: ModelConfi
     for name in ("peft_config", "_hf_peft_config_loaded"):
         if name in vars(merged):
             delattr(merged, name)
+    merged.requires_grad_(True)  # peft has frozen the base model
     return merged
 
 

@@ -21,6 +21,7 @@ def clip_at(engine: "DeepSpeedEngine", optimiser: torch.optim.Optimizer, max_nor
     is that of the gradients, which all ranks have. `engine.get_global_grad_norm` returns it in both cases.
     """
     zero: Any = engine.optimizer
+    own = engine.optimizer is optimiser  # without ZeRO
 
     def clip(stepping: torch.optim.Optimizer, *_: Any) -> None:
         if getattr(
@@ -33,7 +34,7 @@ def clip_at(engine: "DeepSpeedEngine", optimiser: torch.optim.Optimizer, max_nor
             for weight in group["params"]
             if weight.grad is not None
         ]
-        if zero is stepping:
+        if own:
             zero._global_grad_norm = torch.nn.utils.get_total_norm(gradients)
         scale = ((zero._global_grad_norm + LEAST_NORM) / max_norm).clamp(min=1.0)
         for gradient in gradients:
@@ -59,7 +60,15 @@ def free_reduced(engine: "DeepSpeedEngine", bucket: int) -> None:
                 each.grad = None
             waiting.clear()
 
+    weights = [weight for group in zero.bit16_groups for weight in group]
     # runs after DeepSpeed's hook on the same weight, which puts its gradient into the bucket
-    zero._grad_acc_hooks += [
-        weight.register_post_accumulate_grad_hook(reduce) for group in zero.bit16_groups for weight in group
-    ]
+    zero._grad_acc_hooks += [weight.register_post_accumulate_grad_hook(reduce) for weight in weights]
+    zero._grad_acc_hooks += [weight.register_hook(_in_row_order) for weight in weights if 1 in weight.shape]
+
+
+def _in_row_order(gradient: torch.Tensor) -> torch.Tensor:
+    """Return the gradient with the strides of a new tensor.
+
+    That of an embedding's adapter of rank 1 has others, and DeepSpeed copies it to a view of itself.
+    """
+    return gradient.reshape(-1).view(gradient.shape)

@@ -51,6 +51,7 @@ def test_an_adapter_is_merged_into_its_base_model(base: Path, tmp_path: Path) ->
     with torch.no_grad():
         assert torch.allclose(model(input_ids=IDS).logits, expected, atol=1e-4)
     assert not hasattr(model, "peft_config")
+    assert all(weight.requires_grad for weight in model.parameters())
     assert model_hash(config) != model_hash(ModelConfig(path=str(base)))
 
 
