@@ -181,8 +181,8 @@ class Lease(Hold):
         by = f"{entry.holder} took it over at {entry.at}" if entry else "another driver took it over"
         self.lost = self.lost or (
             f"{self.run}: lost to another driver: {by}, because this one had not renewed its lease for "
-            f"{STALE_S:g} s (it was suspended, or cut off from the store); this driver ends and writes nothing"
-            " more to the run, the other continues with the trials that are not committed"
+            f"{STALE_S:g} s (it was suspended, or cut off from the store); this driver ends and writes "
+            "nothing more to the run, the other continues with the trials that are not committed"
         )
         return StoreError(self.lost)
 

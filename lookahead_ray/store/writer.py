@@ -104,10 +104,10 @@ class Store:
                     )
             suffix = self._hold.table_suffix() or "-judged"
             new = {table: self._write(table, record.trial_id, suffix, tables[table]) for table in REPLACED}
-            commit = Commit(record.trial_id, self._sequence + 1, {**first.files, **new})
+            self._sequence += 1
+            commit = Commit(record.trial_id, self._sequence, {**first.files, **new})
             if not self._hold.commit(name, json.dumps(asdict(commit), indent=2).encode()):
                 raise StoreError("it was completed before")
-            self._sequence += 1
         except StoreError as error:
             raise StoreError(f"trial {record.trial_id} is not completed: {error}") from error
         with suppress(StoreError):
