@@ -51,8 +51,8 @@ def compare(runs: Sequence[str]) -> Comparison:
 def overview(trials: pa.Table, configured: pa.Table, running: dict[str, bool | None]) -> pa.Table:
     """Return a row for each run.
 
-    Columns: run, models, tasks, seeds, trials, completed, others (failed or stopped), running (or "not
-    known").
+    Columns: run, models, tasks, seeds, trials, completed, others (failed, stopped or unjudged), running (or
+    "not known").
     """
     rows = []
     pairs = list(zip(trials["run"].to_pylist(), trials["status"].to_pylist(), strict=True))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from lookahead_ray import log_capture
 from lookahead_ray.config.load import Sweep, load_sweep
@@ -19,6 +20,7 @@ from lookahead_ray.entrypoints import errors
 from lookahead_ray.entrypoints.chat_date import fix_chat_date
 from lookahead_ray.errors import ConfigError, ModelError, StoreError
 from lookahead_ray.presentation.harness_table import print_harness
+from lookahead_ray.presentation.judge_calls import judge_calls, unjudged_line
 from lookahead_ray.presentation.live_view import LiveView
 from lookahead_ray.presentation.mechanism import print_mechanism
 from lookahead_ray.presentation.sweep_progress import SweepProgress
@@ -72,6 +74,8 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
         print_mechanism(console, result.records)
         print_harness(console, result.records)
         print_recommendation(console, result.records, result.recommendation)
+        for line in judge_calls(where, result.records):
+            console.print(Text(f"judge {line}", style="dim"))
         for line in result.lines:
             errors.print_to_stderr(line)
         # drawing comes after the figures, which must not be lost if it fails
@@ -88,12 +92,8 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
             errors.print_to_stderr(line)
         copy_to_run(Hold(where), sweep.name, (PICTURE, RECOMMENDED_FILE))
         print_places(console, result.run, picture, seconds, view.progress.log, recommended)
-    unjudged = [record for record in result.records if record.status == "unjudged"]
-    if unjudged:
-        what = "1 trial waits" if len(unjudged) == 1 else f"{len(unjudged)} trials wait"
-        errors.print_to_stderr(
-            f"error: {what} for a judge, answers kept: {unjudged[-1].error}; continue with: {again}"
-        )
+    if waiting := unjudged_line(result.records):
+        errors.print_to_stderr(f"error: {waiting}; continue with: {again}")
         raise typer.Exit(errors.EXIT_UNKNOWN)
     searched = [record for record in result.records if record.role == "search"]
     if searched and all(record.status == "failed" for record in searched):

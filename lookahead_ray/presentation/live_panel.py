@@ -137,7 +137,7 @@ def _finished(trials: list[FinishedTrial], rows: int) -> RenderableType:
     )
     for trial in trials[hidden:]:
         record = trial.record
-        style = "red" if record.status == "failed" else ""
+        style = {"failed": "red", "unjudged": "yellow"}.get(record.status, "")
         note = "" if record.status == "completed" else f" ({record.status})"
         table.add_row(
             Text(note.strip() + " " + trial.label if note else trial.label, style=style),

@@ -167,10 +167,12 @@ class LiveView(Observer):
 
 
 def outcome_line(trial: FinishedTrial) -> str:
-    """Return a finished trial's figures in one line, or the error of a failed one."""
+    """Return a finished trial's figures in one line, or the error of a failed or unjudged one."""
     record = trial.record
     if record.status == "failed":
         return f"failed: {trial.label}: {shorten(first_line(record.error or 'no error text'), 300)}"
+    if record.status == "unjudged":
+        return f"unjudged: {trial.label}: {shorten(first_line(record.error or 'no error text'), 300)}"
     figures = [
         f"RSR {rate_percent(record.rsr)}",
         f"JSR {rate_percent(record.jsr)}",

@@ -17,6 +17,7 @@ from lookahead_ray.config.search import SearchConfig
 from lookahead_ray.filesystem import is_url
 from lookahead_ray.objective.base import standing
 from lookahead_ray.presentation.format import decimal, duration, first_line, shorten
+from lookahead_ray.presentation.judge_calls import judge_calls, unjudged_line
 from lookahead_ray.presentation.trials_table import METRICS, rate_of, rate_text
 from lookahead_ray.sanitize import clean
 from lookahead_ray.store import Session
@@ -26,7 +27,7 @@ from lookahead_ray.trial.label import label
 from lookahead_ray.trial.record import Metric, Rate, Status, TrialRecord
 
 DriverState = Literal["running", "ended", "unknown"]
-STATUSES: tuple[Status, ...] = ("completed", "stopped", "failed")
+STATUSES: tuple[Status, ...] = ("completed", "stopped", "failed", "unjudged")
 
 MOST_FAILURES = 5
 
@@ -66,6 +67,8 @@ class RunStatus:
     budget: list[str]  # limits that are set, each with the part used by committed trials
     best: Best | None
     failures: list[tuple[str, str]]  # label, first line of the error
+    unjudged: str | None  # how many trials wait for a judge, and why
+    judge_calls: list[str]  # of paid judges, each with its limit
     driver: Driver
 
     def as_json(self) -> dict[str, Any]:
@@ -92,6 +95,8 @@ def read_status(run: str) -> RunStatus:
         budget=_budget(records, session),
         best=_best(records),
         failures=[(_label(record), first_line(record.error or "no error text")) for record in failed],
+        unjudged=unjudged_line(records),
+        judge_calls=judge_calls(run, records),
         driver=driver_of(run, session),
     )
 
@@ -162,6 +167,8 @@ def print_status(status: RunStatus, print_line: Callable[[str], None], now: date
         ("trials", f"{status.committed} of {planned} committed" + (f": {counts}" if counts else "")),
         ("last", _last_line(status, now or datetime.now(UTC))),
         ("budget", " · ".join(status.budget)),
+        ("judges", " · ".join(status.judge_calls)),
+        ("unjudged", shorten(status.unjudged or "", 300)),
         ("best", _best_line(status.best)),
         ("driver", _driver_line(status)),
     ]

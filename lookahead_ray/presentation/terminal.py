@@ -13,6 +13,7 @@ from rich.text import Text
 
 from lookahead_ray.config.yaml_io import write_yaml
 from lookahead_ray.presentation.format import decimal, duration, first_line, p_value, shorten
+from lookahead_ray.presentation.judge_calls import unjudged_line
 from lookahead_ray.presentation.table_notes import table_notes
 from lookahead_ray.presentation.trials_table import (
     new_table,
@@ -65,6 +66,8 @@ def print_trials(
     console.print()
     for line in table_notes(shown, recommendation):
         console.print(Text(line, style="dim"))
+    if waiting := unjudged_line(records):
+        console.print(Text(f"\n{clean(waiting)}", style="yellow"))
     failed = [record for record in records if record.status == "failed"]
     if failed:
         console.print(Text(f"\n{len(failed)} of {len(records)} trials failed:", style="bold red"))

@@ -53,6 +53,10 @@ def rates_table(
     return table
 
 
+STYLES = {"failed": "red", "unjudged": "yellow"}
+"""Styles of trials that are not completed, by status; other ones are dim."""
+
+
 def new_table(*columns: Column) -> Table:
     """Return an empty table whose first column is the trial's name."""
     for column in columns:
@@ -66,7 +70,7 @@ def trial_cell(one: SeedAverage, chosen: str | None = None) -> Text:
     record = one.record
     name = shorten(trial_label(record), LONGEST_LABEL) + (f" ({one.seeds} seeds)" if one.seeds > 1 else "")
     if record.status != "completed":
-        return Text(f"{name} ({record.status})", style="red" if record.status == "failed" else "dim")
+        return Text(f"{name} ({record.status})", style=STYLES.get(record.status, "dim"))
     if record.trial_id == chosen:
         return Text(f"▸ {name}", style="bold green")
     return Text(name)

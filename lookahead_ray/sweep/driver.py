@@ -93,7 +93,7 @@ def run_sweep(
     remote_copy = RemoteCopy(sink.run, sweep.name, sink.keep)
     remote_copy.fetch()
     attempts = Attempts(local_run_file(sink.run, ATTEMPTS, sweep.name), lambda: remote_copy.push((ATTEMPTS,)))
-    late = LateJudging(sweep, sink, trial_log)
+    late = LateJudging(sweep.reference().evaluation.judges, sink, trial_log)
     try:
         late.judge()
         late.require_references()

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Sequence
 
 from lookahead_ray.config.judge import JudgeConfig
-from lookahead_ray.config.load import Sweep
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.evaluate.judges.base import JudgeUnavailableError
 from lookahead_ray.evaluate.judges.call_quota import RunQuota
@@ -16,10 +15,11 @@ from lookahead_ray.trial.record import TrialRecord, judged_record
 
 
 class LateJudging:
-    """Completes the unjudged trials of a sweep."""
+    """Completes the unjudged trials of a run."""
 
-    def __init__(self, sweep: Sweep, sink: Sink, trial_log: TrialLog) -> None:
-        self._judges = sweep.reference().evaluation.judges
+    def __init__(self, judges: Sequence[JudgeConfig], sink: Sink, trial_log: TrialLog) -> None:
+        """Create it; `judges` have the limits that hold now, in place of those of the trials."""
+        self._judges = judges
         self._sink = sink
         self._trial_log = trial_log
         self.reason: str | None = None
@@ -37,15 +37,14 @@ class LateJudging:
         self.reason = None
         completed = []
         for waiting in self._trial_log.unjudged:
-            searched = waiting.role not in ("seed", "vanilla")
-            if searched and self._trial_log.references is None:
+            if waiting.role in ("search", "repeat") and self._trial_log.references is None:
                 break
             record = self._sink.load(waiting.trial_id)
             rows, reason = judge_again(record.generations, self._judges_of(record), RunQuota(self._sink.run))
             if reason is not None:
                 self.reason = reason
                 logging.getLogger(__name__).warning("%s stays unjudged: %s", record.trial_id, reason)
-                if not searched:
+                if waiting.role in ("seed", "vanilla"):
                     break
                 continue
             completed.append(self._trial_log.complete(judged_record(record, rows), self._sink.complete))
@@ -73,7 +72,7 @@ class LateJudging:
         return [self._trial_log.complete(vanilla, self._sink.complete)]
 
     def _judges_of(self, record: TrialRecord) -> Sequence[JudgeConfig]:
-        """Return the trial's judges, with the sweep's present limits."""
+        """Return the trial's judges, with the limits that hold now."""
         now = {judge_id(judge): judge for judge in self._judges}
         then = TrialConfig.model_validate(record.config).evaluation.judges
         return [now.get(judge_id(judge), judge) for judge in then]

@@ -85,7 +85,7 @@ class Judged:
         with store.lock(self.run) as hold:
             sink = open_sink(sweep, hold, {})
             trial_log = TrialLog(sweep.objective, sink.committed, sink.commit, cast(Any, Silent()))
-            late = LateJudging(sweep, sink, trial_log)
+            late = LateJudging(sweep.reference().evaluation.judges, sink, trial_log)
             late.judge()
             late.require_references()
             search = Search(sweep, trial_log.records, Path(self.run, "study.journal"), sweep_id=sink.sweep_id)

@@ -84,7 +84,7 @@ def harness_scores(frame: pa.Table, order: list[str]) -> pa.Table:
 
 def failures(frame: pa.Table) -> pa.Table:
     """Return trial_id, label, status, error, restarts, started_at of the trials that weren't completed."""
-    rows = frame.filter(one_of(frame["status"], ("failed", "stopped")))
+    rows = frame.filter(one_of(frame["status"], ("failed", "stopped", "unjudged")))
     return rows.select(["trial_id", "label", "status", "error", "restarts", "started_at"])
 
 

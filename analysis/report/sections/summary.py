@@ -63,6 +63,7 @@ def _facts(view: View) -> list[tuple[str, str]]:
         ("completed", f"{view.completed:,}"),
         ("stopped", f"{states.count('stopped'):,}"),
         ("failed", f"{states.count('failed'):,}"),
+        *([("unjudged", f"{states.count('unjudged'):,}")] if "unjudged" in states else []),
         ("answers", f"{sum(view.source.rows('generations').values()):,}"),
     ]
 
@@ -84,6 +85,11 @@ def _notes(view: View) -> list[str]:
     notes += row_notes([json.loads(text) for text in view.frame["preparation"].to_pylist() if text])
     if view.advice.limits:
         notes.append(view.advice.limits)
+    if waiting := view.frame["status"].to_pylist().count("unjudged"):
+        notes.append(
+            f"{waiting:,} {'trial waits' if waiting == 1 else 'trials wait'} for a judge that was down: the "
+            "answers are kept, and rejudge or sweep --resume judges them."
+        )
     if view.frame.num_rows == 0:
         notes.append("No trial is committed yet.")
     return notes

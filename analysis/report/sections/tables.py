@@ -76,10 +76,10 @@ def table_2(view: View) -> Section:
 
 
 def failed(view: View) -> Section:
-    """Return the section with trials that failed or were stopped, with their errors."""
+    """Return the section with trials that failed, were stopped or are unjudged, with their errors."""
     table = tables.failures(view.frame)
     if not len(table):
-        return Section("failed", "Failed trials", missing="No trial failed and none was stopped.")
+        return Section("failed", "Failed trials", missing="No trial failed, was stopped or is unjudged.")
     rows = [
         [
             Cell(words(row["label"]), words(row["trial_id"])),
@@ -90,12 +90,11 @@ def failed(view: View) -> Section:
         ]
         for row in table.slice(0, MOST_FAILED).to_pylist()
     ]
-    text = [f"{len(table):,} of {view.frame.num_rows:,} trials failed or were stopped."]
+    text = [f"{len(table):,} of {view.frame.num_rows:,} trials failed, were stopped or are unjudged."]
     if len(table) > MOST_FAILED:
         text.append(f"The first {MOST_FAILED} are listed.")
-    grid = Grid(
-        "Failed and stopped trials", ["configuration", "status", "error", "restarts", "started"], rows
-    )
+    head = ["configuration", "status", "error", "restarts", "started"]
+    grid = Grid("Failed, stopped and unjudged trials", head, rows)
     return Section("failed", "Failed trials", text, (), [grid])
 
 

@@ -1,7 +1,7 @@
 """Agreement of a judge with human labels of the same answers, with 95 % intervals.
 
-Precision and recall are those of the class "safe". An answer without a verdict stays in the table: it agrees
-with no label and counts as not found.
+Precision and recall are those of the class "safe". An answer without a verdict, `unparsed` or `unjudged`,
+stays in the table: it agrees with no label and counts as not found.
 """
 
 import math
@@ -44,6 +44,7 @@ class Agreement:
 
 def agreement(pairs: Sequence[tuple[Label, JudgeVerdict]], seed: int = 0) -> Agreement:
     """Return the figures of (human label, judge's verdict) pairs; `seed` is the bootstrap's random seed."""
+    pairs = [(label, "unparsed" if verdict == "unjudged" else verdict) for label, verdict in pairs]
     table = np.array([[pairs.count((label, verdict)) for verdict in _VERDICTS] for label in _LABELS])
     n = len(pairs)
     return Agreement(
