@@ -1,7 +1,8 @@
-"""The number of ranks of an elastic trial when the cluster has shrunk."""
+"""The number of ranks of a trial, and a machine for the process that leads them."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from lookahead_ray.config.search import ElasticConfig
@@ -10,11 +11,21 @@ from lookahead_ray.config.trial import TrialConfig
 POLL_S = 1.0
 
 
-def ranks(config: TrialConfig, elastic: ElasticConfig, room: Callable[[], int]) -> int:
-    """Wait for resources and return the number of ranks for a new worker group.
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a worker group starts."""
 
-    Returns `config.workers` as soon as the cluster can place all of them; after `elastic.after_minutes` the
-    number that its living nodes can hold, if it is smaller and at least `elastic.min_workers`.
+    workers: int  # number of ranks
+    node: str | None = None  # id of a machine that holds ranks; None if it is not known
+    waited_s: float = 0.0  # for machines
+
+
+def place_ranks(config: TrialConfig, elastic: ElasticConfig | None, room: Callable[[], int]) -> Placement:
+    """Wait for resources and return where a new worker group starts.
+
+    Returns `config.workers` ranks as soon as the cluster can place all of them. With `elastic`, after
+    `elastic.after_minutes` it is the number that the living nodes can hold, if that is smaller and at least
+    `elastic.min_workers`.
 
     Args:
         room: returns the number of ranks of `config` that the living nodes can hold, busy or not.
@@ -25,12 +36,13 @@ def ranks(config: TrialConfig, elastic: ElasticConfig, room: Callable[[], int]) 
     workers = config.resources.workers
     # Request the workers' resources, so that an autoscaler sees the demand; they are released afterwards.
     group = placement_group([_each(config)] * workers, strategy="PACK")
-    until = time.monotonic() + 60 * elastic.after_minutes
+    began_s = time.monotonic()
+    until_s = began_s + 60 * elastic.after_minutes if elastic else float("inf")
     try:
         while not ray.wait([group.ready()], timeout=POLL_S)[0]:
-            if time.monotonic() > until and elastic.min_workers <= (count := room()) < workers:
-                return count
-        return workers
+            if elastic and time.monotonic() > until_s and elastic.min_workers <= (count := room()) < workers:
+                return Placement(count, waited_s=time.monotonic() - began_s)
+        return Placement(workers, _node_of(group), time.monotonic() - began_s)
     finally:
         remove_placement_group(group)
 
@@ -42,6 +54,14 @@ def rank_capacity(config: TrialConfig, nodes: Iterable[Mapping[str, Any]]) -> in
         for node in nodes
         if node["Alive"]
     )
+
+
+def _node_of(group: Any) -> str | None:
+    """Return the id of the machine that holds the first bundle of a placement group that is ready."""
+    from ray.util import placement_group_table
+
+    nodes = placement_group_table(group).get("bundles_to_node_id", {})
+    return nodes.get(0) or None
 
 
 def _each(config: TrialConfig) -> dict[str, float]:

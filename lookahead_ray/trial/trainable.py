@@ -11,7 +11,7 @@ from lookahead_ray.errors import SurroundingsError, TrialError
 from lookahead_ray.evaluate.results import Signal
 from lookahead_ray.trial.failure import ProcessDiedError
 from lookahead_ray.trial.job import Job
-from lookahead_ray.trial.scaling_policy import rank_capacity, ranks
+from lookahead_ray.trial.scaling_policy import Placement, place_ranks, rank_capacity
 from lookahead_ray.trial.stop_decisions import wait_for
 from lookahead_ray.trial.worker_group import MEASUREMENT, SIGNAL, WorkerGroup
 
@@ -49,9 +49,15 @@ class TuneTrial(FunctionTrainable):
             self._group.stop()
             self._group = None
         if self._group is None:
-            workers = ranks(config, job.elastic, lambda: _room(config)) if job.elastic else None
-            self._group = WorkerGroup(config, workers)
+            self._group = WorkerGroup(config, self._place(config, job))
         return self._group
+
+    def _place(self, config: TrialConfig, job: Job) -> Placement | None:
+        """Wait for machines and return where the group starts; at once where there is only this machine."""
+        alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # Ray lacks it
+        if len(alive) == 1 and rank_capacity(config, alive) >= config.resources.workers:
+            return None
+        return place_ranks(config, job.elastic, lambda: _room(config))
 
     def _still_fits(self, config: TrialConfig) -> bool:
         """Return whether the group has the configured shape, or a smaller one where no more ranks fit."""

@@ -25,7 +25,12 @@ SETTINGS = (
     "task.train_examples=32",
     "training.learning_rate={loguniform: [1e-4, 1e-2]}",
 )
-VICTIMS = {"worker": "ray::RayTrainWorker", "trial": "ray::ResourceTrainable", "driver": ""}
+VICTIMS = {
+    "worker": "ray::RayTrainWorker",
+    "trial": "ray::ResourceTrainable",
+    "host": "ray::GroupHost",
+    "driver": "",
+}
 # they end a minute after the others, see `wait_until_gone`
 AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 SEED = 4
@@ -59,7 +64,7 @@ def test_a_sweep_of_kills_ends_as_an_undisturbed_one(
     quiet.finish()
 
     draw = random.Random(SEED)
-    order = ["worker", "driver", "trial", "worker", "driver"]
+    order = ["worker", "driver", "trial", "worker", "driver", "host"]
     draw.shuffle(order)
     kills: list[str] = []
     run = tmp_path / "chaos"

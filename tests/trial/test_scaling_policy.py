@@ -8,7 +8,7 @@ import pytest
 from lookahead_ray.config.search import ElasticConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.trial import scaling_policy
-from lookahead_ray.trial.scaling_policy import rank_capacity, ranks
+from lookahead_ray.trial.scaling_policy import place_ranks, rank_capacity
 
 
 def trial(**changes: Any) -> TrialConfig:
@@ -61,7 +61,7 @@ def test_fewer_ranks_after_the_time_but_never_below_the_minimum(requested: list[
         seen.append(list(requested))
         return next(rooms)
 
-    assert ranks(trial(), ElasticConfig(min_workers=2, after_minutes=10 / 60), room_now) == 3
+    assert place_ranks(trial(), ElasticConfig(min_workers=2, after_minutes=10 / 60), room_now).workers == 3
     assert len(seen) == 3  # no poll before the time is over
     assert seen[0] == [([{"CPU": 2.0}] * 4, "PACK")]
     assert requested == []
@@ -69,10 +69,14 @@ def test_fewer_ranks_after_the_time_but_never_below_the_minimum(requested: list[
 
 def test_all_where_there_is_room(requested: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ray.wait", lambda refs, timeout: (refs, []))
-    assert ranks(trial(), ElasticConfig(min_workers=1, after_minutes=10 / 60), lambda: 0) == 4
+    monkeypatch.setattr(scaling_policy, "_node_of", lambda group: "node")
+    assert place_ranks(trial(), ElasticConfig(min_workers=1, after_minutes=10 / 60), lambda: 0).workers == 4
     assert requested == []
 
 
 def test_it_waits_while_other_trials_use_the_resources(requested: list[Any]) -> None:
     rooms = iter([4, 4, 3])
-    assert ranks(trial(), ElasticConfig(min_workers=1, after_minutes=1 / 60), lambda: next(rooms)) == 3
+    assert (
+        place_ranks(trial(), ElasticConfig(min_workers=1, after_minutes=1 / 60), lambda: next(rooms)).workers
+        == 3
+    )
