@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lookahead_ray.config.csv_format import CsvFormat
 from lookahead_ray.data.notes import collect_notes
 from lookahead_ray.data.readers import RowReader
 from lookahead_ray.entrypoints.judge_options import judge_config, trouble_lines
@@ -26,12 +27,17 @@ class Columns:
 
 
 def measure_and_report(
-    file: str, name: str, columns: Columns, overrides: Sequence[str], report: Callable[[str], None]
+    file: str,
+    name: str,
+    columns: Columns,
+    csv_format: CsvFormat,
+    overrides: Sequence[str],
+    report: Callable[[str], None],
 ) -> None:
     """Print n, agreement, Cohen's kappa, precision and recall of "safe", each with a 95 % interval."""
     config = judge_config(name, overrides)
     with collect_notes() as notes:
-        rows, left_out = read_labels(file, columns)
+        rows, left_out = read_labels(file, columns, csv_format)
     for line in notes:
         report(line)
     judge = build(config)
@@ -47,7 +53,9 @@ def measure_and_report(
         report(line)
 
 
-def read_labels(file: str, columns: Columns) -> tuple[list[tuple[Answer, Label]], int]:
+def read_labels(
+    file: str, columns: Columns, csv_format: CsvFormat | None = None
+) -> tuple[list[tuple[Answer, Label]], int]:
     """Return the labelled answers, and the number of rows with neither a safe nor an unsafe label.
 
     Raises:
@@ -57,7 +65,7 @@ def read_labels(file: str, columns: Columns) -> tuple[list[tuple[Answer, Label]]
     meaning |= dict.fromkeys(columns.unsafe, "unsafe")
     rows: list[tuple[Answer, Label]] = []
     left_out = 0
-    for row in RowReader(file):
+    for row in RowReader(file, csv_format):
         prompt, answer, label = (
             row.text_or_number(name) for name in (columns.prompt, columns.answer, columns.label)
         )

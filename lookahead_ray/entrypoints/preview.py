@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from lookahead_ray.config.base import Fidelity
+from lookahead_ray.config.csv_format import CsvFormat
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.preview import TruePreview, VirtualPreview
 from lookahead_ray.data.notes import collect_notes
@@ -40,6 +41,7 @@ def preview_file(
     source_format: JsonFormat | None,
     target_format: JsonFormat | None,
     turns: Turns = "last",
+    csv_format: CsvFormat | None = None,
 ) -> str:
     """Rewrite `source` into `target`; return remarks and a summary. None means an option's default.
 
@@ -57,7 +59,8 @@ def preview_file(
         loaded = load_tokenizer(_validated(ModelConfig, path=tokenizer), chat=False)
     start = time.monotonic()
     with _progress(total) as report, collect_notes() as notes:
-        rows = rewrite(source, target, preview, loaded, names, source_format, target_format, report, turns)
+        formats = source_format, target_format
+        rows = rewrite(source, target, preview, loaded, names, *formats, report, turns, csv_format)
     seconds = time.monotonic() - start
     done = f"{rows:,} rows in {duration(seconds)} ({rows / max(seconds, 1e-9):,.0f} rows/s): {target}"
     return "\n".join(clean(line) for line in (*notes, done))

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lookahead_ray.config.csv_format import CsvFormat
+from lookahead_ray.data.notes import collect_notes
 from lookahead_ray.errors import DataError
 from lookahead_ray.evaluate.judges.refusal_model.answers import LabelledAnswer, read_labelled_answers
 from lookahead_ray.evaluate.judges.refusal_model.features import extract_features
@@ -17,9 +19,16 @@ WORST = 5
 
 
 def train_judge_and_report(
-    labels: Sequence[Path], output: Path, measure: bool, report: Callable[[str], None]
+    labels: Sequence[str],
+    csv_format: CsvFormat,
+    output: Path,
+    measure: bool,
+    report: Callable[[str], None],
 ) -> None:
     """Train on the shipped answers and those of `labels`, write the weights and print what was measured.
+
+    Args:
+        labels: paths, folders, patterns or URLs of files.
 
     Raises:
         DataError: a file of labels can't be used, or the folder of `output` does not exist.
@@ -27,7 +36,11 @@ def train_judge_and_report(
     if not output.parent.is_dir():
         raise DataError(f"{output}: the folder {output.parent} must exist")
     start = time.monotonic()
-    read = [answer for path in (REFUSAL_ANSWERS, *labels) for answer in read_labelled_answers(path)]
+    read = read_labelled_answers(REFUSAL_ANSWERS)
+    with collect_notes() as notes:
+        read += [answer for place in labels for answer in read_labelled_answers(place, csv_format)]
+    for line in notes:
+        report(line)
     features = [extract_features(answer.answer) for answer in read]
     kept = [index for index, found in enumerate(features) if found.sentences]
     answers, features = [read[index] for index in kept], [features[index] for index in kept]

@@ -17,6 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from lookahead_ray.config.csv_format import CsvFormat
 from lookahead_ray.config.preview import PreviewConfig, TruePreview
 from lookahead_ray.data.readers import RowReader
 from lookahead_ray.data.rows import plain_text, quote
@@ -51,6 +52,7 @@ def rewrite(
     target_format: JsonFormat | None = None,
     progress: RowProgress = lambda rows, read_bytes: None,
     turns: Turns = "last",
+    csv_format: CsvFormat | None = None,
 ) -> int:
     """Write the rows of `source` under `preview` to `target`, atomically; return the number of rows.
 
@@ -59,6 +61,7 @@ def rewrite(
         fields: None: each row's layout decides, see `rows`.
         source_format: None: chosen by the suffix; `target_format` likewise.
         turns: which answers of a chat get a preview, if `fields` is None.
+        csv_format: of CSV files; what is None is found.
 
     Raises:
         DataError: a row is invalid (the message names file, line or element, field and value), or `target` is
@@ -66,7 +69,7 @@ def rewrite(
         ModelError: as `additions`.
     """
     writes = target_format or format_of(target)
-    reader = RowReader(source, json_format=source_format, may_be_empty=True)
+    reader = RowReader(source, csv_format, json_format=source_format, may_be_empty=True)
     _check_target(reader, target)
     rows = 0
     with _replacing(target) as out:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from lookahead_ray.cli.main import app
 from lookahead_ray.config.attack import SuffixAttack
+from lookahead_ray.config.csv_format import CsvFormat
 from lookahead_ray.config.preview import VirtualPreview
 from lookahead_ray.config.safety import AdvBenchSuite, FileSuite
 from lookahead_ray.config.task import FileTask, Gsm8kTask
@@ -24,6 +25,7 @@ from lookahead_ray.data.suites.attacks import load_attacks
 from lookahead_ray.data.suites.registry import load_suite
 from lookahead_ray.data.tasks.registry import load_task
 from lookahead_ray.errors import DataError
+from lookahead_ray.evaluate.judges.refusal_model.answers import read_labelled_answers
 from lookahead_ray.method.safety_mix import read_mix
 from lookahead_ray.preview.rewrite_file import Fields, rewrite
 from tests import s3
@@ -84,6 +86,49 @@ class TestExcelsTables:
         assert notes == notes_of(path)
         assert first == "answers    2 (0 with other labels left out), 0 unparsed"
 
+    def test_labels_to_train_a_judge(self, tmp_path: Path) -> None:
+        text = (
+            "request;answer;label\nGröße?;Das sage ich nicht.;refusal\nb;Nimm Öl.;compliance\nc;?;unclear\n"
+        )
+        (tmp_path / "parts").mkdir()
+        path = excel(tmp_path / "parts" / "1.csv", text)
+        with collect_notes() as notes:
+            found = read_labelled_answers(path)
+        assert [(answer.answer, answer.refuses) for answer in found] == [
+            ("Das sage ich nicht.", True),
+            ("Nimm Öl.", False),
+        ]
+        assert notes == [
+            *notes_of(path),
+            f"{path}: 1 row with another label than refusal or compliance left out",
+        ]
+        (tmp_path / "parts" / "2.csv.gz").write_bytes(
+            gzip.compress(b"request|answer|label\nd||refusal\n7|8|compliance\n")
+        )
+        with collect_notes() as notes:
+            found = read_labelled_answers(f"{tmp_path}/parts/*.csv*", CsvFormat(encoding="cp1252"))
+        assert [(answer.request, answer.source) for answer in found] == [
+            ("Größe?", "1"),
+            ("b", "1"),
+            ("7", "2"),
+        ]
+        assert (
+            f"{tmp_path}/parts/*.csv*: 1 row without an answer left out ({tmp_path}/parts/2.csv.gz: line 2)"
+            in notes
+        )
+
+    def test_the_format_of_a_judges_labels_can_be_given(self, tmp_path: Path) -> None:
+        path = tmp_path / "l.csv"
+        path.write_bytes("prompt;completion;final_label\nq;I can't help, sorry.;żółty\n".encode("cp1250"))
+        options = ["--judge", "keyword", "--safe", "żółty", "--encoding", "cp1250"]
+        result = CliRunner().invoke(app, ["judge-agreement", str(path), *options, "--delimiter", ";"])
+        assert result.exit_code == 0, result.stderr
+        assert result.stdout.startswith("answers    1 (0 with other labels left out)")
+        for option, value in (("--delimiter", "::"), ("--encoding", "klingon")):
+            refused = CliRunner().invoke(app, ["train-judge", "--output", str(tmp_path / "w"), option, value])
+            assert refused.exit_code == 2
+            assert refused.stderr.startswith(f"error: {option}: must be ")
+
     def test_preview(self, tmp_path: Path) -> None:
         path = excel(tmp_path / "p.csv", "input;output;n\nGröße?;Klein;1\n")
         out = tmp_path / "out.jsonl"
@@ -92,6 +137,9 @@ class TestExcelsTables:
         assert result.exit_code == 0, result.stderr
         assert result.stdout.splitlines()[:2] == notes_of(path)
         assert json.loads(out.read_text()) == {"input": "Größe? | So: ", "output": "So: Klein", "n": "1"}
+        given = ["--delimiter", ";", "--encoding", "latin-1"]
+        result = CliRunner().invoke(app, ["preview", path, str(out), *options, *given])
+        assert (result.exit_code, len(result.stdout.splitlines())) == (0, 1)
 
     def test_mix_and_suffixes(self, tmp_path: Path) -> None:
         path = excel(tmp_path / "m.csv", "prompt;answer\nTu Böses;Nein.\nMehr;\n")

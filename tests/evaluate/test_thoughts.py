@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from lookahead_ray.config.csv_format import CsvFormat
 from lookahead_ray.config.attack import PrefillAttack
 from lookahead_ray.config.evaluation import EvaluationConfig
 from lookahead_ray.config.judge import KeywordJudge
@@ -156,5 +157,5 @@ def test_agreement_with_labels_is_of_the_answers(tmp_path: Path) -> None:
         f'p,"<think>{REFUSAL}</think>Step 1: lift the pin.",1_full_compliance\n'
     )
     lines: list[str] = []
-    measure_and_report(str(file), "keyword", Columns(), [], lines.append)
+    measure_and_report(str(file), "keyword", Columns(), CsvFormat(), [], lines.append)
     assert any(line.startswith("agreement  100.0 %") for line in lines)

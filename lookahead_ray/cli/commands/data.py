@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lookahead_ray.cli.app import print_line
+from lookahead_ray.cli.csv_options import CsvDelimiter, CsvEncoding
 from lookahead_ray.entrypoints import errors
 
 app = typer.Typer()
@@ -88,9 +89,12 @@ def preview(
     output_format: Annotated[
         RowFormat | None, typer.Option("--output-format", help="Format of OUT; overrides its suffix.")
     ] = None,
+    delimiter: CsvDelimiter = None,
+    encoding: CsvEncoding = None,
 ) -> None:
     """Add LookAhead previews to training data; nothing is trained."""
     with errors.exit_on_error():
+        from lookahead_ray.entrypoints.csv_options import csv_format
         from lookahead_ray.entrypoints.preview import preview_file
 
         done = preview_file(
@@ -106,6 +110,7 @@ def preview(
             fields=fields,
             source_format=input_format.value if input_format else None,
             target_format=output_format.value if output_format else None,
+            csv_format=csv_format(delimiter, encoding),
         )
         for line in done.splitlines():
             print_line(line)
