@@ -39,7 +39,8 @@ class ModelConfig(Config):
     saved with a trained model."""
 
     chat_template_kwargs: dict[str, JsonValue] = Field({}, exclude_if=lambda value: not value)
-    """Variables for the chat template, such as `{enable_thinking: false}`, in training and in evaluation."""
+    """Variables for the chat template, such as `{enable_thinking: false}`, in training and in evaluation; the
+    template that is saved with a trained model has them as defaults."""
 
     chat_date: Annotated[str | None, BeforeValidator(_iso_date)] = Field(
         None, exclude_if=lambda value: value is None

@@ -4,7 +4,8 @@
 tokenizer without attached settings has no variables, and the date of its first chat.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from pathlib import Path
@@ -125,6 +126,27 @@ def render_chat(tokenizer: "Tokenizer", turns: ChatTurns, add_generation_prompt:
             **variables,
         )
     )
+
+
+@contextmanager
+def variables_in_template(tokenizer: "Tokenizer") -> Iterator[None]:
+    """Let the template itself give its variables the attached values, for the `with` block.
+
+    A tokenizer that is saved in the block writes the same chats wherever it is loaded; values that its user
+    gives take precedence.
+    """
+    given, settings = tokenizer.chat_template, _attached.get(tokenizer, ChatSettings())
+    if given and settings.variables:
+        # jinja reads Python's literals; Transformers drops the line break after a block
+        values = "".join(
+            f"{{% if {name} is not defined %}}{{% set {name} = {value!r} %}}{{% endif %}}\n"
+            for name, value in settings.variables.items()
+        )
+        tokenizer.chat_template = values + _template(tokenizer)
+    try:
+        yield
+    finally:
+        tokenizer.chat_template = given
 
 
 def _template(tokenizer: "Tokenizer") -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lookahead_ray.errors import TrialError
 from lookahead_ray.filesystem import sync
+from lookahead_ray.model.chat_settings import variables_in_template
 from lookahead_ray.trial.job import Saving
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def check_directory(saving: Saving) -> None:
 def write_model(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", saving: Saving) -> None:
     """Write weights as safetensors, configuration, tokenizer and chat template; only rank 0 calls this.
 
+    The template is `model.chat_template`, if given, and holds `model.chat_template_kwargs` as defaults.
+
     The files are written to a temporary directory, synced, and moved to `saving.directory`, `LAST_FILE` last:
     Transformers writes it before `tokenizer.json`.
 
@@ -47,7 +50,8 @@ def write_model(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", 
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".writing-", dir=target, ignore_cleanup_errors=True) as scratch:
         model.save_pretrained(scratch)
-        tokenizer.save_pretrained(scratch)
+        with variables_in_template(tokenizer):
+            tokenizer.save_pretrained(scratch)
         for folder, _, files in os.walk(scratch):
             for name in files:
                 sync(Path(folder, name))

@@ -15,6 +15,7 @@ from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.training import LoraConfig, TrainingConfig
 from lookahead_ray.errors import TrialError
 from lookahead_ray.model.adapters import merge_adapters
+from lookahead_ray.model.chat_settings import render_chat
 from lookahead_ray.model.load import load_model, load_tokenizer
 from lookahead_ray.train.model import prepare_model
 from lookahead_ray.trial.job import Saving
@@ -44,6 +45,34 @@ def logits(model: Any) -> torch.Tensor:
     with torch.no_grad():
         found: torch.Tensor = model.eval()(input_ids=IDS).logits.float()
     return found
+
+
+def test_chats_are_written_as_in_training(tmp_path: Path, source: ModelConfig) -> None:
+    template = tmp_path / "mine.jinja"
+    template.write_text(
+        "\n  {% for m in messages %}{{ m.role }} {{ m.content }}<|end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}{{ who }}{{ styles[0].tone }}{% if deep %} thinks{% endif %}:"
+        "{% endif %}"
+    )
+    values = {"who": 'it\'s {"me"} \n 数', "styles": [{"tone": " calm", "none": None}], "deep": False}
+    seed = source.model_copy(update={"chat_template": str(template), "chat_template_kwargs": values})
+    tokenizer = load_tokenizer(seed)
+    chat = [{"role": "user", "content": "Hi"}]
+    written = render_chat(tokenizer, chat, add_generation_prompt=True)
+    assert 'it\'s {"me"} \n 数 calm:' in written
+    for adapter in (False, True):
+        saving = Saving(str(tmp_path / f"out-{adapter}"), adapter=adapter)
+        write_model(load_model(source, torch.float32), tokenizer, saving)
+        theirs = AutoTokenizer.from_pretrained(saving.directory)
+        options: dict[str, Any] = {"tokenize": False, "add_generation_prompt": True}
+        assert theirs.apply_chat_template(chat, **options) == written
+        assert theirs.apply_chat_template(chat, **options, deep=True).endswith(" calm thinks:")
+        ours = load_tokenizer(ModelConfig(path=saving.directory))
+        assert render_chat(ours, chat, add_generation_prompt=True) == written
+        again = load_tokenizer(seed.model_copy(update={"path": saving.directory, "chat_template": None}))
+        assert render_chat(again, chat, add_generation_prompt=True) == written
+    assert render_chat(tokenizer, chat, add_generation_prompt=True) == written
+    assert "not defined" not in tokenizer.chat_template
 
 
 @pytest.mark.parametrize("lora", [None, LoraConfig(rank=4)], ids=["full", "lora"])
