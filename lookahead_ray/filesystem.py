@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -14,7 +15,7 @@ from typing import Any, BinaryIO, TypeVar
 from fsspec import AbstractFileSystem, available_protocols
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_before_delay, wait_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
 
 from lookahead_ray.errors import LookaheadRayError
 
@@ -22,6 +23,8 @@ T = TypeVar("T")
 PATIENCE_S = 120.0
 PAUSE_S = 0.5  # doubled each time
 LONGEST_PAUSE_S = 10.0
+EXIT_S = 60.0
+"""Time in which all retries end once this process is about to exit, see `limit_retries`."""
 PARALLEL_REMOVALS = 8
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FINAL_NUMBERS = (*FULL, errno.ENOSYS, errno.EROFS)
@@ -41,6 +44,7 @@ FINAL = (
 
 _ONE_SLASH = re.compile(r"([a-z][a-z0-9+.-]*):/")
 _answered: set[str] = set()
+_retries_end_s: float | None = None  # by the monotonic clock
 
 
 def is_url(place: str) -> bool:
@@ -81,7 +85,7 @@ def with_retries(
     retrying = Retrying(
         retry=retry_if_exception(may_pass),
         wait=wait_exponential(PAUSE_S, max=LONGEST_PAUSE_S),
-        stop=stop_before_delay(PATIENCE_S),
+        stop=_out_of_patience,
         before_sleep=_log_retry,
         reraise=True,
     )
@@ -92,6 +96,22 @@ def with_retries(
         raise
     _answered.add(name)
     return given
+
+
+def limit_retries(seconds: float | None) -> None:
+    """End all retries of this process, running ones included, after so many seconds; None sets no limit.
+
+    So a process whose storage is gone exits in bounded time, whatever it still has to write.
+    """
+    global _retries_end_s
+    _retries_end_s = None if seconds is None else time.monotonic() + seconds
+
+
+def _out_of_patience(state: RetryCallState) -> bool:
+    left_s = PATIENCE_S - (state.seconds_since_start or 0.0)
+    if _retries_end_s is not None:
+        left_s = min(left_s, _retries_end_s - time.monotonic())
+    return state.upcoming_sleep > left_s
 
 
 def remove_folder(fs: AbstractFileSystem, folder: str) -> None:

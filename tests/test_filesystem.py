@@ -66,6 +66,18 @@ def test_two_minutes_at_most(slept: list[float]) -> None:
     assert max(slept) == filesystem.LONGEST_PAUSE_S
 
 
+def test_no_longer_than_the_time_until_the_process_exits(slept: list[float]) -> None:
+    fs, _ = open_filesystem("memory://x")
+    filesystem.limit_retries(20.0)
+    try:
+        for _ in range(3):  # several files that can't be written at the end
+            with pytest.raises(OSError, match="refused"):
+                with_retries(fs, refusing(1000, OSError("refused")), expected=True)
+        assert sum(slept) <= 20.0
+    finally:
+        filesystem.limit_retries(None)
+
+
 @pytest.mark.parametrize(
     "error", [PermissionError("key"), ValueError("no"), OSError(errno.ENOSPC, "full")], ids=repr
 )

@@ -11,6 +11,7 @@ import typer
 
 from lookahead_ray.presentation.format import first_line, shorten
 from lookahead_ray.sanitize import clean
+from lookahead_ray.sweep.interrupt import sigterm_as_interrupt
 
 EXIT_UNKNOWN = 1
 EXIT_REFUSED = 2
@@ -20,7 +21,8 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
 @contextmanager
 def exit_on_error(interrupted: Callable[[], str] = lambda: "interrupted") -> Iterator[None]:
-    """Convert an exception of a command to one line and an exit code; `interrupted` is the text for Ctrl-C.
+    """Convert an exception of a command to one line and an exit code; `interrupted` is the text for Ctrl-C
+    and SIGTERM.
 
     The line ends with the notes of the exception (`BaseException.add_note`).
     """
@@ -28,7 +30,8 @@ def exit_on_error(interrupted: Callable[[], str] = lambda: "interrupted") -> Ite
 
     try:
         _prepare_process()
-        yield
+        with sigterm_as_interrupt():
+            yield
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
     except KeyboardInterrupt as error:

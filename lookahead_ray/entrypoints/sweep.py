@@ -19,6 +19,7 @@ from lookahead_ray.config.load import Sweep, load_sweep
 from lookahead_ray.entrypoints import errors
 from lookahead_ray.entrypoints.chat_date import fix_chat_date
 from lookahead_ray.errors import ConfigError, ModelError, StoreError
+from lookahead_ray.filesystem import limit_retries
 from lookahead_ray.presentation.harness_table import print_harness
 from lookahead_ray.presentation.judge_calls import judge_calls, unjudged_line
 from lookahead_ray.presentation.live_view import LiveView
@@ -44,6 +45,7 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
     console = stdout_console()
     started_s = time.monotonic()
     view = LiveView(sweep.name, console)
+    limit_retries(None)
     with errors.exit_on_error(lambda: interrupted_line(view.progress, where, again)):
         with lock_run(where, resume) as hold, view:
             # importing torch and Ray takes seconds, so it happens after the view has started
@@ -171,6 +173,7 @@ def open_sink(sweep: Sweep, hold: "Hold", hashes: dict[str, str]) -> "Sink":
         StoreError: the run cannot be continued; the message names what has changed since it began.
     """
     from lookahead_ray import store
+    from lookahead_ray.entrypoints.spool import SpooledStore
     from lookahead_ray.sweep.interfaces import Sink
     from lookahead_ray.trial.record import TextStripper, TrialRecord
 
@@ -179,6 +182,9 @@ def open_sink(sweep: Sweep, hold: "Hold", hashes: dict[str, str]) -> "Sink":
         sweep.name, sweep.hash, sweep.resolved, hashes, precision, sweep.chat_date
     )
     opened = store.create(hold.run, identity, hold)
+    spooled = SpooledStore(opened)
+    for line in spooled.restore():
+        errors.print_to_stderr(line)
     stripper = TextStripper()
     committed = [stripper.strip_texts(record) for record in store.open(hold.run).each_record()]
 
@@ -186,7 +192,7 @@ def open_sink(sweep: Sweep, hold: "Hold", hashes: dict[str, str]) -> "Sink":
         return store.open(hold.run).record(trial_id)
 
     sweep_id = opened.identity.sweep_id
-    return Sink(hold.run, sweep_id, committed, opened.commit, load, opened.complete, hold.keep)
+    return Sink(hold.run, sweep_id, committed, spooled.commit, load, opened.complete, hold.keep)
 
 
 def default_run(name: str) -> str:

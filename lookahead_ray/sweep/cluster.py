@@ -18,6 +18,7 @@ from lookahead_ray.hardware.cpu import usable_cores
 from lookahead_ray.hardware.proxies import exempt_loopback
 from lookahead_ray.hardware.temporary import ray_folder
 from lookahead_ray.hardware.user import give_ray_a_token, prepare_user
+from lookahead_ray.sweep.interrupt import keeping_sigterm
 
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results are in the store
@@ -59,14 +60,15 @@ def cluster(log: Path) -> Iterator[None]:
         address = cluster_address()
         if address is None:
             give_ray_a_token()
-        context = ray.init(
-            address=address or "local",
-            num_cpus=None if address else usable_cores(),
-            include_dashboard=None if address else False,
-            _temp_dir=None if address else ray_folder(),
-            log_to_driver=False,
-            configure_logging=False,
-        )
+        with keeping_sigterm():
+            context = ray.init(
+                address=address or "local",
+                num_cpus=None if address else usable_cores(),
+                include_dashboard=None if address else False,
+                _temp_dir=None if address else ray_folder(),
+                log_to_driver=False,
+                configure_logging=False,
+            )
         session = getattr(context, "address_info", {}).get("session_dir", "")
         logging.getLogger(__name__).info("worker output is in %s", Path(session, "logs"))
         try:

@@ -10,6 +10,7 @@ from lookahead_ray.config.judge import LlmJudge
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import StoreError, TrialError
+from lookahead_ray.filesystem import EXIT_S, limit_retries
 from lookahead_ray.sweep.attempts import Attempts
 from lookahead_ray.sweep.checkpoints import CheckpointFolder
 from lookahead_ray.sweep.cluster import cluster, concurrency
@@ -120,7 +121,11 @@ def run_sweep(
                         f"a reference failed, so no trial can be scored: {trial_log.reference_error()}"
                     )
     except KeyboardInterrupt:
+        limit_retries(EXIT_S)
         interrupted = True
+    except Exception:
+        limit_retries(EXIT_S)
+        raise
     finally:
         with suppress(StoreError):  # then the interrupted attempts count
             attempts.close()
