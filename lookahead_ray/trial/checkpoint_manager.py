@@ -52,10 +52,10 @@ class CheckpointManager:
         reason = unfit(
             found, self._place.sizes(found), self._config_hash, dist.get_world_size(), self._elastic
         )
-        if reason := next(filter(None, gather_everywhere(reason)), None):
+        reason = next(filter(None, gather_everywhere(reason)), None)
+        if reason := reason or self._place.load(engine, found, self._elastic):
             self._say(f"existing checkpoint not used: {reason}")
             return None
-        self._place.load(engine, found, self._elastic)
         self._say(f"resuming after epoch {found.epoch}")
         return found
 
@@ -90,7 +90,7 @@ class CheckpointStore(Protocol):
     ) -> str | None: ...
     def read(self) -> Checkpoint | None: ...
     def sizes(self, found: Checkpoint) -> Mapping[str, int]: ...
-    def load(self, engine: "DeepSpeedEngine", found: Checkpoint, elastic: bool = False) -> None: ...
+    def load(self, engine: "DeepSpeedEngine", found: Checkpoint, elastic: bool = False) -> str | None: ...
 
 
 class LocalCheckpoints:
@@ -108,5 +108,5 @@ class LocalCheckpoints:
     def sizes(self, found: Checkpoint) -> Mapping[str, int]:
         return local.sizes(self._directory / found.folder)
 
-    def load(self, engine: "DeepSpeedEngine", found: Checkpoint, elastic: bool = False) -> None:
-        local.load(engine, self._directory, found, elastic)
+    def load(self, engine: "DeepSpeedEngine", found: Checkpoint, elastic: bool = False) -> str | None:
+        return local.load(engine, self._directory, found, elastic)

@@ -81,7 +81,7 @@ def main(
             found = place.read()
             assert found
             assert unfit(found, place.sizes(found), "hash", world_size, elastic) is None
-            place.load(engine, found, elastic)
+            assert place.load(engine, found, elastic) is None
             done = found.steps
 
         def on_epoch(steps: list[Step]) -> bool:

@@ -3,7 +3,8 @@
     <directory>/epoch-2/…         DeepSpeed's files: trained weights, optimiser, learning rate schedule
     <directory>/checkpoint.json   written last: names the folder and holds the steps so far
 
-DeepSpeed unpickles its files, so a directory of checkpoints must be trusted like the run directory around it.
+The files are read without running code that they could contain (`plain_files`), as worker machines can write
+them.
 """
 
 import json
@@ -14,10 +15,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 import torch.distributed as dist
 
 from lookahead_ray.filesystem import replacing, sync
+from lookahead_ray.train.checkpoint import plain_files
 from lookahead_ray.train.process_group import gather_everywhere
 from lookahead_ray.train.step import Step
 
@@ -90,7 +91,8 @@ def parsed(content: bytes) -> Checkpoint | None:
     try:
         fields = json.loads(content)
         steps = tuple(Step(**step) for step in fields.pop("steps"))
-        return Checkpoint(steps=steps, **fields)
+        found = Checkpoint(steps=steps, **fields)
+        return found if type(found.epoch) is int else None  # it is a part of the folder's path
     except (ValueError, TypeError, KeyError):
         return None
 
@@ -113,12 +115,18 @@ def unfit(
     return None
 
 
-def load(engine: Any, directory: Path, checkpoint: Checkpoint, elastic: bool = False) -> None:
+def load(engine: Any, directory: Path, checkpoint: Checkpoint, elastic: bool = False) -> str | None:
     """Restore weights, optimiser and schedule; all ranks must call this together.
 
     `engine` must be new and of the same configuration, and `checkpoint` fit for it. If both are `elastic`,
-    the checkpoint may be of more ranks.
+    the checkpoint may be of more ranks. Returns None, or why a file is refused on some rank; `engine` is then
+    unchanged.
     """
+    needed = [name for name in checkpoint.files if elastic or rank_of(name) in (None, dist.get_rank())]
+    refused = plain_files.refusal(directory / checkpoint.folder / name for name in needed)
+    if refused := next(filter(None, gather_everywhere(refused)), None):
+        return refused
+    engine.checkpoint_engine.load = plain_files.read
     frozen = any(not weight.requires_grad for weight in engine.module.parameters())
     engine.load_checkpoint(
         str(directory),
@@ -128,6 +136,7 @@ def load(engine: Any, directory: Path, checkpoint: Checkpoint, elastic: bool = F
     )
     if elastic:
         _load_optimiser(engine, directory, checkpoint)
+    return None
 
 
 def _load_optimiser(engine: Any, directory: Path, checkpoint: Checkpoint) -> None:
@@ -136,7 +145,7 @@ def _load_optimiser(engine: Any, directory: Path, checkpoint: Checkpoint) -> Non
     parts = []
     for rank in range(checkpoint.world_size):
         path = directory / checkpoint.folder / names[rank]
-        part = torch.load(path, map_location="cpu", weights_only=False)["optimizer_state_dict"]
+        part = plain_files.read(path, map_location="cpu")["optimizer_state_dict"]
         # DeepSpeed reads the step where its own optimisers store it; torch's is in the state itself
         parts.append({"base_optimizer_state_step": len(checkpoint.steps), **part})
     engine.optimizer.load_state_dict(parts, load_from_fp32_weights=True)

@@ -65,8 +65,8 @@ class RemoteCheckpoints:
         listed = with_retries(self._fs, self._fs.find, self._path(found.folder), detail=True)
         return {path.rsplit("/", 1)[-1]: int(info["size"]) for path, info in listed.items()}
 
-    def load(self, engine: Any, found: Checkpoint, elastic: bool = False) -> None:
-        """Restore weights, optimiser and schedule; all ranks must call this together.
+    def load(self, engine: Any, found: Checkpoint, elastic: bool = False) -> str | None:
+        """Restore weights, optimiser and schedule, or return why a file is refused, as `local.load`.
 
         With `elastic` each rank downloads the parts of all ranks, as their number may have changed.
         """
@@ -78,7 +78,7 @@ class RemoteCheckpoints:
                     self._download(f"{found.folder}/{name}", folder / name)
                 else:
                     (folder / name).touch()  # DeepSpeed requires it to exist, but doesn't read it
-            local.load(engine, Path(scratch), found, elastic)
+            return local.load(engine, Path(scratch), found, elastic)
 
     def _upload(self, folder: Path) -> dict[str, int] | str:
         try:

@@ -87,7 +87,7 @@ def test_it_continues_bitwise(changes: dict[str, Any], tmp_path: Path) -> None:
     assert unfit(found, sizes(tmp_path / "trial" / found.folder), "h", 1) is None
     assert (found.epoch, found.state, len(found.steps)) == (2, {"epoch": 2}, 4)
     engine = engine_of(config)
-    load(engine, tmp_path / "trial", found)
+    assert load(engine, tmp_path / "trial", found) is None
     steps = run(engine, config, found.steps)
     assert [(s.step, s.epoch, s.loss, s.learning_rate, s.grad_norm, s.tokens) for s in steps] == [
         (s.step, s.epoch, s.loss, s.learning_rate, s.grad_norm, s.tokens) for s in expected

@@ -57,7 +57,7 @@ def test_it_continues_bitwise_and_only_the_last_one_is_kept(url: str) -> None:
     found = found_in(place)
     assert (found.epoch, found.state, len(found.steps)) == (2, {"epoch": 2}, 4)
     engine = engine_of(CONFIG)
-    place.load(engine, found)
+    assert place.load(engine, found) is None
     assert [step.loss for step in run(engine, CONFIG, found.steps)] == [step.loss for step in expected]
     assert all(map(torch.equal, weights(engine), weights(undisturbed)))
     for each in (engine, undisturbed):
