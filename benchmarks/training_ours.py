@@ -42,8 +42,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
             precision=precision,
         )
         tokenizer = load_tokenizer(MODEL)
-        model = load_model(MODEL, torch_dtype(precision))
-        model.to(chosen.device)  # type: ignore[arg-type]  # Transformers annotates the bound method as unbound
+        model = load_model(MODEL, torch_dtype(precision), torch.device(chosen.device))
         model = prepare_model(model, config)
         if variant == PADDED.name:
             model.set_attn_implementation("eager" if chosen.device == "cpu" else "sdpa")

@@ -208,8 +208,13 @@ def needs_own_code(architecture: "PreTrainedConfig") -> bool:
     return "AutoModelForCausalLM" in (getattr(architecture, "auto_map", None) or ())
 
 
-def load_model(config: ModelConfig, dtype: "torch.dtype") -> "PreTrainedModel":
-    """Load the causal language model in `dtype`, in evaluation mode on the CPU; an adapter is merged.
+def load_model(
+    config: ModelConfig, dtype: "torch.dtype", device: "torch.device | None" = None
+) -> "PreTrainedModel":
+    """Load the causal language model in `dtype`, in evaluation mode; an adapter is merged.
+
+    Each tensor is read from its file to `device`, None for the CPU, so the machine's memory never holds a
+    whole copy of a model on a GPU. That of a GGUF file is unpacked on the CPU first.
 
     Raises:
         ModelError: as `check_model`, if the weights can't be loaded, or if it is not a causal language model:
@@ -220,7 +225,7 @@ def load_model(config: ModelConfig, dtype: "torch.dtype") -> "PreTrainedModel":
 
     source, subject = find_source(config), f"model.path: {config.path}"
     if source.local and source.local.is_adapter:
-        return merge_into(load_model(base_of(source.local, config), dtype), source.local, config)
+        return merge_into(load_model(base_of(source.local, config), dtype, device), source.local, config)
     architecture = read_architecture(config, source)
     arguments = dict(source.arguments)
     if "gguf_file" in arguments:
@@ -229,6 +234,8 @@ def load_model(config: ModelConfig, dtype: "torch.dtype") -> "PreTrainedModel":
         arguments["quantization_config"] = GgufConfig(dequantize=True)
     else:
         arguments["use_safetensors"] = True
+        if device is not None and device.type != "cpu":
+            arguments["device_map"] = {"": device}
     model: PreTrainedModel
     model, loaded = load_pretrained(
         AutoModelForCausalLM, source.place, subject, dtype=dtype, output_loading_info=True, **arguments
@@ -237,6 +244,8 @@ def load_model(config: ModelConfig, dtype: "torch.dtype") -> "PreTrainedModel":
         # the built-in class has other weights, initialised at random
         raise needs_code(source.place, subject)
     model.eval()  # type: ignore[no-untyped-call]  # Transformers lacks its annotation
+    if device is not None:
+        model.to(device)  # type: ignore[arg-type]  # Transformers annotates the bound method as unbound
     if not _is_causal(model):
         raise _not_causal(config, model.config)
     head: torch.nn.Module = model.get_output_embeddings()  # type: ignore[no-untyped-call]

@@ -170,3 +170,10 @@ def release_engine(engine: "DeepSpeedEngine") -> None:
     gc.collect()  # engine and optimiser hold reference cycles
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def forget_models() -> None:
+    """Let go of the last model whose engine was not released: DeepSpeed keeps its modules for their names."""
+    from deepspeed.utils.debug import debug_clear_module_and_param_names
+
+    debug_clear_module_and_param_names()

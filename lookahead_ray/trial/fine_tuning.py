@@ -148,19 +148,20 @@ def fine_tune(
         aside += time.perf_counter() - before
         return continues
 
-    steps = train(
-        engine,
-        rows,
-        reporter.report_micro_batches(row_loss, accumulation),
-        config.training,
-        seed=config.seed,
-        on_step=reporter.on_step,
-        on_epoch=on_epoch,
-        done=done,
-    )
-    seconds = sum(step.seconds for step in done) + time.perf_counter() - start - aside
-    release_engine(engine)
-    del engine  # the evaluation needs its memory
+    try:
+        steps = train(
+            engine,
+            rows,
+            reporter.report_micro_batches(row_loss, accumulation),
+            config.training,
+            seed=config.seed,
+            on_step=reporter.on_step,
+            on_epoch=on_epoch,
+            done=done,
+        )
+        seconds = sum(step.seconds for step in done) + time.perf_counter() - start - aside
+    finally:
+        release_engine(engine)
     start = time.perf_counter()
     if method.finish:
         reporter.report("saving", f"{config.method.name} changes the trained weights")

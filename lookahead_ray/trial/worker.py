@@ -1,7 +1,9 @@
 """The work of each rank in a trial's worker group: load, train, evaluate in place, send rows to rank 0."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
+from math import isfinite
 from typing import TypeVar
 
 import torch
@@ -15,6 +17,7 @@ from lookahead_ray.data.tasks.registry import load_task
 from lookahead_ray.evaluate.evaluation import Evaluation
 from lookahead_ray.evaluate.harness import measure_harness
 from lookahead_ray.evaluate.judges.call_quota import CallQuota
+from lookahead_ray.evaluate.results import Generation
 from lookahead_ray.hardware.precision import torch_dtype
 from lookahead_ray.method.safety_mix import safety_examples
 from lookahead_ray.model.adapters import merge_adapters
@@ -27,6 +30,7 @@ from lookahead_ray.trial.fine_tuning import TrainedModel, fine_tune
 from lookahead_ray.trial.job import Checkpoints, Saving
 from lookahead_ray.trial.measurement import Measurement, versions
 from lookahead_ray.trial.model_export import check_directory, write_model
+from lookahead_ray.trial.out_of_memory import run_in_memory
 from lookahead_ray.trial.progress import Decide, OnProgress
 from lookahead_ray.trial.reporter import ProgressReporter
 from lookahead_ray.trial.seed_model import check_alike, kl_reference, tokenizer_of
@@ -56,9 +60,26 @@ def run_worker(
             evaluated.
 
     Raises:
-        LookaheadRayError: data or model can't be used.
-        FloatingPointError: training diverged.
+        LookaheadRayError: data or model can't be used, or the trial ran out of memory.
+        FloatingPointError: training diverged, or a score or the KL divergence is not finite.
     """
+    reporter = ProgressReporter(send)
+
+    def run() -> Measurement | None:
+        return _run(config, trains, reporter, saving, decide, checkpoints, quota)
+
+    return run_in_memory(run, config, lambda: reporter.progress.phase)
+
+
+def _run(
+    config: TrialConfig,
+    trains: bool,
+    reporter: ProgressReporter,
+    saving: Saving | None,
+    decide: Decide,
+    checkpoints: Checkpoints | None,
+    quota: CallQuota | None,
+) -> Measurement | None:
     if saving:
         check_directory(saving)
     rank, world_size = dist.get_rank(), dist.get_world_size()
@@ -67,7 +88,6 @@ def run_worker(
     if device.type == "cpu":
         torch.set_num_threads(max(1, int(config.cpus_per_worker)))
     prepare_environment(on_gpu=device.type == "cuda")
-    reporter = ProgressReporter(send)
     task, probe = load_task(config.task), load_suite(ProbeSuite())
     suites = [load_suite(suite) for suite in config.safety]
     measured_on = [item.prompt for part in (*suites, probe) for item in (*part.harmful, *part.benign)]
@@ -79,8 +99,7 @@ def run_worker(
     reporter.report("starting", "loading the model")
     check_alike(config.model)
     tokenizer = tokenizer_of(config.model)
-    model = load_model(config.model, torch_dtype(config.training.precision))
-    model.to(device)  # type: ignore[arg-type]  # Transformers annotates the bound method as unbound
+    model = load_model(config.model, torch_dtype(config.training.precision), device)
     part = (rank, world_size, quota)
     evaluation = Evaluation(tokenizer, task, suites, config.evaluation, config.defence, *part)
     seed = kl_reference(evaluation, model, config, reporter.of("reference"))
@@ -114,6 +133,7 @@ def run_worker(
     gathered = _gather((generations, kl, abilities, evaluation.outage))
     if gathered is None:
         return None
+    _check_scores(row for rows, *_ in gathered for row in rows)
     return Measurement(
         workers=world_size,
         zero_stage=trained.zero_stage,
@@ -135,6 +155,15 @@ def run_worker(
         generations=tuple(evaluation.in_order(row for rows, *_ in gathered for row in rows)),
         token_kl=tuple(evaluation.kl.in_order(row for _, rows, *_ in gathered for row in rows)),
     )
+
+
+def _check_scores(rows: Iterable[Generation]) -> None:
+    for row in rows:
+        if row.score is not None and not isfinite(row.score):
+            raise FloatingPointError(
+                f"the score of {row.metric} for {row.prompt_id} is {row.score}: the model's logits are not "
+                "finite; lower training.learning_rate"
+            )
 
 
 def _gather(value: Value) -> list[Value] | None:

@@ -67,6 +67,7 @@ def test_nothing_of_the_optimiser_is_left_after_training(stage: int, precision: 
     assert live_bytes() < elsewhere + own + 6000  # states of random generators, rotary frequencies
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "precision", "checks"), [(2, "bf16", 0), (1, "bf16", 0), (2, "fp32", STEPS)]
 )
@@ -81,7 +82,9 @@ def test_deepspeed_reads_no_number_in_a_step(stage: int, precision: str, checks:
     assert counted.reads == checks + 1  # the weights, after the last step
 
 
-@pytest.mark.parametrize("value", [float("inf"), float("nan")], ids=str)
+@pytest.mark.parametrize(
+    "value", [pytest.param(float("inf"), marks=pytest.mark.slow), float("nan")], ids=["inf", "nan"]
+)
 @pytest.mark.parametrize("step", [1, STEPS])
 @pytest.mark.parametrize(("stage", "precision"), ALL)
 def test_a_gradient_that_is_no_number_ends_training(

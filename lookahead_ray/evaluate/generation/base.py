@@ -2,12 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 
 from lookahead_ray.data.chat import end_token_id
+from lookahead_ray.evaluate.generation.free_memory import fitting_batch
 from lookahead_ray.method.generator import STOP_EVERY, Stop
 from lookahead_ray.method.reporting import OnGeneration
 from lookahead_ray.model.load import check_length
@@ -41,7 +42,7 @@ class Backend(ABC):
 
     def __init__(self, model: "PreTrainedModel", settings: DecodingSettings) -> None:
         self.model = model
-        self.settings = settings
+        self._settings = self.settings = settings  # as configured, and with a batch that fits
         self._stops: Sequence[Stop | None] = ()  # of the current call, in the order of `answers`
         self._checked: list[int] = []  # length of each answer at the last call of its stop
 
@@ -93,6 +94,9 @@ class Backend(ABC):
         wanted = [index for index, limit in enumerate(limits) if limit]
         order = sorted(wanted, key=lambda index: len(prompts[index]))
         found: list[list[int]] = [[] for _ in prompts]
+        longest = max((len(prompts[index]) + limits[index] for index in wanted), default=0)
+        size = fitting_batch(self.model, self._settings.batch_size, longest)
+        self.settings = replace(self._settings, batch_size=size)
         self._stops = [stops[index] if stops else None for index in order]
         self._checked = [0] * len(order)
         answers = self.answers(
