@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from math import isnan
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from lookahead_ray import store
 from lookahead_ray.config.search import SearchConfig
 from lookahead_ray.filesystem import is_url
@@ -131,7 +133,10 @@ def driver_of(run: str, session: Session | None) -> Driver:
 def _budget(records: Sequence[TrialRecord], session: Session | None) -> list[str]:
     if session is None:
         return []
-    config = SearchConfig.model_validate(session.search)
+    try:
+        config = SearchConfig.model_validate(session.search)
+    except ValidationError:  # of another version
+        return []
     searched = sum(record.role == "search" for record in records)
     references = references_among(records)
     found = measure_limits(records, references, config, searched=searched, hours=hours_of(records))

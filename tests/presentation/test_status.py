@@ -110,6 +110,15 @@ def test_a_killed_driver(run: str, space: Sweep) -> None:
     assert driver.description.startswith("cause unknown")
 
 
+def test_a_session_of_another_version(run: str, space: Sweep) -> None:
+    committed(run)
+    with session(store.Hold(run), space):
+        begun = store.read_session(run)
+    assert begun
+    store.write_session(store.Hold(run), replace(begun, search={"wish": 1}))
+    assert "budget" not in shown(run)
+
+
 def test_an_empty_run_and_none(run: str) -> None:
     with pytest.raises(StoreError, match=r"sweep.json"):
         read_status(run)

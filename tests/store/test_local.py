@@ -1,8 +1,11 @@
 """A run in a local directory: the contract of every run, and locks, crashes and kills."""
 
+import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from tests.factory import make_record
 from tests.store.contract import IDENTITY, StoreContract
 
 ROOT = Path(__file__).parents[2]
+lock_module = sys.modules[store.lock.__module__]
 
 
 class TestLocal(StoreContract):
@@ -38,6 +42,31 @@ class TestLocal(StoreContract):
             store.lock("/proc/nope/run"),
         ):
             pass
+
+    def test_a_url_with_one_slash(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        line = r"s3:/bucket/run: cannot open: a URL must have two slashes after 's3:'"
+        with pytest.raises(StoreError, match=line), store.lock("s3:/bucket/run"):
+            pass
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize("name", ["a::b", "new:/x", "s3:"])
+    def test_names_that_look_like_urls(self, tmp_path: Path, name: str) -> None:
+        store.create(f"{tmp_path}/{name}", IDENTITY).commit(make_record(1))
+        assert (tmp_path / name / "commits" / "trial-1.json").exists()
+
+    def test_a_session_of_a_later_version(self, run: str) -> None:
+        fields = {
+            "started_at": "now",
+            "process": "process 1 on here",
+            "job": None,
+            "trials": 3,
+            "mood": "good",
+        }
+        store.Hold(run).keep("session.json", json.dumps(fields).encode())
+        session = store.read_session(run)
+        assert session
+        assert (session.process, session.how) == ("process 1 on here", None)
 
     def test_an_unknown_protocol(self) -> None:
         with pytest.raises(StoreError, match="nonsense://x: cannot open: "):
@@ -64,6 +93,53 @@ class TestLocal(StoreContract):
         os.close(write)
         os.waitpid(child, 0)
 
+    def test_looking_for_the_driver_refuses_none(self, run: str) -> None:
+        ended = threading.Event()
+        seen: set[str | None] = set()
+
+        def look() -> None:
+            while not ended.is_set():
+                seen.add(store.holder(run))
+
+        with store.lock(run):
+            assert store.holder(run) == f"process {os.getpid()} on {socket.gethostname()}"
+        watcher = threading.Thread(target=look)
+        watcher.start()
+        try:
+            for _ in range(300):
+                with store.lock(run):
+                    pass
+        finally:
+            ended.set()
+            watcher.join()
+        assert None in seen
+        assert store.holder(run) is None
+
+    @pytest.mark.parametrize(
+        ("options", "noted"), [("rw,nolock,vers=3", True), ("rw,local_lock=none", False)]
+    )
+    def test_locks_that_other_machines_cannot_see_are_noted(
+        self, run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str, noted: bool
+    ) -> None:
+        mounts = tmp_path / "mounts"
+        mounts.write_text(f"disk / ext4 rw 0 0\nserver:/home {tmp_path} nfs4 {options} 0 0\n")
+        monkeypatch.setattr(lock_module, "MOUNTS", mounts)
+        said: list[str] = []
+        with store.lock(run, said.append):
+            assert ["without locks between machines" in line for line in said] == [True] * noted
+
+    def test_the_next_commit_comes_last_after_the_repair_of_an_earlier_one(self, run: str) -> None:
+        """A damaged trial is dropped by deleting its commit file; numbers of commits are not given again."""
+        writer = store.create(run, IDENTITY)
+        for number in range(3):
+            writer.commit(make_record(number))
+        Path(run, "commits", "trial-1.json").unlink()
+        again = store.create(run, IDENTITY)
+        again.commit(make_record(4))
+        again.commit(make_record(1))
+        ids = [record.trial_id for record in store.open(run).records()]
+        assert ids == ["trial-0", "trial-2", "trial-4", "trial-1"]
+
     @pytest.mark.parametrize("call", ["replace", "fsync"])
     def test_a_crash_at_any_step_leaves_nothing_visible(
         self, run: str, monkeypatch: pytest.MonkeyPatch, call: str
@@ -81,7 +157,7 @@ class TestLocal(StoreContract):
             return real(*arguments)
 
         monkeypatch.setattr(os, call, failing)
-        steps = {"replace": 6, "fsync": 11}[call]  # the last fsync comes after the commit is visible
+        steps = {"replace": 6, "fsync": 12}[call]  # a commit whose directory can't be synced is removed again
         for left in range(steps):
             before = left
             with pytest.raises(StoreError, match="No space left"):
