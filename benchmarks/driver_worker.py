@@ -35,8 +35,8 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
     sweep = replace(sweep, hardware=HardwareValues("fp32", 2, 0.0))  # nothing is computed
     watching = Watching()
     commits: list[float] = []
-    with lock_run(run, resume=False):
-        sink = open_sink(sweep, run, {})
+    with lock_run(run, resume=False) as hold:
+        sink = open_sink(sweep, hold, {})
 
         def commit(record: TrialRecord) -> None:
             start = time.perf_counter()

@@ -73,8 +73,8 @@ def main(run: str, trials: int, out: Path) -> None:
 
     thread = threading.Thread(target=sample, daemon=True)
     thread.start()
-    with lock_run(run, resume=False):
-        run_sweep(sweep, open_sink(sweep, run, {}), Watching(), trainable=HoldingTrial)
+    with lock_run(run, resume=False) as hold:
+        run_sweep(sweep, open_sink(sweep, hold, {}), Watching(), trainable=HoldingTrial)
     ended = time.time()
     ray.init(log_to_driver=False)
     while samples[-1][1] and time.time() - ended < IDLE_LIMIT_S:

@@ -41,8 +41,8 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
     from lookahead_ray.trial.trainable import TuneTrial
 
     sweep = tiny_sweep(settings)
-    with lock_run(settings["run"], resume=False):
-        sink = open_sink(sweep, settings["run"], check(sweep).hashes)
+    with lock_run(settings["run"], resume=False) as hold:
+        sink = open_sink(sweep, hold, check(sweep).hashes)
         start = time.perf_counter()
         run_sweep(sweep, sink, _Printing(), trainable=NestedTrial if variant == "nested" else TuneTrial)
         seconds = time.perf_counter() - start

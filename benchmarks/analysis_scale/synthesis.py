@@ -14,7 +14,7 @@ from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.store.commits import FOLDER, Commit, TableFile, table_path
 from lookahead_ray.store.conversion import to_tables
 from lookahead_ray.store.files import Files
-from lookahead_ray.store.identity import SweepIdentity, write_identity
+from lookahead_ray.store.identity import SweepIdentity, create_identity
 from lookahead_ray.store.schemas import TABLES, TableName
 from lookahead_ray.trial.record import TrialRecord
 
@@ -28,7 +28,7 @@ def synthesise(run: Path, trials: int, rows: int, seed: int = 0) -> None:
     """
     sweep = load_sweep(SPACE)
     identity = SweepIdentity.new(f"synthetic-{seed}", sweep.hash, sweep.resolved)
-    write_identity(Files(str(run)), identity)
+    create_identity(Files(str(run)), identity)
     for folder in (*(f"tables/{table}" for table in TABLES), FOLDER):
         (run / folder).mkdir(parents=True)
     maker = Trials(sweep, identity.sweep_id, rows, seed)
