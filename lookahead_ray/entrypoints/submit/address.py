@@ -9,22 +9,28 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import yaml
 
+from lookahead_ray.entrypoints.errors import print_to_stderr
+from lookahead_ray.entrypoints.submit import forward
+from lookahead_ray.entrypoints.submit.relay import relay
 from lookahead_ray.errors import ConfigError
 
 VARIABLE = "RAY_API_SERVER_ADDRESS"
 """Ray's environment variable for the address of a job server."""
 TUNNEL_S = 120.0  # maximum time for opening a tunnel
+LONGEST_SOCKET_PATH = 100  # bytes; macOS allows 103, Linux 107
 
 
 @contextmanager
 def job_server(cluster: str | None, address: str | None) -> Iterator[str]:
     """Yield the address of the job server, which is reachable inside the `with` block.
 
-    `cluster` is a file for `ray up`; the head's dashboard is then forwarded to a free local port.
+    `cluster` is a file for `ray up`; a local port then leads to the head's dashboard, over ssh.
 
     Raises:
         ConfigError: both or neither are given, there is no such file, or the tunnel cannot be opened.
@@ -33,7 +39,7 @@ def job_server(cluster: str | None, address: str | None) -> Iterator[str]:
         if address is not None:
             raise ConfigError(f"--cluster and --address: give one of them, got {cluster} and {address}")
         check_cluster_file(Path(cluster))
-        with tunnel([str(Path(sys.executable).with_name("ray")), "dashboard", cluster]) as found:
+        with tunnel([sys.executable, "-m", forward.__name__, cluster]) as found:
             yield found
         return
     if not address:
@@ -42,7 +48,23 @@ def job_server(cluster: str | None, address: str | None) -> Iterator[str]:
         )
     if not address.startswith(("http://", "https://")):
         raise ConfigError(f"--address: must be http://HOST:PORT or https://HOST:PORT, got {address!r}")
+    if is_readable_on_the_way(address):
+        print_to_stderr(
+            f"warning: {address}: the token, the files and the values of --env are sent unencrypted; use https://, "
+            "or an ssh tunnel to a port of this machine"
+        )
     yield address
+
+
+def is_readable_on_the_way(address: str) -> bool:
+    """Return whether requests to `address` leave this machine without encryption."""
+    parts = urlsplit(address)
+    if parts.scheme != "http" or parts.hostname == "localhost":
+        return False
+    try:
+        return not ip_address(parts.hostname or "").is_loopback
+    except ValueError:  # a name
+        return True
 
 
 def check_cluster_file(path: Path) -> None:
@@ -59,15 +81,21 @@ def check_cluster_file(path: Path) -> None:
 
 @contextmanager
 def tunnel(command: list[str], timeout_s: float = TUNNEL_S) -> Iterator[str]:
-    """Run `command --port PORT` inside the `with` block and yield the local address that it forwards.
+    """Run `command SOCKET` inside the `with` block and yield a local address that leads to that Unix socket.
+
+    The socket is in a directory that only this user can enter: requests carry the token, and a port that is
+    free now could be another user's by the time the command listens.
 
     Raises:
-        ConfigError: the command ends, or nothing listens at the port in time; contains its last output line.
+        ConfigError: the command ends, or nothing listens at the socket in time; contains the last output line.
     """
-    port = _free_port()
-    with tempfile.TemporaryFile() as output:
+    with (
+        tempfile.TemporaryFile() as output,
+        tempfile.TemporaryDirectory(prefix="lookahead-ray-", dir=_short_directory()) as folder,
+    ):
+        path = Path(folder, "head")
         process = subprocess.Popen(  # noqa: S603  # Ray's own command, and a file that the user names
-            [*command, "--port", str(port)],
+            [*command, str(path)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -75,14 +103,15 @@ def tunnel(command: list[str], timeout_s: float = TUNNEL_S) -> Iterator[str]:
         )
         try:
             deadline = time.monotonic() + timeout_s
-            while not _listens(port):
+            while process.poll() is not None or not _listens(path):
                 if process.poll() is not None or time.monotonic() > deadline:
                     output.seek(0)
                     lines = output.read().decode("utf-8", "replace").split("\n")
                     last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
                     raise ConfigError(f"{command[-1]}: no tunnel to the head: {last}")
                 time.sleep(0.2)
-            yield f"http://127.0.0.1:{port}"
+            with relay(path) as port:
+                yield f"http://127.0.0.1:{port}"
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
@@ -92,16 +121,16 @@ def tunnel(command: list[str], timeout_s: float = TUNNEL_S) -> Iterator[str]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
+def _short_directory() -> str | None:
+    """Return where to create the socket's directory: None for the usual place, unless its path is too long."""
+    return None if len(tempfile.gettempdir()) < LONGEST_SOCKET_PATH - 40 else "/tmp"  # noqa: S108
 
 
-def _listens(port: int) -> bool:
+def _listens(path: Path) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(1)
+            connection.connect(str(path))
             return True
     except OSError:
         return False

@@ -1,14 +1,12 @@
 """Submission through a job server in memory: what is uploaded, refused and followed."""
 
-import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import typer
 
-from lookahead_ray.entrypoints.submit.address import VARIABLE, tunnel
+from lookahead_ray.entrypoints.submit.address import VARIABLE
 from lookahead_ray.entrypoints.submit.jobs import RUN, Client, Jobs
 from lookahead_ray.entrypoints.submit.submission import Submission, Where
 from lookahead_ray.entrypoints.submit.submit import submit
@@ -213,35 +211,3 @@ def test_logs_of_a_job(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_refusal_of_the_server_is_one_line() -> None:
     with pytest.raises(ConfigError, match=r"^nobody: Request failed with status code 404: Job nobody does"):
         Jobs(FakeClient()).status("nobody")
-
-
-def test_a_tunnel_lives_while_needed_and_ends_with_its_processes(tmp_path: Path) -> None:
-    child = tmp_path / "child"
-    script = tmp_path / "ray"
-    script.write_text(  # as `ray dashboard`: a child process forwards, the parent waits
-        f"#!/bin/sh\npython3 -m http.server --bind 127.0.0.1 $3 & echo $! > {child}\nwait\n"
-    )
-    script.chmod(0o755)
-    with tunnel([str(script), "cluster.yaml"]) as address:
-        assert address.startswith("http://127.0.0.1:")
-        pid = int(child.read_text())
-        os.kill(pid, 0)
-    for _ in range(100):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            break
-        time.sleep(0.1)
-    else:
-        pytest.fail("the tunnel's child is alive")
-
-
-def test_a_failed_tunnel_gives_the_reason(tmp_path: Path) -> None:
-    script = tmp_path / "ray"
-    script.write_text("#!/bin/sh\necho 'Head node of cluster (mine) not found!'\nexit 1\n")
-    script.chmod(0o755)
-    with (
-        pytest.raises(ConfigError, match=r"^c.yaml: no tunnel to the head: Head node .* not found!$"),
-        tunnel([str(script), "c.yaml"]),
-    ):
-        pass
