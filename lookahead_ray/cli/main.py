@@ -1,5 +1,6 @@
 """Entry point of the command `lookahead-ray`."""
 
+import gc
 import sys
 
 from lookahead_ray.cli.app import OWN_PROCESS, app
@@ -14,7 +15,10 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without Unicode shows ? instead of an error
-    app(prog_name="lookahead-ray", obj=OWN_PROCESS)
+    try:
+        app(prog_name="lookahead-ray", obj=OWN_PROCESS)
+    finally:
+        gc.freeze()  # Python would search all of PyTorch's objects for garbage once more, for half a second
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -20,8 +21,8 @@ MODULES = (
 )
 """What model classes import. Their own modules are imported later, as always."""
 
-NOT_NEEDED = ("accelerate", "scipy")
-"""Packages without which Transformers imports, if it does not find them."""
+NOT_NEEDED = ("accelerate", "scipy", "trio")
+"""Packages without which Transformers and what it imports do, if they do not find them."""
 
 COMPILER = "torch._dynamo"
 
@@ -35,7 +36,7 @@ def import_for_inspection() -> None:
         return
     before = set(sys.modules)
     try:
-        with _without_execution():
+        with _without_execution(), _models_read_once():
             for name in MODULES:
                 import_module(name)
     except Exception:  # other versions of Transformers or PyTorch; whole, it is imported where it is needed
@@ -59,14 +60,51 @@ def _without_execution() -> Iterator[None]:
         yield
     finally:
         torch.distributed.is_available = is_available
+        vars(torch.distributed)["__getattr__"] = _distributed_module
         for name in replaced:
             del sys.modules[name]
+
+
+def _distributed_module(name: str) -> ModuleType:
+    """Import a module of `torch.distributed`, for packages such as peft that leave this to Transformers."""
+    try:
+        return import_module(f"torch.distributed.{name}")
+    except ModuleNotFoundError as error:
+        raise AttributeError(name) from error
+
+
+@contextmanager
+def _models_read_once() -> Iterator[None]:
+    """Have the names of model classes read once from Transformers' source files, which it does twice."""
+    from transformers.utils import import_utils
+
+    read, prefix = import_utils.define_import_structure, "models."
+    place = Path(import_utils.__file__).parents[1] / "models"
+    names = read(place, prefix="models")  # kept since `transformers` was imported
+
+    def kept(file: str | Path, **options: Any) -> Any:
+        if options or Path(file).parent != place:
+            return read(file, **options)
+        return {
+            backends: {
+                name.removeprefix(prefix): found for name, found in modules.items() if name.startswith(prefix)
+            }
+            for backends, modules in names.items()
+        }
+
+    import_utils.define_import_structure = kept
+    try:
+        yield
+    finally:
+        import_utils.define_import_structure = read
 
 
 class _Compiler(ModuleType):
     """A module all of whose functions are decorators that change nothing."""
 
-    __path__ = ()  # of a package without modules
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__path__ = []  # a package without modules
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

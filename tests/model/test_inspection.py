@@ -18,6 +18,7 @@ from lookahead_ray.model.meta_weights import build_without_weights
 model = build_without_weights(LlamaConfig(num_hidden_layers=2, vocab_size=96, tie_word_embeddings=True))
 names = [name for name in (*{names!r}, "torch.distributed.tensor") if name in sys.modules]
 import accelerate, scipy
+assert torch.distributed.tensor.DTensor and not hasattr(torch.distributed, "nothing")
 weights = sum(weight.numel() for weight in model.parameters())
 print([names, torch.distributed.is_available(), str(model.device), weights])
 """
