@@ -20,7 +20,10 @@ from transformers import (
 
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.errors import ModelError
+from lookahead_ray.model import load
 from lookahead_ray.model.load import load_model, load_tokenizer
+from lookahead_ray.model.pretrained import load_pretrained
+from tests.tiny import make_model
 from tests.toy import toy_model, toy_tokenizer
 
 TINY: dict[str, Any] = {
@@ -101,3 +104,25 @@ class TestTokenizers:
         tokenizer.extra_special_tokens = []
         with pytest.raises(ModelError, match=r"path: .* has neither an end token nor a padding token$"):
             self.loaded(tokenizer, tmp_path)
+
+
+def test_a_models_weights_are_read_to_its_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine may have no GPU, so what Transformers is asked for is looked at."""
+    asked: list[dict[str, Any]] = []
+    config = ModelConfig(path=str(make_model(tmp_path)))
+
+    def read(kind: Any, place: str, subject: str, **arguments: Any) -> Any:
+        if "use_safetensors" not in arguments:  # the configuration
+            return load_pretrained(kind, place, subject, **arguments)
+        asked.append(arguments)
+        return load_pretrained(kind, place, subject, **{**arguments, "device_map": {"": torch.device("cpu")}})
+
+    monkeypatch.setattr(load, "load_pretrained", read)
+    moved: list[Any] = []
+    monkeypatch.setattr(LlamaForCausalLM, "to", lambda model, device: moved.append(device) or model)
+    model = load_model(config, torch.bfloat16, torch.device("cuda", 1))
+    assert asked[0]["device_map"] == {"": torch.device("cuda", 1)}
+    assert moved == [torch.device("cuda", 1)]
+    assert not any(hasattr(module, "_hf_hook") for module in model.modules())
+    load_model(config, torch.bfloat16)
+    assert "device_map" not in asked[1]

@@ -12,7 +12,7 @@ from lookahead_ray.data.chat import Rendered
 from lookahead_ray.method import vanilla
 from lookahead_ray.method.compute import Work, generated, teacher_forced
 from lookahead_ray.train.batches import collate
-from lookahead_ray.train.flops import Costs, count, estimated_flops
+from lookahead_ray.train.flops import Costs, _costs, count, estimated_flops
 from lookahead_ray.train.model import prepare_model, supervised
 from lookahead_ray.train.packing import work_of
 from lookahead_ray.train.packing_support import enable_packing
@@ -58,6 +58,15 @@ class TestCount:
         )
         assert training.logit == 3 * forward.logit
         assert 3.5 * forward.token < training.token <= 4 * forward.token
+
+    def test_checkpointing_of_every_second_layer_computes_half_of_them_twice(self) -> None:
+        whole, half, none = (
+            _costs(prepare_model(toy_model(), config), config, 300)[1]
+            for config in (TrainingConfig(gradient_checkpointing=value) for value in (True, 2, False))
+        )
+        for cost in ("token", "pair"):
+            ends = getattr(whole, cost), getattr(none, cost)
+            assert getattr(half, cost) == pytest.approx(sum(ends) / 2, rel=1e-3)
 
     def test_frozen_weights_have_no_gradients(self) -> None:
         forward, training = count(prepare_model(toy_model(), TRAININGS["lora"]), LOSS, make_rows(5))

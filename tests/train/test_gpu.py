@@ -19,6 +19,7 @@ from lookahead_ray.method import vanilla
 from lookahead_ray.model.load import load_model
 from lookahead_ray.train.batches import collate
 from lookahead_ray.train.model import answer_logits, prepare_model
+from lookahead_ray.train.packing import packs
 from lookahead_ray.trial.worker import run_worker
 from tests.tiny import make_model
 
@@ -37,6 +38,35 @@ def test_loss_on_cuda_equals_loss_on_the_cpu(tmp_path: Path) -> None:
         micro = collate(rows, pad_id=0, model=model)
         losses.append(vanilla.answer_loss(answer_logits(model, micro), micro.targets).item())
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_packed_rows_by_the_kernel_equal_padded_ones(tmp_path: Path) -> None:
+    rows = [Rendered((1, 5, 6, 7), (8, 9, 2)), Rendered((1, 5), (6, 2)), Rendered((1, 7, 7, 5, 6), (9, 2))]
+    config = ModelConfig(path=str(make_model(tmp_path)))
+    model: Any = load_model(config, torch.bfloat16)
+    model = prepare_model(model.to("cuda"), TrainingConfig()).train()
+    assert packs(model)
+    found = []
+    for attention in (model.config._attn_implementation, "sdpa"):
+        model.set_attn_implementation(attention)
+        model.zero_grad()
+        micro = collate(rows, pad_id=0, model=model)
+        loss = vanilla.answer_loss(answer_logits(model, micro), micro.targets)
+        loss.backward()
+        found.append(
+            (loss.item(), torch.cat([weight.grad.float().flatten() for weight in model.parameters()]))
+        )
+    (packed, packed_gradient), (padded, padded_gradient) = found
+    assert packed == pytest.approx(padded, rel=1e-2)
+    assert (packed_gradient - padded_gradient).norm() < 2e-2 * padded_gradient.norm()
+
+
+def test_weights_are_read_to_the_device(tmp_path: Path) -> None:
+    config, device = ModelConfig(path=str(make_model(tmp_path))), torch.device("cuda", 0)
+    there, here = load_model(config, torch.bfloat16, device), load_model(config, torch.bfloat16)
+    assert {weight.device for weight in there.parameters()} == {device}
+    for weight, other in zip(there.parameters(), here.parameters(), strict=True):
+        assert torch.equal(weight.cpu(), other)
 
 
 def test_greedy_tokens_on_cuda_equal_those_on_the_cpu(tmp_path: Path) -> None:

@@ -61,3 +61,22 @@ def test_checkpointing_changes_no_gradient(lora: LoraConfig | None) -> None:
     assert all(gradient is not None for gradient in gradients[1])
     for plain, checkpointed in zip(*gradients, strict=True):
         torch.testing.assert_close(plain, checkpointed)
+
+
+@pytest.mark.parametrize(
+    ("every", "layers"), [(True, [0, 1, 2, 3, 4]), (2, [0, 2, 4]), (3, [0, 3]), (9, [0])]
+)
+def test_every_nth_layer_is_checkpointed(every: bool | int, layers: list[int]) -> None:
+    model = toy_model()
+    model.config.num_hidden_layers = 5
+    plain, checkpointed = (
+        prepare_model(type(model)(model.config), TrainingConfig(gradient_checkpointing=value)).train()
+        for value in (False, every)
+    )
+    checkpointed.load_state_dict(plain.state_dict())
+    found = [index for index, layer in enumerate(checkpointed.model.layers) if layer.gradient_checkpointing]
+    assert found == layers
+    for each in (plain, checkpointed):
+        answer_logits(each, MICRO).square().mean().backward()
+    for weight, other in zip(plain.parameters(), checkpointed.parameters(), strict=True):
+        torch.testing.assert_close(weight.grad, other.grad)
