@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from lookahead_ray.filesystem import is_url, open_filesystem, remove_folder, with_retries
@@ -15,16 +16,21 @@ class CheckpointFolder:
 
     def __init__(self, run: str, every_epochs: int | None, elastic: bool = False) -> None:
         self._every, self._elastic = every_epochs, elastic
+        self.at_once = 1  # trials that may run at the same time
         self._url = is_url(run)
         self._folder = f"{run.rstrip('/')}/{FOLDER}" if self._url else str(Path(run).absolute() / FOLDER)
 
     def of(self, trial_id: str) -> Checkpoints | None:
-        """Return a trial's checkpoint settings, None if none are written; create a local parent folder."""
+        """Return a trial's checkpoint settings, None if none are written; create a local parent folder.
+
+        A folder that can't be created costs checkpoints, which the trial says, not trials.
+        """
         if self._every is None:
             return None
         if not self._url:
-            Path(self._folder).mkdir(parents=True, exist_ok=True)
-        return Checkpoints(f"{self._folder}/{trial_id}", self._every, self._elastic)
+            with suppress(OSError):
+                Path(self._folder).mkdir(parents=True, exist_ok=True)
+        return Checkpoints(f"{self._folder}/{trial_id}", self._every, self._elastic, self.at_once)
 
     def remove(self, trial_ids: Collection[str]) -> None:
         """Remove the checkpoints of committed trials; log what can't be removed."""

@@ -102,6 +102,7 @@ def run_sweep(
         if job_queue.has_work():
             with cluster(log), trackers.opened():
                 at_once = concurrency(sweep.reference(), _most_at_once(sweep))
+                checkpoints.at_once = at_once
                 run_trials(
                     job_queue,
                     sweep_id=sink.sweep_id,

@@ -256,6 +256,8 @@ class _RecordingCallback(_NeverRestored, Callback):
 
     def _finish(self, job: Job, failure: str, of_surroundings: bool = False) -> None:
         """Pass on the record of an ended trial; a measurement counts even if an error followed."""
+        if self.error:  # Tune reports the trial again whose end ended the sweep
+            return
         start, started_at = self._started.pop(job.trial_id, (time.monotonic(), ""))
         measured = self._measured.pop(job.trial_id, None)
         self._saving.discard(job.trial_id)

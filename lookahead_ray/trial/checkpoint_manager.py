@@ -1,5 +1,6 @@
 """Checkpoint policy of a trial: when to write one, and whether to resume from an existing one."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -35,6 +36,8 @@ class CheckpointManager:
     ) -> None:
         self._place = place_of(checkpoints.place) if checkpoints else None
         self._every = checkpoints.every_epochs if checkpoints else 1
+        self._at_once = checkpoints.at_once if checkpoints else 1
+        self._failed = False  # whether the last write failed, which is said once
         self._elastic = checkpoints is not None and checkpoints.elastic and config.training.zero_stage > 0
         self._config_hash = content_hash(
             [trial_json(config), *(f"{name} {version(name)}" for name in PACKAGES)]
@@ -65,10 +68,18 @@ class CheckpointManager:
         if self._place is None or epoch >= self._epochs or epoch % self._every:
             return
         failed = self._place.save(
-            engine, config_hash=self._config_hash, epoch=epoch, steps=steps, state=state
+            engine,
+            config_hash=self._config_hash,
+            epoch=epoch,
+            steps=steps,
+            state=state,
+            at_once=self._at_once,
         )
-        if failed:
-            self._say(f"no checkpoint after epoch {epoch}: {failed}")
+        if failed and not self._failed:
+            message = f"no checkpoint after epoch {epoch}: {failed}; the trial goes on"
+            self._say(message)
+            logging.getLogger(__name__).warning("%s", message)
+        self._failed = failed is not None
 
 
 def place_of(place: str) -> "CheckpointStore":
@@ -87,6 +98,7 @@ class CheckpointStore(Protocol):
         epoch: int,
         steps: Sequence[Step],
         state: dict[str, Any],
+        at_once: int = 1,
     ) -> str | None: ...
     def read(self) -> Checkpoint | None: ...
     def sizes(self, found: Checkpoint) -> Mapping[str, int]: ...
@@ -98,9 +110,7 @@ class LocalCheckpoints:
         self._directory = directory
 
     def save(self, engine: "DeepSpeedEngine", **fields: Any) -> str | None:
-        if local.save(engine, self._directory, **fields):
-            return None
-        return f"no room in {self._directory.parent}, or not every machine has it"
+        return local.save(engine, self._directory, **fields)
 
     def read(self) -> Checkpoint | None:
         return local.read_checkpoint(self._directory)

@@ -26,6 +26,7 @@ class Checkpoints:
     place: str  # one per trial: a directory that all machines share, or a URL
     every_epochs: int
     elastic: bool = False  # fewer ranks can resume from them, under ZeRO 1 and 2
+    at_once: int = 1  # trials that may write theirs to the same disk at the same time
 
 
 @dataclass(frozen=True, slots=True)

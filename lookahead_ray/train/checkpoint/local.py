@@ -19,6 +19,7 @@ import torch.distributed as dist
 
 from lookahead_ray.filesystem import replacing, sync
 from lookahead_ray.train.checkpoint import plain_files
+from lookahead_ray.train.checkpoint.tolerant import collecting_failures
 from lookahead_ray.train.process_group import gather_everywhere
 from lookahead_ray.train.step import Step
 
@@ -56,26 +57,38 @@ def save(
     epoch: int,
     steps: Sequence[Step],
     state: dict[str, Any],
-) -> bool:
+    at_once: int = 1,
+) -> str | None:
     """Write a checkpoint, then remove the previous one; all ranks must call this together, between steps.
 
-    Returns False, with nothing written, if the disk has too little space, or if some rank does not see
-    `directory`'s parent, which is then not on a shared disk.
+    Returns None, or the reason of a failure, after which the previous checkpoint is still valid: the disk has
+    too little space, some rank does not see `directory`'s parent, which is then not on a shared disk, or the
+    file system failed.
 
-    Raises:
-        OSError: the file system failed.
+    Args:
+        at_once: number of trainings that may write to the same disk at the same time.
     """
     leads = dist.get_rank() == 0
-    if not all(gather_everywhere(has_disk_space(engine, directory.parent))):
-        return False
+    if not all(gather_everywhere(has_disk_space(engine, directory.parent, at_once))):
+        return f"no room in {directory.parent}, or not every machine has it"
     made = Checkpoint(config_hash, dist.get_world_size(), epoch, tuple(steps), state, {})
     if leads:
         shutil.rmtree(directory / made.folder, ignore_errors=True)  # left by a writer that was killed
-    # All ranks wait for rank 0 before they write, and for each other before it returns.
-    engine.save_checkpoint(str(directory), tag=made.folder, save_latest=False, exclude_frozen_parameters=True)
-    if leads:
-        _commit(directory, made)
-    return True
+    with collecting_failures(engine) as failures:
+        # All ranks wait for rank 0 before they write, and for each other before it returns.
+        engine.save_checkpoint(
+            str(directory), tag=made.folder, save_latest=False, exclude_frozen_parameters=True
+        )
+    failed = next((part[0] for part in gather_everywhere(failures) if part), None)
+    if leads and failed is None:
+        try:
+            _commit(directory, made)
+        except OSError as error:
+            failed = f"{type(error).__name__}: {error}"
+    failed = gather_everywhere(failed)[0]
+    if leads and failed:  # it takes the room that the other trials need
+        shutil.rmtree(directory / made.folder, ignore_errors=True)
+    return failed
 
 
 def read_checkpoint(directory: Path) -> Checkpoint | None:
@@ -170,13 +183,13 @@ def _commit(directory: Path, made: Checkpoint) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def has_disk_space(engine: Any, directory: Path) -> bool:
-    """Return whether `directory` exists and its disk has space for a checkpoint."""
+def has_disk_space(engine: Any, directory: Path, checkpoints: int = 1) -> bool:
+    """Return whether `directory` exists and its disk has space for so many checkpoints."""
     if not directory.is_dir():
         return False
     weights = [weight for weight in engine.module.parameters() if weight.requires_grad]
     needed = sum(weight.numel() * (weight.element_size() + OPTIMISER_BYTES) for weight in weights)
-    return bool(shutil.disk_usage(directory).free > 1.1 * needed)
+    return bool(shutil.disk_usage(directory).free > 1.1 * needed * checkpoints)
 
 
 def sizes(folder: Path) -> dict[str, int]:

@@ -16,6 +16,7 @@ import torch.distributed as dist
 from lookahead_ray.filesystem import open_filesystem, remove_folder, with_retries
 from lookahead_ray.train.checkpoint import local
 from lookahead_ray.train.checkpoint.local import CHECKPOINT_FILE, Checkpoint
+from lookahead_ray.train.checkpoint.tolerant import collecting_failures
 from lookahead_ray.train.process_group import gather_everywhere
 from lookahead_ray.train.step import Step
 
@@ -30,11 +31,21 @@ class RemoteCheckpoints:
         self._fs, self._root = open_filesystem(url)
 
     def save(
-        self, engine: Any, *, config_hash: str, epoch: int, steps: Sequence[Step], state: dict[str, Any]
+        self,
+        engine: Any,
+        *,
+        config_hash: str,
+        epoch: int,
+        steps: Sequence[Step],
+        state: dict[str, Any],
+        at_once: int = 1,
     ) -> str | None:
         """Write a checkpoint, then remove the previous one; all ranks must call this together, between steps.
 
         Returns None, or the reason of a failure, after which the previous checkpoint is still valid.
+
+        Args:
+            at_once: number of trainings that may write at the same time; of no account for a URL.
         """
         made = Checkpoint(config_hash, dist.get_world_size(), epoch, tuple(steps), state, {})
         with tempfile.TemporaryDirectory(prefix="lookahead-ray-") as scratch:
@@ -42,10 +53,11 @@ class RemoteCheckpoints:
                 return f"too little room in {tempfile.gettempdir()}"
             folder = Path(scratch, made.folder)
             folder.mkdir()
-            engine.save_checkpoint(
-                scratch, tag=made.folder, save_latest=False, exclude_frozen_parameters=True
-            )
-            parts = gather_everywhere(self._upload(folder))
+            with collecting_failures(engine) as failures:
+                engine.save_checkpoint(
+                    scratch, tag=made.folder, save_latest=False, exclude_frozen_parameters=True
+                )
+            parts = gather_everywhere(failures[0] if failures else self._upload(folder))
         if failed := next((part for part in parts if isinstance(part, str)), None):
             return failed
         files = {name: size for part in parts if not isinstance(part, str) for name, size in part.items()}

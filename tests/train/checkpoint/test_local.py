@@ -16,7 +16,15 @@ from lookahead_ray.config.training import LoraConfig, TrainingConfig
 from lookahead_ray.method.vanilla import answer_loss
 from lookahead_ray.train.batches import optimiser_steps
 from lookahead_ray.train.checkpoint import local
-from lookahead_ray.train.checkpoint.local import CHECKPOINT_FILE, load, read_checkpoint, save, sizes, unfit
+from lookahead_ray.train.checkpoint.local import (
+    CHECKPOINT_FILE,
+    has_disk_space,
+    load,
+    read_checkpoint,
+    save,
+    sizes,
+    unfit,
+)
 from lookahead_ray.train.engine import build_engine, prepare_environment
 from lookahead_ray.train.loop import train
 from lookahead_ray.train.model import prepare_model, supervised
@@ -52,7 +60,8 @@ def saved(directory: Path, config: TrainingConfig = CONFIG, last: int = 1) -> li
 
     def on_epoch(steps: list[Step]) -> bool:
         epoch = round(steps[-1].epoch)
-        assert save(engine, directory, config_hash="h", epoch=epoch, steps=steps, state={"epoch": epoch})
+        state = {"epoch": epoch}
+        assert save(engine, directory, config_hash="h", epoch=epoch, steps=steps, state=state) is None
         return epoch < last
 
     steps = run(engine, config, on_epoch=on_epoch)
@@ -147,11 +156,61 @@ def test_without_room_or_a_shared_disk_none_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = engine_of(CONFIG)
-    assert not save(engine, tmp_path / "not" / "there", config_hash="h", epoch=1, steps=(), state={})
+    assert save(engine, tmp_path / "not" / "there", config_hash="h", epoch=1, steps=(), state={})
     full = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(local.shutil, "disk_usage", lambda path: full)
-    assert not save(engine, tmp_path / "trial", config_hash="h", epoch=1, steps=(), state={})
+    failed = save(engine, tmp_path / "trial", config_hash="h", epoch=1, steps=(), state={})
+    assert failed == f"no room in {tmp_path}, or not every machine has it"
     assert list(tmp_path.iterdir()) == []
+    engine.destroy()
+
+
+def test_there_must_be_room_for_all_trials_that_run_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_of(CONFIG)
+    needed = sum(weight.numel() * 16 for weight in engine.module.parameters())
+    some = shutil.disk_usage(tmp_path)._replace(free=4 * needed)
+    monkeypatch.setattr(local.shutil, "disk_usage", lambda path: some)
+    assert has_disk_space(engine, tmp_path, 3)
+    assert not has_disk_space(engine, tmp_path, 4)
+    engine.destroy()
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("write failed")])
+def test_a_write_that_fails_leaves_the_one_before_and_no_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    steps = saved(tmp_path / "trial")
+    before = read_checkpoint(tmp_path / "trial")
+    engine = engine_of(CONFIG)
+
+    def fails(*arguments: Any, **options: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(torch, "save", fails)
+    failed = save(engine, tmp_path / "trial", config_hash="h", epoch=2, steps=steps, state={})
+    assert failed == f"{type(error).__name__}: {error}"
+    assert read_checkpoint(tmp_path / "trial") == before
+    assert not (tmp_path / "trial" / "epoch-2").exists()
+    monkeypatch.undo()
+    assert save(engine, tmp_path / "trial", config_hash="h", epoch=2, steps=steps, state={}) is None
+    engine.destroy()
+
+
+def test_a_commit_that_fails_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = saved(tmp_path / "trial")
+    before = read_checkpoint(tmp_path / "trial")
+    engine = engine_of(CONFIG)
+
+    def fails(path: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(local, "sync", fails)
+    failed = save(engine, tmp_path / "trial", config_hash="h", epoch=2, steps=steps, state={})
+    assert failed
+    assert "Input/output error" in failed
+    assert read_checkpoint(tmp_path / "trial") == before
     engine.destroy()
 
 
