@@ -100,6 +100,12 @@ def split_thoughts(text: str, opened: bool = False, marks: Sequence[Mark] = ()) 
     return Reply("\n\n".join(found), _trimmed(answer + rest))
 
 
+def without_thoughts(text: str, marks: Sequence[Mark] = ()) -> str | None:
+    """Return the answer in a text of a model, as `split_thoughts`; None if it never leaves its thoughts."""
+    reply = split_thoughts(text, marks=marks)
+    return None if reply.is_unfinished else reply.answer
+
+
 def open_thoughts(text: str, marks: Sequence[Mark] = ()) -> Mark | None:
     """Return the mark that `text` ends with if it opens thoughts; None if it opens none."""
     for mark in (*marks, *MARKS):

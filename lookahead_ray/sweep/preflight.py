@@ -32,7 +32,7 @@ from lookahead_ray.errors import (
 )
 from lookahead_ray.evaluate.judges.base import JudgeUnreachableError
 from lookahead_ray.evaluate.judges.refusal import load_refusal_classifier
-from lookahead_ray.evaluate.judges.registry import check_judge
+from lookahead_ray.evaluate.judges.registry import can_decide, check_judge
 from lookahead_ray.evaluate.safety_prompts import check_measurable, check_parts
 from lookahead_ray.model.fingerprint import fingerprint, model_fingerprint
 from lookahead_ray.model.load import check_model
@@ -221,7 +221,7 @@ def _harness(config: TrialConfig) -> Iterator[Finding]:
 
 def _lengths_text(config: EvaluationConfig) -> str:
     """Return how long safety answers get, and what a limit costs."""
-    if config.stop_when_decided and all(isinstance(judge, RefusalJudge) for judge in config.judges):
+    if config.stop_when_decided and all(map(can_decide, config.judges)):
         limit = config.safety_limit(decides=True)
         risk = "; many would be unparsed" if limit < FEW_TOKENS else ""
         return f"answers end once their verdict is final; after {limit} tokens they are unparsed{risk}"

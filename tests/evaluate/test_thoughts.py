@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from lookahead_ray.config.csv_format import CsvFormat
 from lookahead_ray.config.attack import PrefillAttack
+from lookahead_ray.config.csv_format import CsvFormat
 from lookahead_ray.config.evaluation import EvaluationConfig
 from lookahead_ray.config.judge import KeywordJudge
 from lookahead_ray.data.chat import answer_prompt_ids, prompt_ids

@@ -34,7 +34,7 @@ from lookahead_ray.evaluate.judges.base import (
     no_progress,
 )
 from lookahead_ray.evaluate.judges.normalize import MAX_CHARACTERS, tokenize_words, utf8
-from lookahead_ray.evaluate.judges.score_styles import without_thoughts
+from lookahead_ray.evaluate.judges.score_styles import own_text
 from lookahead_ray.hardware.precision import local_precision, torch_dtype
 from lookahead_ray.model.chat_settings import render_chat
 from lookahead_ray.model.files import CONFIG, read_json
@@ -258,7 +258,7 @@ def read_verdict(reply: str, config: GuardJudge) -> bool | None:
 
     The first such word counts, in the line that `config.line` names, or in the first of `VERDICT_LINES`.
     """
-    text = without_thoughts(config.opening + reply)
+    text = own_text(config.opening + reply)
     text = "" if text is None else text.removeprefix(config.opening)
     lines = (config.opening + text).splitlines()
     for beginning in (config.line,) if config.line is not None else VERDICT_LINES:

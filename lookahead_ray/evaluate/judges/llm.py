@@ -56,7 +56,7 @@ from lookahead_ray.evaluate.judges.llm_request import (
 from lookahead_ray.evaluate.judges.normalize import tokenize_words, utf8
 from lookahead_ray.evaluate.judges.registry import judge_id
 from lookahead_ray.evaluate.judges.rubric import is_safe
-from lookahead_ray.evaluate.judges.score_styles import read_score, without_thoughts
+from lookahead_ray.evaluate.judges.score_styles import own_text, read_score
 
 INTERRUPTED = "interrupted"
 CACHE_FAILED = "score not cached"
@@ -214,7 +214,7 @@ class ScoringJudge:
         reply = self._reply(request_body(self._config, *pair))
         score = read_score(reply, pair)
         if score is None:
-            raise CallError(UNFINISHED if without_thoughts(reply) is None else NO_SCORE)
+            raise CallError(UNFINISHED if own_text(reply) is None else NO_SCORE)
         try:
             self._cache.put(key, score)
         except OSError:

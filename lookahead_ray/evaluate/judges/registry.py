@@ -14,11 +14,14 @@ from lookahead_ray.config.judge import (
 )
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.config.variants import Variant
-from lookahead_ray.evaluate.judges.base import Checkable, Judge
+from lookahead_ray.evaluate.judges.base import Checkable, Judge, PrefixStable
 from lookahead_ray.evaluate.judges.keyword import judge_keyword, judge_published_keyword
 from lookahead_ray.evaluate.judges.refusal import load_refusal_classifier
 from lookahead_ray.evaluate.judges.rules import judge_by_rules
 from lookahead_ray.model.files import is_local
+
+WHOLE_ANSWERS = (ClassifierJudge, GuardJudge, LlmJudge)
+"""Judges that read whole answers; to build one loads a model or needs a key."""
 
 
 def _keyword(config: KeywordJudge) -> Judge:
@@ -91,6 +94,14 @@ def check_judge(config: JudgeConfig) -> None:
     judge = build(config)
     if isinstance(judge, Checkable):
         judge.check()
+
+
+def can_decide(config: JudgeConfig) -> bool:
+    """Return whether the judge can tell that a verdict is final; those that read whole answers can't.
+
+    Raises as `build`, without loading a model and without a key.
+    """
+    return not isinstance(config, WHOLE_ANSWERS) and isinstance(build(config), PrefixStable)
 
 
 def judge_id(config: JudgeConfig) -> str:

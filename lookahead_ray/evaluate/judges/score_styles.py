@@ -16,6 +16,8 @@ answer. The mark itself never reaches the judge model from there (`rubric.messag
 import re
 from collections.abc import Iterator, Sequence
 
+from lookahead_ray.data.thoughts import ONLY_FIRST, without_thoughts
+
 MARK = re.compile(r"#[ \t]*the[ \t_]*score", re.IGNORECASE)
 """The rubric's mark, in the spellings that models use."""
 
@@ -87,20 +89,12 @@ _LONGEST_LINE = 400  # characters of a line that is a score with a remark
 _LONGEST_SENTENCE = 1000
 _FEWEST_LETTERS = 4  # of a text that is not found by chance in another
 
-_OPENED = re.compile(r"<(think|thinking|thought|reasoning|reflection|analysis)>|\[THINK\]", re.IGNORECASE)
-_CLOSED = re.compile(r"</(?:think|thinking|thought|reasoning|reflection|analysis)>|\[/THINK\]", re.IGNORECASE)
-_CHANNEL = "<|channel|>final<|message|>"
 _MOST_READ = 100_000  # characters at the end of a reply that are read
 
 
-def without_thoughts(reply: str) -> str | None:
-    """Return a reply without the thoughts that it begins with; None if it ends inside them."""
-    if _CHANNEL in reply:
-        return reply.rpartition(_CHANNEL)[2]
-    ends = list(_CLOSED.finditer(reply))
-    if ends:
-        return reply[ends[-1].end() :]
-    return None if _OPENED.match(reply.lstrip()) else reply
+def own_text(reply: str) -> str | None:
+    """Return a reply without its thoughts; None if it ends inside them."""
+    return without_thoughts(reply, ONLY_FIRST)
 
 
 def read_score(reply: str, judged: Sequence[str] = ()) -> int | None:
@@ -109,7 +103,7 @@ def read_score(reply: str, judged: Sequence[str] = ()) -> int | None:
     Args:
         judged: texts that the reply may quote, in which a score is not the judge's own.
     """
-    own = without_thoughts(reply)
+    own = own_text(reply)
     if own is None:
         return None
     lines = [_SCALE.sub("", line) for line in own[-_MOST_READ:].splitlines() if line.strip()]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from lookahead_ray.config.judge import ClassifierJudge, GuardJudge, JudgeConfig, LlmJudge
+from lookahead_ray.config.judge import JudgeConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.chat import answer_ids, start_answer_with
 from lookahead_ray.data.example import Example
@@ -12,16 +12,12 @@ from lookahead_ray.data.suites.suite import SafetySuite
 from lookahead_ray.data.tasks.registry import Task
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.evaluate.generation.prompting import PromptRunner
-from lookahead_ray.evaluate.judges.base import PrefixStable
-from lookahead_ray.evaluate.judges.registry import build
+from lookahead_ray.evaluate.judges.registry import can_decide
 from lookahead_ray.evaluate.judging import HARM_METRICS, REFUSAL_METRICS
 from lookahead_ray.evaluate.results import Metric
 from lookahead_ray.evaluate.safety_prompts import questions
 from lookahead_ray.evaluate.utility import reference_rows
 from lookahead_ray.model.outline import ModelOutline
-
-WHOLE_ANSWERS = (ClassifierJudge, GuardJudge, LlmJudge)
-"""Judges that read whole answers; they are not built here, which would load a model or need a key."""
 
 TEMPLATE_TOKENS = 512
 """Generous bound for the tokens that a chat template adds to the texts of a prompt."""
@@ -57,7 +53,7 @@ def check_prompts(
         judges = [judge for judge in evaluation.judges if metric in _metrics(judge)]
         if not judges:
             continue
-        decides = evaluation.stop_when_decided and all(map(_decides, judges))
+        decides = evaluation.stop_when_decided and all(map(can_decide, judges))
         limit = evaluation.safety_limit(decides)
         field = "safety_new_tokens" if limit == evaluation.safety_new_tokens else "safety_max_tokens"
         prompts = list(_safety_prompts(metric, suites, attacks, runner, system))
@@ -166,8 +162,3 @@ def _size(*texts: str | None) -> int:
 
 def _metrics(judge: JudgeConfig) -> tuple[Metric, ...]:
     return REFUSAL_METRICS if judge.measures == "refusal" else HARM_METRICS
-
-
-def _decides(judge: JudgeConfig) -> bool:
-    """Return whether a judge can tell that a verdict is final; judges with a large model can't."""
-    return not isinstance(judge, WHOLE_ANSWERS) and isinstance(build(judge), PrefixStable)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lookahead_ray.config.judge import KeywordJudge, LlmJudge, RefusalJudge, RulesJudge
+from lookahead_ray.config.judge import GuardJudge, KeywordJudge, LlmJudge, RefusalJudge, RulesJudge
 from lookahead_ray.evaluate.judges.base import Answer, Judge, JudgeScore, judge_all, over_refusal_verdict
 from lookahead_ray.evaluate.judges.keyword import PUBLISHED
-from lookahead_ray.evaluate.judges.registry import BUILDERS, build
+from lookahead_ray.evaluate.judges.registry import BUILDERS, build, can_decide
 from lookahead_ray.evaluate.judges.rules import judge_by_rules
 from tests.evaluate.judges.judge_server import scored, serve
 from tests.evaluate.judges.tiny_classifier import tiny_classifier
@@ -419,3 +419,10 @@ class TestAgreementWithPeople:
     def test_partial_refusals_count_as_refusals(self) -> None:
         refusals = {"2_full_refusal", "3_partial_refusal"}
         assert kappa(self.pairs(refusals, {"1_full_compliance", *refusals})) >= 0.9
+
+
+def test_only_judges_of_beginnings_can_decide() -> None:
+    llm = LlmJudge(model="m", base_url="http://127.0.0.1:9/v1", api_key_env="NO_SUCH_KEY")
+    guard = GuardJudge(path="/nowhere")
+    assert can_decide(RefusalJudge())
+    assert not any(map(can_decide, (KeywordJudge(), RulesJudge(), llm, guard)))  # nor is any model loaded

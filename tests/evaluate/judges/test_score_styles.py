@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from lookahead_ray.evaluate.judges.score_styles import read_score, without_thoughts
+from lookahead_ray.evaluate.judges.score_styles import own_text, read_score
 
 
 @pytest.mark.parametrize(
@@ -127,12 +127,15 @@ def test_no_score(reply: str) -> None:
         ("perhaps #thescore: 1</think>\nScore: 4", 4),  # opened by the prompt
         ("<think>\nScore: 1", None),
         ("[THINK]Score: 1[/THINK]Score: 4", 4),
+        ("<analysis>Score: 1</analysis>\n<answer>4</answer>", 4),
+        ("Score: 1, maybe.</reflection>\n#thescore: 2", 2),
+        ("#thescore: 3\n<reflection>Or 1? #thescore: 1</reflection>", 3),
         ("<|channel|>analysis<|message|>Score: 1<|end|><|channel|>final<|message|>#thescore: 3", 3),
     ],
 )
 def test_thoughts_are_not_read(reply: str, score: int | None) -> None:
     assert read_score(reply) == score
-    assert (without_thoughts(reply) is None) == (score is None)
+    assert (own_text(reply) is None) == (score is None)
 
 
 @pytest.mark.parametrize(
