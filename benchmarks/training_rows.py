@@ -33,10 +33,12 @@ class Clock:
 
     def __init__(self) -> None:
         self._ends: list[float] = []
+        self._cpu: list[float] = []
 
     def step_ended(self) -> None:
         """Record the end of an optimiser step."""
         self._ends.append(time.perf_counter())
+        self._cpu.append(time.process_time())
 
     def raw(self, tokens: Sequence[int], answer_tokens: Sequence[int], mean_loss: float) -> Raw:
         """Return the measurement. Token counts are per optimiser step, without padding."""
@@ -49,6 +51,7 @@ class Clock:
             "tokens": counted,
             "answer_tokens": sum(answer_tokens[1:]),
             "seconds": seconds,
+            "tokens_per_cpu_second": counted / (self._cpu[-1] - self._cpu[0]),
             "step_seconds": [b - a for a, b in zip(self._ends, self._ends[1:], strict=False)],
             "steps": len(self._ends) - 1,
             "mean_loss": mean_loss,
