@@ -1,6 +1,8 @@
 """One rank's work, in this process."""
 
 import gc
+import math
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -11,7 +13,8 @@ from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.evaluate.results import Signal
 from lookahead_ray.trial.measurement import Measurement
 from lookahead_ray.trial.progress import TrialProgress
-from lookahead_ray.trial.worker import run_worker
+from lookahead_ray.trial.worker import _check_scores, run_worker
+from tests.factory import make_record
 from tests.tiny import make_model
 
 CONFIG: dict[str, Any] = {
@@ -26,6 +29,14 @@ CONFIG: dict[str, Any] = {
 
 def engines() -> int:
     return sum(type(found).__name__ == "DeepSpeedEngine" for found in gc.get_objects())
+
+
+@pytest.mark.parametrize("score", [math.nan, -math.inf])
+def test_a_score_that_is_no_number_fails_the_trial(score: float) -> None:
+    row = make_record(1, prompts=1).generations[0]
+    _check_scores([row, replace(row, score=0.5)])
+    with pytest.raises(FloatingPointError, match=r"for .* is (nan|-inf): .*lower training\.learning_rate"):
+        _check_scores([row, replace(row, score=score)])
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """The number of sequences whose keys and values fit into the memory that a GPU has left."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -30,11 +30,11 @@ def fitting_batch(model: "PreTrainedModel", wanted: int, tokens: int, free: int 
 
 def token_bytes(model: "PreTrainedModel") -> int:
     """Return the bytes of one token's keys and values in all layers; 0 if the model doesn't say."""
-    config = model.config.get_text_config()
-    heads = getattr(config, "num_attention_heads", None)
-    shared = getattr(config, "num_key_value_heads", None) or heads
-    layers, hidden = getattr(config, "num_hidden_layers", None), getattr(config, "hidden_size", None)
-    if not all(isinstance(number, int) for number in (heads, shared, layers, hidden)):
+    config: Any = model.config.get_text_config()
+    names = ("num_hidden_layers", "num_attention_heads", "hidden_size")
+    layers, heads, hidden = (getattr(config, name, None) for name in names)
+    if not (isinstance(layers, int) and isinstance(heads, int) and isinstance(hidden, int)):
         return 0
+    shared = getattr(config, "num_key_value_heads", None) or heads
     size = getattr(config, "head_dim", None) or hidden // heads
     return int(2 * layers * shared * size * model.dtype.itemsize)
