@@ -31,6 +31,7 @@ from lookahead_ray.store.hold import Hold
 from lookahead_ray.store.ledger import Entry, Ledger, Pending
 
 FOLDER = "heartbeats"
+EARLIER_LEASE = "lock.json"  # of versions without a ledger, which do not look for one
 RENEW_S = 5.0
 STALE_S = 20.0
 POLL_S = 1.0
@@ -76,6 +77,7 @@ class Lease(Hold):
         """Take the run. Raises `StoreError` if another driver holds it; `say` announces a longer wait."""
         number, last = self._ledger.last()
         if last is None:
+            self._refuse_earlier_version()
             self._ledger.probe()
         elif last.kind != "released":
             number, last = self._watch(number, last, say)
@@ -170,6 +172,14 @@ class Lease(Hold):
             if beat is not None and beat != first:
                 raise self._refusal(last.holder)
         return number, last
+
+    def _refuse_earlier_version(self) -> None:
+        with suppress(FileNotFoundError):
+            self.files.read(EARLIER_LEASE)
+            raise StoreError(
+                f"{self.run}/{EARLIER_LEASE}: is the lease of a driver of an earlier version; if that driver "
+                "has ended, delete this file"
+            )
 
     def _refusal(self, holder: str) -> StoreError:
         return StoreError(

@@ -245,6 +245,15 @@ def test_a_store_without_conditional_writes_is_refused(run: str, monkeypatch: py
     assert Files(run).sizes("").keys() == {"ledger/probe"}
 
 
+def test_a_driver_of_an_earlier_version_is_not_run_over(run: str) -> None:
+    Files(run).write("lock.json", b"{}")
+    with pytest.raises(StoreError, match=r"lock\.json: .*delete this file"), leased(run):
+        raise AssertionError("it holds the run")
+    Files(run).remove("lock.json")
+    with leased(run):
+        pass
+
+
 def test_of_two_that_take_over_at_once_one_holds_it(run: str, monkeypatch: pytest.MonkeyPatch) -> None:
     taken(run)
     create = Ledger.create
