@@ -48,6 +48,16 @@ def submit(
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Don't print the job's output.")] = False,
     python: Annotated[str, typer.Option("--python", help="Python interpreter on the head node.")] = "python",
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--also", metavar="FILE", help="Upload a file although it looks like a secret; may be repeated."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="List the files to upload, and those left out; connect to nothing."),
+    ] = False,
 ) -> None:
     """Run a sweep on a cluster as a Ray job; uploads files that git tracks or that the space names."""
     with errors.exit_on_error():
@@ -55,7 +65,7 @@ def submit(
         from lookahead_ray.entrypoints.submit.submission import Submission, Where
         from lookahead_ray.entrypoints.submit.submit import submit as submit_job
 
-        what = Submission(space, run or "", resume, overrides or (), env or (), python)
+        what = Submission(space, run or "", resume, overrides or (), env or (), python, also or (), dry_run)
         submit_job(path, what, Where.from_options(cluster, address), detach, stdout_printer())
 
 

@@ -50,8 +50,8 @@ def job_server(cluster: str | None, address: str | None) -> Iterator[str]:
         raise ConfigError(f"--address: must be http://HOST:PORT or https://HOST:PORT, got {address!r}")
     if is_readable_on_the_way(address):
         print_to_stderr(
-            f"warning: {address}: the token, the files and the values of --env are sent unencrypted; use https://, "
-            "or an ssh tunnel to a port of this machine"
+            f"warning: {address}: the token, the files and the values of --env are sent unencrypted; "
+            "use https://, or an ssh tunnel to a port of this machine"
         )
     yield address
 
@@ -87,7 +87,7 @@ def tunnel(command: list[str], timeout_s: float = TUNNEL_S) -> Iterator[str]:
     free now could be another user's by the time the command listens.
 
     Raises:
-        ConfigError: the command ends, or nothing listens at the socket in time; contains the last output line.
+        ConfigError: the command ends, or nothing listens at the socket in time; with its last output.
     """
     with (
         tempfile.TemporaryFile() as output,
@@ -122,7 +122,7 @@ def tunnel(command: list[str], timeout_s: float = TUNNEL_S) -> Iterator[str]:
 
 
 def _short_directory() -> str | None:
-    """Return where to create the socket's directory: None for the usual place, unless its path is too long."""
+    """Return where to create the socket's directory; None: the usual place, if its path is short."""
     return None if len(tempfile.gettempdir()) < LONGEST_SOCKET_PATH - 40 else "/tmp"  # noqa: S108
 
 

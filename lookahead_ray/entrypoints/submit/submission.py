@@ -43,6 +43,8 @@ class Submission:
     overrides: Sequence[str] = ()
     env: Sequence[str] = ()
     python: str = "python"
+    also: Sequence[str] = ()  # files to upload although they look like secrets
+    dry_run: bool = False
 
     def sweep_command(self, space: str) -> list[str]:
         """Return the command for the head, on which the space file is `space`."""
@@ -54,6 +56,7 @@ class Submission:
         """Return the command that resumes the sweep."""
         words = ["lookahead-ray", "submit", self.space, *where.options, "--run", self.run, "--resume"]
         words += [word for value in self.overrides for word in ("--set", value)]
+        words += [word for path in self.also for word in ("--also", path)]
         return shlex.join([*words, *(word for name in self.env for word in ("--env", name))])
 
 

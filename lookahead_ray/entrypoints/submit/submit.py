@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import typer
@@ -15,8 +15,9 @@ from lookahead_ray.entrypoints import errors
 from lookahead_ray.entrypoints.session import JOB
 from lookahead_ray.entrypoints.submit.address import check_cluster_file, job_server
 from lookahead_ray.entrypoints.submit.jobs import Client, Jobs, connect
-from lookahead_ray.entrypoints.submit.packing import MIB, pack
+from lookahead_ray.entrypoints.submit.packing import MIB, Selection, copy, select
 from lookahead_ray.entrypoints.submit.referenced_files import named_files
+from lookahead_ray.entrypoints.submit.secret_files import secret_in
 from lookahead_ray.entrypoints.submit.submission import (
     Submission,
     Where,
@@ -25,6 +26,7 @@ from lookahead_ray.entrypoints.submit.submission import (
     environment,
     job_name,
 )
+from lookahead_ray.errors import ConfigError
 from lookahead_ray.sanitize import visible
 
 STOP_S = 60
@@ -42,6 +44,8 @@ def submit(
 ) -> None:
     """Check everything, upload, start the job and follow it; exit with 1 if it fails, 130 if it is stopped.
 
+    With `what.dry_run`, print what would be uploaded, and connect to nothing.
+
     Raises:
         ConfigError: one line; a rule is broken, before anything is uploaded, or the job server refuses.
     """
@@ -55,8 +59,17 @@ def submit(
     named, elsewhere = named_files(sweep, override(read_yaml(path), what.overrides))
     job = job_name(sweep.name)
     space = path if inside else Path("submitted") / path.name
+    packed = select(Path.cwd(), [*named, *([space] if inside else [])], [Path(name) for name in what.also])
+    if not inside and (reason := secret_in(path, Path(path.name))):
+        raise ConfigError(f"{path}: is never uploaded to a cluster ({reason})")
+    external = [("external", f"{name} (not uploaded; must exist on the cluster)") for name in elsewhere]
+    if what.dry_run:
+        files = [("upload", f"{name} ({size} bytes)") for name, size in sorted(packed.sizes.items())]
+        files += [] if inside else [("upload", f"{space} ({path.stat().st_size} bytes)")]
+        _print_lines([*files, *left_out(packed), *external, ("packed", total(packed))], print_line)
+        return
     with tempfile.TemporaryDirectory(prefix="lookahead-ray-submit-") as folder:
-        packed = pack(Path.cwd(), [*named, *([space] if inside else [])], Path(folder))
+        copy(Path.cwd(), packed, Path(folder))
         if not inside:
             (Path(folder) / space).parent.mkdir(exist_ok=True)
             (Path(folder) / space).write_bytes(path.read_bytes())
@@ -78,15 +91,28 @@ def submit(
                     },
                 },
             )
-            lines = [("packed", f"{packed.files} files, {packed.bytes / MIB:.1f} MiB"), ("job", job)]
-            lines += [("external", f"{name} (not uploaded; must exist on the cluster)") for name in elsewhere]
+            lines = [("packed", total(packed)), *left_out(packed), ("job", job), *external]
             lines += [("follow", command("logs", job, "--follow", *where.options))]
             lines += [("stop", command("stop", job, *where.options))]
             lines += [("status", command("status", what.run))]
-            for name, text in lines:
-                print_line(f"{name:<8} {text}")
+            _print_lines(lines, print_line)
             if not detach:
                 report_end(job, follow(jobs, job, where), what.resume_command(where), jobs)
+
+
+def total(packed: Selection) -> str:
+    """Return number and total size of the files."""
+    return f"{len(packed.sizes)} files, {packed.bytes / MIB:.1f} MiB"
+
+
+def left_out(packed: Selection) -> list[tuple[str, str]]:
+    """Return a line for each file that was left out, with the reason."""
+    return [("left out", f"{path}: {reason}") for path, reason in sorted(packed.left_out.items())]
+
+
+def _print_lines(lines: Iterable[tuple[str, str]], print_line: Callable[[str], None]) -> None:
+    for name, text in lines:
+        print_line(f"{name:<8} {text}")
 
 
 def follow(jobs: Jobs, job: str, where: Where) -> str:

@@ -9,7 +9,7 @@ import pytest
 from lookahead_ray.config.load import load_sweep
 from lookahead_ray.config.yaml_io import read_yaml
 from lookahead_ray.entrypoints.submit import packing
-from lookahead_ray.entrypoints.submit.packing import pack, tracked
+from lookahead_ray.entrypoints.submit.packing import copy, select, tracked
 from lookahead_ray.entrypoints.submit.referenced_files import named_files
 from lookahead_ray.errors import ConfigError
 from tests.entrypoints.submit.fakes import SPACE, checkout
@@ -25,9 +25,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def packed(root: Path, *named: str) -> set[str]:
     target = root.parent / "target"
-    done = pack(root, [Path(name) for name in named], target)
+    selected = select(root, [Path(name) for name in named])
+    copy(root, selected, target)
     found = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
-    assert done.files == len(found)
+    assert {*map(str, selected.sizes)} == found
     return found
 
 
@@ -70,10 +71,13 @@ def test_without_git_the_named_files_go(root: Path, monkeypatch: pytest.MonkeyPa
     assert packed(root, "mine.yaml") == {"mine.yaml"}
 
 
-@pytest.mark.parametrize("name", ["runs/model", ".env"])
-def test_a_named_file_that_is_never_packed_is_refused(root: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [("runs/model", "is never uploaded"), (".env", "is not uploaded: a usual name of secrets; --also .env ")],
+)
+def test_a_named_file_that_is_never_packed_is_refused(root: Path, name: str, rule: str) -> None:
     checkout(root, {"a.py": "", name: ""})
-    with pytest.raises(ConfigError, match=f"^{name}: is never uploaded"):
+    with pytest.raises(ConfigError, match=f"^{name}: {rule}"):
         packed(root, name)
 
 
