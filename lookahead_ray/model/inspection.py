@@ -76,8 +76,7 @@ def _distributed_module(name: str) -> ModuleType:
 @contextmanager
 def _models_read_once() -> Iterator[None]:
     """Have the names of model classes read once from Transformers' source files, which it does twice."""
-    from transformers.utils import import_utils
-
+    import_utils: Any = import_module("transformers.utils.import_utils")
     read, prefix = import_utils.define_import_structure, "models."
     place = Path(import_utils.__file__).parents[1] / "models"
     names = read(place, prefix="models")  # kept since `transformers` was imported
