@@ -77,7 +77,9 @@ def broken_promises(
         broken += [
             f"{space}: {row['trial_id']}: {row['error']}" for row in trials if row["status"] != "completed"
         ]
-        assert len(trials) == 3 or broken
+        assert {"seed", "vanilla"} <= {
+            row["trial_id"] for row in trials
+        }  # nothing to search for vanilla alone
     return broken, accepted
 
 
