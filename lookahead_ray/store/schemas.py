@@ -121,8 +121,8 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
             TEXT,
             True,
             "JSON",
-            "before training: counts of training_examples, safety_examples, cut_rows, skipped_rows, rewritten "
-            "and rejected_… ones, seconds; FLOPs by part",
+            "before training: counts of training_examples, safety_examples, cut_rows, skipped_rows, "
+            "rewritten and rejected_… ones, seconds; FLOPs by part",
         ),
         Column(
             "harness",
