@@ -29,7 +29,8 @@ A restarted trial loses the steps since its last checkpoint, so at most one epoc
 and on starting processes. Here a host is considered lost after about 4 s of silence
 (`RAY_health_check_*`); Ray's default is over a minute. Each restart counts against `search.max_failures`,
 also after a spot warning. Requests to storage and to a judge's endpoint are retried for about two minutes.
-After that the sweep stops cleanly (storage), or the answers have no verdict until `rejudge` (judge).
+After that the sweep stops cleanly (storage), or the trial is `unjudged` until its judge is back (judge). The row
+"the judge is down for an hour" is of a sweep on one machine (`tests/sweep/test_judge_down.py`).
 """
 
 
