@@ -50,6 +50,7 @@ def session(hold: store.Hold, sweep: Sweep) -> Iterator[Ending]:
         how = "interrupted"
         raise
     finally:
+        hold.leave()
         with suppress(StoreError):
             store.write_session(hold, replace(begun, ended_at=utc_now(), how=how))
             copy_to_run(hold, sweep.name, FILES)

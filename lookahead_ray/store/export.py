@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import IO, Any, Literal, get_args
 
@@ -15,16 +16,51 @@ from lookahead_ray.store.files import Files
 
 ExportFormat = Literal["csv", "parquet", "arrow"]
 _ROWS_AT_ONCE = 8192
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_GUARDED = re.compile(r"'+[=+\-@\t\r]")
 
 
-def export_table(table: pa.Table, name: str, format: ExportFormat, target: Files) -> str:
-    """Write `<target>/<name>.<format>`, replacing an old file; return its path. `StoreError` on failure."""
+def export_table(table: pa.Table, name: str, format: ExportFormat, target: Files, guard: bool = False) -> str:
+    """Write `<target>/<name>.<format>`, replacing an old file; return its path. `StoreError` on failure.
+
+    With `guard`, texts in CSV are `guarded`.
+    """
     if format not in WRITERS:
         raise StoreError(f"format must be one of {', '.join(get_args(ExportFormat))}, got {format!r}")
     sink = io.BytesIO()
-    WRITERS[format](table, sink)
+    WRITERS[format](_guarded_table(table) if guard and format == "csv" else table, sink)
     target.write(f"{name}.{format}", sink.getvalue())
     return f"{target.run.rstrip('/')}/{name}.{format}"
+
+
+def guarded(text: str) -> str:
+    """Return a text that spreadsheets don't compute: a formula gets an apostrophe in front.
+
+    Answers of models are untrusted, and Excel and others run what begins with `=`, `+`, `-`, `@`, a tab or a
+    carriage return. Numbers stay as they are. `unguarded` is the inverse.
+    """
+    return f"'{text}" if _FORMULA.match(text) and not _is_number(text) else text
+
+
+def unguarded(text: str) -> str:
+    """Return the text that was `guarded`."""
+    return text[1:] if _GUARDED.match(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text.strip() == text
+
+
+def _guarded_table(table: pa.Table) -> pa.Table:
+    for index, field in enumerate(table.schema):
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            texts = [None if text is None else guarded(text) for text in table[index].to_pylist()]
+            table = table.set_column(index, field, pa.array(texts, field.type))
+    return table
 
 
 def _csv(table: pa.Table, sink: IO[bytes]) -> None:

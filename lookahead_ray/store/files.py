@@ -38,8 +38,12 @@ class Files:
     system fails, except that reading a missing file raises `FileNotFoundError`.
     """
 
-    def __init__(self, run: str, check: Callable[[], None] = lambda: None) -> None:
-        """Open the file system; `check` is called before each attempt to write or remove and may raise."""
+    def __init__(self, run: str, check: Callable[[bool], None] = lambda again: None) -> None:
+        """Open the file system.
+
+        `check` is called before each request at a URL and each local write, with whether the request has
+        failed before; it may raise.
+        """
         self.run = run
         self._check = check
         with self._failing("open", ""):
@@ -82,10 +86,10 @@ class Files:
         """Write a file atomically, replacing an old one; the file is on disk when this returns."""
         with self._failing("write", name):
             if self.local:
-                self._check()
+                self._check(False)
                 _write_local(Path(self.path(name)), content)
             else:
-                self._change(self.fs.pipe_file, self.path(name), content)
+                self._ask(self.fs.pipe_file, self.path(name), content)
 
     def create(self, name: str, content: bytes) -> bool:
         """Create a file atomically; return False if it exists with another content.
@@ -96,10 +100,10 @@ class Files:
         """
         with self._failing("write", name):
             if self.local:
-                self._check()
+                self._check(False)
                 return _create_local(Path(self.path(name)), content)
             try:
-                self._change(_create, self.fs, self.path(name), content)
+                self._ask(_create, self.fs, self.path(name), content)
             except FileExistsError:
                 with suppress(FileNotFoundError):
                     return self.read(name) == content  # equal: created by our request whose answer was lost
@@ -109,19 +113,20 @@ class Files:
     def remove(self, name: str) -> None:
         """Remove a file; do nothing if it is missing."""
         with self._failing("remove", name), suppress(FileNotFoundError):
-            self._change(self.fs.rm_file, self.path(name))
+            self._ask(self.fs.rm_file, self.path(name))
 
     def _ask(self, call: Callable[..., T], *arguments: Any, **options: Any) -> T:
         if self.local:
             return call(*arguments, **options)
-        return with_retries(self.fs, call, *arguments, **options)
+        again = False
 
-    def _change(self, call: Callable[..., T], *arguments: Any) -> T:
         def checked() -> T:
-            self._check()
-            return call(*arguments)
+            nonlocal again
+            self._check(again)
+            again = True
+            return call(*arguments, **options)
 
-        return self._ask(checked)
+        return with_retries(self.fs, checked)
 
     @contextmanager
     def _failing(self, action: str, name: str) -> Iterator[None]:

@@ -11,7 +11,7 @@ class Hold:
     """
 
     def __init__(self, run: str) -> None:
-        self.files = Files(run, self._refuse_if_lost)
+        self.files = Files(run, self._refuse)
         self.run = run
         self.lost: str | None = None
 
@@ -39,5 +39,8 @@ class Hold:
         self.check()
         self.files.write(name, content)
 
-    def _refuse_if_lost(self) -> None:
-        """Raise `StoreError` without a request to the file system."""
+    def leave(self) -> None:
+        """Prepare for the driver's end: a file system that does not answer is not waited for much longer."""
+
+    def _refuse(self, again: bool) -> None:
+        """Raise `StoreError` if no request may be made, or not once more if it has failed (`again`)."""

@@ -27,6 +27,7 @@ class SweepIdentity:
     schema_version: int = SCHEMA_VERSION
     precision: str | None = None  # resolved from `auto` at the start; None in runs from before `auto`
     chat_date: str | None = None  # written by chat templates as today's; None if none writes it
+    versions: dict[str, str] = field(default_factory=dict)  # of packages and judges; empty in older runs
 
     @classmethod
     def new(
@@ -37,6 +38,7 @@ class SweepIdentity:
         hashes: dict[str, str] | None = None,
         precision: str | None = None,
         chat_date: str | None = None,
+        versions: dict[str, str] | None = None,
     ) -> Self:
         """Return the identity of a sweep that starts now, with a new id."""
         return cls(
@@ -48,6 +50,7 @@ class SweepIdentity:
             hashes or {},
             precision=precision,
             chat_date=chat_date,
+            versions=versions or {},
         )
 
 

@@ -35,6 +35,7 @@ EARLIER_LEASE = "lock.json"  # of versions without a ledger, which do not look f
 RENEW_S = 5.0
 STALE_S = 20.0
 POLL_S = 1.0
+LEAVE_S = 10.0  # during which failed requests are made again at a driver's end
 _TABLE_FILE = re.compile(r"tables/[a-z_]+/[^/]+-(\d{8})-\d+\.parquet")
 NEVER = "1970-01-01T00:00:00+00:00"
 QUIET_S = 60.0  # without renewal before `status` considers a driver dead; includes a margin for clock skew
@@ -72,6 +73,7 @@ class Lease(Hold):
         self._pending: Pending | None = None  # announced, its file is perhaps not created
         self._attempts = 0
         self._renewed = 0
+        self._leaving_s: float | None = None  # when the driver began to end, on the monotonic clock
 
     def take(self, say: Callable[[str], None] = lambda line: None) -> None:
         """Take the run. Raises `StoreError` if another driver holds it; `say` announces a longer wait."""
@@ -108,8 +110,11 @@ class Lease(Hold):
         self._append("released")
         self.files.remove(f"{FOLDER}/{self.token}")
 
+    def leave(self) -> None:
+        if self._leaving_s is None:
+            self._leaving_s = time.monotonic()
+
     def check(self) -> None:
-        self._refuse_if_lost()
         for _, entry in self._ledger.after(self._next - 1):
             if entry.token != self.token:  # our own: of a request whose answer was lost, or of another thread
                 raise self._lose(entry)
@@ -196,9 +201,11 @@ class Lease(Hold):
         )
         return StoreError(self.lost)
 
-    def _refuse_if_lost(self) -> None:
+    def _refuse(self, again: bool) -> None:
         if self.lost:
             raise StoreError(self.lost)
+        if again and self._leaving_s is not None and time.monotonic() - self._leaving_s > LEAVE_S:
+            raise StoreError(f"{self.run}: not waited for at the end of the driver")
 
 
 def holder_at_url(files: Files) -> Heartbeat | None:
@@ -228,6 +235,7 @@ def leased(run: str, say: Callable[[str], None] = lambda line: None) -> Iterator
             raise StoreError(lease.lost) from error
         raise
     finally:
+        lease.leave()
         ended.set()
         renewing.join()
         with suppress(StoreError):

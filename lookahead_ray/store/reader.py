@@ -88,18 +88,21 @@ class Run:
         for commit in self._commits:
             yield to_record({**empty, "trials": self._read("trials", [commit])[0]})
 
-    def export(self, table: TableName | str, format: ExportFormat, out_dir: str) -> tuple[str, ...]:
+    def export(
+        self, table: TableName | str, format: ExportFormat, out_dir: str, guard: bool = False
+    ) -> tuple[str, ...]:
         """Write one table, or "all", to `<out_dir>/<table>.<format>`; return the paths written.
 
         `out_dir` is a path or an fsspec URL. In CSV all text is quoted, null is empty without quotes, and
-        list columns are JSON text. Raises `StoreError` if the table or format is unknown, or `out_dir` cannot
-        be written.
+        list columns are JSON text; with `guard`, texts that a spreadsheet would compute as formulas begin
+        with an apostrophe (`store.export.guarded`). Raises `StoreError` if the table or format is unknown, or
+        `out_dir` cannot be written.
         """
         chosen = [name for name in TABLES if table in (name, "all")]
         if not chosen:
             raise StoreError(f"{self.run}: table must be one of {', '.join(TABLES)} or all, got {table!r}")
         target = Files(out_dir)
-        return tuple(export_table(self.table(name), name, format, target) for name in chosen)
+        return tuple(export_table(self.table(name), name, format, target, guard) for name in chosen)
 
     def _read(self, table: TableName, commits: Sequence[Commit] | None = None) -> list[pa.Table]:
         files = [commit.files[table] for commit in (self._commits if commits is None else commits)]

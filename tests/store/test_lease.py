@@ -219,6 +219,25 @@ def test_the_last_requests_of_a_commit_fail(
     assert len(Files(run).sizes("tables")) == 3 * len(store.TABLES)
 
 
+def test_a_store_that_no_longer_answers_is_not_waited_for_at_the_end(
+    run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LEAVE_S", 0.2)
+
+    def refuses(*arguments: Any, **options: Any) -> None:
+        raise OSError("refused")
+
+    with monkeypatch.context() as patch, leased(run) as ours:
+        for name in ("pipe_file", "cat_file", "rm_file"):
+            patch.setattr(MemoryFileSystem, name, refuses)
+        began_s = time.monotonic()
+        ours.leave()
+        with pytest.raises(StoreError, match="not waited for"):
+            ours.keep("session.json", b"{}")
+    assert time.monotonic() - began_s < 10
+    assert holder(run) == ours.holder
+
+
 def test_a_dropped_trial_stays_dropped(run: str) -> None:
     """The documented repair of a damaged table: its commit file is deleted."""
     killed = taken(run)

@@ -271,7 +271,7 @@ SABOTAGE: dict[str, tuple[int, Callable[[pytest.MonkeyPatch], None]]] = {
         180,
         lambda patch: patch.setattr(Lease, "supersedes", lambda held, name: True),
     ),
-    "the lost lease ignored": (0, lambda patch: patch.setattr(Lease, "_refuse_if_lost", lambda held: None)),
+    "the lost lease ignored": (0, lambda patch: patch.setattr(Lease, "_refuse", lambda held, again: None)),
 }
 """Faults of the store -> a schedule shortly before the first that finds it, and the fault."""
 
