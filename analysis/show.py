@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from lookahead_ray.errors import LookaheadRayError
 from lookahead_ray.sanitize import clean
+from lookahead_ray.store.export import guarded
 
 WIDEST = 120
 PLAIN_WIDTH = 200
@@ -62,15 +63,19 @@ def plain(value: Any) -> Any:
 
 
 def as_csv(table: pa.Table) -> str:
-    """Return CSV with a header; null is empty, lists are JSON."""
+    """Return CSV with a header; null is empty, lists are JSON, texts are `guarded` for spreadsheets."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.column_names)
     for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
         writer.writerow(
-            [json.dumps(plain(v), default=str) if isinstance(v, (list, dict)) else v for v in row]
+            [json.dumps(plain(v), default=str) if isinstance(v, (list, dict)) else _guarded(v) for v in row]
         )
     return out.getvalue()
+
+
+def _guarded(value: Any) -> Any:
+    return guarded(value) if isinstance(value, str) else value
 
 
 def as_json(table: pa.Table) -> str:

@@ -113,6 +113,9 @@ def load_sweep(
     name = tree.get("name", path.stem)
     if not isinstance(name, str) or not name:
         raise ConfigError(f"{source.of('name')}: name: must be a text, got {name!r}")
+    if {"", ".", ".."} & {*name.split("/")} or not name.isprintable():
+        rule = "must be the name of a directory in runs/"
+        raise ConfigError(f"{source.of('name')}: name: {rule}, got {name!r}")
     file_template = {key: value for key, value in tree.items() if key not in SWEEP_FIELDS}
     template, missing = with_phrases(file_template, source, openings or {})
     sweep = Sweep(

@@ -17,11 +17,24 @@ from lookahead_ray.sanitize import clean
 STRATEGY_FIELDS = ("strategy", "preview")  # where a bare `true` is the name of a preview strategy
 MERGE = "tag:yaml.org,2002:merge"
 
+MOST_NODES = 20_000
+"""Values of a file, those that aliases repeat counted each time. Without a limit a few lines of aliases of
+aliases stand for billions of values."""
+
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class _Loader(yaml.SafeLoader):
     """SafeLoader in which 1e-5 is a number, `strategy: true` a name, and keys are distinct strings."""
+
+    composed = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.composed += 1
+        if self.composed > MOST_NODES:
+            raise _too_many(self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+        node: yaml.Node | None = super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+        return node
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -39,6 +52,34 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
 
 def _refusal(problem: str, node: yaml.Node) -> yaml.MarkedYAMLError:
     return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
+def _too_many(mark: Any) -> yaml.MarkedYAMLError:
+    problem = f"more than {MOST_NODES} values, those that aliases repeat included"
+    return yaml.constructor.ConstructorError(None, None, problem, mark)
+
+
+def _check_size(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """Return the number of values that the node stands for with all aliases replaced.
+
+    Args:
+        sizes: results so far by the node's id; 0 while it is being counted.
+
+    Raises `yaml.MarkedYAMLError` if they are more than `MOST_NODES`, or if the node contains itself.
+    """
+    if (known := sizes.get(id(node))) is not None:
+        if not known:
+            raise _refusal("an alias must not contain itself", node)
+        return known
+    sizes[id(node)] = 0
+    size = 1
+    children = node.value if isinstance(node, yaml.CollectionNode) else ()
+    for child in children:
+        size += sum(_check_size(part, sizes) for part in (child if isinstance(child, tuple) else (child,)))
+        if size > MOST_NODES:
+            raise _too_many(node.start_mark)
+    sizes[id(node)] = size
+    return size
 
 
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
@@ -96,12 +137,26 @@ def override(tree: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]
 
 def _parse(text: str, source: str) -> Any:
     try:
-        return yaml.load(text, _Loader)  # noqa: S506  # a SafeLoader
+        return _load(text)
     except yaml.MarkedYAMLError as error:
         line = f" line {error.problem_mark.line + 1}:" if error.problem_mark else ""
         raise ConfigError(f"{source}:{line} not valid YAML: {error.problem}") from error
-    except yaml.YAMLError as error:
+    except RecursionError as error:
+        raise ConfigError(f"{source}: not valid YAML: nested too deeply") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
         raise ConfigError(f"{source}: not valid YAML: {_line(error)}") from error
+
+
+def _load(text: str) -> Any:
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _check_size(node, {})
+        return loader.construct_document(node)  # type: ignore[no-untyped-call]
+    finally:
+        loader.dispose()  # type: ignore[no-untyped-call]
 
 
 def _line(error: Exception) -> str:

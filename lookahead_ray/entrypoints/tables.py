@@ -35,9 +35,9 @@ def show(run: str) -> None:
     console.print(Text(f"export   {clean(export_command(run))}"), soft_wrap=True)
 
 
-def export(run: str, file_format: ExportFormat, out: str | None) -> None:
-    """Write every table in the format and print the files' paths."""
-    for path in open_run(run).export("all", file_format, out or f"{run.rstrip('/')}/export"):
+def export(run: str, file_format: ExportFormat, out: str | None, exact: bool = False) -> None:
+    """Write every table and print the files' paths; in CSV, texts are guarded unless `exact`."""
+    for path in open_run(run).export("all", file_format, out or f"{run.rstrip('/')}/export", not exact):
         print(clean(path))
 
 

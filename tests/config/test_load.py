@@ -76,6 +76,13 @@ class TestReading:
         assert config.training.betas == (0.5, 0.999)
         assert TrialConfig.model_validate(trial_json(config)) == config
 
+    @pytest.mark.parametrize(
+        "name", ["../../x", "..", ".", "/etc/x", "a/../../b", "a//b", "a\\x1b[31m", "a\\nb", ""]
+    )
+    def test_a_name_that_leads_out_of_runs_is_refused(self, name: str, tmp_path: Path) -> None:
+        assert refusal(tmp_path, f'name: "{name}"\n' + SPACE).startswith("space.yaml: name: must be ")
+        load(tmp_path, "name: team/mine 2.0..\n" + SPACE)
+
     @pytest.mark.parametrize("number", ["1e-5", "1E-5", "+1e-5", "1.e-5", "1.0e-5", ".1e-4", "0.00001"])
     def test_numbers_with_an_exponent_are_numbers(self, tmp_path: Path, number: str) -> None:
         sweep = load(tmp_path, SPACE.replace("{loguniform: [1e-5, 1e-3]}", number))
@@ -272,7 +279,7 @@ def test_a_file_that_breaks_a_rule_is_refused(tmp_path: Path, old: str, new: str
         ("seed: 1\n", "task: required field is missing"),
         ("a: !!python/object:os.system {}\n", "line 1: not valid YAML: could not determine a constructor"),
         ("a: \x01\n", "not valid YAML: "),
-        ("a: &x {b: *x}\n", "line 1: not valid YAML: found unconstructable recursive node"),
+        ("a: &x {b: *x}\n", "line 1: not valid YAML: an alias must not contain itself"),
     ],
 )
 def test_a_file_that_is_no_space_is_refused(tmp_path: Path, text: str, rule: str) -> None:

@@ -1,11 +1,14 @@
 """YAML that is written reads back unchanged, whatever values it holds."""
 
+import re
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lookahead_ray.config.yaml_io import read_yaml, write_yaml
+from lookahead_ray.config.yaml_io import override, read_yaml, write_yaml
+from lookahead_ray.errors import ConfigError
 
 TEXTS = [
     *(
@@ -80,3 +83,42 @@ def test_values(tmp_path: Path, value: Any) -> None:
 def test_no_anchors(tmp_path: Path) -> None:
     shared = [1, 2]
     assert "&" not in write_yaml({"a": shared, "b": shared})
+
+
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 9)
+)
+MERGED = "b0: &b0 {x: 1}\n" + "".join(
+    f"b{i}: &b{i} {{<<: [{', '.join([f'*b{i - 1}'] * 10)}]}}\n" for i in range(1, 9)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        (BOMB, "more than 20000 values, those that aliases repeat included"),
+        (MERGED, "more than 20000 values"),
+        ("model: " + "{a: " * 5000 + "1" + "}" * 5000, "nested too deeply"),
+        ("a: [" + "1, " * 20_000 + "1]", "more than 20000 values"),
+        ("a: &a [*a]", "an alias must not contain itself"),
+        ("a: 2026-13-45", "not valid YAML: month must be in"),
+        ("a: " + "9" * 5000, "not valid YAML: Exceeds the limit"),
+    ],
+    ids=["aliases", "merges", "depth", "length", "itself", "date", "number"],
+)
+def test_a_bomb_is_refused_in_a_moment(text: str, rule: str, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    began = time.process_time()
+    with pytest.raises(ConfigError, match=re.escape(rule)):
+        read_yaml(tmp_path / "a.yaml")
+    assert time.process_time() - began < 10
+
+
+def test_a_bomb_in_an_override_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^--set a=.*: not valid YAML: nested too deeply"):
+        override({}, ["a=" + "[" * 2000 + "]" * 2000])
+
+
+def test_aliases_and_merges_still_work(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a: &a {x: 1}\nb: {<<: *a, y: 2}\nc: *a\n")
+    assert read_yaml(tmp_path / "a.yaml") == {"a": {"x": 1}, "b": {"x": 1, "y": 2}, "c": {"x": 1}}

@@ -14,7 +14,7 @@ import pytest
 
 from lookahead_ray import store
 from lookahead_ray.store import TABLES
-from lookahead_ray.store.export import WRITERS
+from lookahead_ray.store.export import WRITERS, guarded, unguarded
 from tests.factory import make_failed, make_record
 from tests.store.contract import IDENTITY
 
@@ -78,3 +78,31 @@ def test_every_table_of_a_run(tmp_path: Path) -> None:
                 assert read[field.name].to_list() == table[field.name].to_pylist(), field.name
         with path.open(encoding="utf-8", newline="") as file:
             assert sum(1 for _ in csv.reader(file, strict=True)) == table.num_rows + 1
+
+
+FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''+x", "- item", "-"]
+HARMLESS = ["", "'", "''", "'Twas", "a=1", "-1.5", "+3", "1e5", "-inf", " =1", "数学"]
+
+
+def test_texts_that_spreadsheets_compute_are_guarded_and_come_back() -> None:
+    assert all(guarded(text) == f"'{text}" for text in FORMULAS)
+    assert [guarded(text) for text in HARMLESS] == HARMLESS
+    assert [unguarded(guarded(text)) for text in (*FORMULAS, *HARMLESS)] == [*FORMULAS, *HARMLESS]
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_the_command_guards_answers(exact: bool, tmp_path: Path) -> None:
+    from lookahead_ray.entrypoints.tables import export
+
+    writer = store.create(str(tmp_path / "run"), IDENTITY)
+    record = make_record(1, prompts=len(FORMULAS))
+    answers = [FORMULAS[i % len(FORMULAS)] for i in range(len(record.generations))]
+    rows = tuple(replace(row, answer=text) for row, text in zip(record.generations, answers, strict=True))
+    writer.commit(record.with_measured(generations=rows))
+    export(str(tmp_path / "run"), "csv", str(tmp_path / "out"), exact)
+    with (tmp_path / "out" / "generations.csv").open(encoding="utf-8", newline="") as file:
+        found = [row["answer"] for row in csv.DictReader(file)]
+    assert any(text[0] in "=+-@\t\r" for text in found) == exact
+    assert (found if exact else [unguarded(text) for text in found]) == store.open(
+        str(tmp_path / "run")
+    ).table("generations")["answer"].to_pylist()

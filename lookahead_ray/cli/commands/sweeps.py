@@ -110,6 +110,12 @@ def tables(
     out: Annotated[
         str | None, typer.Option("--out", metavar="DIR", help="Directory of the exported files. [RUN/export]")
     ] = None,
+    exact: Annotated[
+        bool,
+        typer.Option(
+            "--exact", help="In CSV, don't put an apostrophe before texts that begin like formulas."
+        ),
+    ] = False,
 ) -> None:
     """Print a run's report, or export its tables."""
     with errors.exit_on_error():
@@ -118,4 +124,4 @@ def tables(
         if format is None:
             show(run)
         else:
-            export(run, format.value, out)
+            export(run, format.value, out, exact)
