@@ -79,7 +79,7 @@ def broken_promises(
         ]
         assert {"seed", "vanilla"} <= {
             row["trial_id"] for row in trials
-        }  # nothing to search for vanilla alone
+        }
     return broken, accepted
 
 
