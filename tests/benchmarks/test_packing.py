@@ -4,9 +4,13 @@ import json
 import random
 from pathlib import Path
 
+from typing import Any
+
 import pytest
 
-from benchmarks.packing import PackingSettings, paid_per_real, run
+from benchmarks import packing
+from benchmarks.packing import PackingSettings, paid_per_real, run, run_speed
+from benchmarks.training import TrainingSettings
 
 
 def test_each_number_of_ranks_is_a_json_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -37,3 +41,22 @@ def test_paid_tokens_by_hand() -> None:
     assert paid_per_real(lengths, settings, 2, packed=True) == 1.0  # 10 + 40 and 20 + 30
     assert paid_per_real(lengths, settings, 2, packed=False) == 2 * 2 * 40 / 100
     assert paid_per_real([10, 40], settings, 2, packed=True) == 2 * 40 / 50
+
+
+def test_packed_and_padded_rows_are_measured_in_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = []
+
+    def measure(worker: str, variant: str, settings: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
+        measured.append((worker, variant, settings["data"]))
+        pace = 120.0 if variant == "packed" else 100.0
+        return {"tokens_per_second": pace, "tokens_per_cpu_second": pace**2}
+
+    monkeypatch.setattr(packing, "measure", measure)
+    found = run_speed(TrainingSettings(precision="fp32", data="rows"), 2, tmp_path, print)
+    turns = [variant for _, variant, _ in measured]
+    assert turns == ["packed", "padded", "padded", "packed"]
+    assert {(worker, data) for worker, _, data in measured} == {("training_ours", "rows")}
+    assert found.ratios[0].values == (1.2, 1.2)
+    assert found.extra["ratio_by_cpu_time"] == pytest.approx(1.44)
