@@ -173,15 +173,19 @@ def open_sink(sweep: Sweep, hold: "Hold", hashes: dict[str, str]) -> "Sink":
         StoreError: the run cannot be continued; the message names what has changed since it began.
     """
     from lookahead_ray import store
+    from lookahead_ray.entrypoints.run_versions import differences, versions_now
     from lookahead_ray.entrypoints.spool import SpooledStore
     from lookahead_ray.sweep.interfaces import Sink
     from lookahead_ray.trial.record import TextStripper, TrialRecord
 
     precision = sweep.hardware.precision if sweep.hardware else None
+    now = versions_now(judge.name for judge in sweep.reference().evaluation.judges)
     identity = store.SweepIdentity.new(
-        sweep.name, sweep.hash, sweep.resolved, hashes, precision, sweep.chat_date
+        sweep.name, sweep.hash, sweep.resolved, hashes, precision, sweep.chat_date, now
     )
     opened = store.create(hold.run, identity, hold)
+    for line in differences(opened.identity.versions, now):
+        errors.print_to_stderr(line)
     spooled = SpooledStore(opened)
     for line in spooled.restore():
         errors.print_to_stderr(line)

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -90,7 +91,7 @@ def _is_file_whole(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             header = int.from_bytes(file.read(8), "little")
-            tensors = json.loads(file.read(header)) if header < size else None
+            tensors: dict[str, Any] = json.loads(file.read(header)) if header < size else {}
         ends = [about["data_offsets"][1] for name, about in tensors.items() if name != "__metadata__"]
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return False

@@ -45,7 +45,8 @@ class WorkerGroup:
         if placement:
             self.shape = self.shape._replace(workers=placement.workers)
             if placement.node:
-                strategy = NodeAffinitySchedulingStrategy(placement.node, soft=True)
+                # not `soft`: Ray then prefers the head for a moment, as it knows a new machine's room late
+                strategy = NodeAffinitySchedulingStrategy(placement.node, soft=False)
         self._waited_s = placement.waited_s if placement else 0.0
         actor: Any = ray.remote(num_cpus=0)(GroupHost).options(scheduling_strategy=strategy)
         self._host: Any = actor.remote(self.shape)
