@@ -264,6 +264,23 @@ def test_a_store_without_conditional_writes_is_refused(run: str, monkeypatch: py
     assert Files(run).sizes("").keys() == {"ledger/probe"}
 
 
+def test_servers_that_name_no_condition(run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """s3fs recognises only servers that say which condition failed; it raises an OSError of its own else."""
+    pipe = MemoryFileSystem.pipe_file
+
+    def refusing(fs: Any, path: str, value: bytes, mode: str = "overwrite") -> None:
+        try:
+            pipe(fs, path, value, mode)
+        except FileExistsError:
+            cause = Exception("412")
+            cause.response = {"Error": {"Code": "PreconditionFailed"}}  # type: ignore[attr-defined]
+            raise OSError(22, "a pre-condition did not hold") from cause
+
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", refusing)
+    with leased(run), pytest.raises(StoreError, match="one driver at a time"), leased(run):
+        raise AssertionError("both hold it")
+
+
 def test_a_driver_of_an_earlier_version_is_not_run_over(run: str) -> None:
     Files(run).write("lock.json", b"{}")
     with pytest.raises(StoreError, match=r"lock\.json: .*delete this file"), leased(run):
