@@ -1,19 +1,24 @@
 """The command `evaluate`: measures one model and stores the results."""
 
 import json
+import shlex
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+
+import typer
 
 from lookahead_ray.config.load import Sweep, content_hash, load_sweep, trial_json, validate_tree
 from lookahead_ray.config.objective import WeightedObjective
 from lookahead_ray.config.search import SearchConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.suites.registry import load_suite
+from lookahead_ray.entrypoints import errors
 from lookahead_ray.entrypoints.chat_date import fix_chat_date
 from lookahead_ray.entrypoints.sweep import default_run, stdout_console
 from lookahead_ray.presentation.harness_table import print_harness
+from lookahead_ray.presentation.judge_calls import unjudged_line
 from lookahead_ray.presentation.terminal import print_trials
 
 
@@ -61,6 +66,10 @@ def evaluate_and_report(
     print_trials(stdout_console(), [record], None)
     print_harness(stdout_console(), [record])
     report(f"tables: {where}")
+    if record.status == "unjudged":
+        again = shlex.join(["lookahead-ray", "rejudge", where])
+        errors.print_to_stderr(f"error: {unjudged_line([record])}; judge them later with: {again}")
+        raise typer.Exit(errors.EXIT_UNKNOWN)
 
 
 def _defaults(settings: Sequence[str]) -> Sweep:

@@ -6,7 +6,7 @@ from typing import Any
 
 from lookahead_ray import store
 from lookahead_ray.config.judge import JudgeConfig, LlmJudge
-from lookahead_ray.config.objective import HasObjective
+from lookahead_ray.config.objective import HasObjective, Objective, WeightedObjective
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.config.validation import Source, validated
 from lookahead_ray.config.yaml_io import override
@@ -28,7 +28,7 @@ class Completion:
     completed: list[TrialRecord]
     records: list[TrialRecord]
     reason: str | None  # why trials are left unjudged
-    recommendation: Recommendation | None  # None for a run without a search
+    recommendation: Recommendation | None  # None without references
 
 
 class _Unobserved:
@@ -60,17 +60,19 @@ def complete_unjudged(run: str, overrides: Sequence[str]) -> Completion:
             return store.open(run).record(trial_id)
 
         sink = Sink(run, opened.identity.sweep_id, committed, writer.commit, load, writer.complete, hold.keep)
-        objective = HasObjective.model_validate(_objective(opened.identity.config)).objective
+        objective = _objective(opened.identity.config)
         trial_log = TrialLog(objective, committed, writer.commit, _Unobserved())
         late = LateJudging([*_judges(waiting, overrides).values()], sink, trial_log)
         completed = late.judge()
-        searched = any(record.role == "search" for record in trial_log.records)
-        found = recommend(trial_log.records, objective) if searched else None
+        found = recommend(trial_log.records, objective) if trial_log.references else None
         return Completion(completed, trial_log.records, late.reason, found)
 
 
-def _objective(config: dict[str, Any]) -> dict[str, Any]:
-    return {"objective": config["objective"]} if "objective" in config else {}
+def _objective(config: dict[str, Any]) -> Objective:
+    """Return the run's objective; any for a run without one, in which nothing is scored."""
+    if "objective" not in config:
+        return WeightedObjective()
+    return HasObjective.model_validate({"objective": config["objective"]}).objective
 
 
 def _judges(records: Sequence[TrialRecord], overrides: Sequence[str]) -> dict[str, JudgeConfig]:

@@ -37,7 +37,7 @@ class LateJudging:
         self.reason = None
         completed = []
         for waiting in self._trial_log.unjudged:
-            if waiting.role in ("search", "repeat") and self._trial_log.references is None:
+            if waiting.role in ("search", "repeat") and self._lacks_references():
                 break
             record = self._sink.load(waiting.trial_id)
             rows, reason = judge_again(record.generations, self._judges_of(record), RunQuota(self._sink.run))
@@ -62,6 +62,11 @@ class LateJudging:
                 f"{self.reason or waiting[0].error}; the answers are kept and nothing is trained again: mend "
                 "the judge, then continue with --resume"
             )
+
+    def _lacks_references(self) -> bool:
+        """Return whether a reference trial is missing; a run of `train` has and needs none."""
+        has_any = any(record.role in ("seed", "vanilla") for record in self._trial_log.records)
+        return has_any and self._trial_log.references is None
 
     def _score_vanilla(self, scored: Sequence[str]) -> list[TrialRecord]:
         """Score vanilla if it was committed without, as the seed model was unjudged then."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from typer.testing import CliRunner, Result
 from analysis.__main__ import app as analysis
 from lookahead_ray import store
 from lookahead_ray.cli.main import app
+from lookahead_ray.entrypoints.unjudged import complete_unjudged
 from lookahead_ray.evaluate.judges.base import JudgeUnavailableError
 from lookahead_ray.presentation.status import read_status
+from lookahead_ray.trial.record import Role
 from tests.sweep.test_judge_outages import TRIALS, Judged, essence, fails
 
 
@@ -56,6 +59,21 @@ def test_the_seed_model_waits_is_shown_and_completed(judged: Judged) -> None:
     )
     nothing = invoke("rejudge", judged.run)
     assert (nothing.exit_code, "must have unjudged trials, got none" in nothing.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("role", ["evaluate", "search"])
+def test_a_model_measured_alone_is_completed_without_an_objective(judged: Judged, role: Role) -> None:
+    """As `evaluate` and `train` commit it."""
+    fails(judged)
+    with pytest.raises(JudgeUnavailableError):
+        judged.session()
+    (seed,) = judged.records()
+    run = f"{judged.run}-alone"
+    writer = store.create(run, store.SweepIdentity(seed.sweep_id, "alone", "h", {}, "now"))
+    writer.commit(replace(seed, role=role, trial_id="alone"))
+    judged.mend()
+    (completed,) = complete_unjudged(run, ()).completed
+    assert (completed.status, completed.objective, completed.rsr is None) == ("completed", None, False)
 
 
 @pytest.mark.slow
