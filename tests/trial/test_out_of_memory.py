@@ -9,6 +9,7 @@ import torch
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import TrialError
 from lookahead_ray.evaluate.generation.base import Backend
+from lookahead_ray.train import packed_attention
 from lookahead_ray.trial.out_of_memory import is_out_of_memory, run_in_memory
 from lookahead_ray.trial.worker import run_worker
 from tests.tiny import make_model
@@ -82,11 +83,13 @@ def test_the_next_trial_in_the_process_starts_clean(
 ) -> None:
     config = config_of(tmp_path)
     expected = run_worker(config, trains=True, send=lambda progress: None)
+    packed_attention._causal.cache_clear()  # masks of the last batches' shapes
     before, alive = live_bytes(), engines()
     with monkeypatch.context() as patch:
         patch.setattr(place, name, fails)
         with pytest.raises(TrialError, match=f"out of memory in {when}: set "):
             run_worker(config, trains=True, send=lambda progress: None)
+    packed_attention._causal.cache_clear()
     assert engines() <= alive
     assert live_bytes() <= before + 6000  # states of random generators
     again = run_worker(config, trains=True, send=lambda progress: None)
