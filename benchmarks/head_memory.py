@@ -1,8 +1,8 @@
 """Private memory that a running trial costs the head of a cluster: `python -m benchmarks.head_memory`.
 
-The cluster is two raylets on this machine: a head without cores, as in `cluster.yaml`, and a worker. A trial of
-the quickstart runs on it; the processes that the head's raylet starts for it are listed with their private
-memory (`USS`, the memory that would be free without the process).
+The cluster is two raylets on this machine: a head without cores, as in `cluster.yaml`, and a worker. A trial
+of the quickstart runs on it. The processes that the head's raylet starts for it are listed with their private
+memory (`USS`, which would be free without the process).
 """
 
 import os
@@ -37,7 +37,7 @@ OF_THE_SWEEP = (
 
 
 def measure_head_memory(settings: tuple[str, ...]) -> dict[str, int]:
-    """Run the quickstart with `settings` and return the private bytes on the head by kind of process, at their maximum."""
+    """Run the quickstart with `settings`; return the most private bytes on the head, by kind of process."""
     os.environ["RAY_AUTH_MODE"] = "disabled"  # for some minutes, with nothing to steal
     from ray.cluster_utils import Cluster
 
@@ -49,6 +49,7 @@ def measure_head_memory(settings: tuple[str, ...]) -> dict[str, int]:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     cluster.add_node(num_cpus=1)
     os.environ["RAY_ADDRESS"] = cluster.address
+    assert cluster.head_node
     raylet = psutil.Process(cluster.head_node.all_processes["raylet"][0].process.pid)
     most: dict[str, int] = {}
     done = threading.Event()
@@ -79,7 +80,7 @@ def measure_head_memory(settings: tuple[str, ...]) -> dict[str, int]:
     finally:
         done.set()
         thread.join()
-        cluster.shutdown()
+        cluster.shutdown()  # type: ignore[no-untyped-call]  # Ray lacks its annotation
         os.environ.pop("RAY_ADDRESS")
     return most
 

@@ -3,7 +3,7 @@
 import locale
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,13 @@ QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "TOKENIZERS_PARALLELISM": "false",
 }
+
+HEAD_RESOURCE = "node:__internal_head__"
+"""Resource that Ray gives to the head node alone."""
+HEAD_BYTES_PER_TRIAL = 150_000_000
+"""Private memory that a running trial costs the head at most (`python -m benchmarks.head_memory`)."""
+HEAD_BYTES = 3_000_000_000
+"""Memory of the head for the driver and Ray's own services."""
 
 HEADS_FILE = Path("~/ray_bootstrap_config.yaml")
 """The cluster's description, which `ray up` writes on the head node, where a submitted sweep runs."""
@@ -103,9 +110,13 @@ def cluster_capacity() -> Capacity:
 def concurrency(config: TrialConfig, limit: int | None) -> int:
     """Return how many trials fit on the connected cluster at its maximum size, at most `limit`.
 
+    On a cluster, the head's memory bounds them too: it holds one process of each running trial.
+
     Raises:
         ConfigError: not even one trial fits.
     """
+    import ray
+
     capacity = cluster_capacity()
     workers, cpus, gpus = config.resources
     wanted = {"CPU": (workers * cpus, capacity.cpus), "GPU": (workers * gpus, capacity.gpus)}
@@ -114,7 +125,28 @@ def concurrency(config: TrialConfig, limit: int | None) -> int:
         needs = ", ".join(f"{amount:g} {name}" for name, (amount, _) in wanted.items() if amount)
         has = ", ".join(f"{has:g} {name}" for name, (amount, has) in wanted.items() if amount)
         raise ConfigError(f"workers: one trial needs {needs}; the cluster has {has}")
+    if cluster_address():
+        nodes = ray.nodes()  # type: ignore[no-untyped-call]  # Ray lacks its annotation
+        on_head = trials_on_head(nodes)
+        if on_head is not None and on_head < min(fits, limit or fits):
+            logging.getLogger(__name__).warning(
+                "%d of %d possible trials at a time, as the head's memory holds no more", on_head, fits
+            )
+            fits = on_head
     return min(fits, limit or fits)
+
+
+def trials_on_head(nodes: Iterable[Mapping[str, Any]]) -> int | None:
+    """Return how many trials at a time the head's memory holds, at least one; None if its memory is unknown.
+
+    Args:
+        nodes: as of `ray.nodes()`.
+    """
+    for node in nodes:
+        memory = node["Resources"].get("memory")
+        if node["Alive"] and HEAD_RESOURCE in node["Resources"] and memory:
+            return max(1, int((memory - HEAD_BYTES) // HEAD_BYTES_PER_TRIAL))
+    return None
 
 
 def description(path: Path = HEADS_FILE) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from lookahead_ray.config.search import ElasticConfig
 from lookahead_ray.errors import LookaheadRayError
 from lookahead_ray.evaluate.judges.call_quota import CallQuota
 from lookahead_ray.evaluate.results import Signal
+from lookahead_ray.sweep.cluster import HEAD_RESOURCE
 from lookahead_ray.sweep.interfaces import Observer, TrialProgress
 from lookahead_ray.sweep.interrupt import Interrupt
 from lookahead_ray.sweep.job_queue import JobQueue, NoJob
@@ -42,7 +43,7 @@ from lookahead_ray.trial.worker_group import (
 
 # The trainable only waits for its worker group. Tune refuses an empty request, and a fraction of a core would
 # keep the last trial from fitting; the head node's own resource exists in any cluster and never runs out.
-TRAINABLE_RESOURCES = {"node:__internal_head__": 0.0001}
+TRAINABLE_RESOURCES = {HEAD_RESOURCE: 0.0001}
 
 
 def run_trials(

@@ -9,7 +9,7 @@ import yaml
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.sweep import cluster
-from lookahead_ray.sweep.cluster import description, max_cluster_resources
+from lookahead_ray.sweep.cluster import HEAD_RESOURCE, description, max_cluster_resources, trials_on_head
 
 HEAD = {"resources": {"CPU": 0}, "max_workers": 0}
 A100 = {"resources": {"CPU": 96, "GPU": 8}, "max_workers": 4}
@@ -80,3 +80,29 @@ def test_a_cluster_is_joined_only_where_the_variable_names_it(
         monkeypatch.setenv("RAY_ADDRESS", variable)
     with cluster.cluster(tmp_path / "log"):
         assert (seen["address"], seen["num_cpus"]) == (address, cores)
+
+
+def test_the_heads_memory_bounds_the_trials_that_run_at_once() -> None:
+    def node(head: bool, memory: float, alive: bool = True) -> dict[str, Any]:
+        resources = {"memory": memory, "CPU": 8.0} | ({HEAD_RESOURCE: 1.0} if head else {})
+        return {"Alive": alive, "Resources": resources}
+
+    gib = 2.0**30
+    assert trials_on_head([node(False, 900 * gib), node(True, 8 * gib)]) == 37
+    assert trials_on_head([node(True, 1 * gib)]) == 1
+    assert trials_on_head([node(False, 8 * gib), node(True, 8 * gib, alive=False)]) is None
+
+
+def test_the_heads_of_the_cluster_files_hold_the_trials_that_they_allow() -> None:
+    root = Path(__file__).parents[2]
+    aws = yaml.safe_load((root / "cluster.yaml").read_text(encoding="utf-8"))
+    machines = {"m5.xlarge": 16}  # GiB
+    memory = machines[aws["available_node_types"]["head"]["node_config"]["InstanceType"]]
+    kuberay = next(yaml.safe_load_all((root / "clusters/kuberay.yaml").read_text(encoding="utf-8")))["spec"]
+    (head,) = kuberay["headGroupSpec"]["template"]["spec"]["containers"]
+    limit = int(head["resources"]["limits"]["memory"].removesuffix("Gi"))
+    for gib, most in ((memory, aws["max_workers"]), (limit, kuberay["workerGroupSpecs"][0]["maxReplicas"])):
+        of_ray = 0.6 * gib * 2**30  # Ray counts 70 % of what is free at its start
+        on_head = trials_on_head([{"Alive": True, "Resources": {HEAD_RESOURCE: 1.0, "memory": of_ray}}])
+        assert on_head is not None
+        assert on_head >= 8 * most  # with one GPU each
