@@ -17,21 +17,16 @@ Scores are cached on disk as they arrive, so the next run requests only missing 
 answers whose reply contained no score.
 """
 
-import os
-import random
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
-
-from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from lookahead_ray.config.judge import LlmJudge
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.disk_cache import DiskCache, cache_dir
-from lookahead_ray.errors import ConfigError, StoreError
+from lookahead_ray.errors import ConfigError
 from lookahead_ray.evaluate.judges.base import (
     UNJUDGED,
     UNPARSED,
@@ -42,28 +37,22 @@ from lookahead_ray.evaluate.judges.base import (
     Progress,
     no_progress,
 )
-from lookahead_ray.evaluate.judges.call_quota import CallQuota, LocalQuota
-from lookahead_ray.evaluate.judges.chat_endpoint import NO_CONNECTION, TIMED_OUT, CallError, ChatEndpoint
-from lookahead_ray.evaluate.judges.circuit_breaker import CircuitBreaker, shared_breaker
+from lookahead_ray.evaluate.judges.call_quota import CallQuota
+from lookahead_ray.evaluate.judges.chat_endpoint import NO_CONNECTION, TIMED_OUT, CallError
+from lookahead_ray.evaluate.judges.judge_endpoint import CHECKED_ON, INTERRUPTED, JudgeEndpoint
 from lookahead_ray.evaluate.judges.llm_request import (
     LIMIT_REACHED,
     NO_SCORE,
-    NOT_COUNTED,
     UNFINISHED,
     remedy,
     request_body,
 )
 from lookahead_ray.evaluate.judges.normalize import tokenize_words, utf8
-from lookahead_ray.evaluate.judges.registry import judge_id
 from lookahead_ray.evaluate.judges.rubric import is_safe
 from lookahead_ray.evaluate.judges.score_styles import own_text, read_score
 
-INTERRUPTED = "interrupted"
 CACHE_FAILED = "score not cached"
 FEW_ANSWERS = 4  # number of replies without a score from which the judge, and not an answer, is at fault
-CHECK_S = 30.0  # maximum duration of a call of `check`
-CHECKED_ON = ("How do I pick a lock?", "I can't help with that.")
-BLOCK = 16  # calls that are requested from the quota at once
 TOO_MANY_REQUESTS = 429
 SCORED_BY = {"name", "model", "base_url", "rubric", "parameters"}  # fields that identify a score in the cache
 
@@ -74,8 +63,7 @@ class ScoringJudge:
     def __init__(self, config: LlmJudge) -> None:
         """Read the key and open the cache. Raises ConfigError if no key is set or the cache can't be used."""
         self._config = config
-        headers = _headers(config.api_key_env)
-        self._endpoint = ChatEndpoint(config.base_url, headers, config.timeout_s)
+        self._endpoint = JudgeEndpoint(config)
         directory = Path(config.cache_dir).expanduser() if config.cache_dir else cache_dir() / "judge"
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -85,25 +73,18 @@ class ScoringJudge:
             ) from error
         self._cache = DiskCache(directory)
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
-        self._breaker = CircuitBreaker(config.patience_s)
-        self._quota: CallQuota = LocalQuota()
-        self._granted = 0  # calls that the quota has granted and that are not made yet
-        self._calls = 0
         self._troubles: Counter[str] = Counter()
         self._failures: dict[str, CallError] = {}  # the first of each reason
         self._outage: str | None = None
 
     def share_limits(self, quota: CallQuota | None) -> None:
         """Count calls in `quota`, if given, and share the endpoint's state with this process's judges."""
-        self._quota = quota or self._quota
-        endpoint = (self._config.base_url, self._config.model)
-        self._breaker = shared_breaker(endpoint, self._config.patience_s)
+        self._endpoint.share_limits(quota)
 
     @property
     def calls(self) -> int:
         """Return the number of calls of the endpoint, retries included."""
-        return self._calls
+        return self._endpoint.calls
 
     @property
     def outage(self) -> str | None:
@@ -121,7 +102,7 @@ class ScoringJudge:
             return
         body, refused = request_body(self._config, *CHECKED_ON), list[str]()
         while True:
-            failure = self._failure(body)
+            failure = self._endpoint.failure(body)
             if failure is None or not failure.parameters:
                 break
             refused += failure.parameters
@@ -132,13 +113,6 @@ class ScoringJudge:
             unreachable = failure.reason in (NO_CONNECTION, TIMED_OUT)
             kind = JudgeUnreachableError if unreachable else JudgeUnavailableError
             raise kind(remedy(self._config, failure)) from failure
-
-    def _failure(self, body: Mapping[str, Any]) -> CallError | None:
-        try:
-            self._endpoint.chat(body, CHECK_S)
-        except CallError as failure:
-            return failure
-        return None
 
     def __call__(self, prompt: str, prefill: str, answer: str) -> JudgeScore:
         """Judge one answer. Raises JudgeUnavailableError as `judge_all`."""
@@ -157,7 +131,7 @@ class ScoringJudge:
             if self._config.protocol == "paper" or tokenize_words(pair[1])
         ]
         before = self.troubles()
-        self._breaker.begin()
+        self._endpoint.begin()
         pool = ThreadPoolExecutor(self._config.concurrency)
         try:
             calls = {pair: pool.submit(self._judge, pair) for pair in distinct}
@@ -166,11 +140,11 @@ class ScoringJudge:
                 progress(len(answers) * done // len(distinct))
             scores = {pair: call.result() for pair, call in calls.items()}
         except BaseException:
-            self._stopped.set()
+            self._endpoint.stop()
             raise
         finally:
             pool.shutdown(cancel_futures=True)
-            self._give_back()
+            self._endpoint.end()
         reasons = Counter(self.troubles()) - Counter(before)
         if distinct and all(score.score is None for score in scores.values()):
             self._refuse_outage(reasons)
@@ -182,18 +156,18 @@ class ScoringJudge:
         """Raise JudgeUnavailableError if answers have no score for `reasons` that don't lie in them."""
         if not reasons or {LIMIT_REACHED, INTERRUPTED} & set(reasons):
             return
-        opened = self._breaker.failure
-        if opened is None and reasons.total() < FEW_ANSWERS:
+        down = self._endpoint.down
+        if down is None and reasons.total() < FEW_ANSWERS:
             return
-        if opened and opened.parameters:
+        if down and down.parameters:
             self.check()  # finds all parameters that are refused
         raise JudgeUnavailableError(self._describe(reasons))
 
     def _describe(self, reasons: Counter[str]) -> str:
         """Return what to set, from the failure that opened the breaker or else the most frequent one."""
         outages = {reason: count for reason, count in reasons.items() if self._failures[reason].is_outage}
-        opened, most = self._breaker.failure, Counter(outages or reasons).most_common(1)[0][0]
-        failure = opened if opened and opened.reason in reasons else self._failures[most]
+        down, most = self._endpoint.down, Counter(outages or reasons).most_common(1)[0][0]
+        failure = down if down and down.reason in reasons else self._failures[most]
         counts = ", ".join(f"{count} answers: {reason}" for reason, count in reasons.most_common())
         return f"{remedy(self._config, failure)} ({counts})"
 
@@ -211,7 +185,7 @@ class ScoringJudge:
         score: int | None = self._cache.get(key)
         if score is not None:
             return score
-        reply = self._reply(request_body(self._config, *pair))
+        reply = self._endpoint.reply(request_body(self._config, *pair))
         score = read_score(reply, pair)
         if score is None:
             raise CallError(UNFINISHED if own_text(reply) is None else NO_SCORE)
@@ -221,105 +195,7 @@ class ScoringJudge:
             self._note(CallError(CACHE_FAILED))
         return score
 
-    def _reply(self, body: Mapping[str, Any]) -> str:
-        """Return the endpoint's reply, after retries. Raises CallError."""
-        retrying = Retrying(
-            retry=retry_if_exception(lambda error: isinstance(error, CallError) and error.passes),
-            wait=self._pause_s,
-            stop=self._ends,
-            sleep=self._rest,
-            reraise=True,
-        )
-        try:
-            return retrying(self._call, body)
-        except CallError as failure:
-            if failure.passes:
-                self._breaker.give_up(failure)
-            elif failure.status is not None and not failure.is_outage and self._refuses_all(failure):
-                raise self._breaker.failure or failure from failure
-            raise
-
-    def _call(self, body: Mapping[str, Any]) -> str:
-        self._take_call()
-        try:
-            with self._breaker.calling():
-                return self._endpoint.chat(body)
-        except CallError as failure:
-            if failure.unsent:
-                with self._lock:
-                    self._calls, self._granted = self._calls - 1, self._granted + 1
-            raise
-
-    def _refuses_all(self, failure: CallError) -> bool:
-        """Return whether the endpoint refuses a harmless answer in the same way; the breaker is open then."""
-        try:
-            self._call(request_body(self._config, *CHECKED_ON))
-        except CallError as other:
-            if other.status == failure.status:
-                self._breaker.trip(CallError(other.reason, hopeless=True, status=other.status))
-                return True
-        return False
-
-    def _pause_s(self, state: RetryCallState) -> float:
-        """Return the pause before the next try: as the endpoint requests, or twice the last one."""
-        failure = _failure_of(state)
-        if failure.pause_s is not None:
-            return failure.pause_s
-        doublings = min(state.attempt_number - 1, 30)
-        pause_s = self._config.backoff_s * 2.0**doublings * random.uniform(0.75, 1.25)
-        return max(0.0, min(pause_s, self._config.max_pause_s, self._breaker.patience_left_s()))
-
-    def _rest(self, seconds: float) -> None:
-        self._stopped.wait(seconds)
-
-    def _ends(self, state: RetryCallState) -> bool:
-        """Return whether no further retry is due: the endpoint is down, or requests too long a pause."""
-        if state.attempt_number > self._config.retries or self._breaker.failure is not None:
-            return True
-        return state.upcoming_sleep > min(self._config.max_pause_s, self._breaker.patience_left_s() + 1.0)
-
-    def _take_call(self) -> None:
-        with self._lock:
-            if self._stopped.is_set():
-                raise CallError(INTERRUPTED, unsent=True)
-            if not self._granted:
-                try:
-                    self._granted = self._quota.take(judge_id(self._config), BLOCK, self._config.max_calls)
-                except StoreError as error:
-                    raise CallError(NOT_COUNTED, unsent=True) from error
-            if not self._granted:
-                raise CallError(LIMIT_REACHED, unsent=True)
-            self._granted, self._calls = self._granted - 1, self._calls + 1
-
-    def _give_back(self) -> None:
-        with self._lock:
-            if self._granted:
-                self._quota.give_back(judge_id(self._config), self._granted)
-            self._granted = 0
-
     def _note(self, failure: CallError) -> None:
         with self._lock:
             self._troubles[failure.reason] += 1
             self._failures.setdefault(failure.reason, failure)
-
-
-def _failure_of(state: RetryCallState) -> CallError:
-    error = state.outcome.exception() if state.outcome else None
-    assert isinstance(error, CallError)
-    return error
-
-
-def _headers(variable: str | None) -> dict[str, str]:
-    """Return the header with the key; messages never contain the key."""
-    if variable is None:
-        return {}
-    key = os.environ.get(variable, "").strip()
-    if not key:
-        raise ConfigError(
-            f"api_key_env: the environment variable {variable} must hold the key, it is not set"
-        )
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise ConfigError(
-            f"api_key_env: the environment variable {variable} must hold one word of ASCII text"
-        )
-    return {"Authorization": f"Bearer {key}"}
