@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import threading
+from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -102,12 +103,16 @@ def rank_main(config: dict[str, Any]) -> None:
 def make_trainer(shape: Resources, handle: Any, scratch: str) -> "TorchTrainer":
     """Return Ray Train's trainer of ranks that serve the actor `handle`.
 
-    Its controller runs in this process, and the actors for data sets and for placement groups of dead
-    controllers are left out: this program has no such data sets, and releases the groups itself.
+    Its controller and its watcher for spot warnings run in this process. The actors for data sets and for
+    placement groups of dead controllers are left out: this program has no such data sets, and releases the
+    groups itself.
     """
     from ray.train.torch import TorchConfig
     from ray.train.v2._internal.callbacks import datasets, placement_group_callback
+    from ray.train.v2._internal.callbacks.preemption_callback import PreemptionCallback
+    from ray.train.v2._internal.constants import ENABLE_PREEMPTION_WATCHER_ENV_VAR
     from ray.train.v2._internal.execution.controller.controller import TrainController
+    from ray.train.v2._internal.execution.preemption import PreemptionWatcher
     from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
     from ray.train.v2.api.result import Result
     from ray.train.v2.torch.torch_trainer import TorchTrainer
@@ -115,11 +120,28 @@ def make_trainer(shape: Resources, handle: Any, scratch: str) -> "TorchTrainer":
     # on a busy machine importing torch and deepspeed takes longer than Ray's default timeout
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "300")
     os.environ.setdefault("RAY_WARN_BLOCKING_GET_INSIDE_ASYNC", "0")
+    os.environ[ENABLE_PREEMPTION_WATCHER_ENV_VAR] = "0"  # as an actor of its own, which may be on the head
     unused = (datasets.DatasetsCallback, placement_group_callback.PlacementGroupCleanerCallback)
+
+    class WatchInThread(PreemptionCallback):
+        def after_worker_group_start(self, worker_group: Any) -> None:
+            self._stop_watcher()
+            actors, nodes = {}, defaultdict(list)
+            for worker in worker_group.get_workers():
+                rank = worker.distributed_context.world_rank
+                actors[rank] = worker.actor
+                nodes[worker.metadata.node_id].append(rank)
+            self._watcher = PreemptionWatcher(nodes, self._poll_interval_s, actors)
+
+        def _stop_watcher(self) -> None:
+            if self._watcher is not None:
+                self._watcher._stop_event.set()
+            self._watcher = None
 
     class Trainer(TorchTrainer):
         def _create_default_callbacks(self) -> list[Any]:
-            return [made for made in super()._create_default_callbacks() if not isinstance(made, unused)]
+            made = super()._create_default_callbacks()
+            return [WatchInThread(), *(each for each in made if not isinstance(each, unused))]
 
         def _initialize_and_run_controller(self, **options: Any) -> Result:
             async def run() -> Result:

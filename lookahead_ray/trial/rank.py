@@ -50,7 +50,7 @@ def run_jobs(host: Any) -> None:
         try:
             measured = run_worker(config, job.trains, send, *options)
         except Exception as error:
-            raise_classified(error)
+            raise_classified(error, job.config)
         report({MEASUREMENT: measured})
         del measured
         gc.collect()  # engines and models hold reference cycles

@@ -6,11 +6,22 @@ process.
 
 import errno
 import os
+import platform
 import re
-from collections.abc import Iterator
-from typing import NoReturn
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
 
-from lookahead_ray.errors import ConfigError, HubDataError, HubModelError, StoreError, SurroundingsError
+from lookahead_ray.errors import (
+    ConfigError,
+    DataError,
+    HubDataError,
+    HubModelError,
+    ModelError,
+    StoreError,
+    SurroundingsError,
+)
+from lookahead_ray.filesystem import is_url
 
 TEXTS = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS))
 """Messages of the system that libraries quote in exceptions of their own, such as safetensors and torch."""
@@ -35,11 +46,43 @@ def is_of_surroundings(error: BaseException) -> bool:
     return any(_is_one(cause) for cause in _chain(error))
 
 
-def raise_classified(error: Exception) -> NoReturn:
-    """Raise `error`, as a `SurroundingsError` if it is one of the surroundings."""
-    if not isinstance(error, SurroundingsError) and is_of_surroundings(error):
+def raise_classified(error: Exception, config: Mapping[str, Any] | None = None) -> NoReturn:
+    """Raise `error`, as a `SurroundingsError` if it is one of the surroundings.
+
+    Args:
+        config: the trial's configuration as JSON values. Its files existed when the sweep began, so data or a
+            model that can't be used because one is missing are surroundings too.
+    """
+    if isinstance(error, SurroundingsError):
+        raise error
+    if is_of_surroundings(error):
         raise SurroundingsError(f"{type(error).__name__}: {error}") from error
+    if isinstance(error, DataError | ModelError) and (path := missing_file(config or {})):
+        where = platform.node()
+        raise SurroundingsError(f"{type(error).__name__}: {error}; {where} has no {path}") from error
     raise error
+
+
+def missing_file(config: Any) -> str | None:
+    """Return a file or directory that a configuration names and this machine lacks; None if there is none.
+
+    Only absolute paths and names with a suffix count: others may be models or data sets of the hub.
+    """
+    if isinstance(config, Mapping):
+        for name, value in config.items():
+            if isinstance(value, str) and (name == "path" or name.endswith("_path")):
+                if _is_local(value) and not Path(value).exists():
+                    return value
+            elif found := missing_file(value):
+                return found
+    if isinstance(config, list | tuple):
+        return next(filter(None, map(missing_file, config)), None)
+    return None
+
+
+def _is_local(path: str) -> bool:
+    looks_local = path.startswith("/") or Path(path).suffix
+    return bool(looks_local) and not is_url(path) and not any(sign in path for sign in "*?[")
 
 
 def memory_of_others(message: str) -> float:

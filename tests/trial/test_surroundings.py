@@ -2,6 +2,7 @@
 
 import errno
 import pickle
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -75,3 +76,15 @@ def test_a_diverged_training_and_bad_settings_are_not(error: Exception) -> None:
 def test_the_share_of_a_gpu_that_others_hold() -> None:
     assert memory_of_others(OTHERS) == pytest.approx(0.5)
     assert memory_of_others(OWN) == pytest.approx(0.0, abs=0.01)
+
+
+def test_data_that_vanished_is_of_the_surroundings(tmp_path: Path) -> None:
+    error = ModelError("model.path: must be a directory")
+    there = {"model": {"path": str(tmp_path)}, "task": {"path": "org/name"}, "safety": [{"path": "embedded"}]}
+    with pytest.raises(ModelError):
+        raise_classified(error, there)
+    for gone in ({"task": {"path": str(tmp_path / "gone")}}, {"safety": [{"data_path": "gone.jsonl"}]}):
+        with pytest.raises(SurroundingsError, match=r"has no .*gone"):
+            raise_classified(error, there | gone)
+    with pytest.raises(ValueError, match="bad"):
+        raise_classified(ValueError("bad"), {"task": {"path": "/gone"}})
