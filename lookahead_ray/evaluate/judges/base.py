@@ -59,7 +59,8 @@ class Answer(NamedTuple):
 class Judge(Protocol):
     """A judge of single answers. Same input, same judgement; no answer, however odd, makes it raise.
 
-    A judge that depends on a service raises `JudgeUnavailableError` if that gives no verdict at all.
+    A judge that depends on a service raises `JudgeUnavailableError` if that gives no verdict at all. The
+    answers are then `unjudged`, and judged later.
     """
 
     def __call__(self, prompt: str, prefill: str, answer: str) -> JudgeScore:
