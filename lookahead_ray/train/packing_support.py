@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 LAYERS = {"full_attention", "sliding_attention"}
 """Kinds of layers, as in `layer_types` of a configuration, that see nothing but a token's own row."""
 
-TRIED = (Rendered((1, 2, 3), (4, 1)), Rendered((4, 3), (2, 1, 2)))
+TRIED = (Rendered((1, 2, 3), (4, 1)), Rendered((4, 3), (2, 1, 2, 1)))
+OTHER = Rendered((2, 4, 1), (3, 1))  # as long as the first one
+FIRST = TRIED[0].length - 1
+
+LARGEST_DIFFERENCE = 0.3
+"""Of logits in half precision from those of the plain formula, both norms: rounding alone can cause 0.1."""
 
 _reasons: dict[tuple[Any, ...], str | None] = {}
 
@@ -56,8 +61,9 @@ def packing(model: "PreTrainedModel") -> Iterator[None]:
 def why_not(model: "PreTrainedModel") -> str | None:
     """Return why `model` can't compute packed rows; None if it can.
 
-    Two rows must give the logits that each gives alone, every layer must use the registered attention, and a
-    window must reach it.
+    Every layer must use the registered attention, and a window must reach it. Of two rows, the second must
+    have the same logits after another first row, and both in the other order, and about those that each has
+    alone with the model's own attention.
     """
     config = model.config.get_text_config()
     before, was_training = model.config._attn_implementation, model.training
@@ -71,10 +77,13 @@ def why_not(model: "PreTrainedModel") -> str | None:
         return "torch's variable-length attention computes no fp32"
     model.eval()  # type: ignore[no-untyped-call]
     try:
+        model.set_attn_implementation("eager")
         alone = torch.cat([_logits(model, [row]) for row in TRIED])
         model.set_attn_implementation(NAME)
         with recorded_windows() as windows:
             packed = _logits(model, TRIED)
+        after_other = _logits(model, [OTHER, TRIED[1]])
+        swapped = _logits(model, TRIED[::-1]).roll(FIRST, dims=0)
     except Exception as error:  # of any kind, as any architecture may be tried; padding always works
         return str(error).splitlines()[0] if str(error) else type(error).__name__
     finally:
@@ -85,7 +94,11 @@ def why_not(model: "PreTrainedModel") -> str | None:
     windowed = kinds.count("sliding_attention") if kinds else bool(getattr(config, "sliding_window", None))
     if sum(window is not None for window in windows) < windowed:
         return "its window doesn't reach the attention"
-    if (packed - alone).abs().max() > LARGEST_ROUNDING * alone.abs().max().clamp(min=1e-9):
+    rounding = LARGEST_ROUNDING * packed.abs().max().clamp(min=1e-9)
+    if (packed - after_other)[FIRST:].abs().max() > rounding or (packed - swapped).abs().max() > rounding:
+        return "a packed row's logits depend on the other rows"
+    tolerance = LARGEST_ROUNDING if model.dtype == torch.float32 else LARGEST_DIFFERENCE
+    if not (packed - alone).norm() <= tolerance * alone.norm().clamp(min=1e-9):
         return "packed rows give other logits"
     return None
 

@@ -3,7 +3,6 @@
 import json
 import random
 from pathlib import Path
-
 from typing import Any
 
 import pytest

@@ -8,10 +8,12 @@ import pytest
 import torch
 from transformers import FalconH1Config, FalconH1ForCausalLM, GptOssConfig, GptOssForCausalLM
 
+from lookahead_ray.config.model import EMBEDDED_UNALIGNED, ModelConfig
 from lookahead_ray.config.training import LoraConfig, TrainingConfig
 from lookahead_ray.data.chat import Rendered
 from lookahead_ray.evaluate.teacher_forced import answer_nats
 from lookahead_ray.method import vanilla
+from lookahead_ray.model.load import load_model
 from lookahead_ray.train import packed_attention, packing_support
 from lookahead_ray.train.model import prepare_model, supervised
 from lookahead_ray.train.packing import pack_rows, packs, shared_tokens
@@ -141,7 +143,8 @@ class TestSupport:
             (lambda given: given.update(position_bias=torch.ones(1)), "it passes position_bias"),
             (lambda given: given.update(is_causal=False), "its attention isn't causal"),
             (lambda given: given.update(cu_seq_lens_k=None), "object has no attribute"),
-            (lambda given: given.update(ONE_ROW), "packed rows give other logits"),
+            (lambda given: given.update(ONE_ROW), "a packed row's logits depend on the other rows"),
+            (lambda given: given.update(scaling=0.0), "packed rows give other logits"),
         ],
     )
     def test_an_architecture_whose_attention_differs_is_padded(
@@ -160,6 +163,16 @@ class TestSupport:
         monkeypatch.setitem(mapping, packed_attention.NAME, differs)
         assert reason in str(why_not(model))
         assert model.config._attn_implementation == before
+
+    @pytest.mark.parametrize("family", FAMILIES)
+    def test_rounding_of_half_precision_is_no_reason(self, family: str) -> None:
+        """Gemma's and Qwen's rows differ by rounding, and more in models with large activations."""
+        assert why_not(make(family).bfloat16()) is None
+
+    @pytest.mark.slow
+    def test_the_embedded_model_is_packed_in_both_precisions(self) -> None:
+        for dtype in (torch.float32, torch.bfloat16):
+            assert why_not(load_model(ModelConfig(path=EMBEDDED_UNALIGNED), dtype)) is None
 
 
 class TestUnpackedPasses:
