@@ -73,7 +73,9 @@ def test_down_for_an_hour(endpoint: Endpoint, tmp_path: Path) -> None:
             f"name: llm, model: m, base_url: '{endpoint.server.base_url}', cache_dir: '{tmp_path}/{cache}',"
             f"timeout_s: 10, backoff_s: 0.1, max_pause_s: 0.2, retries: 1000, patience_s: {PATIENCE_S}"
         )
-        return ("search.trials=3", "search.sampler={name: random}", f"evaluation.judges=[{{{judge}}}]")
+        trained = ("training.learning_rate=0.01", "training.epochs=4", "evaluation.safety_new_tokens=12")
+        searched = ("search.trials=3", "search.sampler={name: random}")
+        return (*trained, *searched, f"evaluation.judges=[{{{judge}}}]")
 
     with ExitStack() as stack:
         calm = SweepProcess(model, tmp_path / "calm", settings("calm"))
@@ -81,6 +83,7 @@ def test_down_for_an_hour(endpoint: Endpoint, tmp_path: Path) -> None:
         calm.finish()
         undisturbed = essence(store.open(str(tmp_path / "calm")).records())
         asked = len(endpoint.server.requests)
+        assert asked > 4 * 10  # each trial has answers of its own, whose scores are not cached
 
         run = str(tmp_path / "run")
         sweep = SweepProcess(model, run, settings("cache"))
