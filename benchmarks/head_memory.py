@@ -80,7 +80,7 @@ def measure_head_memory(settings: tuple[str, ...]) -> dict[str, int]:
     finally:
         done.set()
         thread.join()
-        cluster.shutdown()  # type: ignore[no-untyped-call]  # Ray lacks its annotation
+        cluster.shutdown()
         os.environ.pop("RAY_ADDRESS")
     return most
 

@@ -1,8 +1,12 @@
 """Folders for temporary files and shared memory, as Ray needs them."""
 
+import fcntl
 import os
+import shutil
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lookahead_ray.errors import ConfigError
@@ -12,6 +16,9 @@ LONGEST_SOCKET = 107
 """Maximum length in bytes of a Unix socket's path on Linux, without its final null."""
 SESSION = "/session_2026-01-01_00-00-00_000000_00000000/sockets/plasma_store.0"
 """What Ray appends to its folder for the longest of its sockets' paths."""
+
+SCRATCH, SCRATCH_LOCK = "lookahead-ray-scratch-", "lock"
+SCRATCH_AGE_S = 60.0  # a younger folder may not be locked yet
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # not for files of this program
 LITTLE_SHARED_MEMORY = 512 * 2**20
@@ -33,6 +40,34 @@ def ray_folder(environ: Mapping[str, str] = os.environ) -> str | None:
         f"RAY_TMPDIR: must be a folder that can be written, with a path of at most "
         f"{LONGEST_SOCKET - len(SESSION) - len('/ray')} bytes and without blanks, got {str(default.parent)!r}"
     )
+
+
+@contextmanager
+def scratch_folder() -> Iterator[str]:
+    """Yield a new folder for the duration; remove those that killed processes of this user have left.
+
+    A file in it is locked while its process lives.
+    """
+    with suppress(OSError):
+        _remove_left_scratch(Path(tempfile.gettempdir()))
+    folder = tempfile.mkdtemp(prefix=SCRATCH)
+    try:
+        with Path(folder, SCRATCH_LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_left_scratch(place: Path) -> None:
+    for folder in place.glob(f"{SCRATCH}*"):
+        with suppress(OSError):  # removed meanwhile, or locked
+            status = folder.stat(follow_symlinks=False)
+            if status.st_uid != os.getuid() or time.time() - status.st_mtime < SCRATCH_AGE_S:
+                continue
+            with (folder / SCRATCH_LOCK).open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def describe_shared_memory(folder: Path = SHARED_MEMORY) -> str | None:

@@ -1,8 +1,6 @@
 """Trials on Ray Tune: a searcher that fetches jobs, a callback that turns finished trials into records."""
 
 import pickle
-import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +17,7 @@ from lookahead_ray.config.search import ElasticConfig
 from lookahead_ray.errors import LookaheadRayError
 from lookahead_ray.evaluate.judges.call_quota import CallQuota
 from lookahead_ray.evaluate.results import Signal
+from lookahead_ray.hardware.temporary import scratch_folder
 from lookahead_ray.sweep.cluster import HEAD_RESOURCE
 from lookahead_ray.sweep.interfaces import Observer, TrialProgress
 from lookahead_ray.sweep.interrupt import Interrupt
@@ -74,31 +73,27 @@ def run_trials(
     decisions = Decisions.remote()  # type: ignore[attr-defined]  # Ray's decorator is untyped
     searcher = _QueueSearcher(job_queue, decisions, checkpoints, elastic, hang_minutes, quota)
     recorder = _RecordingCallback(sweep_id, job_queue, decisions, observer, interrupt, max_failures, trackers)
-    scratch = tempfile.mkdtemp(prefix="lookahead-ray-")  # for files that Tune always writes
-    tuner = tune.Tuner(
-        tune.with_resources(trainable, tune.PlacementGroupFactory([TRAINABLE_RESOURCES])),
-        tune_config=tune.TuneConfig(
-            search_alg=ConcurrencyLimiter(searcher, max_concurrent=at_once),
-            num_samples=-1,  # the job queue ends the search
-            reuse_actors=True,
-        ),
-        run_config=tune.RunConfig(
-            verbose=0,
-            callbacks=[recorder],
-            storage_path=scratch,
-            failure_config=tune.FailureConfig(max_failures=max_failures),
-        ),
-    )
     try:
-        with interrupt.handled():
-            tuner.fit()
+        with scratch_folder() as scratch, interrupt.handled():  # for files that Tune always writes
+            tune.Tuner(
+                tune.with_resources(trainable, tune.PlacementGroupFactory([TRAINABLE_RESOURCES])),
+                tune_config=tune.TuneConfig(
+                    search_alg=ConcurrencyLimiter(searcher, max_concurrent=at_once),
+                    num_samples=-1,  # the job queue ends the search
+                    reuse_actors=True,
+                ),
+                run_config=tune.RunConfig(
+                    verbose=0,
+                    callbacks=[recorder],
+                    storage_path=scratch,
+                    failure_config=tune.FailureConfig(max_failures=max_failures),
+                ),
+            ).fit()
     except (TuneError, LookaheadRayError, _TimeIsUpError) as error:
         # Tune wraps what a callback raises in its own error
         if recorder.time_is_up:
             return
         raise (recorder.error or searcher.error or error) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 class _TimeIsUpError(Exception):

@@ -6,17 +6,16 @@ quarter of a gigabyte per trial.
 
 import asyncio
 import os
-import shutil
-import tempfile
 import threading
 from collections import defaultdict
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import ray
 
 from lookahead_ray.config.trial import Resources
 from lookahead_ray.errors import TrialError
+from lookahead_ray.hardware.temporary import scratch_folder
 from lookahead_ray.trial.failure import failure
 from lookahead_ray.trial.job import Job
 
@@ -83,14 +82,12 @@ class GroupHost:
         await asyncio.to_thread(self._thread.join, patience_s)
 
     def _fit(self, shape: Resources, handle: Any) -> None:
-        scratch = tempfile.mkdtemp(prefix="lookahead-ray-")
         try:
-            make_trainer(shape, handle, scratch).fit()
+            with scratch_folder() as scratch:
+                make_trainer(shape, handle, scratch).fit()
             self._failure = failure(None)
         except Exception as error:
             self._failure = failure(error)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def rank_main(config: dict[str, Any]) -> None:
@@ -131,7 +128,7 @@ def make_trainer(shape: Resources, handle: Any, scratch: str) -> "TorchTrainer":
                 rank = worker.distributed_context.world_rank
                 actors[rank] = worker.actor
                 nodes[worker.metadata.node_id].append(rank)
-            self._watcher = PreemptionWatcher(nodes, self._poll_interval_s, actors)
+            self._watcher = cast(Any, PreemptionWatcher(nodes, self._poll_interval_s, actors))
 
         def _stop_watcher(self) -> None:
             if self._watcher is not None:

@@ -1,6 +1,7 @@
 """Folders of Ray's sockets, and shared memory."""
 
 import os
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -42,3 +43,20 @@ def test_little_shared_memory_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert describe_shared_memory() is None
     monkeypatch.undo()
     assert "is missing" in str(describe_shared_memory(tmp_path / "none"))
+
+
+def test_scratch_of_killed_processes_is_removed_and_that_of_living_ones_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, young = tmp_path / f"{temporary.SCRATCH}left", tmp_path / f"{temporary.SCRATCH}young"
+    for folder in (left, young):
+        folder.mkdir()
+        (folder / temporary.SCRATCH_LOCK).touch()
+    os.utime(left, (0, 0))
+    with temporary.scratch_folder() as living:
+        os.utime(living, (0, 0))
+        with temporary.scratch_folder() as other:
+            assert sorted(map(str, tmp_path.iterdir())) == sorted([living, other, str(young)])
+        assert not Path(other).exists()
+    assert list(tmp_path.iterdir()) == [young]
