@@ -89,10 +89,15 @@ class BudgetConfig(Config):
     """Limits of a search in addition to `search.trials`; the first limit reached ends it."""
 
     hours: float | None = Field(None, gt=0)
-    """Wall-clock time of all sessions of the sweep together, in hours; null sets no limit."""
+    """Wall-clock time of all sessions of the sweep together, killed ones included, in hours; null sets no limit.
+
+    Once it is used up, running trials other than the references end without a result. A later session with a
+    larger budget continues them from their checkpoints."""
 
     accelerator_hours: float | None = Field(None, gt=0)
-    """Sum over trials of hours times GPUs held, or CPU cores if a trial holds no GPU; null sets no limit."""
+    """Sum over trials of hours times GPUs held, or CPU cores if a trial holds no GPU; null sets no limit.
+
+    Waiting for machines does not count; attempts that ended without a result do."""
 
     plateau: PlateauConfig | None = None
     """End the search on a plateau of the hypervolume; null never does."""

@@ -30,7 +30,12 @@ and on starting processes. Here a host is considered lost after about 4 s of sil
 (`RAY_health_check_*`); Ray's default is over a minute. Each restart counts against `search.max_failures`,
 also after a spot warning. Requests to storage and to a judge's endpoint are retried for about two minutes.
 After that the sweep stops cleanly (storage), or the trial is `unjudged` until its judge is back (judge). The row
-"the judge is down for an hour" is of a sweep on one machine (`tests/sweep/test_judge_down.py`).
+"the judge is down for an hour" is of a sweep on one machine (`tests/sweep/test_judge_down.py`), as are those that say
+so (`tests/sweep/test_surroundings_sweeps.py`).
+
+A trial that still fails through its surroundings after its restarts is not committed: it runs again at the end of
+the search, at most `search.max_attempts` times over all sessions. After `search.stop_after_failures` such failures
+in a row, the sweep stops with exit code 75; once the cause is fixed, `--resume` runs the trials again.
 """
 
 
