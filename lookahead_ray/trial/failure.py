@@ -7,8 +7,9 @@ LOST_PEER = ("Connection closed by peer", "Connection reset by peer", "Connectio
 """Parts of gloo's error messages on the ranks that survive a dead one."""
 
 
-OUT_OF_MEMORY = ("OOM", "out of memory", "running low on memory", "memory pressure")
-"""Parts of Ray's messages about processes that its memory monitor killed."""
+OUT_OF_MEMORY = ("due to the node running low on memory", "OUT_OF_MEMORY")
+"""Parts of Ray's messages about processes that its memory monitor killed. All other deaths mention "OOM" too,
+as one possible cause."""
 LESS_MEMORY = (
     "lower search.max_concurrent, workers, training.micro_batch_size or evaluation.batch_size, "
     "or use a machine with more memory"
@@ -99,12 +100,24 @@ def _raised(cause: BaseException) -> BaseException | None:
     return None if isinstance(cause, RayError | RayTrainError) else cause
 
 
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Return whether Ray's memory monitor killed the process whose end is `error`."""
+    from ray.exceptions import OutOfMemoryError
+
+    seen = getattr(error, "health_check_failure", None)  # of a rank
+    return (
+        isinstance(error, OutOfMemoryError)
+        or any(part in str(error) for part in OUT_OF_MEMORY)
+        or (isinstance(seen, BaseException) and _is_out_of_memory(seen))
+    )
+
+
 def _words(error: BaseException) -> str:
     """Return the error in one line, followed by the traceback if a rank raised it."""
     raised = _raised(error)
     if raised is None:
         line = f"{type(error).__name__}: {error}"
-        if any(part in line for part in OUT_OF_MEMORY):
+        if _is_out_of_memory(error):
             return f"killed because the machine ran out of memory: {LESS_MEMORY}; {line}"
         return line
     if isinstance(raised, SurroundingsError):

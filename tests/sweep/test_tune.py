@@ -1,13 +1,18 @@
 """A job queue as Ray's Searcher: the interface, without a cluster."""
 
+import pickle
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from ray.exceptions import OutOfMemoryError
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
+from lookahead_ray.sweep.interrupt import Interrupt
 from lookahead_ray.sweep.job_queue import NoJob
-from lookahead_ray.sweep.tune import _QueueSearcher
+from lookahead_ray.sweep.tune import _QueueSearcher, _RecordingCallback, _TimeIsUpError
 from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.worker_group import GROUP, PROGRESS
 
 
 class Answers:
@@ -63,3 +68,98 @@ def test_tunes_snapshots_are_empty_and_never_read(tmp_path: Any) -> None:
     assert searcher.__getstate__() == {}
     with pytest.raises(RuntimeError, match="resumes from its tables"):
         searcher.restore(str(tmp_path / "snapshot"))
+
+
+class Queue:
+    """A job queue that notes what a callback tells it."""
+
+    def __init__(self) -> None:
+        self.finished: list[tuple[str, bool, str | None, float]] = []
+        self.checkpoints: list[str] = []
+        self.time_is_up = False
+
+    def check_hours(self) -> bool:
+        return self.time_is_up
+
+    def progressed(self, trial_id: str) -> None:
+        self.checkpoints.append(trial_id)
+
+    def finish(self, record: Any, of_surroundings: bool) -> None:
+        self.finished.append((record.status, of_surroundings, record.error, record.seconds_total))
+
+
+class Ended:
+    """A trial as Tune passes it to callbacks."""
+
+    def __init__(self, error: Path | None = None, **result: Any) -> None:
+        self.config = {"job": job(1)}
+        self.pickled_error_file = error and str(error)
+        self.last_result = result
+
+
+@pytest.fixture
+def queue() -> Queue:
+    return Queue()
+
+
+@pytest.fixture
+def recorder(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> _RecordingCallback:
+    made = _RecordingCallback("sweep", cast(Any, queue), None, cast(Any, Anything()), Interrupt(), 2)
+    monkeypatch.setattr(made, "_placement_groups", Anything())
+    return made
+
+
+class Anything:
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments, **options: None
+
+
+def test_a_process_that_died_is_reported_with_its_error(
+    recorder: _RecordingCallback, queue: Queue, tmp_path: Path
+) -> None:
+    file = tmp_path / "error.pkl"
+    file.write_bytes(pickle.dumps(OutOfMemoryError("killed due to the node running low on memory")))
+    recorder.on_trial_error(1, [], Ended(file))
+    ((status, of_surroundings, error, _),) = queue.finished
+    assert (status, of_surroundings) == ("failed", True)
+    assert "the machine ran out of memory" in (error or "")
+
+
+def test_failures_are_told_apart(recorder: _RecordingCallback, queue: Queue) -> None:
+    recorder.on_trial_complete(1, [], Ended(failure="the loss is nan", failure_of_surroundings=False))
+    recorder.on_trial_complete(1, [], Ended(failure="No space left", failure_of_surroundings=True))
+    assert [found[:3] for found in queue.finished] == [
+        ("failed", False, "the loss is nan"),
+        ("failed", True, "No space left"),
+    ]
+
+
+def progress(phase: str, **more: Any) -> dict[str, Any]:
+    return {PROGRESS: {"phase": phase, "detail": ""}, GROUP: "", **more}
+
+
+def test_a_checkpoint_is_noted_when_training_goes_on(recorder: _RecordingCallback, queue: Queue) -> None:
+    for phase in ("training", "saving", "saving", "training", "training", "saving", "answering"):
+        recorder.on_trial_result(1, [], Ended(), progress(phase))
+    assert queue.checkpoints == ["search-001"]
+
+
+def test_waiting_for_machines_is_no_time_of_the_trial(
+    recorder: _RecordingCallback, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    recorder.on_trial_start(1, [], Ended())
+    now[0] += 1000.0
+    recorder.on_trial_result(1, [], Ended(), progress("starting", waited_s=900.0))
+    now[0] += 60.0
+    recorder.on_trial_complete(1, [], Ended(failure="x"))
+    assert queue.finished[0][3] == 160.0
+
+
+def test_running_trials_end_when_the_time_is_used_up(recorder: _RecordingCallback, queue: Queue) -> None:
+    recorder.on_step_begin(1, [])
+    queue.time_is_up = True
+    with pytest.raises(_TimeIsUpError):
+        recorder.on_step_begin(2, [])
+    assert recorder.time_is_up

@@ -14,8 +14,14 @@ from ray.train.v2._internal.exceptions import (
 )
 from ray.train.v2.api.exceptions import ControllerError, WorkerGroupError
 
-from lookahead_ray.errors import ConfigError, DataError, TrialError
-from lookahead_ray.trial.failure import ProcessDiedError, failure, process_died
+from lookahead_ray.errors import ConfigError, DataError, SurroundingsError, TrialError
+from lookahead_ray.trial.failure import (
+    ProcessDiedError,
+    failure,
+    failure_message,
+    is_of_surroundings,
+    process_died,
+)
 
 
 def raised(error: BaseException) -> UserExceptionWithTraceback:
@@ -79,6 +85,42 @@ def test_the_first_line_names_the_exception() -> None:
     found = str(failure(group(raised(FloatingPointError("the loss is nan")))))
     assert found.splitlines()[0] == "rank 0: FloatingPointError: the loss is nan"
     assert "Traceback" in found
+
+
+LOW = "Task was killed due to the node running low on memory.\nMemory on the node was 22 / 23 GB"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OutOfMemoryError(LOW),
+        group(OutOfMemoryError(LOW)),
+        group(WorkerHealthCheckFailedError("A worker health check failed.", OutOfMemoryError(LOW))),
+    ],
+    ids=repr,
+)
+def test_a_kill_by_the_memory_monitor_names_the_settings_to_change(error: Exception) -> None:
+    named = "killed because the machine ran out of memory: lower search.max_concurrent, workers"
+    assert named in str(failure(error))
+    assert named in failure_message(failure(error))
+    assert named in failure_message(OutOfMemoryError(LOW))
+
+
+def test_other_kills_are_not_said_to_be_of_memory() -> None:
+    crashed = WorkerCrashedError()
+    assert "OOM" in str(crashed) or "unexpected" in str(crashed)
+    assert "out of memory: lower" not in str(failure(crashed))
+    assert failure_message(None) == "the trial's process died"
+
+
+def test_failures_of_the_surroundings_keep_their_kind() -> None:
+    full = SurroundingsError("OSError: [Errno 28] No space left on device")
+    found = failure(group(raised(full)))
+    assert type(found) is SurroundingsError
+    assert str(found) == f"rank 0: {full}"
+    assert is_of_surroundings(None)
+    assert is_of_surroundings(RayTaskError("run", "Traceback ...", failure(group(KILLED))))
+    assert not is_of_surroundings(RayTaskError("run", "Traceback ...", ValueError("x")))
 
 
 def test_the_exception_reaches_the_driver_unchanged() -> None:
