@@ -146,17 +146,27 @@ def test_a_checkpoint(tmp_path: Path, error: int) -> None:
 
     directory = tmp_path / "trial"
 
-    def save_files(directory: str, tag: str, **options: Any) -> None:
-        Path(directory, tag).mkdir(parents=True, exist_ok=True)
-        for name in ("weights.pt", "optimiser.pt"):
-            with Path(directory, tag, name).open("wb") as file:
-                file.write(tag.encode())
+    def make_folder(path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True)
 
-    engine = SimpleNamespace(module=torch.nn.Linear(1, 1), save_checkpoint=save_files)
+    def save_file(path: Path) -> None:
+        with path.open("wb") as file:
+            file.write(path.parent.name.encode())
+
+    def save_files(directory: str, tag: str, **options: Any) -> None:
+        engine.checkpoint_engine.makedirs(Path(directory, tag))
+        for name in ("weights.pt", "optimiser.pt"):
+            engine.checkpoint_engine.save(Path(directory, tag, name))
+
+    writer = SimpleNamespace(makedirs=make_folder, save=save_file)
+    engine = SimpleNamespace(
+        module=torch.nn.Linear(1, 1), save_checkpoint=save_files, checkpoint_engine=writer
+    )
     epochs = [1]
 
     def save(epoch: int) -> None:
-        assert local.save(engine, directory, config_hash="h", epoch=epoch, steps=(), state={})
+        if failed := local.save(engine, directory, config_hash="h", epoch=epoch, steps=(), state={}):
+            raise OSError(failed)
 
     save(1)
 

@@ -86,9 +86,15 @@ def save(
         except OSError as error:
             failed = f"{type(error).__name__}: {error}"
     failed = gather_everywhere(failed)[0]
-    if leads and failed:  # it takes the room that the other trials need
+    if leads and failed and not _is_last(directory, made):  # it takes the room that other trials need
         shutil.rmtree(directory / made.folder, ignore_errors=True)
     return failed
+
+
+def _is_last(directory: Path, made: Checkpoint) -> bool:
+    """Return whether `checkpoint.json` names `made`, as it does if only the sync after its rename failed."""
+    found = read_checkpoint(directory)
+    return found is not None and found.folder == made.folder
 
 
 def read_checkpoint(directory: Path) -> Checkpoint | None:
