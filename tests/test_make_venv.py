@@ -46,7 +46,13 @@ class Project:
     def __init__(self, directory: Path) -> None:
         self.root = directory / "project"
         self.root.mkdir()
-        for name in ("Makefile", "make_venv.py", "constraints.txt", "pyproject.toml"):
+        for name in (
+            "Makefile",
+            "make_venv.py",
+            "constraints.txt",
+            "constraints-hashes.txt",
+            "pyproject.toml",
+        ):
             shutil.copy(ROOT / name, self.root)
         self.python = directory / "python3"
         self.python.write_text(FAKE)
@@ -124,7 +130,16 @@ def test_the_steps_and_their_times(project: Project) -> None:
     torch = re.search("^torch==.*", (ROOT / "constraints.txt").read_text(), re.M)
     assert torch
     installs = [call for call in project.calls.read_text().splitlines() if "pip install" in call]
-    assert [call.split()[-1] for call in installs[1:]] == [torch[0], "--editable=."], "PyTorch by its pin"
+    hashed, *last = [call.split() for call in installs[1:]]
+    assert hashed[-2:] == ["--require-hashes", "--requirement=constraints-hashes.txt"]
+    assert [words[-1] for words in last] == [torch[0], "--editable=."], (
+        "PyTorch by its pin, after what it needs"
+    )
+    assert "--no-build-isolation" in last[1], "pip would fetch setuptools without a hash"
+    assert "--require-hashes" in installs[0], "pip itself"
+    assert re.fullmatch(
+        r"pip==\S+( \\\n +--hash=sha256:[0-9a-f]{64})+\n", (project.root / ".venv/pip.txt").read_text()
+    )
     log = (project.root / ".venv/setup.log").read_text()
     assert [line for line in log.splitlines() if line.startswith("[")] == steps
     assert "Progress" not in log
@@ -143,7 +158,7 @@ def test_nothing_happens_when_nothing_changed(project: Project) -> None:
 def test_a_failed_step_says_what_to_do(project: Project) -> None:
     failed = project.make("quickstart", f"PYTHON={project.python}", FAIL="no space left")
     assert failed.returncode != 0
-    assert re.search(r"\[2/5\] install PyTorch \S+ \.+ failed\n", failed.stdout)
+    assert re.search(r"\[3/5\] install PyTorch \S+ \.+ failed\n", failed.stdout)
     assert "    ERROR: no space left\n" in failed.stdout
     assert f"The whole log is {project.root}/.venv/setup.log." in failed.stdout
     assert f"Then run `make quickstart PYTHON={project.python}` again." in failed.stdout
@@ -230,7 +245,7 @@ def test_a_terminal_sees_the_progress(project: Project) -> None:
         pass
     assert running.wait() == 0
     text = output.decode()
-    assert re.search(r"\r\x1b\[K\[2/5\] install PyTorch \S+ +\d+ s  30 % Downloading torch\.whl", text)
+    assert re.search(r"\r\x1b\[K\[3/5\] install PyTorch \S+ +\d+ s  30 % Downloading torch\.whl", text)
     assert all(len(part) < 84 for part in re.split(r"[\r\n]+", text))
 
 
@@ -282,3 +297,18 @@ def test_the_makefile_takes_the_versions_that_the_package_declares() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert 'requires-python = ">=3.11,<3.14"' in text
     assert re.findall(r"Python :: 3\.(\d+)", text) == ["11", "12", "13"]
+
+
+def test_every_pin_but_pytorchs_has_hashes() -> None:
+    pins = {line for line in (ROOT / "constraints.txt").read_text().splitlines() if line[:1] != "#"}
+    (torch,) = [pin for pin in pins if pin.startswith("torch==")]
+    text = (ROOT / "constraints-hashes.txt").read_text()
+    entries = [entry.split() for entry in re.sub(r"(?m)^#.*\n", "", text).replace("\\\n", "").splitlines()]
+    names = {re.sub("[-_.]+", "-", pin).lower() for pin in pins - {torch}}
+    found = {re.sub("[-_.]+", "-", entry[0]).lower() for entry in entries}
+    built = {name for name in found if name.startswith(("pip==", "setuptools=="))}
+    assert found == names | built
+    assert len(built) == 2
+    for _, *hashes in entries:
+        assert hashes
+        assert all(re.fullmatch("--hash=sha256:[0-9a-f]{64}", word) for word in hashes)

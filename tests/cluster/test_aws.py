@@ -67,7 +67,8 @@ def group(aws: None) -> str:
     iam, ec2 = boto3.client("iam"), boto3.client("ec2")
     for name in ("lookahead-ray-head", "lookahead-ray-worker"):
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=document("trust"))
-        iam.put_role_policy(RoleName=name, PolicyName="storage", PolicyDocument=document("storage_policy"))
+        storage = document(f"{name.removeprefix('lookahead-ray-')}_storage_policy")
+        iam.put_role_policy(RoleName=name, PolicyName="storage", PolicyDocument=storage)
         iam.create_instance_profile(InstanceProfileName=name)
         iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
     head = {"RoleName": "lookahead-ray-head", "PolicyName": "workers"}

@@ -123,10 +123,17 @@ def test_nodes_install_the_repositorys_own_pins(path: Path) -> None:
         if remote != TOKEN:
             assert remote == f"~/lookahead-ray/{local}"
             assert (ROOT / local).exists()
-    assert {"constraints.txt", "clusters/setup.sh", "lookahead_ray"} <= set(mounts.values())
+    assert {"constraints.txt", "constraints-hashes.txt", "clusters/setup.sh", "lookahead_ray"} <= set(
+        mounts.values()
+    )
     (command,) = [command for command in config["setup_commands"] if "setup.sh" in command]
-    packages = command.split("setup.sh ")[1].split()[1:]
-    assert all("==" in package for package in packages), "what is added is pinned"
+    for name in command.split("setup.sh ")[1].split()[1:]:
+        assert name in mounts.values()
+        entries = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", "").splitlines()
+        for entry in entries:
+            assert entry.startswith("#") or ("==" in entry and "--hash=sha256:" in entry), (
+                "what is added is pinned"
+            )
     commands = [*config["setup_commands"], *config.get("head_setup_commands", [])]
     assert not any("pip install" in line for line in commands), "setup.sh installs, once"
 
@@ -134,7 +141,11 @@ def test_nodes_install_the_repositorys_own_pins(path: Path) -> None:
 @pytest.mark.parametrize("path", ["clusters/setup.sh", "clusters/Dockerfile"])
 def test_installations_use_constraints(path: str) -> None:
     text = (ROOT / path).read_text(encoding="utf-8")
-    assert "--no-deps --requirement constraints.txt" in text
+    assert "--no-deps --require-hashes --requirement constraints-hashes.txt" in text
+    assert text.index("--require-hashes") < text.index("torch=="), (
+        "PyTorch would bring packages without hashes"
+    )
+    assert "--no-build-isolation" in text, "pip would fetch setuptools without a hash"
 
 
 def test_aws_opens_nothing_of_its_own() -> None:

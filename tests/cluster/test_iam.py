@@ -1,13 +1,15 @@
 """The rights of head and workers on AWS."""
 
 import json
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 
+from lookahead_ray.sweep.checkpoints import CheckpointFolder
 from tests.cluster.files import ROOT, load
 
-POLICIES = ("head_policy", "storage_policy")
+POLICIES = ("head_policy", "head_storage_policy", "worker_storage_policy")
 SEEING = {"ec2:DescribeInstances"}  # AWS allows no narrower resource for it
 
 
@@ -51,3 +53,31 @@ def test_instances_are_bound_to_this_cluster_and_its_machine() -> None:
     assert role == worker["IamInstanceProfile"]["Name"]
     group = found["FromTheseParts"]["Resource"]
     assert f"arn:aws:ec2:*:*:placement-group/{worker['Placement']['GroupName']}" in group
+
+
+def allowed(name: str, action: str, key: str) -> bool:
+    """Return whether the policy allows the action on an object of the bucket."""
+    return any(
+        action in listed(statement["Action"]) and fnmatchcase(f"arn:aws:s3:::BUCKET-CHANGEME/{key}", resource)
+        for statement in statements(name)
+        for resource in listed(statement["Resource"])
+    )
+
+
+@pytest.mark.parametrize("action", ["s3:PutObject", "s3:DeleteObject"])
+def test_workers_write_checkpoints_alone(action: str) -> None:
+    place = CheckpointFolder("s3://BUCKET-CHANGEME/runs/mine", 1).of("search-001")
+    assert place
+    checkpoint = f"{place.place}/epoch-1/state.pt".removeprefix("s3://BUCKET-CHANGEME/")
+    results = ["sweep.json", "commits/seed.json", "tables/trials/seed.parquet", "study.journal", "lock.json"]
+    for role, writes in (("head", True), ("worker", False)):
+        policy = f"{role}_storage_policy"
+        assert allowed(policy, action, checkpoint)
+        assert allowed(policy, "s3:GetObject", checkpoint)
+        assert all(allowed(policy, action, f"runs/mine/{name}") == writes for name in results)
+
+
+def test_the_documented_steps_give_each_role_its_policy_and_keep_versions() -> None:
+    text = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
+    assert "file://${ROLE}_storage_policy.json" in text
+    assert "put-bucket-versioning --bucket $BUCKET --versioning-configuration Status=Enabled" in text
