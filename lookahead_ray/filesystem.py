@@ -107,6 +107,16 @@ def limit_retries(seconds: float | None) -> None:
     _retries_end_s = None if seconds is None else time.monotonic() + seconds
 
 
+@contextmanager
+def unlimited_retries() -> Iterator[None]:
+    """Set no limit of `limit_retries` at the beginning, and none at the end, for others in this process."""
+    limit_retries(None)
+    try:
+        yield
+    finally:
+        limit_retries(None)
+
+
 def _out_of_patience(state: RetryCallState) -> bool:
     left_s = PATIENCE_S - (state.seconds_since_start or 0.0)
     if _retries_end_s is not None:

@@ -153,7 +153,15 @@ def _train(
     )
     log = local_run_file(where, "train.log", name)
     trial_id = f"train-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
-    job = Job(trial_id, "search", resolved, {}, label(resolved), Saving(str(model.path), model.adapter))
+    job = Job(
+        trial_id,
+        "search",
+        resolved,
+        {},
+        label(resolved),
+        Saving(str(model.path), model.adapter),
+        hang_minutes=sweep.search.hang_minutes,
+    )
     with store.lock(where) as hold:
         opened = store.create(where, identity, hold)
         view.sweep_started(opened.identity.sweep_id, where, 1, [], str(log))

@@ -167,9 +167,10 @@ def _fit_to_memory(
         outline = outline_model(reference.model)
         for workers in range(values.workers, fewest - 1, -1):
             fitted = replace(values, workers=workers)
-            fits = count_fitting_ranks(fitted.fill(reference), outline, node)
-            if fits is None:
+            found = count_fitting_ranks(fitted.fill(reference), outline, node)
+            if found is None:
                 return values, None
+            fits = found
             if fits >= workers or workers == fewest:
                 break
     except (ModelError, ConfigError):  # `check_machine` and `preflight` report them

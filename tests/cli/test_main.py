@@ -263,7 +263,7 @@ def test_a_sweep_of_failures_does_not_look_like_success(fake: Callable[..., None
     fake("lookahead_ray.sweep.driver", run_sweep=run_sweep)
     result = invoke("sweep", str(space))
     assert result.exit_code == 1
-    assert result.stderr == "error: every trial failed\n"
+    assert result.stderr == "error: every trial of the search failed\n"
     assert "boom" in result.stdout
 
 
