@@ -110,7 +110,10 @@ class JobQueue:
     def check_hours(self) -> bool:
         """Return whether the running trials end now, as the time is used up; references are completed."""
         self._attempts.note_alive()
-        return self._trial_log.references is not None and self._limits.hours_are_up()
+        if self._trial_log.references is None or not self._limits.hours_are_up():
+            return False
+        self._limits.search_ended(self._searched)  # says so
+        return True
 
     def finish(self, record: TrialRecord, of_surroundings: bool = False) -> None:
         """Commit a trial; vanilla is held until the seed model's trial ends, which its objective needs.

@@ -77,7 +77,7 @@ class TrialRecord:
     over_refusal: Rate | None = None
     utility: Rate | None = None
     kl: tuple[float, ...] = ()  # mean over prompts, one value per position
-    seconds_total: float | None = None  # from its first start to its end, restarts included
+    seconds_total: float | None = None  # from first start to end, with restarts, without waiting for machines
     restarts: int = 0  # number of times its processes died and it was restarted
     measurement: Measurement | None = None  # None: the trial failed
 

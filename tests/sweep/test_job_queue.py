@@ -67,6 +67,9 @@ class FixedLimits:
     def time_is_up(self) -> bool:
         return False
 
+    def hours_are_up(self) -> bool:
+        return self.trials == 0
+
     def repeats(self) -> Sequence[Job]:
         return self.rounds.pop(0) if self.rounds else ()
 
@@ -259,3 +262,9 @@ def test_a_trial_that_kills_its_driver_is_not_first_for_ever(tmp_path: Path) -> 
     assert started(order) == "c"
     assert [(committed.trial_id, committed.status) for committed in commits] == [("killer", "failed")]
     assert "begun 5 times without result" in (commits[0].error or "")
+
+
+def test_running_trials_end_with_the_time_and_references_do_not() -> None:
+    assert job_queue([], committed=REFERENCES, trials=0).check_hours()
+    assert not job_queue([], committed=REFERENCES, trials=1).check_hours()
+    assert not job_queue([], committed=REFERENCES[:1], trials=0).check_hours()
