@@ -94,6 +94,8 @@ def run_trials(
         if recorder.time_is_up:
             return
         raise (recorder.error or searcher.error or error) from error
+    if recorder.error:  # of the last trial
+        raise recorder.error
 
 
 class _TimeIsUpError(Exception):
@@ -192,6 +194,8 @@ class _RecordingCallback(_NeverRestored, Callback):
 
     def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
         self._interrupt.check()
+        if self.error:  # Tune takes an exception of `on_trial_complete` for one of the trial
+            raise self.error
         if self._job_queue.check_hours():
             self.time_is_up = True
             raise _TimeIsUpError

@@ -8,6 +8,7 @@ import pytest
 from ray.exceptions import OutOfMemoryError
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
+from lookahead_ray.errors import SurroundingsError
 from lookahead_ray.sweep.interrupt import Interrupt
 from lookahead_ray.sweep.job_queue import NoJob
 from lookahead_ray.sweep.tune import _QueueSearcher, _RecordingCallback, _TimeIsUpError
@@ -155,6 +156,21 @@ def test_waiting_for_machines_is_no_time_of_the_trial(
     now[0] += 60.0
     recorder.on_trial_complete(1, [], Ended(failure="x"))
     assert queue.finished[0][3] == 160.0
+
+
+def test_what_ends_the_sweep_ends_it_though_tune_takes_it_for_an_error_of_the_trial(
+    recorder: _RecordingCallback, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(record: Any, of_surroundings: bool) -> None:
+        raise SurroundingsError("3 trials in a row")
+
+    monkeypatch.setattr(queue, "finish", refuse)
+    with pytest.raises(SurroundingsError):
+        recorder.on_trial_complete(1, [], Ended(failure="x", failure_of_surroundings=True))
+    recorder.on_trial_recover(1, [], Ended())  # Tune's reaction
+    with pytest.raises(SurroundingsError, match="3 trials in a row"):
+        recorder.on_step_begin(2, [])
+    assert isinstance(recorder.error, SurroundingsError)
 
 
 def test_running_trials_end_when_the_time_is_used_up(recorder: _RecordingCallback, queue: Queue) -> None:
