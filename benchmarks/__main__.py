@@ -12,7 +12,21 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import commit, driver, generation, limits, machine, packing, preview, training, trial_cost
+from benchmarks import (
+    commit,
+    driver,
+    generation,
+    generation_search,
+    generation_settings,
+    limits,
+    machine,
+    packing,
+    preview,
+    training,
+    training_search,
+    training_settings,
+    trial_cost,
+)
 from benchmarks.common import Benchmark, BenchmarkError, Raw, to_json, write_json
 from benchmarks.limits import Limits, RequestedPrecision
 from benchmarks.tables import print_benchmark
@@ -34,6 +48,8 @@ class Name(StrEnum):
     COMMIT = "commit"
     PACKING = "packing"
     PACKING_SPEED = "packing_speed"
+    TRAINING_PEERS = "training_peers"
+    GENERATION_PEERS = "generation_peers"
 
 
 class Device(StrEnum):
@@ -67,6 +83,9 @@ def main(
             "both: training and generation in each, every variant compared in its faster one."
         ),
     ] = RequestedPrecision.AUTO,
+    variants: Annotated[
+        str, typer.Option(help="Variants of training or generation to measure, separated by commas.")
+    ] = "",
     quick: Annotated[
         bool,
         typer.Option(
@@ -92,7 +111,8 @@ def main(
         raise typer.Exit(1) from error
     for line in limits.describe(here, found, precision):
         console.print(line, markup=False, soft_wrap=True)
-    setup = Setup(quick, preview_rows, trials, device, limits.resolve(precision, found), data)
+    names = tuple(name.strip() for name in variants.split(",") if name.strip())
+    setup = Setup(quick, preview_rows, trials, device, limits.resolve(precision, found), data, names)
     runs, settings = select_benchmarks(only, setup, times, found, logs, say)
     facts: Raw = {
         "date": started.isoformat(timespec="seconds"),
@@ -131,6 +151,7 @@ class Setup:
     device: Device
     precision: str
     data: Path | None = None
+    variants: tuple[str, ...] = ()  # of training and generation; none: all
 
 
 def select_benchmarks(
@@ -138,12 +159,14 @@ def select_benchmarks(
 ) -> tuple[dict[Name, Callable[[], Benchmark]], Raw]:
     """Return the benchmarks to run, and their settings as JSON values."""
     quick, device = setup.quick, setup.device
-    train = training.QUICK if quick else training.TrainingSettings()
+    train = training_settings.QUICK if quick else training_settings.TrainingSettings()
     if device is Device.CUDA and not quick:
-        train = training.ON_GPU
+        train = training_settings.ON_GPU
     train = replace(train, device=device.value, precision=setup.precision)
-    generate = generation.QUICK if quick else generation.GenerationSettings()
-    to_the_end = replace(generation.QUICK, name="generation_full_length") if quick else generation.FULL_LENGTH
+    generate = generation_settings.QUICK if quick else generation_settings.GenerationSettings()
+    to_the_end = generation_settings.FULL_LENGTH
+    if quick:
+        to_the_end = replace(generation_settings.QUICK, name="generation_full_length")
     generate, to_the_end = (
         replace(each, device=device.value, precision=setup.precision) for each in (generate, to_the_end)
     )
@@ -157,15 +180,17 @@ def select_benchmarks(
     packed = replace(packing.QUICK if quick else packing.PackingSettings(), data=data)
     packed_speed = replace(train, data=data)
     runs: dict[Name, Callable[[], Benchmark]] = {
-        Name.TRAINING: lambda: training.run(train, found, times, logs, say),
-        Name.GENERATION: lambda: generation.run(generate, times, logs, say),
-        Name.GENERATION_FULL_LENGTH: lambda: generation.run(to_the_end, times, logs, say),
+        Name.TRAINING: lambda: training.run(train, found, times, logs, say, setup.variants),
+        Name.GENERATION: lambda: generation.run(generate, times, logs, say, setup.variants),
+        Name.GENERATION_FULL_LENGTH: lambda: generation.run(to_the_end, times, logs, say, setup.variants),
         Name.TRIAL: lambda: trial_cost.run(trial, times, logs, say),
         Name.PREVIEW: lambda: preview.run(files, times, logs, say),
         Name.DRIVER: lambda: driver.run(idle, logs, say),
         Name.COMMIT: lambda: commit.run(tables, times, logs, say),
         Name.PACKING: lambda: packing.run(packed, say),
         Name.PACKING_SPEED: lambda: packing.run_speed(packed_speed, times, logs, say),
+        Name.TRAINING_PEERS: lambda: training_search.run(train, logs, say),
+        Name.GENERATION_PEERS: lambda: generation_search.run(generate, logs, say),
     }
     settings = {
         Name.TRAINING: asdict(train),
@@ -177,11 +202,15 @@ def select_benchmarks(
         Name.COMMIT: asdict(tables),
         Name.PACKING: asdict(packed),
         Name.PACKING_SPEED: asdict(packed_speed),
+        Name.TRAINING_PEERS: asdict(train),
+        Name.GENERATION_PEERS: asdict(generate),
     }
     generations = [Name.GENERATION, Name.GENERATION_FULL_LENGTH]
-    on_gpu = [Name.TRAINING, *generations, Name.PACKING, Name.PACKING_SPEED]
+    searches = [Name.TRAINING_PEERS, Name.GENERATION_PEERS]
+    on_gpu = [Name.TRAINING, *generations, Name.PACKING, Name.PACKING_SPEED, *searches]
     possible = list(Name) if device is Device.CPU else on_gpu
-    kept = [name for name in possible if only in (None, name)]
+    # training and generation search for the peers' best settings themselves
+    kept = [name for name in possible if name is only or (only is None and name not in searches)]
     return {name: runs[name] for name in kept}, {name.value: settings[name] for name in kept}
 
 

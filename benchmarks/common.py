@@ -121,6 +121,18 @@ def in_turn(variants: Sequence[Variant], repetition: int) -> list[Variant]:
     return list(variants) if repetition % 2 == 0 else list(reversed(variants))
 
 
+def selected(variants: Sequence[Variant], names: Sequence[str]) -> list[Variant]:
+    """Return the variants with these names; all if there are no names.
+
+    Raises:
+        BenchmarkError: no variant has one of the names.
+    """
+    known = {each.name: each for each in variants}
+    if unknown := set(names) - set(known):
+        raise BenchmarkError(f"--variants must be of {', '.join(known)}, got {', '.join(sorted(unknown))}")
+    return [known[name] for name in names] if names else list(variants)
+
+
 def repeat(
     variants: Sequence[Variant], repetitions: int, measure: Callable[[Variant, int], Raw]
 ) -> dict[Variant, list[Raw]]:

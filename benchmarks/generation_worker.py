@@ -1,14 +1,22 @@
 """One measurement of generation with our function or the plain loop, or a comparison of their tokens."""
 
 import time
-from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import torch
 
 from benchmarks.common import Raw
-from benchmarks.generation import IDENTITY, GenerationSettings, counted_tokens, until_end
+from benchmarks.generation_peers import Generate, Prompt, by_length, continuous, plain, with_vllm
+from benchmarks.generation_settings import (
+    GENERATE_BATCH,
+    IDENTITY,
+    START,
+    VLLM,
+    GenerationSettings,
+    counted_tokens,
+)
+from benchmarks.peer_search import Options
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.safety import ProbeSuite
 from lookahead_ray.data.chat import prompt_ids
@@ -23,10 +31,6 @@ from lookahead_ray.train.allocator import keep_freed
 
 IDENTITY_BATCH = 16
 WARM_UP_TOKENS = 4
-Prompt = tuple[int, ...]
-Generate = Callable[
-    [Sequence[Prompt], int], list[list[int]]
-]  # (prompts, max_new_tokens) -> token ids without end token
 
 
 def measure(variant: str, settings: dict[str, Any]) -> Raw:
@@ -35,9 +39,14 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
     torch.set_num_threads(chosen.threads)
     if variant == IDENTITY:
         return _compare(chosen)
-    side, _, batch_size = variant.rpartition("_")
-    prompts, run = _prepare(side, int(batch_size), chosen)
-    run(prompts[: int(batch_size)], WARM_UP_TOKENS)
+    if chosen.peer:
+        batch_size = int(chosen.peer["batch_size"])
+        prompts, run = _prepare("plain", batch_size, chosen, chosen.peer)
+    else:
+        side, _, size = variant.rpartition("_")
+        batch_size = int(size)
+        prompts, run = _prepare(side, batch_size, chosen)
+    run(prompts[:batch_size], WARM_UP_TOKENS)
     start = time.perf_counter()
     answers = run(prompts, chosen.max_new_tokens)
     seconds = time.perf_counter() - start
@@ -65,24 +74,34 @@ def _compare(settings: GenerationSettings) -> Raw:
     }
 
 
-def _prepare(side: str, batch_size: int, settings: GenerationSettings) -> tuple[list[Prompt], Generate]:
+def _prepare(
+    side: str, batch_size: int, settings: GenerationSettings, options: Options = START
+) -> tuple[list[Prompt], Generate]:
     if side == "ours" and settings.device == "cpu":
         keep_freed()  # as a trial's worker does
     config = ModelConfig(path=settings.model)
     dtype = torch_dtype(settings.precision)
     tokenizer = load_tokenizer(config)
     # The plain loop gets the model as Transformers loads it, without what `load_model` adds.
-    model = load_model(config, dtype) if side == "ours" else _plain_model(config, dtype)
+    model = load_model(config, dtype) if side == "ours" else _plain_model(config, dtype, options)
     model.to(settings.device)  # type: ignore[arg-type]  # Transformers annotates the bound method as unbound
     decoding = DecodingSettings.of(model, tokenizer, batch_size)
-    run = build_generator(model, decoding).generate if side == "ours" else partial(_plain, model, decoding)
-    return _prompts(tokenizer, settings), run
+    prompts = _prompts(tokenizer, settings)
+    if side == "ours":
+        return prompts, build_generator(model, decoding).generate
+    if options["way"] == VLLM:
+        return prompts, partial(with_vllm(resolve(config), dtype), decoding)
+    way = continuous if options["way"] == GENERATE_BATCH else plain
+    run = partial(way, model, decoding)
+    return prompts, by_length(run) if options["sorted"] else run
 
 
-def _plain_model(config: ModelConfig, dtype: torch.dtype) -> Any:
+def _plain_model(config: ModelConfig, dtype: torch.dtype, options: Options) -> Any:
     from transformers import AutoModelForCausalLM
 
-    model: Any = AutoModelForCausalLM.from_pretrained(resolve(config), dtype=dtype, trust_remote_code=False)
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        resolve(config), dtype=dtype, trust_remote_code=False, attn_implementation=options["attention"]
+    )
     return model.eval()
 
 
@@ -91,29 +110,3 @@ def _prompts(tokenizer: Any, settings: GenerationSettings) -> list[Prompt]:
     problems = generate_problems("test", settings.task_prompts, settings.seed)
     texts = [row.prompt for row in suite.harmful] + [row.instruction for row in problems]
     return [prompt_ids(tokenizer, text, SYSTEM_PROMPT) for text in texts]
-
-
-@torch.inference_mode()
-def _plain(
-    model: Any,
-    settings: DecodingSettings,
-    prompts: Sequence[Prompt],
-    max_new_tokens: int,
-) -> list[list[int]]:
-    """Generate in static batches in the order of the prompts, left-padded, until the last row has ended."""
-    answers = []
-    for start in range(0, len(prompts), settings.batch_size):
-        batch = prompts[start : start + settings.batch_size]
-        width = max(len(prompt) for prompt in batch)
-        ids = torch.tensor([[settings.pad_id] * (width - len(prompt)) + list(prompt) for prompt in batch])
-        mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in batch])
-        output = model.generate(
-            input_ids=ids.to(model.device),
-            attention_mask=mask.to(model.device),
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            eos_token_id=sorted(settings.end_ids),
-            pad_token_id=settings.pad_id,
-        )
-        answers += [until_end(row, settings.end_ids) for row in output[:, width:].tolist()]
-    return answers

@@ -109,11 +109,19 @@ def in_precisions(variants: Sequence[Variant], precision: str) -> list[Variant]:
     Raises:
         ValueError: `precision` is none of these, such as an unresolved `auto`.
     """
-    formats: tuple[str, ...] = get_args(Precision)
-    if precision not in (*formats, BOTH):
-        raise ValueError(f"precision must be one of {', '.join(formats)}, {BOTH}, got {precision}")
-    chosen = formats if precision == BOTH else (precision,)
-    return [replace(variant, precision=each) for variant in variants for each in chosen]
+    return [replace(variant, precision=each) for variant in variants for each in formats(precision)]
+
+
+def formats(precision: str) -> tuple[str, ...]:
+    """Return the formats that `precision` stands for.
+
+    Raises:
+        ValueError: `precision` is none of these, such as an unresolved `auto`.
+    """
+    known: tuple[str, ...] = get_args(Precision)
+    if precision not in (*known, BOTH):
+        raise ValueError(f"precision must be one of {', '.join(known)}, {BOTH}, got {precision}")
+    return known if precision == BOTH else (precision,)
 
 
 def split_by_speed(series: Sequence[Series]) -> tuple[list[Series], list[Series]]:

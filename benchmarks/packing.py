@@ -12,7 +12,7 @@ from statistics import median
 from benchmarks.common import Benchmark, Raw, Variant, make_ratios, make_series, repeat
 from benchmarks.limits import in_precisions, split_by_speed
 from benchmarks.processes import measure
-from benchmarks.training import TrainingSettings
+from benchmarks.training_settings import TrainingSettings
 
 RANKS = (1, 4, 8)
 PACKED = Variant("packed", "lookahead-ray, 1 rank, packed rows")

@@ -2,10 +2,11 @@
 
 import importlib.util
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 
+from benchmarks import training_search
 from benchmarks.common import (
     Benchmark,
     BenchmarkError,
@@ -15,54 +16,32 @@ from benchmarks.common import (
     make_ratios,
     make_series,
     repeat,
+    selected,
 )
 from benchmarks.limits import Limits, describe_choice, in_precisions, split_by_speed
 from benchmarks.processes import measure
+from benchmarks.training_settings import TRAINER, TRL, TRL_BEST, TrainingSettings
 
 TWO_RANKS = Variant("ours_two_ranks", "lookahead-ray, ZeRO-2, 2 ranks × 1 thread")
 ONE_RANK = Variant("ours_one_rank", "lookahead-ray, ZeRO-2, 1 rank")
-TRL = Variant("trl", "TRL SFTTrainer, its defaults")
-TRL_BEST = Variant("trl_best", "TRL SFTTrainer, activations kept")
-TRL_PACKED = Variant("trl_packed", "TRL SFTTrainer, activations kept, packed to 1024")
-TRAINER = Variant("trainer", "transformers Trainer")
-OURS, PEERS = (TWO_RANKS, ONE_RANK), (TRL, TRL_BEST, TRL_PACKED, TRAINER)
+OURS, PEERS = (TWO_RANKS, ONE_RANK), (TRL, TRL_BEST, TRAINER)
 VARIANTS = OURS + PEERS
 PAIRS = tuple((ours.name, peer.name) for ours in OURS for peer in PEERS)
 RANKS = {TWO_RANKS.name: 2, ONE_RANK.name: 1}
 
 
-@dataclass(frozen=True)
-class TrainingSettings:
-    """The work, equal for all variants; the first of `steps` optimiser updates warms up and is not timed.
-
-    `precision` is `bf16`, `fp32`, or `both` to measure every variant in each; `auto` must be resolved first.
-    """
-
-    batch_size: int = 16
-    micro_batch_size: int = 8
-    steps: int = 9
-    learning_rate: float = 1e-4
-    max_length: int = 512
-    threads: int = 2  # of all ranks together
-    device: str = "cpu"
-    precision: str = "auto"
-    seed: int = 0
-    data: str | None = None  # a JSONL file with GSM8K's fields instead of generated word problems
-
-    @property
-    def examples(self) -> int:
-        """Number of training examples: one pass over them takes `steps` updates."""
-        return self.batch_size * self.steps
-
-
-ON_GPU = TrainingSettings(batch_size=512, micro_batch_size=256, device="cuda")
-QUICK = TrainingSettings(batch_size=8, micro_batch_size=4, steps=3)
-
-
 def run(
-    settings: TrainingSettings, limits: Limits, repetitions: int, logs: Path, say: Callable[[str], None]
+    settings: TrainingSettings,
+    limits: Limits,
+    repetitions: int,
+    logs: Path,
+    say: Callable[[str], None],
+    wanted: Sequence[str] = (),
 ) -> Benchmark:
     """Measure every variant `repetitions` times, and compare each one in its faster precision.
+
+    Args:
+        wanted: names of the variants to measure; none: all.
 
     Raises:
         BenchmarkError: a measurement failed, or TRL is not installed.
@@ -73,8 +52,18 @@ def run(
         )
 
     def once(variant: Variant, repetition: int) -> Raw:
+        if variant.name == TRL_BEST.name:
+            work = replace(settings, precision=str(variant.precision))
+            raw = training_search.run_trl(work, best[work.precision].best, logs, f"{repetition}-trl_best")
+        else:
+            raw = plain(variant, repetition)
+        pace = f"{raw['tokens_per_second']:.1f} tokens/s"
+        say(f"training {repetition + 1}/{repetitions}: {variant.title}: {pace}")
+        return raw
+
+    def plain(variant: Variant, repetition: int) -> Raw:
         ranks = RANKS.get(variant.name, 0)
-        raw = measure(
+        return measure(
             "training_ours" if ranks else "training_peers",
             variant.name,
             {**asdict(settings), "precision": variant.precision},
@@ -83,13 +72,15 @@ def run(
             threads=settings.threads // max(ranks, 1),
             device=settings.device,
         )
-        pace = f"{raw['tokens_per_second']:.1f} tokens/s"
-        say(f"training {repetition + 1}/{repetitions}: {variant.title}: {pace}")
-        return raw
 
     # two ranks would need two GPUs
     possible = [each for each in VARIANTS if settings.device == "cpu" or each is not TWO_RANKS]
-    variants = in_precisions(possible, settings.precision)
+    variants = in_precisions(selected(possible, wanted), settings.precision)
+    best = {
+        str(each.precision): training_search.find_best(settings, str(each.precision), logs, say)
+        for each in variants
+        if each.name == TRL_BEST.name
+    }
     raw = repeat(variants, repetitions, once)
     series, slower = split_by_speed(
         [make_series(variant, raw[variant], "tokens_per_second") for variant in variants]
@@ -97,6 +88,8 @@ def run(
     for line in describe_choice(series, slower):
         say(f"training: {line}")
     extra = shares_of_peak(series, limits)
+    if best:
+        extra["trl_best"] = {precision: asdict(found) for precision, found in best.items()}
     if slower:
         extra["slower_precision"] = [asdict(each) for each in slower]
     pairs = [pair for pair in PAIRS if {each.variant for each in series}.issuperset(pair)]

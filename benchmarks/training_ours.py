@@ -3,10 +3,11 @@
 from statistics import fmean
 from typing import Any, cast
 
+from benchmarks.clock import Clock
 from benchmarks.common import Raw
 from benchmarks.packing import PADDED
-from benchmarks.training import TrainingSettings
-from benchmarks.training_rows import MODEL, Clock, training_rows
+from benchmarks.training_rows import MODEL, training_rows
+from benchmarks.training_settings import TrainingSettings
 from lookahead_ray.hardware.precision import Precision, torch_dtype
 
 

@@ -2,7 +2,7 @@
 
 Their defaults are changed only where the work would differ (batch, updates, learning rate), for device and
 precision, and to disable saving. Attention, optimiser, padding, logging and gradient checkpointing (on in
-TRL) are their own.
+TRL) are their own, except for the options of a search for TRL's best settings (`training_search`).
 """
 
 import importlib
@@ -10,47 +10,61 @@ import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from benchmarks.clock import Clock
 from benchmarks.common import Raw
-from benchmarks.training import TRAINER, TRL, TRL_BEST, TRL_PACKED, TrainingSettings
-from benchmarks.training_rows import MODEL, Clock, training_rows
+from benchmarks.training_search import COMPILED_WARM_UP, GPU_ATTENTION
+from benchmarks.training_settings import TRAINER, TrainingSettings
+from lookahead_ray.data.chat import Rendered
 from lookahead_ray.hardware.precision import torch_dtype
 
 IGNORED = -100
-KEPT: dict[str, Any] = {"gradient_checkpointing": False}
-SETTINGS: dict[str, dict[str, Any]] = {
-    TRL.name: {},
-    TRL_BEST.name: KEPT,
-    TRL_PACKED.name: KEPT | {"packing": True, "packing_strategy": "wrapped", "max_length": 1024},
-    TRAINER.name: {},
-}
-"""Options of each variant in addition to the shared work."""
+LIGER = {"rms_norm": True, "rope": True, "swiglu": True, "fused_linear_cross_entropy": False}
+PACKED_LENGTH = 1024
 PACKED = 8  # rows of a micro-batch that one packed row replaces; a conservative estimate
+ROWS: dict[str, dict[str, Any]] = {
+    "padded": {},
+    "grouped": {"train_sampling_strategy": "group_by_length"},
+    "padding_free": {"padding_free": True, "max_length": None},
+    "packed": {"packing": True, "packing_strategy": "bfd", "max_length": PACKED_LENGTH},
+}
+"""Arguments of TRL for each shape of rows that `training_search` tries."""
 
 
 def measure(variant: str, settings: dict[str, Any]) -> Raw:
-    """Train with the library that `variant` names."""
+    """Train the embedded model with the library that `variant` names."""
     import torch
-    from datasets import Dataset
-    from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from benchmarks.training_rows import MODEL, training_rows
     from lookahead_ray.model.load import resolve
 
     chosen = TrainingSettings(**settings)
     torch.set_num_threads(chosen.threads)
     tokenizer = AutoTokenizer.from_pretrained(resolve(MODEL), trust_remote_code=False)
-    model = AutoModelForCausalLM.from_pretrained(
-        resolve(MODEL), dtype=torch_dtype(chosen.precision), trust_remote_code=False
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        resolve(MODEL), dtype=torch_dtype(chosen.precision), trust_remote_code=False, **attention(chosen)
     )
+    model.to(chosen.device)
+    return train(variant, chosen, model, tokenizer, training_rows(tokenizer, chosen))
+
+
+def train(
+    variant: str, settings: TrainingSettings, model: Any, tokenizer: Any, rows: Sequence[Rendered]
+) -> Raw:
+    """Train `model` on `rows` with the library that `variant` names."""
+    from datasets import Dataset
+    from transformers import TrainerCallback
+
     dataset = Dataset.from_list(
         [
             {
                 "input_ids": [*row.prompt_ids, *row.answer_ids],
                 "labels": [IGNORED] * len(row.prompt_ids) + list(row.answer_ids),
             }
-            for row in training_rows(tokenizer, chosen)
+            for row in rows
         ]
     )
-    clock = Clock()
+    clock = Clock(COMPILED_WARM_UP if settings.peer and settings.peer["compile"] else 1)
 
     class Watch(TrainerCallback):
         def on_step_end(self, *arguments: Any, **more: Any) -> None:
@@ -58,7 +72,7 @@ def measure(variant: str, settings: dict[str, Any]) -> Raw:
 
     with tempfile.TemporaryDirectory(prefix="lookahead-ray-bench-") as scratch:
         make = _trainer if variant == TRAINER.name else _trl
-        trainer = make(model, tokenizer, dataset, [Watch()], training_arguments(variant, chosen, scratch))
+        trainer = make(model, tokenizer, dataset, [Watch()], training_arguments(variant, settings, scratch))
         counting = _Counting(trainer.data_collator)
         trainer.data_collator = counting
         done = trainer.train()
@@ -91,9 +105,44 @@ def training_arguments(variant: str, settings: TrainingSettings, folder: str) ->
         "save_strategy": "no",
         "report_to": "none",
     }
-    if variant == TRL_PACKED.name:
-        arguments["per_device_train_batch_size"] = max(1, settings.micro_batch_size // PACKED)
-    return arguments | SETTINGS[variant]
+    return arguments | trl_options(settings) if settings.peer else arguments
+
+
+def trl_options(settings: TrainingSettings) -> dict[str, Any]:
+    """Return the arguments of TRL for the options in `settings.peer`."""
+    options = settings.peer or {}
+    size = options["micro_batch_size"]
+    per_pass = max(1, size // PACKED) if options["rows"] == "packed" else size
+    return {
+        "gradient_checkpointing": False,
+        "per_device_train_batch_size": per_pass,
+        "gradient_accumulation_steps": settings.batch_size // size,
+        "torch_compile": options["compile"],
+        "use_liger_kernel": options["liger"],
+        **({"liger_kernel_config": LIGER} if options["liger"] else {}),
+        **ROWS[options["rows"]],
+    }
+
+
+def attention(settings: TrainingSettings) -> dict[str, str]:
+    """Return the argument of `from_pretrained` for the attention in `settings.peer`; none: the default."""
+    return {"attn_implementation": prepare_attention(settings.peer["attention"])} if settings.peer else {}
+
+
+def prepare_attention(name: str) -> str:
+    """Return the name of an attention for Transformers; our attention of packed rows is registered first."""
+    if name == GPU_ATTENTION:
+        from transformers import AttentionInterface, AttentionMaskInterface
+        from transformers.masking_utils import flash_attention_mask
+
+        from lookahead_ray.train.packed_attention import attend
+
+        def without_index(*arguments: Any, seq_idx: Any = None, **more: Any) -> Any:
+            return attend(*arguments, **more)
+
+        AttentionInterface.register(name, without_index)
+        AttentionMaskInterface.register(name, flash_attention_mask)
+    return name
 
 
 def _trl(model: Any, tokenizer: Any, dataset: Any, callbacks: list[Any], arguments: dict[str, Any]) -> Any:
@@ -133,7 +182,10 @@ class _Counting:
         batch = self._collate(rows)
         self._batches.append(
             {
-                "tokens": int(batch["attention_mask"].sum()),
+                # rows without padding have no mask
+                "tokens": int(
+                    batch["attention_mask"].sum() if "attention_mask" in batch else batch["input_ids"].numel()
+                ),
                 "answer_tokens": int((batch["labels"] != IGNORED).sum()),
             }
         )

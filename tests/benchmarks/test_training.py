@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import training
+from benchmarks import training, training_settings
+from benchmarks.clock import Clock
 from benchmarks.training_peers import _Counting, training_arguments
-from benchmarks.training_rows import Clock
 
 
 def test_clock_leaves_the_first_step_out() -> None:
@@ -36,6 +36,6 @@ def test_collator_counts_without_padding() -> None:
 
 def test_peers_train_in_the_chosen_precision() -> None:
     for precision in ("bf16", "fp32"):
-        settings = replace(training.QUICK, precision=precision)
+        settings = replace(training_settings.QUICK, precision=precision)
         for peer in training.PEERS:
             assert training_arguments(peer.name, settings, "out")["bf16"] is (precision == "bf16")
