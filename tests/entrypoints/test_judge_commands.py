@@ -132,7 +132,7 @@ def test_a_second_llm_run_calls_only_for_what_is_missing(run: str, tmp_path: Pat
     assert "answers: HTTP 500; the same command retries the missing ones" in first.stdout
     failed = sum("Sure!" in request["messages"][-1]["content"] for request in server.requests)
     verdicts = Counter(store.open(run).verdicts()["verdict"].to_pylist())
-    assert verdicts == {"safe": 16, "unparsed": 16}  # 8 failed calls, 8 empty answers
+    assert verdicts == {"safe": 16, "unjudged": 8, "unparsed": 8}  # 8 failed calls, 8 empty answers
     assert 0 < failed < len(server.requests)
 
     server.requests.clear()
