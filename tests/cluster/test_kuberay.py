@@ -7,11 +7,11 @@ import yaml
 from tests.cluster.files import KUBERAY, ROOT, load
 
 SPEC = {"rayVersion", "enableInTreeAutoscaling", "autoscalerOptions", "headGroupSpec", "workerGroupSpecs"}
-AUTOSCALER = {"version", "idleTimeoutSeconds", "env", "volumeMounts"}
+AUTOSCALER = {"version", "idleTimeoutSeconds", "env", "volumeMounts", "securityContext"}
 HEAD = {"serviceType", "rayStartParams", "template"}
 WORKERS = {"groupName", "replicas", "minReplicas", "maxReplicas", "rayStartParams", "template"}
-POD = {"restartPolicy", "automountServiceAccountToken", "containers", "volumes"}
-CONTAINER = {"name", "image", "env", "resources", "volumeMounts"}
+POD = {"restartPolicy", "automountServiceAccountToken", "securityContext", "containers", "volumes"}
+CONTAINER = {"name", "image", "env", "resources", "volumeMounts", "securityContext"}
 
 
 def groups() -> list[dict[str, Any]]:
@@ -60,3 +60,28 @@ def test_only_the_clusters_own_pods_are_admitted() -> None:
     ours = {"podSelector": {"matchLabels": {"ray.io/cluster": load(KUBERAY)["metadata"]["name"]}}}
     assert policy["kind"] == "NetworkPolicy"
     assert policy["spec"] == {**ours, "policyTypes": ["Ingress"], "ingress": [{"from": [ours]}]}
+
+
+def test_no_container_runs_as_root_or_can_become_it() -> None:
+    pods = [group["template"]["spec"] for group in groups()]
+    autoscaler = load(KUBERAY)["spec"]["autoscalerOptions"]
+    for pod in pods:
+        user = pod["securityContext"]
+        assert user["runAsNonRoot"]
+        assert user["runAsUser"] == user["fsGroup"] == 1000
+        assert user["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in (*(pod["containers"][0] for pod in pods), autoscaler):
+        context = container["securityContext"]
+        assert context == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    lines = (ROOT / "clusters/Dockerfile").read_text(encoding="utf-8").splitlines()
+    assert lines[-1] == "USER 1000"
+
+
+def test_images_are_named_by_digest() -> None:
+    (base,) = [
+        line
+        for line in (ROOT / "clusters/Dockerfile").read_text(encoding="utf-8").splitlines()
+        if "FROM" in line
+    ]
+    images = [group["template"]["spec"]["containers"][0]["image"] for group in groups()]
+    assert all("@sha256:" in image for image in (base, *images))
