@@ -56,6 +56,7 @@ def trials_in_process(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(driver, "run_trials", run_trials)
     patch.setattr(driver, "cluster", lambda log: nullcontext())
     patch.setattr(driver, "concurrency", lambda *arguments: 1)
+    patch.setattr(driver, "start_quota", lambda run: None)  # an actor
     patch.setattr("lookahead_ray.presentation.tradeoff_plot.draw_tradeoff", lambda *arguments: [])
 
 
