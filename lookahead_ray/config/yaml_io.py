@@ -33,7 +33,7 @@ class _Loader(yaml.SafeLoader):
         self.composed += 1
         if self.composed > MOST_NODES:
             raise _too_many(self.peek_event().start_mark)  # type: ignore[no-untyped-call]
-        node: yaml.Node | None = super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+        node: yaml.Node | None = super().compose_node(parent, index)
         return node
 
 
@@ -154,9 +154,9 @@ def _load(text: str) -> Any:
         if node is None:
             return None
         _check_size(node, {})
-        return loader.construct_document(node)  # type: ignore[no-untyped-call]
+        return loader.construct_document(node)
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
 
 
 def _line(error: Exception) -> str:

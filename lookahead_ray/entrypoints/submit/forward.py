@@ -15,7 +15,8 @@ def main(cluster: str, socket: str) -> None:
     from ray.autoscaler._private.commands import exec_cluster
 
     try:
-        exec_cluster(cluster, port_forward=[(socket, HEADS_PORT)])  # ssh's option -L takes a path too
+        # ssh's option -L takes a path too
+        exec_cluster(cluster, port_forward=[(socket, HEADS_PORT)])  # type: ignore[list-item]
     except click.ClickException:  # Ray has printed the reason
         sys.exit(1)
     except Exception as error:

@@ -4,14 +4,14 @@ DeepSpeed's own loading unpickles a file, and a pickle can run any program. Here
 plain values and three types of DeepSpeed. Any other file is refused before PyTorch loads it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 
-def _types() -> list[type]:
+def _types() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
     """Return the types of DeepSpeed in its files: records without code that runs when they are restored."""
     from deepspeed.runtime.fp16.loss_scaler import LossScaler
     from deepspeed.runtime.zero.config import ZeroStageEnum
