@@ -24,18 +24,25 @@ the same losses if it continued with fewer ranks).
 | --- | --- | --- | --- |
 """
 FOOT = """
-A restarted trial loses the steps since its last checkpoint, so at most one epoch (times
-`search.checkpoint_epochs`). Committed trials are never lost. Most of the time is spent on detecting the loss
-and on starting processes. Here a host is considered lost after about 4 s of silence
-(`RAY_health_check_*`); Ray's default is over a minute. Each restart counts against `search.max_failures`,
-also after a spot warning. Requests to storage and to a judge's endpoint are retried for about two minutes.
-After that the sweep stops cleanly (storage), or the trial is `unjudged` until its judge is back (judge). The row
-"the judge is down for an hour" is of a sweep on one machine (`tests/sweep/test_judge_down.py`), as are those that say
-so (`tests/sweep/test_surroundings_sweeps.py`).
+Most of the time is spent on detecting the loss and on starting processes. Here a host is considered lost
+after about 4 s of silence (`RAY_health_check_*`); Ray's default is over a minute. The row "the judge is
+down for an hour" and rows with "one machine" are of sweeps without a cluster
+(`tests/sweep/test_judge_down.py`, `tests/sweep/test_surroundings_sweeps.py`).
 
-A trial that still fails through its surroundings after its restarts is not committed: it runs again at the end of
-the search, at most `search.max_attempts` times over all sessions. After `search.stop_after_failures` such failures
-in a row, the sweep stops with exit code 75; once the cause is fixed, `--resume` runs the trials again.
+- **Committed trials** are never lost. A restarted trial continues from its last checkpoint, so it loses at
+  most one epoch, times `search.checkpoint_epochs`; a checkpoint that can't be written is skipped.
+- **A process or machine is lost**: the trial is restarted, at most `search.max_failures` times; a spot
+  warning counts too. Then it has failed through its surroundings.
+- **Failures of the surroundings** (a full disk, storage, the hub, GPU memory that other processes hold,
+  lost machines): the trial is not committed, and runs again after the search's other trials. After
+  `search.max_attempts` attempts over all sessions it is committed as failed; a new checkpoint sets the
+  count back. After `search.stop_after_failures` such failures in a row the sweep stops with exit code 75.
+  Once the cause is fixed, `--resume` runs these trials again.
+- **A commit fails**: at a URL requests are retried for two minutes first. The sweep stops with exit code 2.
+  The finished trial is kept on the driver's disk; `--resume` on the same machine commits it, elsewhere the
+  trial runs again.
+- **A judge's endpoint is down**: calls are retried for about two minutes, then the trial is `unjudged`, see
+  [metrics.md](metrics.md#intervals-and-unparsed-answers).
 """
 
 
