@@ -79,7 +79,7 @@ def read_commit(files: Files, trial_id: str) -> Commit:
         raise StoreError(f"{files.run}: must be a committed trial, got {trial_id!r}") from error
 
 
-def is_whole(files: Files, content: str) -> bool:
+def has_all_tables(files: Files, content: str) -> bool:
     """Return whether all table files exist as a commit file's `content` lists them."""
     try:
         listed: list[dict[str, Any]] = list(json.loads(content)["files"].values())

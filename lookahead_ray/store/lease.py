@@ -25,7 +25,7 @@ from typing import Literal
 from uuid import uuid4
 
 from lookahead_ray.errors import StoreError
-from lookahead_ray.store.commits import is_whole
+from lookahead_ray.store.commits import has_all_tables
 from lookahead_ray.store.files import Files
 from lookahead_ray.store.hold import Hold
 from lookahead_ray.store.ledger import Entry, Ledger, Pending
@@ -91,7 +91,7 @@ class Lease(Hold):
             raise self._refusal(other.holder if other else "unknown")
         self._next += 1
         self.renew()
-        if self._pending and is_whole(self.files, self._pending.content):
+        if self._pending and has_all_tables(self.files, self._pending.content):
             self.files.create(self._pending.name, self._pending.content.encode())
         self._pending = None
         if last and last.kind != "released":

@@ -24,7 +24,7 @@ from lookahead_ray.sweep.interrupt import Interrupt
 from lookahead_ray.sweep.job_queue import JobQueue, NoJob
 from lookahead_ray.sweep.placement_groups import PlacementGroupTracker
 from lookahead_ray.sweep.tracking.trackers import Trackers
-from lookahead_ray.trial.failure import failure_message, is_of_surroundings
+from lookahead_ray.trial.failure import ended_by_surroundings, failure_message
 from lookahead_ray.trial.job import Checkpoints, Job
 from lookahead_ray.trial.measurement import Measurement
 from lookahead_ray.trial.record import completed_record, failed_record, utc_now
@@ -243,7 +243,7 @@ class _RecordingCallback(_NeverRestored, Callback):
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         self._placement_groups.died(_job(trial).trial_id)
         error = _error_of(trial)
-        self._finish(_job(trial), failure_message(error), is_of_surroundings(error))
+        self._finish(_job(trial), failure_message(error), ended_by_surroundings(error))
 
     def _note_checkpoint(self, trial_id: str, progress: TrialProgress) -> None:
         """Note that a checkpoint is written: training goes on after the phase in which it is."""

@@ -94,11 +94,11 @@ def train(
                 break
             engine.train()
     engine.eval()
-    check_weights(engine.module, config)
+    check_finite_weights(engine.module, config)
     return steps
 
 
-def check_weights(model: torch.nn.Module, config: TrainingConfig) -> None:
+def check_finite_weights(model: torch.nn.Module, config: TrainingConfig) -> None:
     """Check that all weights are numbers.
 
     Raises:

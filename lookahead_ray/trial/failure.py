@@ -68,7 +68,7 @@ def failure_message(error: BaseException | None) -> str:
     return str(cause) if isinstance(cause, TrialError) else _words(cause)
 
 
-def is_of_surroundings(error: BaseException | None) -> bool:
+def ended_by_surroundings(error: BaseException | None) -> bool:
     """Return whether the exception that Tune has of an ended trial is one of its surroundings."""
     from ray.exceptions import RayTaskError
 

@@ -29,7 +29,7 @@ from lookahead_ray.preview import apply_previews
 from lookahead_ray.train.batches import optimiser_steps, plan_batches
 from lookahead_ray.train.engine import build_engine, release_engine
 from lookahead_ray.train.flops import trial_flops
-from lookahead_ray.train.loop import check_weights, train
+from lookahead_ray.train.loop import check_finite_weights, train
 from lookahead_ray.train.model import forward, prepare_model
 from lookahead_ray.train.packing import packs
 from lookahead_ray.train.process_group import gather_everywhere
@@ -167,7 +167,7 @@ def fine_tune(
         reporter.report("saving", f"{config.method.name} changes the trained weights")
     finished = finish_model(model, config)
     if finished:
-        check_weights(model, config.training)
+        check_finite_weights(model, config.training)
     seconds += time.perf_counter() - start
     return TrainedModel(
         model=model,

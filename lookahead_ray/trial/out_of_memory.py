@@ -38,7 +38,7 @@ def run_in_memory(run: Callable[[], Value], config: TrialConfig, phase: Callable
     except (torch.OutOfMemoryError, RuntimeError) as error:
         if not is_out_of_memory(error) or is_of_surroundings(error):
             raise
-        message = describe(error, config, phase())
+        message = describe_out_of_memory(error, config, phase())
     # the frames that the error refers to, and with them the model, are gone only here
     forget_models()
     gc.collect()
@@ -52,7 +52,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or OF_THE_CPU in str(error)
 
 
-def describe(error: BaseException, config: TrialConfig, phase: Phase) -> str:
+def describe_out_of_memory(error: BaseException, config: TrialConfig, phase: Phase) -> str:
     """Return in one line what failed and which settings need less memory, with their estimated effect."""
     trains = phase in OF_TRAINING
     try:

@@ -17,9 +17,9 @@ from ray.train.v2.api.exceptions import ControllerError, WorkerGroupError
 from lookahead_ray.errors import ConfigError, DataError, SurroundingsError, TrialError
 from lookahead_ray.trial.failure import (
     ProcessDiedError,
+    ended_by_surroundings,
     failure,
     failure_message,
-    is_of_surroundings,
     process_died,
 )
 
@@ -118,9 +118,9 @@ def test_failures_of_the_surroundings_keep_their_kind() -> None:
     found = failure(group(raised(full)))
     assert type(found) is SurroundingsError
     assert str(found) == f"rank 0: {full}"
-    assert is_of_surroundings(None)
-    assert is_of_surroundings(RayTaskError("run", "Traceback ...", failure(group(KILLED))))
-    assert not is_of_surroundings(RayTaskError("run", "Traceback ...", ValueError("x")))
+    assert ended_by_surroundings(None)
+    assert ended_by_surroundings(RayTaskError("run", "Traceback ...", failure(group(KILLED))))
+    assert not ended_by_surroundings(RayTaskError("run", "Traceback ...", ValueError("x")))
 
 
 def test_the_exception_reaches_the_driver_unchanged() -> None:

@@ -142,7 +142,7 @@ def load(engine: Any, directory: Path, checkpoint: Checkpoint, elastic: bool = F
     unchanged.
     """
     needed = [name for name in checkpoint.files if elastic or rank_of(name) in (None, dist.get_rank())]
-    refused = plain_files.refusal(directory / checkpoint.folder / name for name in needed)
+    refused = plain_files.find_unsafe_file(directory / checkpoint.folder / name for name in needed)
     if refused := next(filter(None, gather_everywhere(refused)), None):
         return refused
     engine.checkpoint_engine.load = plain_files.read

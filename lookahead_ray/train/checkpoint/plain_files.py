@@ -20,7 +20,7 @@ def _types() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
     return [LossScaler, ZeroStageEnum, fragment_address]
 
 
-def refusal(paths: Iterable[Path]) -> str | None:
+def find_unsafe_file(paths: Iterable[Path]) -> str | None:
     """Return why one of the files is refused, in one line; None if all can be read safely."""
     with torch.serialization.safe_globals(_types()):
         for path in paths:

@@ -29,7 +29,7 @@ def plant(path: Path, marker: Path, archive: bool = True) -> None:
 @pytest.mark.parametrize("archive", [True, False])
 def test_a_planted_file_is_refused_before_it_is_loaded(archive: bool, tmp_path: Path) -> None:
     plant(tmp_path / "a.pt", tmp_path / "ran", archive)
-    refused = plain_files.refusal([tmp_path / "a.pt"])
+    refused = plain_files.find_unsafe_file([tmp_path / "a.pt"])
     assert refused is not None
     assert refused.startswith("a.pt ")
     with pytest.raises(pickle.UnpicklingError):
@@ -44,14 +44,14 @@ def test_a_bare_pickle_and_a_damaged_archive_are_refused(tmp_path: Path) -> None
     with zipfile.ZipFile(tmp_path / "damaged.pt", "w") as archive:
         archive.writestr("x/data.pkl", b"\x80\x02")
     for name in ("bare.pt", "damaged.pt"):
-        assert str(plain_files.refusal([tmp_path / name])).startswith(f"{name} can't be read")
+        assert str(plain_files.find_unsafe_file([tmp_path / name])).startswith(f"{name} can't be read")
     assert not (tmp_path / "ran").exists()
 
 
 def test_tensors_and_plain_values_are_read(tmp_path: Path) -> None:
     content = {"module": {"w": torch.arange(3.0)}, "steps": [1, 2.5, None, "x"]}
     torch.save(content, tmp_path / "a.pt")
-    assert plain_files.refusal([tmp_path / "a.pt"]) is None
+    assert plain_files.find_unsafe_file([tmp_path / "a.pt"]) is None
     found = plain_files.read(tmp_path / "a.pt", map_location="cpu")
     assert torch.equal(found["module"]["w"], content["module"]["w"])  # type: ignore[index]
     assert found["steps"] == content["steps"]
