@@ -76,9 +76,7 @@ def broken_promises(
         broken += [
             f"{space}: {row['trial_id']}: {row['error']}" for row in trials if row["status"] != "completed"
         ]
-        assert {"seed", "vanilla"} <= {
-            row["trial_id"] for row in trials
-        }
+        assert {"seed", "vanilla"} <= {row["trial_id"] for row in trials}
     return broken, accepted
 
 
