@@ -41,8 +41,8 @@ down for an hour" and rows with "one machine" are of sweeps without a cluster
 - **A commit fails**: at a URL requests are retried for two minutes first. The sweep stops with exit code 2.
   The finished trial is kept on the driver's disk; `--resume` on the same machine commits it, elsewhere the
   trial runs again.
-- **A judge's endpoint is down**: calls are retried for about two minutes, then the trial is `unjudged`, see
-  [metrics.md](metrics.md#intervals-and-unparsed-answers).
+- **A judge's endpoint is down**: calls are retried for `patience_s` (two minutes), then the trial is
+  `unjudged`, see [metrics.md](metrics.md#intervals-and-unparsed-answers).
 """
 
 
