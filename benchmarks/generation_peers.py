@@ -9,6 +9,9 @@ import torch
 from benchmarks.generation_settings import until_end
 from lookahead_ray.evaluate.generation.base import DecodingSettings
 
+PAGE = 64  # tokens of a page of the cache
+BATCH_TOKENS = 1024  # of a pass of continuous batching on CPUs
+
 Prompt = Sequence[int]
 Generate = Callable[
     [Sequence[Prompt], int], list[list[int]]
@@ -69,7 +72,12 @@ def continuous(
         pad_token_id=settings.pad_id,
     )
     found = model.generate_batch(
-        [list(prompt) for prompt in prompts], generation_config=config, progress_bar=False
+        [list(prompt) for prompt in prompts],
+        generation_config=config,
+        progress_bar=False,
+        continuous_batching_config=cache_on_cpu(
+            [len(prompt) + max_new_tokens for prompt in prompts], model.device.type
+        ),
     )
     answers = {
         tuple(each.prompt_ids): until_end(each.generated_tokens, settings.end_ids) for each in found.values()
@@ -78,6 +86,19 @@ def continuous(
     if failed or any(tuple(prompt) not in answers for prompt in prompts):
         raise RuntimeError(f"generate_batch failed: {failed[0] if failed else 'prompts have no answer'}")
     return [answers[tuple(prompt)] for prompt in prompts]
+
+
+def cache_on_cpu(lengths: Sequence[int], device: str) -> Any:
+    """Return a configuration whose cache has room for all sequences; None on GPUs.
+
+    By default the cache takes most of the machine's memory.
+    """
+    from transformers.generation.configuration_utils import ContinuousBatchingConfig
+
+    if device != "cpu":
+        return None
+    pages = sum(-(-length // PAGE) for length in lengths)
+    return ContinuousBatchingConfig(num_blocks=pages + 1, page_size=PAGE, max_batch_tokens=BATCH_TOKENS)
 
 
 def with_vllm(place: str, dtype: torch.dtype) -> Callable[..., list[list[int]]]:
