@@ -86,9 +86,10 @@ def accelerator_hours(records: Sequence[TrialRecord]) -> float:
 
 
 def accelerators(config: Mapping[str, Any]) -> float:
-    """Return the GPUs that a trial holds, or its CPU cores if it holds no GPU."""
-    per_worker = config.get("gpus_per_worker") or config.get("cpus_per_worker", 1.0)
-    return float(config.get("workers", 1) * per_worker)
+    """Return the GPUs that a trial holds, or its CPU cores if it holds no GPU; `auto` counts as one rank's."""
+    workers, gpus = config.get("workers", 1), config.get("gpus_per_worker", 0)
+    per_worker = (0 if gpus == "auto" else gpus) or config.get("cpus_per_worker", 1.0)
+    return float((1 if workers == "auto" else workers) * per_worker)
 
 
 def relative_points(records: Sequence[TrialRecord], references: ReferenceTrials) -> list[Pair]:
