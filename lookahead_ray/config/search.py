@@ -89,7 +89,7 @@ class BudgetConfig(Config):
     """Limits of a search in addition to `search.trials`; the first limit reached ends it."""
 
     hours: float | None = Field(None, gt=0)
-    """Wall-clock time of all sessions of the sweep together, killed ones included, in hours; null sets no limit.
+    """Wall-clock time of all sessions of the sweep together, killed ones included, in hours; null: no limit.
 
     Once it is used up, running trials other than the references end without a result. A later session with a
     larger budget continues them from their checkpoints."""
@@ -167,18 +167,18 @@ class SearchConfig(Config):
     """Maximum number of restarts, from the last checkpoint, of a trial whose process died."""
 
     stop_after_failures: int = Field(3, ge=1)
-    """Number of consecutive trials that fail through their surroundings (a full disk, storage, the hub, memory
-    that others hold, lost machines, not a diverged training) after which the sweep stops; see `max_attempts`.
+    """Number of consecutive trials that fail through their surroundings (a full disk, storage, the hub,
+    memory that others hold, lost machines) after which the sweep stops; see `max_attempts`.
 
     Such trials are not committed: they run again at the end of the search, or with --resume."""
 
     max_attempts: int = Field(5, ge=1)
-    """Number of attempts, over all sessions, after which a trial that fails through its surroundings, or during
-    which the driver is killed, is committed as failed. A new checkpoint sets the count back."""
+    """Number of attempts, over all sessions, after which a trial that fails through its surroundings, or
+    during which the driver is killed, is committed as failed. A new checkpoint sets the count back."""
 
     hang_minutes: float | None = Field(120.0, gt=0)
-    """Minutes without any progress after which the ranks of a trial are ended and restarted as if they had died;
-    null waits for ever. Waiting for machines does not count."""
+    """Minutes without any progress after which the ranks of a trial are ended and restarted as if they had
+    died; null waits for ever. Waiting for machines does not count."""
 
     elastic: ElasticConfig | None = None
     """Train with fewer ranks, on the same global batches, if the cluster has shrunk; null waits for all."""

@@ -104,7 +104,8 @@ class LiveView(Observer):
         self._training.discard(trial_id)
         if trial:
             again = f"attempt {attempts} of {most}, runs again later"
-            self._line(f"{self._count()} set aside: {trial.label} ({again}): {shorten(first_line(error), 300)}")
+            reason = shorten(first_line(error), 300)
+            self._line(f"{self._count()} set aside: {trial.label} ({again}): {reason}")
 
     def trial_progress(self, trial_id: str, progress: TrialProgress) -> None:
         """Show the progress of a running trial."""

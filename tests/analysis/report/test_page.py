@@ -44,7 +44,10 @@ def nan_utility(record: TrialRecord) -> TrialRecord:
 WORKS: dict[str, tuple[Callable[[], list[TrialRecord]], str]] = {
     "nothing yet": (list, "No trial is committed yet."),
     "one trial": (lambda: sweep()[2:3], "No true preview|Fewer than two lengths"),
-    "failed alone": (lambda: [make_failed(1), make_failed(2)], "2 of 2 trials failed, were stopped or are unjudged."),
+    "failed alone": (
+        lambda: [make_failed(1), make_failed(2)],
+        "2 of 2 trials failed, were stopped or are unjudged.",
+    ),
     "no JSR": (lambda: [no_jsr(record) for record in sweep(3)], "JSR was not measured."),
     "NaN utility": (
         lambda: [nan_utility(record) for record in sweep(3)],

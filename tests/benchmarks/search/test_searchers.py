@@ -10,7 +10,7 @@ import pytest
 from benchmarks.search.grid import key, tokens
 from benchmarks.search.searchers import Ours, Searcher, optunasearch, random_draws, shuffled
 from benchmarks.search.visits import Visit, trace
-from lookahead_ray.config.load import content_hash, trial_json
+from lookahead_ray.config.load import trial_json
 from lookahead_ray.config.objective import ParetoObjective
 from lookahead_ray.config.search import RandomSampler, TpeSampler
 from lookahead_ray.sweep.search.search import Search
@@ -103,7 +103,7 @@ def test_ours_is_ask_and_tell_of_the_search() -> None:
         search=sweep.search.model_copy(update={"sampler": sampler, "seed": 3}),
         objective=ParetoObjective(name="pareto"),
     )
-    vanilla = replace(grid().vanilla, config_hash=content_hash(trial_json(sweep.reference())))
+    vanilla = replace(grid().vanilla, config=trial_json(sweep.reference()))
     search = Search(asked, [replace(grid().seed, status="completed"), vanilla])
     expected = []
     for _ in range(8):
