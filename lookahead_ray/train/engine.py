@@ -3,9 +3,8 @@
 import gc
 import os
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +13,11 @@ from lookahead_ray.hardware.precision import torch_dtype
 from lookahead_ray.train.allocator import keep_freed
 from lookahead_ray.train.batches import accumulation_steps
 from lookahead_ray.train.gradients import clip_at, free_reduced
-from lookahead_ray.train.shared_memory_op import extensions_root
+from lookahead_ray.train.shared_memory_op import load_operation
 
 if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
     from transformers import PreTrainedModel
-
-LONGEST_BUILD_S = 120.0  # upper bound for compiling DeepSpeed's op, which takes under a minute
 
 LARGEST_BUCKET = 500_000_000  # numbers that are reduced at once; DeepSpeed's default
 BUCKETS = 32  # that all gradients of a small model are divided into
@@ -35,18 +32,6 @@ def prepare_environment(on_gpu: bool) -> None:
     scripts = str(Path(sys.executable).parent)
     if scripts not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"
-
-
-def break_stale_lock(longest_s: float = LONGEST_BUILD_S) -> None:
-    """Remove the lock that a killed process left next to DeepSpeed's compiled op; torch would wait for ever.
-
-    A lock younger than `longest_s` may belong to a running build; wait until it is gone or older.
-    """
-    for lock in extensions_root().glob("**/deepspeed_*/lock"):
-        with suppress(FileNotFoundError):  # its build has finished meanwhile
-            while (age := time.time() - lock.stat().st_mtime) < longest_s:
-                time.sleep(min(1.0, longest_s - age))
-            lock.unlink()
 
 
 @contextmanager
@@ -88,8 +73,7 @@ def build_engine(
     import deepspeed
     import torch
 
-    break_stale_lock()
-
+    load_operation(on_gpu=model.device.type != "cpu")
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimiser = torch.optim.AdamW(
         weights, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True

@@ -1,17 +1,22 @@
 """DeepSpeed's shared-memory operation for ranks on CPUs, which it compiles on first use on each machine."""
 
+import fcntl
 import os
 import shlex
 import shutil
 import sys
 import sysconfig
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lookahead_ray.errors import ConfigError
 
 NAME = "deepspeed_shm_comm"
 ROOT_VARIABLE = "TORCH_EXTENSIONS_DIR"
+LONGEST_FOREIGN_BUILD_S = 120.0  # by other software than this package
 SUBJECT = "training on CPU cores needs DeepSpeed's shared-memory operation, which is compiled on first use"
 
 
@@ -64,3 +69,40 @@ def check_operation() -> None:
             f"{SUBJECT}, but {header} is missing: install the headers of Python (on Debian or Ubuntu "
             "`apt-get install python3-dev`)"
         )
+
+
+def load_operation(on_gpu: bool = False) -> None:
+    """Load DeepSpeed's operation, and compile it where that was not done; on GPUs do nothing.
+
+    One process of this package at a time does so. PyTorch's own lock file outlives a process that is killed,
+    and later processes would wait for it for ever; ours ends with its process.
+    """
+    if on_gpu:
+        return
+    from deepspeed.ops.op_builder.cpu import ShareMemCommBuilder
+
+    with _only_loader():
+        break_foreign_lock()
+        ShareMemCommBuilder().load(verbose=False)
+
+
+@contextmanager
+def _only_loader() -> Iterator[None]:
+    root = extensions_root()
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / "lookahead-ray.lock").open("a") as file:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def break_foreign_lock(longest_s: float = LONGEST_FOREIGN_BUILD_S) -> None:
+    """Remove PyTorch's lock of a process that was killed while it compiled or loaded the operation.
+
+    A lock younger than `longest_s` may belong to other software; wait until it is gone or older.
+    """
+    for lock in extensions_root().glob(f"*/{NAME}/lock"):
+        with suppress(FileNotFoundError):  # its holder has finished meanwhile
+            while (age := time.time() - lock.stat().st_mtime) < longest_s:
+                time.sleep(min(0.2, longest_s - age))
+            lock.unlink()

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lookahead_ray.config.model import EMBEDDED, ModelConfig
 from lookahead_ray.model.load import resolve
-from lookahead_ray.train.engine import break_stale_lock, prepare_environment
+from lookahead_ray.train.engine import prepare_environment
+from lookahead_ray.train.shared_memory_op import load_operation
 
 
 def main() -> None:
@@ -18,10 +19,7 @@ def main() -> None:
         compiled = None
         if not torch.cuda.is_available():
             prepare_environment(on_gpu=False)
-            break_stale_lock()
-            from deepspeed.ops.op_builder.cpu import ShareMemCommBuilder
-
-            compiled = pool.submit(ShareMemCommBuilder().load, verbose=False)
+            compiled = pool.submit(load_operation)
         resolve(ModelConfig(path=EMBEDDED))
         if compiled:
             compiled.result()
