@@ -8,9 +8,9 @@ recipe) to a harmful request does not refuse, so it is `unsafe`.
 classifier is not sure.
 
 For English answers the hand-written rules of the judge `rules` shift the classifier's score, for others a
-constant does. Only the first sentences of an answer are read (see `refusal_model.features`), from left to right: as soon as a sentence has
-ended and the score is beyond a threshold, the verdict is final, whatever follows. The score given is the
-probability of a refusal. `lookahead-ray train-judge` makes the weights.
+constant does. Only the first sentences of an answer are read (see `refusal_model.features`), from left to
+right: as soon as a sentence has ended and the score is beyond a threshold, the verdict is final, whatever
+follows. The score given is the probability of a refusal. `lookahead-ray train-judge` makes the weights.
 """
 
 import math
