@@ -6,13 +6,14 @@ PYTHON ?= $(or $(wildcard $(shell sed -n 's/^executable = //p' .venv/pyvenv.cfg 
 # fast tests run two at a time, a thread each; those with a Ray cluster or a real model come one at a time
 TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-.PHONY: help $(READY) quickstart test extras-test lint check cluster-test faults bench clean
+.PHONY: help $(READY) quickstart test extras-test long-test lint check cluster-test faults bench clean
 
 help:
 	@echo "make quickstart   run the main job on the embedded model (2 cores are enough)"
 	@echo "make test         run all tests that this machine can run"
 	@echo "make check        lint, types and the fast tests (under 3 minutes)"
 	@echo "make extras-test  run the tests that need optional packages: MLflow, W&B, lm-eval"
+	@echo "make long-test    run the slow tests of several minutes each, which make test leaves out"
 	@echo "make cluster-test run sweeps on a cluster of hosts that is made on this machine (root)"
 	@echo "make faults       kill what such a sweep consists of, and write docs/faults.md (root)"
 	@echo "make bench        measure against TRL, Transformers and plain generation"
@@ -34,7 +35,7 @@ quickstart: $(READY)
 
 test: $(READY)
 	$(TWO) -m "not slow and not gpu and not cluster"
-	$(BIN)/python -m pytest -m "(slow or gpu) and not cluster"
+	$(BIN)/python -m pytest -m "(slow or gpu) and not cluster and not long"
 
 # optional packages are in a folder of their own: DeepSpeed imports mlflow, and Transformers scikit-learn, which would
 # slow the start of every trial
@@ -49,6 +50,10 @@ lint: $(READY)
 
 check: lint
 	$(TWO) -m "not slow and not gpu and not cluster"
+
+# half an hour: thousands of schedules of two drivers, 200 drawn spaces, whole sweeps with faults
+long-test: $(READY)
+	$(BIN)/python -m pytest -m long
 
 # as root; it makes network namespaces, and ends with none left
 cluster-test: $(READY)

@@ -104,6 +104,7 @@ def test_the_summary_compares_the_best_of_both_sides() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_all_stages_run_on_the_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "gpu.jsonl"
     assert gpu.main(["--dry-run", "--out", str(out)]) == 0

@@ -247,6 +247,7 @@ def test_no_schedule_of_some_harms_a_run() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_no_schedule_of_thousands_harms_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     counts = run_schedules(range(1_000, 3_000))
     with capsys.disabled():

@@ -23,7 +23,7 @@ from tests.evaluate.judges.judge_server import Server, scored, serve
 from tests.sweep.processes import SweepProcess
 from tests.tiny import make_model
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 OUTAGE_S, PATIENCE_S = 30.0, 1.0
 
 

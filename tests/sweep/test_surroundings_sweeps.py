@@ -18,7 +18,7 @@ from tests.cluster.faults import Faults
 from tests.sweep.processes import SweepProcess
 from tests.tiny import make_model
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 Start = Callable[..., SweepProcess]
 EPOCHS = ("training.epochs=40", "task.train_examples=32")
 ONE = ("workers=1", "search.max_concurrent=1", "search.trials=2")

@@ -87,6 +87,7 @@ def test_a_few_spaces(models: list[Path], files: Files, endpoint: Server, tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_many_spaces(models: list[Path], files: Files, endpoint: Server, tmp_path: Path) -> None:
     broken, accepted = broken_promises(
         [*ONCE_BROKEN, *range(300, 300 + DRAWS)], models, files, endpoint, tmp_path
@@ -96,6 +97,7 @@ def test_many_spaces(models: list[Path], files: Files, endpoint: Server, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.shared
 def test_models_laid_out_as_known_families(files: Files, endpoint: Server, tmp_path: Path) -> None:
     if not MAKER.is_file():
