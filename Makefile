@@ -11,7 +11,7 @@ TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfil
 help:
 	@echo "make quickstart   run the main job on the embedded model (2 cores are enough)"
 	@echo "make test         run all tests that this machine can run"
-	@echo "make check        lint, types and the fast tests (under 3 minutes)"
+	@echo "make check        lint, types and the fast tests (some minutes)"
 	@echo "make extras-test  run the tests that need optional packages: MLflow, W&B, lm-eval"
 	@echo "make long-test    run the slow tests of several minutes each, which make test leaves out"
 	@echo "make cluster-test run sweeps on a cluster of hosts that is made on this machine (root)"
