@@ -1,4 +1,4 @@
-"""What a stage is told, and the sizes of its models and work. No torch."""
+"""The request of a stage, and the sizes of its models and work. No torch."""
 
 from dataclasses import dataclass
 

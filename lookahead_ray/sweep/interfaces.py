@@ -49,6 +49,6 @@ class Sink:
     load: Callable[[str], TrialRecord]
     """Returns a committed trial with its texts, by its id."""
     complete: Callable[[TrialRecord], None]
-    """Replaces a committed trial by itself with verdicts or scores that it lacked."""
+    """Replaces a committed trial's record by one with the verdicts or scores that it lacked."""
     keep: Callable[[str, bytes], None]
     """Writes a file next to the tables, for a run at a URL; raises `StoreError`."""

@@ -60,9 +60,7 @@ def process_died(error: BaseException | None) -> bool:
 
 def failure_message(error: BaseException | None) -> str:
     """Return the reason why a trial ended; `error` is the exception that Tune has of it."""
-    from ray.exceptions import RayTaskError
-
-    cause = error.cause if isinstance(error, RayTaskError) else error
+    cause = _cause(error)
     if cause is None:
         return "the trial's process died"
     return str(cause) if isinstance(cause, TrialError) else _words(cause)
@@ -70,10 +68,15 @@ def failure_message(error: BaseException | None) -> str:
 
 def ended_by_surroundings(error: BaseException | None) -> bool:
     """Return whether the exception that Tune has of an ended trial is one of its surroundings."""
+    cause = _cause(error)
+    return process_died(error) or isinstance(cause, SurroundingsError)
+
+
+def _cause(error: BaseException | None) -> BaseException | None:
+    """Return what a task of Ray raised, or `error` itself if it is of another kind."""
     from ray.exceptions import RayTaskError
 
-    cause = error.cause if isinstance(error, RayTaskError) else error
-    return process_died(error) or isinstance(cause, SurroundingsError)
+    return error.cause if isinstance(error, RayTaskError) else error
 
 
 def _rank_died(cause: BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""A trial whose judge was down is replaced once, by itself with verdicts; no row is lost or doubled."""
+"""A record whose judge was down is replaced once by one with verdicts; no row is lost or doubled."""
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext

@@ -1,4 +1,4 @@
-"""Ranks that hang are told from ranks that are slow or wait for machines."""
+"""Ranks that hang are distinguished from ranks that are slow or wait for machines."""
 
 from lookahead_ray.trial.worker_group import HangWatch
 

@@ -3,7 +3,6 @@
 import json
 import logging
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -23,14 +22,6 @@ from lookahead_ray.evaluate.judges.rubric import POLICIES, SYSTEM, is_safe, mess
 from tests.evaluate.judges.judge_server import Reply, Server, scored, serve
 
 KEY = "k-53cr3t-0123456789"
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    with serve() as state:
-        yield state
 
 
 def config(server: Server, tmp_path: Path, **changes: Any) -> LlmJudge:

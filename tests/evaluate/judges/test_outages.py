@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from lookahead_ray.evaluate.judges.circuit_breaker import MOST_IN_A_ROW, Circuit
 from lookahead_ray.evaluate.judges.llm import ScoringJudge
 from lookahead_ray.evaluate.judging import build_judge
 from lookahead_ray.evaluate.results import Generation
-from tests.evaluate.judges.judge_server import Reply, Server, scored, serve
+from tests.evaluate.judges.judge_server import Reply, Server, scored
 from tests.factory import make_record
 
 UNAVAILABLE = CallError("HTTP 503", passes=True, status=503)
@@ -140,14 +139,6 @@ class TestBreaker:
         first.join(5)
         second.join(5)
         assert order == ["probe", "other"]
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    with serve() as state:
-        yield state
 
 
 def config(server: Server, tmp_path: Path, **changes: Any) -> LlmJudge:
