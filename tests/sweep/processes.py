@@ -94,6 +94,14 @@ class SweepProcess:
                 return found
             time.sleep(0.1)
 
+    def only(self, title: str) -> psutil.Process:
+        """Wait until one living process has a command line that begins with `title`, and return it."""
+        deadline = time.monotonic() + 30
+        while len(found := self.named(title)) != 1:
+            assert time.monotonic() < deadline, found
+            time.sleep(0.1)
+        return found[0]
+
     def wait_until_gone(self, timeout_s: float = 150, besides: tuple[str, ...] = ()) -> None:
         """Assert that no process of the sweep is alive after `timeout_s`.
 

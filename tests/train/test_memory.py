@@ -96,14 +96,14 @@ def test_deepspeed_takes_what_is_estimated(ranks: int, tmp_path: Path) -> None:
     assert [process.wait(300) for process in processes] == [0] * ranks
     for line in (tmp_path / "measured").read_text().splitlines():
         precision, stage, *numbers = line.split()
-        parameters, before, rest, peak, after = map(int, numbers)
+        _, before, rest, peak, after = map(int, numbers)
         config = trial(ranks, precision=precision, zero_stage=int(stage))
         found = estimate_memory(config, outline(SHAPE))
-        states = found.rest - found.weights
-        table = before + states + 4 * parameters / ranks
+        table = before + found.training - found.weights  # the larger of backward pass, with buckets, and step
         case = f"{precision} ZeRO {stage} on {ranks}"
         assert after == pytest.approx(before, rel=0.001), case
         if stage == "2" and precision == "bf16":
             assert rest == pytest.approx(found.rest, rel=0.01), case
-            assert peak == pytest.approx(table, rel=0.05 if ranks == 1 else 0.08), case
+            # 3 to 5 % above it on two ranks: when gloo's threads free what they sent is by chance
+            assert peak == pytest.approx(table, rel=0.05 if ranks == 1 else 0.07), case
         assert peak < 1.06 * found.training, case
