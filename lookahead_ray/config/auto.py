@@ -13,6 +13,7 @@ class HardwareValues:
     precision: Literal["bf16", "fp32"]
     workers: int
     gpus_per_worker: float
+    cpus_per_worker: float = 1.0
     trials_at_once: int | None = None  # number that the machines' memory holds; None if unknown or on GPUs
 
     def fill(self, config: TrialConfig) -> TrialConfig:
@@ -25,6 +26,8 @@ class HardwareValues:
             changes["training"] = config.training.model_copy(update={"precision": self.precision})
         if config.workers == "auto":
             changes["workers"] = min(self.workers, config.training.batch_size)
+        if config.cpus_per_worker == "auto":
+            changes["cpus_per_worker"] = self.cpus_per_worker
         if config.gpus_per_worker == "auto":
             changes["gpus_per_worker"] = self.gpus_per_worker
         return config.model_copy(update=changes)

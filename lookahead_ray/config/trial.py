@@ -51,8 +51,10 @@ class TrialConfig(Config):
     """Number of ranks of the DeepSpeed group. `auto` uses one per micro-batch of a global batch, at most as
     many as one machine has GPUs, or CPU cores if it has no GPU."""
 
-    cpus_per_worker: float = Field(1.0, gt=0)
-    """Number of CPU cores that each rank reserves; it runs one thread per whole core."""
+    cpus_per_worker: Annotated[float, Field(gt=0)] | Auto = "auto"
+    """Number of CPU cores that each rank reserves; it runs one thread per whole core. `auto` uses 1, or on
+    one machine without GPUs an equal share of its cores where its memory or `search.max_concurrent` would
+    leave some idle."""
 
     gpus_per_worker: Annotated[float, Field(ge=0)] | Auto = "auto"
     """Number of GPUs that each rank reserves; 0 trains on CPU cores. `auto` uses 1 if there are GPUs."""
@@ -71,9 +73,9 @@ class TrialConfig(Config):
         """Return the resources that the ranks reserve.
 
         Raises:
-            ConfigError: `workers` or `gpus_per_worker` is still `auto`.
+            ConfigError: one of them is still `auto`.
         """
-        for field in ("workers", "gpus_per_worker"):
+        for field in ("workers", "cpus_per_worker", "gpus_per_worker"):
             if getattr(self, field) == "auto":
                 raise ConfigError(f"{field}: auto must be resolved before a trial runs")
-        return Resources(int(self.workers), self.cpus_per_worker, float(self.gpus_per_worker))
+        return Resources(int(self.workers), float(self.cpus_per_worker), float(self.gpus_per_worker))

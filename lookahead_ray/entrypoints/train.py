@@ -4,6 +4,7 @@ import shlex
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ def train_and_report(
     """
     # nothing is searched, so the points in search.enqueue may name dimensions that `overrides` have fixed
     sweep = load_sweep(path, [*overrides, "search.enqueue=[]"])
+    sweep = replace(sweep, search=sweep.search.model_copy(update={"max_concurrent": 1}))  # one has all cores
     config = only_trial(sweep, overrides)
     if adapter and config.training.lora is None:
         raise ConfigError(f"{path}: training.lora: must be set with --adapter, got null")

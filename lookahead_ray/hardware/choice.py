@@ -51,7 +51,7 @@ def choose_placement(config: TrialConfig, capacity: Capacity, source: str = "") 
         ConfigError: the trial asks for more than `capacity`, or for GPUs where there are none.
     """
     prefix = f"{source}: " * bool(source)
-    cpus = config.cpus_per_worker
+    cpus = 1.0 if config.cpus_per_worker == "auto" else config.cpus_per_worker
     gpus = config.gpus_per_worker
     if gpus == "auto":
         gpus = 1.0 if capacity.gpus >= 1 else 0.0

@@ -134,7 +134,9 @@ def _fit(
     elif nodes:
         precision, reason = choose_precision(nodes, on_gpu)
     else:
-        values = HardwareValues("fp32", placement.workers, placement.gpus_per_worker)
+        values = HardwareValues(
+            "fp32", placement.workers, placement.gpus_per_worker, placement.cpus_per_worker
+        )
         when = "precision is chosen on those machines when the sweep starts"
         line = f"runs on {placement} of {capacity.where}; {when}"
         return Fitted(replace(sweep, hardware=values), (line, *lines))
@@ -143,15 +145,24 @@ def _fit(
         raise ConfigError(
             f"{sweep.source}: training.precision: {rule}; use another --run, or omit training.precision"
         )
-    values = HardwareValues(precision, placement.workers, placement.gpus_per_worker)
+    values = HardwareValues(
+        precision, placement.workers, placement.gpus_per_worker, placement.cpus_per_worker
+    )
     if local is not None and not on_gpu:
         values, held = _fit_to_memory(values, reference, local)
-        placement = placement._replace(workers=values.workers)
+        values = _use_idle_cores(values, reference, local, sweep.search.max_concurrent)
+        placement = placement._replace(workers=values.workers, cpus_per_worker=values.cpus_per_worker)
         lines += [held] if held else []
     line = f"runs on {placement} of {capacity.where}, {precision}: {reason}"
     if cluster_address() is None and (shared := describe_shared_memory()):
         lines.append(shared)
     return Fitted(replace(sweep, hardware=values), (line, *lines))
+
+
+def _values(precision: Precision, placement: Resources) -> HardwareValues:
+    return HardwareValues(
+        precision, placement.workers, placement.gpus_per_worker, cpus_per_worker=placement.cpus_per_worker
+    )
 
 
 def _fit_to_memory(
@@ -175,7 +186,7 @@ def _fit_to_memory(
                 break
     except (ModelError, ConfigError):  # `check_machine` and `preflight` report them
         return values, None
-    by_cores = max(1, int(node.cores // (workers * reference.cpus_per_worker)))
+    by_cores = max(1, int(node.cores // (workers * values.cpus_per_worker)))
     at_once = max(1, fits // workers)
     parts = []
     if workers < values.workers:
@@ -184,6 +195,17 @@ def _fit_to_memory(
         fitted = replace(fitted, trials_at_once=at_once)
         parts.append(f"{at_once} of {by_cores} possible trials at a time")
     return fitted, f"memory holds {' and '.join(parts)}" if parts else None
+
+
+def _use_idle_cores(
+    values: HardwareValues, reference: TrialConfig, node: Node, max_concurrent: int | None
+) -> HardwareValues:
+    """Return `values` with whole cores shared out among the ranks that run at a time, if they are `auto`."""
+    if reference.cpus_per_worker != "auto":
+        return values
+    by_cores = max(1, int(node.cores // values.workers))
+    at_once = min(by_cores, values.trials_at_once or by_cores, max_concurrent or by_cores)
+    return replace(values, cpus_per_worker=float(max(1, int(node.cores // (values.workers * at_once)))))
 
 
 def _is_searched(sweep: Sweep) -> bool:

@@ -86,7 +86,7 @@ def _run(
     on_gpu = config.resources.gpus_per_worker > 0
     device = torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
     if device.type == "cpu":
-        torch.set_num_threads(max(1, int(config.cpus_per_worker)))
+        torch.set_num_threads(max(1, int(config.resources.cpus_per_worker)))
     prepare_environment(on_gpu=device.type == "cuda")
     task, probe = load_task(config.task), load_suite(ProbeSuite())
     suites = [load_suite(suite) for suite in config.safety]

@@ -48,21 +48,24 @@ def test_this_machine_decides_for_all_trials(monkeypatch: pytest.MonkeyPatch, tm
 
 
 @pytest.mark.parametrize(
-    ("gigabytes", "more", "workers", "at_once", "said"),
+    ("gigabytes", "more", "workers", "cores", "at_once", "said"),
     [
-        (64, "", 2, None, None),
-        (12, "", 1, 1, "memory holds 1 of 2 possible ranks and 1 of 2 possible trials at a time"),
-        (12, "workers: 1\n", 1, 1, "memory holds 1 of 2 possible trials at a time"),
-        (12, "workers: 2\n", 2, None, None),
-        (64, "workers: 1\n", 1, None, None),
+        (64, "", 2, 1, None, None),
+        (12, "", 1, 2, 1, "memory holds 1 of 2 possible ranks and 1 of 2 possible trials at a time"),
+        (12, "workers: 1\n", 1, 2, 1, "memory holds 1 of 2 possible trials at a time"),
+        (12, "workers: 1\ncpus_per_worker: 1\n", 1, 1, 1, "memory holds 1 of 2 possible trials at a time"),
+        (12, "workers: 2\n", 2, 1, None, None),
+        (64, "workers: 1\n", 1, 1, None, None),
+        (64, "workers: 1\nsearch: {max_concurrent: 1}\n", 1, 2, None, None),
     ],
 )
-def test_memory_bounds_ranks_and_trials_at_once(
+def test_memory_bounds_ranks_and_trials_at_once_and_idle_cores_are_used(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     gigabytes: float,
     more: str,
     workers: int,
+    cores: float,
     at_once: int | None,
     said: str | None,
 ) -> None:
@@ -70,7 +73,8 @@ def test_memory_bounds_ranks_and_trials_at_once(
     more += "training: {micro_batch_size: 16}\nevaluation: {batch_size: 64}\n"
     found = fit(monkeypatch, tmp_path, more, here=here)
     assert found.sweep.hardware
-    assert (found.sweep.reference().workers, found.sweep.hardware.trials_at_once) == (workers, at_once)
+    assert found.sweep.reference().resources == (workers, cores, 0)
+    assert found.sweep.hardware.trials_at_once == at_once
     assert [line for line in found.lines if line.startswith("memory holds")] == ([said] if said else [])
 
 

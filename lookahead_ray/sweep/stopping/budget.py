@@ -86,10 +86,13 @@ def accelerator_hours(records: Sequence[TrialRecord]) -> float:
 
 
 def accelerators(config: Mapping[str, Any]) -> float:
-    """Return the GPUs that a trial holds, or its CPU cores if it holds none; `auto` is one rank on cores."""
-    workers, gpus = config.get("workers", 1), config.get("gpus_per_worker", 0)
-    per_worker = (0 if gpus == "auto" else gpus) or config.get("cpus_per_worker", 1.0)
-    return float((1 if workers == "auto" else workers) * per_worker)
+    """Return the GPUs that a trial holds, or its CPU cores if it holds none; `auto` is one core."""
+
+    def amount(field: str, auto: float) -> float:
+        value = config.get(field, auto)
+        return auto if value == "auto" else float(value)
+
+    return amount("workers", 1) * (amount("gpus_per_worker", 0) or amount("cpus_per_worker", 1))
 
 
 def relative_points(records: Sequence[TrialRecord], references: ReferenceTrials) -> list[Pair]:
