@@ -22,7 +22,7 @@ from lookahead_ray.model.files import (
     read_json,
 )
 from lookahead_ray.model.gguf import check_gguf
-from lookahead_ray.model.gguf_cache import unpack_gguf
+from lookahead_ray.model.gguf_cache import unpack_gguf, unpack_weights
 from lookahead_ray.model.llama2 import published_template
 from lookahead_ray.model.pretrained import check_architecture, load_pretrained, needs_code
 from lookahead_ray.shipped_files import ADAPTER
@@ -214,7 +214,7 @@ def load_model(
     """Load the causal language model in `dtype`, in evaluation mode; an adapter is merged.
 
     Each tensor is read from its file to `device`, None for the CPU, so the machine's memory never holds a
-    whole copy of a model on a GPU. That of a GGUF file is unpacked on the CPU first.
+    whole copy of a model on a GPU. The weights of a GGUF file are unpacked into the cache on first use.
 
     Raises:
         ModelError: as `check_model`, if the weights can't be loaded, or if it is not a causal language model:
@@ -227,6 +227,7 @@ def load_model(
     if source.local and source.local.is_adapter:
         return merge_into(load_model(base_of(source.local, config), dtype, device), source.local, config)
     architecture = read_architecture(config, source)
+    source = _with_kept_weights(source, subject, dtype)
     arguments = dict(source.arguments)
     if "gguf_file" in arguments:
         from transformers import GgufConfig
@@ -267,6 +268,13 @@ def _without_weights(source: ModelSource, subject: str) -> ModelSource:
     """Return a source of the same configuration and tokenizer that is read fast; a GGUF file is not."""
     name = source.arguments.get("gguf_file")
     return source if name is None else ModelSource(str(unpack_gguf(Path(source.place, name), subject)), {})
+
+
+def _with_kept_weights(source: ModelSource, subject: str, dtype: "torch.dtype") -> ModelSource:
+    """Return a source of the same weights that is read fast; that of a GGUF file is in the cache."""
+    name = source.arguments.get("gguf_file")
+    kept = None if name is None else unpack_weights(Path(source.place, name), subject, dtype)
+    return source if kept is None else ModelSource(str(kept), {})
 
 
 def context_length(model: "PreTrainedModel") -> int | None:
