@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
 ROOM = 30
-"""Free bytes that are needed for each byte of the file: 4 bits of a weight become 32, and some must remain."""
+"""Free bytes that are needed for each byte of the file: 4 bits of a weight become 32, some must remain."""
 
 FORMAT = 1  # incremented when the kept files change, so that old caches are not used
 
