@@ -115,7 +115,7 @@ class TestTrials:
             assert other.grad_norm == pytest.approx(one.grad_norm, rel=1e-4)
         assert [step.loss for step in again.steps] == [step.loss for step in compiled.steps]
         assert (compiled.flops, compiled.train_tokens) == (plain.flops, plain.train_tokens)
-        assert [row.response for row in compiled.generations] == [row.response for row in plain.generations]
+        assert [row.answer for row in compiled.generations] == [row.answer for row in plain.generations]
         names = [
             set(safe_open(each / "model.safetensors", "pt").keys()) for each in (out, tmp_path / "model")
         ]
