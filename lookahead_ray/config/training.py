@@ -86,6 +86,12 @@ class TrainingConfig(Config):
     """Recompute activations in the backward pass: less memory, about a third more time. A number N recomputes
     only those of every N-th layer, for about a third / N more time; true, those of every layer."""
 
+    compile: bool | Auto = "auto"
+    """Compile the model's layers for training by torch.compile, which merges the operations between matrix
+    products. The first trial of a worker group waits for the compiler, a minute or more. Results differ by
+    rounding. `auto` compiles on GPUs only. Layers that can't be compiled run as they are, and one line says
+    why."""
+
     @property
     def micro_batches(self) -> int:
         """Return the number of micro-batches of a global batch whose rows are as long as the limits."""

@@ -13,6 +13,7 @@ from lookahead_ray.data.chat import Rendered
 from lookahead_ray.hardware.precision import torch_dtype
 from lookahead_ray.method.context import RowLoss
 from lookahead_ray.train.batches import plan_batches
+from lookahead_ray.train.compilation import compiled_layers
 from lookahead_ray.train.packing import packs
 from lookahead_ray.train.step import Step
 
@@ -45,6 +46,7 @@ def train(
     Raises:
         FloatingPointError: the loss, the gradient or a weight is no longer a finite number, or DeepSpeed left
             out a step. All ranks raise it together.
+        TrialError: a batch needs a variant of the layers that one of several ranks can't compile.
     """
     rank, world_size = dist.get_rank(), dist.get_world_size()
     lengths = [row.length for row in rows]
@@ -52,47 +54,48 @@ def train(
     engine.train()
     steps = list(done)
     seen = sum(len(batch.examples) for batch in batches[: len(done)])
-    for number, batch in enumerate(batches[len(done) :], start=len(done) + 1):
-        start = time.perf_counter()
-        examples = batch.examples
-        answer_tokens = sum(len(rows[index].answer_ids) for index in examples)
-        learning_rate = engine.get_lr()[0]
-        total = torch.zeros((), device=engine.device)
-        for shares in batch.micro:
-            share = shares[rank]
-            # A rank without examples still takes part in the backward pass, with zero loss.
-            loss = row_loss(engine, [rows[index] for index in share or examples[:1]])
-            if not share:
-                loss = loss * 0.0
-            total += loss.detach()
-            # the engine divides by micro-batches and averages over ranks
-            if config.protocol == "paper":
-                engine.backward(loss / max(1, sum(len(rows[index].answer_ids) for index in share)))
-            else:
-                engine.backward(loss * (len(batch.micro) * world_size / answer_tokens))
-            engine.step()
-        dist.all_reduce(total)
-        summed, grad_norm = _read(total, engine.get_global_grad_norm())
-        mean = summed / answer_tokens
-        _check_finite(mean, grad_norm, engine.skipped_steps, number, config)
-        seen += len(examples)
-        steps.append(
-            Step(
-                step=number,
-                epoch=seen / len(rows),
-                loss=mean,
-                learning_rate=float(learning_rate),
-                grad_norm=grad_norm,
-                tokens=sum(lengths[index] for index in examples),
-                answer_tokens=answer_tokens,
-                seconds=time.perf_counter() - start,
+    with compiled_layers(engine.module, config):
+        for number, batch in enumerate(batches[len(done) :], start=len(done) + 1):
+            start = time.perf_counter()
+            examples = batch.examples
+            answer_tokens = sum(len(rows[index].answer_ids) for index in examples)
+            learning_rate = engine.get_lr()[0]
+            total = torch.zeros((), device=engine.device)
+            for shares in batch.micro:
+                share = shares[rank]
+                # A rank without examples still takes part in the backward pass, with zero loss.
+                loss = row_loss(engine, [rows[index] for index in share or examples[:1]])
+                if not share:
+                    loss = loss * 0.0
+                total += loss.detach()
+                # the engine divides by micro-batches and averages over ranks
+                if config.protocol == "paper":
+                    engine.backward(loss / max(1, sum(len(rows[index].answer_ids) for index in share)))
+                else:
+                    engine.backward(loss * (len(batch.micro) * world_size / answer_tokens))
+                engine.step()
+            dist.all_reduce(total)
+            summed, grad_norm = _read(total, engine.get_global_grad_norm())
+            mean = summed / answer_tokens
+            _check_finite(mean, grad_norm, engine.skipped_steps, number, config)
+            seen += len(examples)
+            steps.append(
+                Step(
+                    step=number,
+                    epoch=seen / len(rows),
+                    loss=mean,
+                    learning_rate=float(learning_rate),
+                    grad_norm=grad_norm,
+                    tokens=sum(lengths[index] for index in examples),
+                    answer_tokens=answer_tokens,
+                    seconds=time.perf_counter() - start,
+                )
             )
-        )
-        on_step(steps[-1])
-        if number == len(batches) or batches[number].epoch > batch.epoch:
-            if not on_epoch(steps):
-                break
-            engine.train()
+            on_step(steps[-1])
+            if number == len(batches) or batches[number].epoch > batch.epoch:
+                if not on_epoch(steps):
+                    break
+                engine.train()
     engine.eval()
     check_finite_weights(engine.module, config)
     return steps

@@ -27,6 +27,7 @@ from lookahead_ray.method.reporting import Report
 from lookahead_ray.model.load import check_length
 from lookahead_ray.preview import apply_previews
 from lookahead_ray.train.batches import optimiser_steps, plan_batches
+from lookahead_ray.train.compilation import can_compile, is_wanted
 from lookahead_ray.train.engine import build_engine, release_engine
 from lookahead_ray.train.flops import trial_flops
 from lookahead_ray.train.loop import check_finite_weights, train
@@ -106,6 +107,9 @@ def fine_tune(
             runs_seed_model=method.runs_seed_model,
         )
     elastic = checkpoints is not None and checkpoints.elastic
+    if is_wanted(config.training, model.device):
+        reporter.report("building", "compiling the model's layers")
+        can_compile(model)
     reporter.report("building", "initialising DeepSpeed")
     plan = plan_batches(
         [row.length for row in rows],

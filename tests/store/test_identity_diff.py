@@ -107,7 +107,7 @@ def test_long_values_are_cut() -> None:
     assert len(line) < 120
 
 
-@pytest.mark.parametrize("field", ["workers", "gpus_per_worker", "training.precision"])
+@pytest.mark.parametrize("field", ["workers", "gpus_per_worker", "training.precision", "training.compile"])
 def test_auto_agrees_with_any_value(field: str) -> None:
     """Also runs from before `auto`, whose spaces have a number or nothing."""
     before = changes(replace(BEFORE, config=CONFIG | {"workers": 2}), replace(BEFORE, config=CONFIG))

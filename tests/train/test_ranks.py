@@ -34,7 +34,11 @@ VARIANTS = {
 }
 
 
-CONFIGS = {**VARIANTS, "fp32, tokens": LONGER}
+CONFIGS = {
+    **VARIANTS,
+    "fp32, tokens": LONGER,
+    "fp32, compiled": CONFIG.model_copy(update={"compile": True}),
+}
 
 
 @cache
@@ -111,6 +115,14 @@ def test_two_ranks_equal_one_and_a_plain_loop_over_20_steps_with_a_budget_of_tok
     assert len(expected) == 21
     assert alone["losses"] == pytest.approx(expected, rel=1e-4)
     assert first["losses"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_compiled_layers_train_alike_on_one_and_two_ranks() -> None:
+    (alone,), (first, second) = run("fp32, compiled", 1), run("fp32, compiled", 2)
+    assert first == second
+    assert alone["losses"] == pytest.approx(run("fp32", 1)[0]["losses"], rel=1e-5)
+    assert first["losses"] == pytest.approx(alone["losses"], rel=1e-4)
+    assert first["checksum"] == pytest.approx(alone["checksum"], rel=1e-3)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
