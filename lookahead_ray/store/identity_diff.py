@@ -18,9 +18,9 @@ UNSET = object()
 AUTO = "auto"
 ADDED = {"training.too_long": "cut"}
 """Fields that earlier versions did not have -> the value that means what they did."""
-FITTED = ("training.precision", "training.compile", "workers", "gpus_per_worker")
+FITTED = ("training.precision", "training.compile", "workers", "cpus_per_worker", "gpus_per_worker")
 """Fields that may be `auto` or unset, which matches any value: `sweep.hardware` keeps the run's precision,
-and compilation and the number of ranks, which change rounding only, may change."""
+and compilation, ranks and their cores, which change rounding only, may change."""
 FREE = re.compile(
     r"evaluation\.judges\.\d+\."
     r"(max_calls|concurrency|timeout_s|retries|patience_s|backoff_s|max_pause_s|api_key_env|cache_dir)"

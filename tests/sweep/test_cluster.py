@@ -51,6 +51,7 @@ def test_a_sweep_starts_on_a_cluster_without_workers(monkeypatch: pytest.MonkeyP
             "task": {"name": "word_problems"},
             "preview": {"strategy": "none"},
             "workers": 4,
+            "cpus_per_worker": 1,
             "gpus_per_worker": 1,
         }
     )

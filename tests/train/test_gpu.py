@@ -104,6 +104,7 @@ def test_a_whole_trial_on_cuda(tmp_path: Path) -> None:
         },
         "evaluation": {"safety_new_tokens": 2, "task_new_tokens": 2},
         "workers": 1,
+        "cpus_per_worker": 1,
         "gpus_per_worker": 1,
     }
     measured = run_worker(TrialConfig.model_validate(tree), True, lambda progress: None)

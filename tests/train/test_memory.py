@@ -30,6 +30,7 @@ def trial(workers: int = 1, gpus: float = 1, **training: Any) -> TrialConfig:
         "task": {"name": "word_problems"},
         "training": fields,
         "workers": workers,
+        "cpus_per_worker": 1,
         "gpus_per_worker": gpus,
     }
     return TrialConfig.model_validate(tree)

@@ -37,6 +37,7 @@ TREE: dict[str, Any] = {
         "precision": "fp32",
     },
     "workers": 1,
+    "cpus_per_worker": 1,
     "gpus_per_worker": 0,
     "evaluation": {"safety_new_tokens": 8, "task_new_tokens": 8},
 }

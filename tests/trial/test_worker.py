@@ -22,6 +22,7 @@ CONFIG: dict[str, Any] = {
     "safety": {"harmful_prompts": 4, "benign_prompts": 2},
     "training": {"epochs": 1, "batch_size": 4, "micro_batch_size": 2, "precision": "fp32"},
     "workers": 1,
+    "cpus_per_worker": 1,
     "gpus_per_worker": 0,
     "evaluation": {"safety_new_tokens": 2, "task_new_tokens": 2},
 }

@@ -42,6 +42,7 @@ def record(tmp_path_factory: pytest.TempPathFactory, group: None) -> TrialRecord
         ],
         "training": {"precision": "fp32"},
         "workers": 1,
+        "cpus_per_worker": 1,
         "gpus_per_worker": 0,
         "evaluation": {
             "attacks": [

@@ -24,7 +24,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trial(folder: Path, **settings: Any) -> tuple[TrialConfig, ModelOutline]:
     training = {"precision": "bf16", **settings.pop("training", {})}
     tree = {"model": {"path": str(folder)}, "task": {"name": "word_problems"}, "training": training}
-    config = TrialConfig.model_validate({**tree, "workers": 2, "gpus_per_worker": 0, **settings})
+    config = TrialConfig.model_validate(
+        {**tree, "workers": 2, "cpus_per_worker": 1, "gpus_per_worker": 0, **settings}
+    )
     return config, outline_model(config.model)
 
 

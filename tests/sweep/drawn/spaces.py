@@ -44,6 +44,7 @@ def draw_space(seed: int, models: Sequence[Path], files: Files, endpoint: str) -
         "objective": _objective(draw, attacks),
         "search": {"trials": 1, "sampler": {"name": draw.choice(["tpe", "random", "nsga2"])}},
         "workers": 1,
+        "cpus_per_worker": 1,
         "gpus_per_worker": 0,
     }
 
