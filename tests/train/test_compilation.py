@@ -86,7 +86,6 @@ class TestTrials:
                 },
                 "workers": 1,
                 "cpus_per_worker": 1,
-                "cpus_per_worker": 1,
                 "gpus_per_worker": 0,
                 "evaluation": {"safety_new_tokens": 2, "task_new_tokens": 2},
             }
