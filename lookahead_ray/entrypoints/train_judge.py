@@ -77,4 +77,5 @@ def _summary(groups: Sequence[GroupAccuracy]) -> str:
     mean = sum(group.share for group in groups) / len(groups)
     worst = "; ".join(f"{group.group} {group.right} of {group.n}" for group in groups[:WORST])
     shares = f"{100 * right / n:.1f} % of {n} answers, {100 * mean:.1f} % as a mean of {len(groups)}"
-    return f"{shares}; worst: {worst}"
+    unknown = 100 * sum(group.unknown for group in groups) / n
+    return f"{shares}; {unknown:.1f} % without a verdict, as their language is unknown; worst: {worst}"

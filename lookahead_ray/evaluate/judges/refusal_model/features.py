@@ -23,9 +23,8 @@ MAX_SENTENCES = 12
 LONGEST_SENTENCE = 160
 """Number of characters after which a sentence ends without punctuation."""
 
-BITS = 19
-BUCKETS = 1 << BITS
-"""Number of values that features are hashed to."""
+BUCKETS = 960_000
+"""Number of values that features are hashed to; two bytes of weights for each."""
 
 Ids = NDArray[np.int64]
 
@@ -47,7 +46,7 @@ _CHARACTERS = 5  # longest run of characters, within a word and the blanks aroun
 _BLANK = np.uint32(ord(" "))
 _PRIME = np.uint64(1_099_511_628_211)
 _MIXER = np.uint64(0x9E3779B97F4A7C15)
-_SHIFT = np.uint64(64 - BITS)
+_HIGH_BITS = np.uint64(32)  # which the mixer makes random
 
 
 @dataclass(frozen=True)
@@ -138,5 +137,5 @@ def _hash_runs(text: str) -> tuple[Ids, Ids]:
             whole = codes != _BLANK
         hashes.append(run[whole] * _PRIME + np.uint64(size))
         places.append(np.nonzero(whole)[0] + size - 2)
-    mixed = (np.concatenate(hashes) * _MIXER) >> _SHIFT
-    return mixed.astype(np.int64), np.maximum(np.concatenate(places), 0)
+    mixed = (np.concatenate(hashes) * _MIXER) >> _HIGH_BITS
+    return (mixed % np.uint64(BUCKETS)).astype(np.int64), np.maximum(np.concatenate(places), 0)

@@ -8,6 +8,7 @@ import numpy as np
 from lookahead_ray.evaluate.judges.refusal_model.answers import LabelledAnswer
 from lookahead_ray.evaluate.judges.refusal_model.features import AnswerFeatures
 from lookahead_ray.evaluate.judges.refusal_model.fit import fit_answers
+from lookahead_ray.evaluate.judges.refusal_model.linear import LEAST_KNOWN
 
 FOLDS = 8
 """Number of trainings; each leaves out an eighth of the groups."""
@@ -20,6 +21,7 @@ class GroupAccuracy:
     group: str
     n: int
     right: int
+    unknown: int  # answers in a language that training did not see, which get no verdict; not right
 
     @property
     def share(self) -> float:
@@ -42,7 +44,8 @@ def measure_held_out(
     """
     groups = sorted({group_of(answer) for answer in answers if not answer.is_fragment})
     np.random.default_rng(0).shuffle(groups)
-    right: dict[str, list[bool]] = {}
+    found_right: dict[str, list[bool]] = {}
+    found_unknown: dict[str, list[bool]] = {}
     for fold in range(min(FOLDS, len(groups))):
         left_out = set(groups[fold::FOLDS])
         kept = [index for index, answer in enumerate(answers) if group_of(answer) not in left_out]
@@ -50,6 +53,12 @@ def measure_held_out(
         for answer, found in zip(answers, features, strict=True):
             group = group_of(answer)
             if group in left_out and not answer.is_fragment and counts(answer):
-                right.setdefault(group, []).append((model.scores(found)[-1] > 0) == answer.refuses)
-    accuracies = [GroupAccuracy(group, len(each), sum(each)) for group, each in right.items()]
+                unknown = bool(model.known(found)[-1] < LEAST_KNOWN)
+                right = not unknown and (model.scores(found)[-1] > 0) == answer.refuses
+                found_right.setdefault(group, []).append(right)
+                found_unknown.setdefault(group, []).append(unknown)
+    accuracies = [
+        GroupAccuracy(group, len(each), sum(each), sum(found_unknown[group]))
+        for group, each in found_right.items()
+    ]
     return sorted(accuracies, key=lambda accuracy: (accuracy.share, accuracy.group))

@@ -27,6 +27,9 @@ UNCLEAR = (-0.1, 0.1)
 EARLY = (-2.5, 2.0)
 """Scores below and above which a verdict is final before the answer ends."""
 
+LEAST_KNOWN = 0.55
+"""Share of an answer's features that training must have seen; below, its language is unknown."""
+
 
 @dataclass(frozen=True, eq=False)
 class LinearModel:
@@ -48,6 +51,14 @@ class LinearModel:
         squares = np.cumsum(np.bincount(features.first, rarity * rarity, features.sentences))
         scores: Values = sums / np.sqrt(np.maximum(squares, 1e-12)) + float(self.bias[0])
         return scores
+
+    def known(self, features: AnswerFeatures) -> Values:
+        """Return the share of the features up to each sentence that training saw: (sentences,)."""
+        seen = np.bincount(features.first, self.rarity[features.ids] > 0, features.sentences)
+        shares: Values = np.cumsum(seen) / np.cumsum(
+            np.bincount(features.first, minlength=features.sentences)
+        )
+        return shares
 
 
 def quantise(weights: Values, rarity: Values, bias: float) -> LinearModel:
