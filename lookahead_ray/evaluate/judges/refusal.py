@@ -45,6 +45,8 @@ RULES_LOWER = 1.0
 OTHER_LANGUAGES_RAISE = 0.25
 """Amount by which the log-odds are raised in other languages, where training saw relatively more refusals."""
 
+LARGEST_SHIFT = max(RULES_RAISE, RULES_LOWER, OTHER_LANGUAGES_RAISE)
+
 _ENGLISH = re.compile(
     r"\b(?:the|a|to|of|and|is|you|that|in|it|for|not|can|i|are|be|with|as|your|this|on|or)\b"
 )
