@@ -19,6 +19,7 @@ from lookahead_ray.evaluate.judges.call_quota import CallQuota
 from lookahead_ray.evaluate.results import Signal
 from lookahead_ray.hardware.temporary import scratch_folder
 from lookahead_ray.sweep.cluster import HEAD_RESOURCE
+from lookahead_ray.sweep.died_trials import restarting_died_trials
 from lookahead_ray.sweep.interfaces import Observer, TrialProgress
 from lookahead_ray.sweep.interrupt import Interrupt
 from lookahead_ray.sweep.job_queue import JobQueue, NoJob
@@ -74,7 +75,7 @@ def run_trials(
     searcher = _QueueSearcher(job_queue, decisions, checkpoints, elastic, hang_minutes, quota)
     recorder = _RecordingCallback(sweep_id, job_queue, decisions, observer, interrupt, max_failures, trackers)
     try:
-        with scratch_folder() as scratch, interrupt.handled():  # for files that Tune always writes
+        with scratch_folder() as scratch, interrupt.handled(), restarting_died_trials():
             tune.Tuner(
                 tune.with_resources(trainable, tune.PlacementGroupFactory([TRAINABLE_RESOURCES])),
                 tune_config=tune.TuneConfig(
@@ -85,7 +86,7 @@ def run_trials(
                 run_config=tune.RunConfig(
                     verbose=0,
                     callbacks=[recorder],
-                    storage_path=scratch,
+                    storage_path=scratch,  # for files that Tune always writes
                     failure_config=tune.FailureConfig(max_failures=max_failures),
                 ),
             ).fit()

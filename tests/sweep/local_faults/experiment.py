@@ -1,5 +1,6 @@
 """Sweeps of a tiny model on one machine that a fault disturbs, compared with an undisturbed one."""
 
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,13 +31,16 @@ SETTINGS = (
     "workers=1",
     "search.max_concurrent=1",
     "search.trials=1",
-    "training.epochs=24",
+    "training.epochs={int: [1, 10]}",
+    "search.reference={training.epochs: 1}",
+    "search.enqueue=[{training.epochs: 10}]",  # so it is `DISTURBED` that trains for long
     f"task.train_examples={8 * STEPS_PER_EPOCH}",
     "training.learning_rate={loguniform: [1e-4, 1e-2]}",
 )
 AN_EPOCH = f"less than an epoch ({STEPS_PER_EPOCH} steps)"
 DISTURBED = "search-001"
 """The trial during which faults are injected: the reference trials are committed then."""
+UNDISTURBED = {"RAY_memory_monitor_refresh_ms": "0"}  # by other processes of this machine
 PATIENCE_S = 400.0
 GONE_S = 150.0  # Ray's agents of a killed driver try to reach its control service for a minute
 
@@ -53,8 +57,9 @@ class Sweeps:
         """Return trial id -> essence of a sweep with these settings, which runs at the first call."""
         key = tuple(settings)
         if key not in self._undisturbed:
-            run = self.folder / f"undisturbed-{len(self._undisturbed)}"
-            sweep = SweepProcess(self.model, run, key, variables={CACHE_VARIABLE: f"{run}-cache"})
+            run = Path(tempfile.mkdtemp(prefix="undisturbed-", dir=self.folder), "run")
+            cache = {CACHE_VARIABLE: f"{run}-cache"}
+            sweep = SweepProcess(self.model, run, key, variables={**UNDISTURBED, **cache})
             try:
                 sweep.finish()
             finally:
@@ -92,6 +97,7 @@ class Experiment:
         here = self.folder / f"session-{len(self._sessions) + 1}"
         here.mkdir()
         cache = {CACHE_VARIABLE: str(self.folder / "cache")}
+        surroundings = {**UNDISTURBED, **cache, **(variables or {})}
         session = SweepProcess(
             self._model,
             self.run,
@@ -99,13 +105,13 @@ class Experiment:
             options,
             here / "output.txt",
             here,
-            {**cache, **(variables or {})},
+            surroundings,
             prefix,
         )
         self._sessions.append(session)
         return session
 
-    def wait_for_training(self, session: SweepProcess, epoch: int = 3) -> None:
+    def wait_for_training(self, session: SweepProcess, epoch: int = 2) -> None:
         """Wait until the trial `DISTURBED` has a checkpoint of this epoch or a later one."""
         wait(lambda: self.epoch() >= epoch or session.process.poll() is not None, session)
         assert session.process.poll() is None, session.text()

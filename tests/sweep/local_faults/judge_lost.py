@@ -50,6 +50,8 @@ def judge_down(sweeps: Sweeps) -> CountedRow:
         f"evaluation.judges=[{{{judge}}}]",
         "training.learning_rate=0.01",
         "training.epochs=4",
+        "search.reference={}",
+        "search.enqueue=[]",
         "evaluation.safety_new_tokens=12",
         "search.trials=3",
         "search.sampler={name: random}",

@@ -69,7 +69,8 @@ def trial_out_of_memory(sweeps: Sweeps) -> CountedRow:
 def _out_of_memory(sweeps: Sweeps, name: str, fault: str, title: str) -> CountedRow:
     with experiment(sweeps, name) as case:
         memory = PretendedMemory(case.folder / "meminfo")
-        session = case.start(prefix=memory.prefix, settings=("search.max_failures=9",))
+        watched = {"RAY_memory_monitor_refresh_ms": "100"}
+        session = case.start(variables=watched, prefix=memory.prefix, settings=("search.max_failures=9",))
         case.wait_for_training(session)
         victim = session.only(title)
         case.note()
@@ -85,14 +86,14 @@ def _out_of_memory(sweeps: Sweeps, name: str, fault: str, title: str) -> Counted
 
 def rank_hangs(sweeps: Sweeps) -> CountedRow:
     """Stop a rank for ever."""
-    minutes = 0.25
+    minutes = 0.5
     with experiment(sweeps, "hang") as case:
-        session = case.start(settings=(f"search.hang_minutes={minutes}",))
+        session = case.start(settings=(f"search.hang_minutes={minutes}", "search.max_failures=9"))
         case.wait_for_training(session)
         rank = session.only(RANK)
         case.note()
         rank.suspend()
-        session.wait_for("restarted (1 of 2)")
+        session.wait_for("restarted (1 of 9)")
         seconds = case.recovered_s(session)
         session.finish()
         how = f"SIGSTOP; ended after `search.hang_minutes: {minutes}` and restarted"
