@@ -15,7 +15,8 @@ def restarting_died_trials() -> Iterator[None]:
     from ray.exceptions import RayActorError, RayError, RayTaskError
     from ray.tune.execution import tune_controller
 
-    manager: Any = tune_controller.RayActorManager
+    module: Any = tune_controller
+    manager: Any = module.RayActorManager
 
     class Manager(manager):  # type: ignore[misc]  # Ray is untyped
         def _actor_task_failed(self, tracked_actor_task: Any, exception: Exception) -> None:
@@ -23,8 +24,8 @@ def restarting_died_trials() -> Iterator[None]:
                 exception = RayActorError(error_msg=f"{type(exception).__name__}: {exception}")
             super()._actor_task_failed(tracked_actor_task, exception)
 
-    tune_controller.RayActorManager = Manager
+    module.RayActorManager = Manager
     try:
         yield
     finally:
-        tune_controller.RayActorManager = manager
+        module.RayActorManager = manager

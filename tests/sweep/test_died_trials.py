@@ -21,9 +21,9 @@ class Trial:
         self.actor_errors: list[Exception] = []
         self.task_errors: list[Exception] = []
         self.actor_id = 1
-        self._on_error: Callable[[Any, Exception], None] = lambda actor, error: self.actor_errors.append(
-            error
-        )
+
+    def _on_error(self, actor: Any, error: Exception) -> None:
+        self.actor_errors.append(error)
 
     @property
     def task(self) -> Any:
