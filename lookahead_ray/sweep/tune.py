@@ -236,6 +236,8 @@ class _RecordingCallback(_NeverRestored, Callback):
         self._finish(_job(trial), failure, trial.last_result.get(OF_SURROUNDINGS, False))
 
     def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        if self.error:  # Tune takes it for an error of the trial, which does not run again
+            return
         trial_id = _job(trial).trial_id
         self._placement_groups.died(trial_id)
         self._restarts[trial_id] += 1

@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -164,7 +165,11 @@ def test_what_ends_the_sweep_ends_it_though_tune_takes_it_for_an_error_of_the_tr
     def refuse(record: Any, of_surroundings: bool) -> None:
         raise SurroundingsError("3 trials in a row")
 
+    def restarted(*arguments: Any) -> None:
+        raise AssertionError("the trial is said to be restarted")
+
     monkeypatch.setattr(queue, "finish", refuse)
+    monkeypatch.setattr(recorder, "_observer", SimpleNamespace(trial_restarted=restarted))
     with pytest.raises(SurroundingsError):
         recorder.on_trial_complete(1, [], Ended(failure="x", failure_of_surroundings=True))
     recorder.on_trial_recover(1, [], Ended())  # Tune's reaction

@@ -37,9 +37,9 @@ def driver_stopped(sweeps: Sweeps) -> CountedRow:
         first.process.send_signal(signal.SIGCONT)
         seconds = _both_write(case, first, second)
         how = (
-            f"SIGSTOP for longer than its lease ({lease.STALE_S:g} s); it wakes while a second driver trains"
+            f"SIGSTOP for longer than its lease ({lease.STALE_S:g} s); SIGCONT while the second driver trains"
         )
-        return case.row("the driver is suspended and a second one takes over", how, AN_EPOCH, seconds)
+        return case.row("the driver is suspended, a second one takes over", how, AN_EPOCH, seconds)
 
 
 def driver_cut_off(sweeps: Sweeps) -> CountedRow:
