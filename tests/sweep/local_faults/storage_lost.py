@@ -1,5 +1,6 @@
 """Drivers that lose their run to another one, and disks that are full or gone."""
 
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -118,9 +119,16 @@ def full_at_checkpoint(sweeps: Sweeps) -> CountedRow:
             case.note()
             disk.fill()
             session.finish()
-            assert "no checkpoint after epoch" in session.text()
+            assert "no checkpoint after epoch" in workers_output(run)
             how = "the checkpoints' disk filled in training; the trial goes on without"
             return case.row("disk full at the checkpoint", how, "nothing")
+
+
+def workers_output(run: Path) -> str:
+    """Return what the workers of a run's only session printed, which is in Ray's folder."""
+    found = re.search(r"worker output is in (.*)", (run / "driver.log").read_text())
+    assert found
+    return "".join(file.read_text(errors="replace") for file in Path(found[1]).glob("worker-*"))
 
 
 def full_at_cache(sweeps: Sweeps) -> CountedRow:
