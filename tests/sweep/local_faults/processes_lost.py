@@ -57,22 +57,27 @@ def _ray_killed(sweeps: Sweeps, name: str, fault: str, program: str) -> CountedR
 
 
 def rank_out_of_memory(sweeps: Sweeps) -> CountedRow:
-    """Let Ray's memory monitor kill a rank."""
-    return _out_of_memory(sweeps, "memory-rank", "the memory monitor kills a rank", RANK)
+    """Let Ray's memory monitor kill a rank, as the process that was started last."""
+    one = {"RAY_worker_killing_policy_by_group": "true"}
+    fault = "the memory monitor kills a rank"
+    return _out_of_memory(sweeps, "memory-rank", fault, "one process at a time", RANK, one)
 
 
 def trial_out_of_memory(sweeps: Sweeps) -> CountedRow:
-    """Let Ray's memory monitor kill processes until the trial's own, its trainable, is gone."""
-    return _out_of_memory(sweeps, "memory-trial", "the memory monitor kills a trainable", TRIAL)
+    """Let Ray's memory monitor kill what it selects by default, which is all processes of Ray's workers."""
+    fault = "the memory monitor kills the trainable, the ranks and all other actors"
+    return _out_of_memory(sweeps, "memory-trial", fault, "the default policy", TRIAL, {})
 
 
-def _out_of_memory(sweeps: Sweeps, name: str, fault: str, title: str) -> CountedRow:
+def _out_of_memory(
+    sweeps: Sweeps, name: str, fault: str, policy: str, victim_title: str, variables: dict[str, str]
+) -> CountedRow:
     with experiment(sweeps, name) as case:
         memory = PretendedMemory(case.folder / "meminfo")
-        watched = {"RAY_memory_monitor_refresh_ms": "100"}
+        watched = {"RAY_memory_monitor_refresh_ms": "100", **variables}
         session = case.start(variables=watched, prefix=memory.prefix, settings=("search.max_failures=9",))
         case.wait_for_training(session)
-        victim = session.only(title)
+        victim = session.only(victim_title)
         case.note()
         memory.used_up()
         wait(lambda: is_gone(victim), session)
@@ -80,7 +85,9 @@ def _out_of_memory(sweeps: Sweeps, name: str, fault: str, title: str) -> Counted
         session.wait_for("restarted (1 of 9)")
         seconds = case.recovered_s(session)
         session.finish()
-        how = "99 % of the memory seem to be in use until it has killed that process; the trial is restarted"
+        how = (
+            f"99 % of the memory seem to be in use until a victim is dead ({policy}); the trial is restarted"
+        )
         return case.row(fault, how, AN_EPOCH, seconds)
 
 
