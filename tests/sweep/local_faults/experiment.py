@@ -130,6 +130,10 @@ class Experiment:
         self._before |= committed_rows(self.run)
         self._epoch, self._since_s = self.epoch(), time.monotonic()
 
+    def stopped(self) -> None:
+        """Note the point that training had reached, as it went on after the fault for a while."""
+        self._epoch = self.epoch()
+
     def since_s(self) -> float:
         """Return the seconds since the fault."""
         return time.monotonic() - self._since_s

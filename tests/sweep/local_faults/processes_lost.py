@@ -23,6 +23,7 @@ def head_lost(sweeps: Sweeps) -> CountedRow:
         case.wait_for_training(first)
         case.note()
         kill([psutil.Process(first.process.pid), *first.left()])
+        case.stopped()
         second = case.start("--resume")
         seconds = case.recovered_s(second)
         second.finish()
@@ -48,6 +49,7 @@ def _ray_killed(sweeps: Sweeps, name: str, fault: str, program: str) -> CountedR
         (victim,) = [each for each in first.left() if each.name() == program]
         kill([victim])
         code, ended_s = first.process.wait(ENDED_S), case.since_s()
+        case.stopped()
         assert code, first.text()
         second = case.start("--resume")
         seconds = case.recovered_s(second)
@@ -115,6 +117,7 @@ def driver_terminated(sweeps: Sweeps) -> CountedRow:
         case.note()
         first.process.send_signal(signal.SIGTERM)
         assert first.process.wait(ENDED_S) == 130, first.text()
+        case.stopped()
         assert "--resume" in first.text().splitlines()[-1]
         assert json.loads(Path(case.run, "session.json").read_bytes())["how"] == "interrupted"
         assert json.loads(Path(case.run, "attempts.json").read_bytes())["trials"] == {}
