@@ -178,6 +178,19 @@ def test_what_ends_the_sweep_ends_it_though_tune_takes_it_for_an_error_of_the_tr
     assert isinstance(recorder.error, SurroundingsError)
 
 
+def test_the_end_of_ray_on_the_head_ends_the_sweep(
+    recorder: _RecordingCallback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def died() -> None:
+        raise SurroundingsError("Ray on the head has died")
+
+    recorder.on_step_begin(1, [])
+    monkeypatch.setattr(recorder, "_check_head", died)
+    with pytest.raises(SurroundingsError):
+        recorder.on_step_begin(2, [])
+    assert isinstance(recorder.error, SurroundingsError)  # Tune wraps what a callback raises
+
+
 def test_running_trials_end_when_the_time_is_used_up(recorder: _RecordingCallback, queue: Queue) -> None:
     recorder.on_step_begin(1, [])
     queue.time_is_up = True
