@@ -13,8 +13,8 @@ CHECK_EVERY_S = 5.0
 class HeadWatch:
     """A watch over the head's node, on which the processes of trials start.
 
-    If its raylet dies (killed by the kernel for its memory, say), Ray's control service may live on. The driver
-    then gets no error, and Tune waits for resources for ever.
+    If its raylet dies (killed by the kernel for its memory, say), Ray's control service may live on. The
+    driver then gets no error, and Tune waits for resources for ever.
     """
 
     def __init__(
@@ -33,6 +33,6 @@ class HeadWatch:
         self._checked_s = self._clock()
         if not any(node["Alive"] and HEAD_RESOURCE in node["Resources"] for node in self._nodes()):
             raise SurroundingsError(
-                "Ray on the head has died (its raylet was killed, or the machine ran out of memory), so no trial "
-                "can run; start it again if it is a cluster's, then continue with --resume"
+                "Ray on the head has died (its raylet was killed, or the machine ran out of memory), so no "
+                "trial can run; start it again if it is a cluster's, then continue with --resume"
             )
