@@ -6,7 +6,7 @@ PYTHON ?= $(or $(wildcard $(shell sed -n 's/^executable = //p' .venv/pyvenv.cfg 
 # fast tests run two at a time, a thread each; those with a Ray cluster or a real model come one at a time
 TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-.PHONY: help $(READY) quickstart test extras-test long-test lint check cluster-test faults bench clean
+.PHONY: help $(READY) quickstart test extras-test long-test lint check cluster-test faults local-faults bench clean
 
 help:
 	@echo "make quickstart   run the main job on the embedded model (2 cores are enough)"
@@ -15,7 +15,8 @@ help:
 	@echo "make extras-test  run the tests that need optional packages: MLflow, W&B, lm-eval"
 	@echo "make long-test    run the slow tests of several minutes each, which make test leaves out"
 	@echo "make cluster-test run sweeps on a cluster of hosts that is made on this machine (root)"
-	@echo "make faults       kill what such a sweep consists of, and write docs/faults.md (root)"
+	@echo "make faults       kill what such a sweep consists of; first table of docs/faults.md (root)"
+	@echo "make local-faults kill, stop and fill what a sweep on this machine needs; second table of docs/faults.md (root)"
 	@echo "make bench        measure against TRL, Transformers and plain generation"
 	@echo "make clean        remove .venv and build directories"
 	@echo "Each target sets up .venv first if needed; add PYTHON=python3.12 to choose Python 3.11, 3.12 or 3.13."
@@ -51,7 +52,7 @@ lint: $(READY)
 check: lint
 	$(TWO) -m "not slow and not gpu and not cluster"
 
-# half an hour: thousands of schedules of two drivers, 200 drawn spaces, whole sweeps with faults
+# an hour: thousands of schedules of two drivers, 200 drawn spaces, whole sweeps with faults
 long-test: $(READY)
 	$(BIN)/python -m pytest -m long
 
@@ -62,6 +63,10 @@ cluster-test: $(READY)
 # as root; a quarter of an hour
 faults: $(READY)
 	LOOKAHEAD_RAY_FAULTS=docs/faults.md $(BIN)/python -m pytest -s -m faults
+
+# as root, for disks that can be full; half an hour
+local-faults: $(READY)
+	$(BIN)/python -m tests.sweep.local_faults docs/faults.md
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks --out benchmarks/results

@@ -23,8 +23,8 @@ T = TypeVar("T")
 PATIENCE_S = 120.0
 PAUSE_S = 0.5  # doubled each time
 LONGEST_PAUSE_S = 10.0
-EXIT_S = 60.0
-"""Time in which all retries end once this process is about to exit, see `limit_retries`."""
+EXIT_S = 30.0
+"""Seconds in which all retries end once a driver is about to end, see `limit_retries`."""
 PARALLEL_REMOVALS = 8
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FINAL_NUMBERS = (*FULL, errno.ENOSYS, errno.EROFS)
@@ -98,23 +98,26 @@ def with_retries(
     return given
 
 
-def limit_retries(seconds: float | None) -> None:
-    """End all retries of this process, running ones included, after so many seconds; None sets no limit.
+def limit_retries(seconds: float) -> None:
+    """End all retries of this process, running ones included, after so many seconds or an earlier limit.
 
-    So a process whose storage is gone exits in bounded time, whatever it still has to write.
+    So a driver whose storage is gone ends in bounded time, whatever it still has to write. The limit holds
+    until the end of the outermost `restoring_retry_limit`.
     """
     global _retries_end_s
-    _retries_end_s = None if seconds is None else time.monotonic() + seconds
+    end_s = time.monotonic() + seconds
+    _retries_end_s = end_s if _retries_end_s is None else min(_retries_end_s, end_s)
 
 
 @contextmanager
-def unlimited_retries() -> Iterator[None]:
-    """Set no limit of `limit_retries` at the beginning, and none at the end, for others in this process."""
-    limit_retries(None)
+def restoring_retry_limit() -> Iterator[None]:
+    """Restore at the end of the block what was the limit of `limit_retries` before it."""
+    global _retries_end_s
+    before = _retries_end_s
     try:
         yield
     finally:
-        limit_retries(None)
+        _retries_end_s = before
 
 
 def _out_of_patience(state: RetryCallState) -> bool:

@@ -68,14 +68,17 @@ def test_two_minutes_at_most(slept: list[float]) -> None:
 
 def test_no_longer_than_the_time_until_the_process_exits(slept: list[float]) -> None:
     fs, _ = open_filesystem("memory://x")
-    filesystem.limit_retries(20.0)
-    try:
+    with filesystem.restoring_retry_limit():
+        filesystem.limit_retries(20.0)
+        filesystem.limit_retries(60.0)  # does not prolong it
         for _ in range(3):  # several files that can't be written at the end
             with pytest.raises(OSError, match="refused"):
                 with_retries(fs, refusing(1000, OSError("refused")), expected=True)
         assert sum(slept) <= 20.0
-    finally:
-        filesystem.limit_retries(None)
+    slept.clear()
+    with pytest.raises(OSError, match="refused"):
+        with_retries(fs, refusing(1000, OSError("refused")), expected=True)
+    assert sum(slept) > 60.0
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from lookahead_ray import store
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.errors import StoreError
-from lookahead_ray.filesystem import is_url
+from lookahead_ray.filesystem import EXIT_S, is_url, limit_retries
 from lookahead_ray.sweep.run_files import FILES, local_run_file
 from lookahead_ray.sweep.search.references import REFERENCE_COUNT
 from lookahead_ray.trial.record import utc_now
@@ -50,7 +50,7 @@ def session(hold: store.Hold, sweep: Sweep) -> Iterator[Ending]:
         how = "interrupted"
         raise
     finally:
-        hold.leave()
+        limit_retries(EXIT_S)
         with suppress(StoreError):
             store.write_session(hold, replace(begun, ended_at=utc_now(), how=how))
             copy_to_run(hold, sweep.name, FILES)

@@ -19,7 +19,7 @@ from lookahead_ray.config.load import Sweep, load_sweep
 from lookahead_ray.entrypoints import errors
 from lookahead_ray.entrypoints.chat_date import fix_chat_date
 from lookahead_ray.errors import ConfigError, ModelError, StoreError
-from lookahead_ray.filesystem import unlimited_retries
+from lookahead_ray.filesystem import restoring_retry_limit
 from lookahead_ray.presentation.harness_table import print_harness
 from lookahead_ray.presentation.judge_calls import judge_calls, unjudged_line
 from lookahead_ray.presentation.live_view import LiveView
@@ -45,7 +45,7 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
     console = stdout_console()
     started_s = time.monotonic()
     view = LiveView(sweep.name, console)
-    with unlimited_retries(), errors.exit_on_error(lambda: interrupted_line(view.progress, where, again)):
+    with restoring_retry_limit(), errors.exit_on_error(lambda: interrupted_line(view.progress, where, again)):
         with lock_run(where, resume) as hold, view:
             # importing torch and Ray takes seconds, so it happens after the view has started
             from lookahead_ray.sweep.preflight import check

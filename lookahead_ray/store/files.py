@@ -38,11 +38,11 @@ class Files:
     system fails, except that reading a missing file raises `FileNotFoundError`.
     """
 
-    def __init__(self, run: str, check: Callable[[bool], None] = lambda again: None) -> None:
+    def __init__(self, run: str, check: Callable[[], None] = lambda: None) -> None:
         """Open the file system.
 
-        `check` is called before each request at a URL and each local write, with whether the request has
-        failed before; it may raise.
+        `check` is called before each request at a URL, repeated ones included, and each local write; it may
+        raise.
         """
         self.run = run
         self._check = check
@@ -86,7 +86,7 @@ class Files:
         """Write a file atomically, replacing an old one; the file is on disk when this returns."""
         with self._failing("write", name):
             if self.local:
-                self._check(False)
+                self._check()
                 _write_local(Path(self.path(name)), content)
             else:
                 self._ask(self.fs.pipe_file, self.path(name), content)
@@ -100,7 +100,7 @@ class Files:
         """
         with self._failing("write", name):
             if self.local:
-                self._check(False)
+                self._check()
                 return _create_local(Path(self.path(name)), content)
             try:
                 self._ask(_create, self.fs, self.path(name), content)
@@ -118,12 +118,9 @@ class Files:
     def _ask(self, call: Callable[..., T], *arguments: Any, **options: Any) -> T:
         if self.local:
             return call(*arguments, **options)
-        again = False
 
         def checked() -> T:
-            nonlocal again
-            self._check(again)
-            again = True
+            self._check()
             return call(*arguments, **options)
 
         return with_retries(self.fs, checked)

@@ -39,8 +39,5 @@ class Hold:
         self.check()
         self.files.write(name, content)
 
-    def leave(self) -> None:
-        """Prepare for the driver's end: a file system that does not answer is not waited for much longer."""
-
-    def _refuse(self, again: bool) -> None:
-        """Raise `StoreError` if no request may be made, or not once more if it has failed (`again`)."""
+    def _refuse(self) -> None:
+        """Raise `StoreError` if no request may be made any more."""

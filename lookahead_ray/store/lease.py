@@ -25,6 +25,7 @@ from typing import Literal
 from uuid import uuid4
 
 from lookahead_ray.errors import StoreError
+from lookahead_ray.filesystem import EXIT_S, limit_retries, restoring_retry_limit
 from lookahead_ray.store.commits import has_all_tables
 from lookahead_ray.store.files import Files
 from lookahead_ray.store.hold import Hold
@@ -35,7 +36,6 @@ EARLIER_LEASE = "lock.json"  # of versions without a ledger, which do not look f
 RENEW_S = 5.0
 STALE_S = 20.0
 POLL_S = 1.0
-LEAVE_S = 10.0  # during which failed requests are made again at a driver's end
 _TABLE_FILE = re.compile(r"tables/[a-z_]+/[^/]+-(\d{8})-\d+\.parquet")
 NEVER = "1970-01-01T00:00:00+00:00"
 QUIET_S = 60.0  # without renewal before `status` considers a driver dead; includes a margin for clock skew
@@ -73,7 +73,6 @@ class Lease(Hold):
         self._pending: Pending | None = None  # announced, its file is perhaps not created
         self._attempts = 0
         self._renewed = 0
-        self._leaving_s: float | None = None  # when the driver began to end, on the monotonic clock
 
     def take(self, say: Callable[[str], None] = lambda line: None) -> None:
         """Take the run. Raises `StoreError` if another driver holds it; `say` announces a longer wait."""
@@ -109,10 +108,6 @@ class Lease(Hold):
         """Give the run back. If it fails, the next driver watches for `STALE_S` before it takes over."""
         self._append("released")
         self.files.remove(f"{FOLDER}/{self.token}")
-
-    def leave(self) -> None:
-        if self._leaving_s is None:
-            self._leaving_s = time.monotonic()
 
     def check(self) -> None:
         for _, entry in self._ledger.after(self._next - 1):
@@ -201,11 +196,9 @@ class Lease(Hold):
         )
         return StoreError(self.lost)
 
-    def _refuse(self, again: bool) -> None:
+    def _refuse(self) -> None:
         if self.lost:
             raise StoreError(self.lost)
-        if again and self._leaving_s is not None and time.monotonic() - self._leaving_s > LEAVE_S:
-            raise StoreError(f"{self.run}: not waited for at the end of the driver")
 
 
 def holder_at_url(files: Files) -> Heartbeat | None:
@@ -228,18 +221,19 @@ def leased(run: str, say: Callable[[str], None] = lambda line: None) -> Iterator
     ended = threading.Event()
     renewing = threading.Thread(target=_renew, args=(lease, ended), daemon=True)
     renewing.start()
-    try:
-        yield lease
-    except BaseException as error:
-        if lease.lost and not isinstance(error, StoreError):
-            raise StoreError(lease.lost) from error
-        raise
-    finally:
-        lease.leave()
-        ended.set()
-        renewing.join()
-        with suppress(StoreError):
-            lease.release()
+    with restoring_retry_limit():
+        try:
+            yield lease
+        except BaseException as error:
+            if lease.lost and not isinstance(error, StoreError):
+                raise StoreError(lease.lost) from error
+            raise
+        finally:
+            limit_retries(EXIT_S)
+            ended.set()
+            renewing.join()
+            with suppress(StoreError):
+                lease.release()
     if lease.lost:
         raise StoreError(lease.lost)
 

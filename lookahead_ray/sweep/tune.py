@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 from ray.tune import Callback, TuneError
 from ray.tune.search import ConcurrencyLimiter, Searcher
@@ -19,6 +20,8 @@ from lookahead_ray.evaluate.judges.call_quota import CallQuota
 from lookahead_ray.evaluate.results import Signal
 from lookahead_ray.hardware.temporary import scratch_folder
 from lookahead_ray.sweep.cluster import HEAD_RESOURCE
+from lookahead_ray.sweep.died_trials import restarting_died_trials
+from lookahead_ray.sweep.head_watch import HeadWatch
 from lookahead_ray.sweep.interfaces import Observer, TrialProgress
 from lookahead_ray.sweep.interrupt import Interrupt
 from lookahead_ray.sweep.job_queue import JobQueue, NoJob
@@ -67,14 +70,24 @@ def run_trials(
     a record when the time of the budget is used up. `quota` counts the calls of paid judges in the run.
 
     Raises:
-        LookaheadRayError: as `JobQueue.finish` and `JobQueue.next_job`; running trials are ended.
+        LookaheadRayError: as `JobQueue.finish`, `JobQueue.next_job` and `HeadWatch.check`; running trials are
+            ended.
     """
     interrupt = Interrupt()
     decisions = Decisions.remote()  # type: ignore[attr-defined]  # Ray's decorator is untyped
     searcher = _QueueSearcher(job_queue, decisions, checkpoints, elastic, hang_minutes, quota)
-    recorder = _RecordingCallback(sweep_id, job_queue, decisions, observer, interrupt, max_failures, trackers)
+    recorder = _RecordingCallback(
+        sweep_id,
+        job_queue,
+        decisions,
+        observer,
+        interrupt,
+        max_failures,
+        trackers,
+        HeadWatch(ray.nodes).check,
+    )
     try:
-        with scratch_folder() as scratch, interrupt.handled():  # for files that Tune always writes
+        with scratch_folder() as scratch, interrupt.handled(), restarting_died_trials():
             tune.Tuner(
                 tune.with_resources(trainable, tune.PlacementGroupFactory([TRAINABLE_RESOURCES])),
                 tune_config=tune.TuneConfig(
@@ -85,7 +98,7 @@ def run_trials(
                 run_config=tune.RunConfig(
                     verbose=0,
                     callbacks=[recorder],
-                    storage_path=scratch,
+                    storage_path=scratch,  # for files that Tune always writes
                     failure_config=tune.FailureConfig(max_failures=max_failures),
                 ),
             ).fit()
@@ -175,7 +188,9 @@ class _RecordingCallback(_NeverRestored, Callback):
         interrupt: Interrupt,
         max_failures: int,
         trackers: Trackers | None = None,
+        check_head: Callable[[], None] = lambda: None,
     ) -> None:
+        self._check_head = check_head
         self._sweep_id = sweep_id
         self._trackers = trackers
         self._interrupt = interrupt
@@ -196,6 +211,11 @@ class _RecordingCallback(_NeverRestored, Callback):
         self._interrupt.check()
         if self.error:  # Tune takes an exception of `on_trial_complete` for one of the trial
             raise self.error
+        try:
+            self._check_head()
+        except LookaheadRayError as error:
+            self.error = error
+            raise
         if self._job_queue.check_hours():
             self.time_is_up = True
             raise _TimeIsUpError
@@ -235,6 +255,8 @@ class _RecordingCallback(_NeverRestored, Callback):
         self._finish(_job(trial), failure, trial.last_result.get(OF_SURROUNDINGS, False))
 
     def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        if self.error:  # Tune takes it for an error of the trial, which does not run again
+            return
         trial_id = _job(trial).trial_id
         self._placement_groups.died(trial_id)
         self._restarts[trial_id] += 1

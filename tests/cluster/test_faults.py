@@ -8,10 +8,11 @@ import pytest
 
 from lookahead_ray.evaluate.judges.normalize import tokenize_words
 from lookahead_ray.trial.record import TrialRecord
-from tests.cluster.faults import Faults, ends_as, recovered, training
+from tests.cluster.faults import ends_as, recovered, training
 from tests.cluster.on_premise import Cluster, until
 from tests.cluster.services import BUCKET, endpoint, storage
 from tests.cluster.submitted import EPOCHS, STEPS_PER_EPOCH, Submitted
+from tests.faults_page import Faults
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults]
 SEED = 5

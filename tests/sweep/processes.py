@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -37,11 +37,19 @@ class SweepProcess:
         options: Sequence[str] = (),
         output: Path | None = None,
         directory: Path | None = None,
+        variables: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
-        """Start the sweep in `directory`; its output goes to `output`, by default a file next to `run`."""
+        """Start the sweep in `directory`; its output goes to `output`, by default a file next to `run`.
+
+        Args:
+            variables: further environment variables.
+            prefix: a command that replaces itself by the sweep, as `env` does.
+        """
         self.mark = uuid4().hex
         self.output = output or Path(run).parent / f"{Path(run).name}-{self.mark[:6]}.txt"
         words = [
+            *prefix,
             sys.executable,
             "-m",
             "lookahead_ray.cli.main",
@@ -59,7 +67,7 @@ class SweepProcess:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=directory,
-                env={**os.environ, MARK: self.mark, "OMP_NUM_THREADS": "1"},
+                env={**os.environ, **(variables or {}), MARK: self.mark, "OMP_NUM_THREADS": "1"},
                 start_new_session=True,
             )
 

@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -164,13 +165,30 @@ def test_what_ends_the_sweep_ends_it_though_tune_takes_it_for_an_error_of_the_tr
     def refuse(record: Any, of_surroundings: bool) -> None:
         raise SurroundingsError("3 trials in a row")
 
+    def restarted(*arguments: Any) -> None:
+        raise AssertionError("the trial is said to be restarted")
+
     monkeypatch.setattr(queue, "finish", refuse)
+    monkeypatch.setattr(recorder, "_observer", SimpleNamespace(trial_restarted=restarted))
     with pytest.raises(SurroundingsError):
         recorder.on_trial_complete(1, [], Ended(failure="x", failure_of_surroundings=True))
     recorder.on_trial_recover(1, [], Ended())  # Tune's reaction
     with pytest.raises(SurroundingsError, match="3 trials in a row"):
         recorder.on_step_begin(2, [])
     assert isinstance(recorder.error, SurroundingsError)
+
+
+def test_the_end_of_ray_on_the_head_ends_the_sweep(
+    recorder: _RecordingCallback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def died() -> None:
+        raise SurroundingsError("Ray on the head has died")
+
+    recorder.on_step_begin(1, [])
+    monkeypatch.setattr(recorder, "_check_head", died)
+    with pytest.raises(SurroundingsError):
+        recorder.on_step_begin(2, [])
+    assert isinstance(recorder.error, SurroundingsError)  # Tune wraps what a callback raises
 
 
 def test_running_trials_end_when_the_time_is_used_up(recorder: _RecordingCallback, queue: Queue) -> None:
