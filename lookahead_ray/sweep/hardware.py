@@ -134,9 +134,7 @@ def _fit(
     elif nodes:
         precision, reason = choose_precision(nodes, on_gpu)
     else:
-        values = HardwareValues(
-            "fp32", placement.workers, placement.gpus_per_worker, placement.cpus_per_worker
-        )
+        values = _values("fp32", placement)
         when = "precision is chosen on those machines when the sweep starts"
         line = f"runs on {placement} of {capacity.where}; {when}"
         return Fitted(replace(sweep, hardware=values), (line, *lines))
@@ -145,9 +143,7 @@ def _fit(
         raise ConfigError(
             f"{sweep.source}: training.precision: {rule}; use another --run, or omit training.precision"
         )
-    values = HardwareValues(
-        precision, placement.workers, placement.gpus_per_worker, placement.cpus_per_worker
-    )
+    values = _values(precision, placement)
     if local is not None and not on_gpu:
         values, held = _fit_to_memory(values, reference, local)
         values = _use_idle_cores(values, reference, local, sweep.search.max_concurrent)
