@@ -28,9 +28,6 @@ from lookahead_ray.train.model import prepare_model, supervised
 from lookahead_ray.train.packing import packs
 from lookahead_ray.train.step import Step
 
-COMPILE = "compile"
-"""The setting of `training` that compiles the layers, if this version has one."""
-
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -44,13 +41,15 @@ class Way:
 def ways(settings: StageSettings) -> list[Way]:
     """Return the ways to measure, the most wanted first."""
     sizes = SIZES[settings.model]
-    found = [Way(f"packed_{budget}", {"micro_batch_tokens": budget}) for budget in sizes.budgets]
-    first = found[0]
-    if COMPILE in TrainingConfig.model_fields:
-        found.insert(0, Way(f"{first.name}_compiled", {**first.fields, COMPILE: True}))
-        found[1:] = [Way(each.name, {**each.fields, COMPILE: False}) for each in found[1:]]
-    found.append(Way("padded", {"micro_batch_size": sizes.micro_rows}, packed=False))
-    found.append(Way(f"{first.name}_checkpointing", {**first.fields, "gradient_checkpointing": True}))
+    plain = {"compile": False}
+    packed = [Way(f"packed_{budget}", {**plain, "micro_batch_tokens": budget}) for budget in sizes.budgets]
+    first = packed[0]
+    found = [
+        Way(f"{first.name}_compiled", {**first.fields, "compile": True}),
+        *packed,
+        Way("padded", {**plain, "micro_batch_size": sizes.micro_rows}, packed=False),
+        Way(f"{first.name}_checkpointing", {**first.fields, "gradient_checkpointing": True}),
+    ]
     kept = [each for each in found if not settings.options or each.name.startswith(settings.options)]
     return kept if kept and not settings.tiny else found
 
