@@ -74,7 +74,7 @@ def can_compile(model: "PreTrainedModel") -> bool:
     layers = find_layers(model)
     key = _key(model, layers)
     if key not in _reasons:
-        reasons = gather_everywhere(why_not(model, layers))
+        reasons = gather_everywhere(find_obstacle(model, layers))
         _reasons[key] = reason = next(filter(None, reasons), None)
         if reason:
             _log(model.config.model_type, reason)
@@ -90,7 +90,7 @@ def find_layers(model: torch.nn.Module) -> list[GradientCheckpointingLayer]:
     ]
 
 
-def why_not(model: "PreTrainedModel", layers: Sequence[GradientCheckpointingLayer]) -> str | None:
+def find_obstacle(model: "PreTrainedModel", layers: Sequence[GradientCheckpointingLayer]) -> str | None:
     """Return why `layers` can't be compiled; None if two short rows have the same logits and gradients.
 
     No gradient is accumulated, and no hook of an engine around the model is called.
@@ -110,7 +110,7 @@ def why_not(model: "PreTrainedModel", layers: Sequence[GradientCheckpointingLaye
             with _replaced(layers, _Run(model.config.model_type, 0)):
                 compiled = _try(model, weights)
     except Exception as error:  # of any kind, as any architecture may be tried; plain layers always work
-        return describe(error)
+        return first_line(error)
     finally:
         model.train(was_training)
     largest = LARGEST_DIFFERENCE[model.dtype]
@@ -120,7 +120,7 @@ def why_not(model: "PreTrainedModel", layers: Sequence[GradientCheckpointingLaye
     return None
 
 
-def describe(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """Return the first line of what made the compiler fail."""
     cause = getattr(error, "inner_exception", error)
     lines = str(cause).strip().splitlines()
@@ -159,7 +159,7 @@ class _Run:
         except (TorchDynamoException, FailOnRecompileLimitHit) as error:
             if self.ranks == 0:
                 raise
-            reason = describe(error)
+            reason = first_line(error)
             if self.ranks > 1:
                 raise TrialError(
                     f"a layer could not be compiled for a batch: {reason}; set training.compile: false"

@@ -259,6 +259,7 @@ def test_a_whole_trial(space: Path) -> None:
         "evaluation={judges: [{name: length}], safety_new_tokens: 4, task_new_tokens: 4}",
         "training={epochs: 1, batch_size: 2, micro_batch_size: 2, precision: fp32}",
         "workers=1",
+        "cpus_per_worker=1",
         "gpus_per_worker=0",
     ]
     config = load_sweep(space, overrides).trial(lambda dimension: 0.25)
