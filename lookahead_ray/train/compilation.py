@@ -110,7 +110,7 @@ def find_obstacle(model: "PreTrainedModel", layers: Sequence[GradientCheckpointi
             with _replaced(layers, _Run(model.config.model_type, 0)):
                 compiled = _try(model, weights)
     except Exception as error:  # of any kind, as any architecture may be tried; plain layers always work
-        return first_line(error)
+        return _compiler_message(error)
     finally:
         model.train(was_training)
     largest = LARGEST_DIFFERENCE[model.dtype]
@@ -120,7 +120,7 @@ def find_obstacle(model: "PreTrainedModel", layers: Sequence[GradientCheckpointi
     return None
 
 
-def first_line(error: Exception) -> str:
+def _compiler_message(error: Exception) -> str:
     """Return the first line of what made the compiler fail."""
     cause = getattr(error, "inner_exception", error)
     lines = str(cause).strip().splitlines()
@@ -159,7 +159,7 @@ class _Run:
         except (TorchDynamoException, FailOnRecompileLimitHit) as error:
             if self.ranks == 0:
                 raise
-            reason = first_line(error)
+            reason = _compiler_message(error)
             if self.ranks > 1:
                 raise TrialError(
                     f"a layer could not be compiled for a batch: {reason}; set training.compile: false"
