@@ -5,16 +5,21 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def live_bytes() -> int:
-    """Return the bytes of all storages of tensors that the garbage collector knows, each counted once."""
+    """Return the bytes of all storages of tensors that the garbage collector knows, each counted once.
+
+    The compiler's fake tensors have none.
+    """
     gc.collect()
     storages = {}
     for each in gc.get_objects():
-        if issubclass(type(each), torch.Tensor) and each.device.type == "cpu":
+        kind = type(each)
+        if issubclass(kind, torch.Tensor) and not issubclass(kind, FakeTensor) and each.device.type == "cpu":
             storage = each.untyped_storage()
             storages[storage.data_ptr()] = storage.nbytes()
     return sum(storages.values())
