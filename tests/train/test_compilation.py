@@ -95,7 +95,10 @@ class TestTrials:
 
         return run
 
-    @pytest.mark.parametrize("training", TRAININGS)
+    @pytest.mark.parametrize(
+        "training",
+        [pytest.param(name, marks=[] if name == "all weights" else pytest.mark.long) for name in TRAININGS],
+    )
     def test_a_trial_equals_one_with_plain_layers_and_the_next_compiles_nothing(
         self, trial: Callable[..., Measurement], training: str, tmp_path: Path
     ) -> None:

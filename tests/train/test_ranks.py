@@ -117,6 +117,7 @@ def test_two_ranks_equal_one_and_a_plain_loop_over_20_steps_with_a_budget_of_tok
     assert first["losses"] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.long
 def test_compiled_layers_train_alike_on_one_and_two_ranks() -> None:
     (alone,), (first, second) = run("fp32, compiled", 1), run("fp32, compiled", 2)
     assert first == second
