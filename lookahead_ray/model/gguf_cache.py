@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lookahead_ray.disk_cache import cache_dir
+from lookahead_ray.model.dense import dequantize, save_dense
 from lookahead_ray.model.fingerprint import fingerprint
 from lookahead_ray.model.make_once import make_once
 from lookahead_ray.model.pretrained import load_pretrained
@@ -55,25 +56,8 @@ def unpack_weights(file: Path, subject: str, dtype: "torch.dtype") -> Path | Non
     if not target.is_dir() and shutil.disk_usage(_existing(target)).free < ROOM * file.stat().st_size:
         logging.getLogger(__name__).info("%s: no room in %s to keep its weights", file, cache_dir())
         return None
-    return make_once(target, lambda partial: _dequantize(file, partial, subject, dtype))
+    return make_once(target, lambda partial: save_dense(dequantize(file, subject, dtype), partial))
 
 
 def _existing(path: Path) -> Path:
     return next(parent for parent in (path, *path.parents) if parent.exists())
-
-
-def _dequantize(file: Path, target: Path, subject: str, dtype: "torch.dtype") -> None:
-    from transformers import AutoModelForCausalLM, GgufConfig, PreTrainedModel
-
-    dequantize = GgufConfig(dequantize=True)
-    model: PreTrainedModel = load_pretrained(
-        AutoModelForCausalLM,
-        file.parent,
-        subject,
-        gguf_file=file.name,
-        quantization_config=dequantize,
-        dtype=dtype,
-    )
-    if hasattr(model.config, "quantization_config"):  # else they would be loaded as packed weights
-        del model.config.quantization_config
-    model.save_pretrained(target)

@@ -16,14 +16,18 @@ from lookahead_ray.model.load import load_model
 def test_kept_weights_are_those_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     config = ModelConfig(path=str(gguf_path()))
-    first = load_model(config, torch.float32)
+    # as on a rank that is not the first, where Transformers' own saving would omit the weights
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.distributed, "is_initialized", lambda: True)
+        patched.setattr(torch.distributed, "get_rank", lambda group=None: 1)
+        first = load_model(config, torch.float32)
     (kept,) = tmp_path.glob("gguf-weights-*-float32")
 
     def refuse(*_: object) -> None:
         raise AssertionError("the file is read again")
 
     with monkeypatch.context() as patched:
-        patched.setattr(gguf_cache, "_dequantize", refuse)
+        patched.setattr(gguf_cache, "dequantize", refuse)
         again = load_model(config, torch.float32)
     assert list(kept.glob("*.safetensors"))
     monkeypatch.setattr("lookahead_ray.model.load.unpack_weights", lambda *_: None)
