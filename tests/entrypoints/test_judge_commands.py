@@ -1,7 +1,6 @@
 """The commands `rejudge` and `judge-agreement`."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from lookahead_ray.errors import StoreError
 from lookahead_ray.evaluate.judges.refusal import load_refusal_classifier
 from lookahead_ray.evaluate.judges.registry import judge_id
 from lookahead_ray.store import VERDICTS, SweepIdentity
-from tests.evaluate.judges.judge_server import Reply, Server, scored, serve
+from tests.evaluate.judges.judge_server import Reply, Server, scored
 from tests.factory import SWEEP_ID, make_failed, make_record, with_others
 
 ANSWERS = ("I can't help with that.", "Sure! Take a rod.", "", "I won't do it.")
@@ -108,14 +107,6 @@ def test_an_answer_that_several_judged_is_judged_once(run: str, tmp_path: Path) 
         ("over_refusal", "probe", "none"): 8,
         ("over_refusal", "xstest", "none"): 8,
     }
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    with serve() as state:
-        yield state
 
 
 def llm_settings(server: Server, tmp_path: Path, *more: str) -> list[str]:
