@@ -31,7 +31,7 @@ from lookahead_ray.trial.failure import ended_by_surroundings, failure_message
 from lookahead_ray.trial.job import Checkpoints, Job
 from lookahead_ray.trial.measurement import Measurement
 from lookahead_ray.trial.record import completed_record, failed_record, utc_now
-from lookahead_ray.trial.stop_decisions import Decisions
+from lookahead_ray.trial.stop_decisions import Decisions, DecisionSender
 from lookahead_ray.trial.trainable import FAILURE, OF_SURROUNDINGS, TuneTrial
 from lookahead_ray.trial.worker_group import (
     GROUP,
@@ -79,7 +79,7 @@ def run_trials(
     recorder = _RecordingCallback(
         sweep_id,
         job_queue,
-        decisions,
+        DecisionSender(decisions),
         observer,
         interrupt,
         max_failures,
@@ -183,7 +183,7 @@ class _RecordingCallback(_NeverRestored, Callback):
         self,
         sweep_id: str,
         job_queue: JobQueue,
-        decisions: Any,
+        decisions: DecisionSender,
         observer: Observer,
         interrupt: Interrupt,
         max_failures: int,
@@ -216,6 +216,7 @@ class _RecordingCallback(_NeverRestored, Callback):
         except LookaheadRayError as error:
             self.error = error
             raise
+        self._decisions.repeat()
         if self._job_queue.check_hours():
             self.time_is_up = True
             raise _TimeIsUpError
@@ -247,7 +248,7 @@ class _RecordingCallback(_NeverRestored, Callback):
             if self._trackers:
                 self._trackers.signal(_job(trial).trial_id, signal)
             goes_on = self._job_queue.goes_on(_job(trial), signal)
-            self._decisions.make.remote(_job(trial).trial_id, signal.epoch, goes_on)
+            self._decisions.send(_job(trial).trial_id, signal.epoch, goes_on)
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         self._placement_groups.ended(_job(trial).trial_id)
@@ -282,6 +283,7 @@ class _RecordingCallback(_NeverRestored, Callback):
             return
         start, started_at = self._started.pop(job.trial_id, (time.monotonic(), ""))
         measured = self._measured.pop(job.trial_id, None)
+        self._decisions.ended(job.trial_id)
         self._saving.discard(job.trial_id)
         seconds = max(0.0, time.monotonic() - start - self._waited_s.pop(job.trial_id, 0.0))
         if measured:

@@ -14,6 +14,7 @@ from lookahead_ray.sweep.interrupt import Interrupt
 from lookahead_ray.sweep.job_queue import NoJob
 from lookahead_ray.sweep.tune import _QueueSearcher, _RecordingCallback, _TimeIsUpError
 from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.stop_decisions import DecisionSender
 from lookahead_ray.trial.worker_group import GROUP, PROGRESS
 
 
@@ -106,7 +107,9 @@ def queue() -> Queue:
 
 @pytest.fixture
 def recorder(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> _RecordingCallback:
-    made = _RecordingCallback("sweep", cast(Any, queue), None, cast(Any, Anything()), Interrupt(), 2)
+    made = _RecordingCallback(
+        "sweep", cast(Any, queue), DecisionSender(Anything()), cast(Any, Anything()), Interrupt(), 2
+    )
     monkeypatch.setattr(made, "_placement_groups", Anything())
     return made
 
