@@ -26,7 +26,13 @@ from lookahead_ray.evaluate.judging import NamedJudge, build_judge, share
 from lookahead_ray.evaluate.results import Generation
 from lookahead_ray.evaluate.safety_prompts import Question, check_measurable, questions
 from lookahead_ray.evaluate.teacher_forced import answer_nats
-from lookahead_ray.evaluate.utility import reference_rows, second_half, utility_prompts, utility_rows
+from lookahead_ray.evaluate.utility import (
+    reference_rows,
+    second_half,
+    task_shard,
+    utility_prompts,
+    utility_rows,
+)
 from lookahead_ray.evaluate.verdict_stop import VerdictStop, how_it_ended
 from lookahead_ray.method.reporting import GenerationProgress, Report, quiet
 
@@ -105,7 +111,7 @@ class Evaluation:
             judging: progress of the scoring: answers per judge, plus rows whose loss is computed.
         """
         answers, predictions = self._answers(model, answering)
-        losses = len(self.runner.shard(self.task.test)) if self.task.metric == "answer_loss" else 0
+        losses = len(task_shard(self.task, self.runner)) if self.task.metric == "answer_loss" else 0
         counts = [sum(row.metric in judge.metrics for row in answers) for judge in self.judges]
         scored, total = 0, losses + sum(counts)
 

@@ -20,7 +20,7 @@ def utility_prompts(task: Task, runner: PromptRunner) -> list[Ids]:
     """Return this rank's test prompts, with their system prompts; empty if the metric is a loss."""
     if task.metric == "answer_loss":
         return []
-    return [_render(example, runner) for example in runner.shard(task.test)]
+    return [_render(example, runner) for _, example in task_shard(task, runner)]
 
 
 def utility_rows(
@@ -37,7 +37,7 @@ def utility_rows(
     the reference answer's tokens, end token included, over at most the first `new_tokens`.
     While losses are computed, `progress` is called with the number of rows done.
     """
-    numbered: list[tuple[int, Example]] = runner.shard(list(enumerate(task.test)))
+    numbered = task_shard(task, runner)
     examples = [example for _, example in numbered]
     if task.metric == "answer_loss":
         from lookahead_ray.evaluate.teacher_forced import answer_nats
@@ -89,6 +89,11 @@ def second_half(row: Rendered) -> Rendered:
     """Return the row with the first half of its answer, rounded down, moved to the prompt."""
     middle = len(row.answer_ids) // 2
     return Rendered((*row.prompt_ids, *row.answer_ids[:middle]), row.answer_ids[middle:])
+
+
+def task_shard(task: Task, runner: PromptRunner) -> list[tuple[int, Example]]:
+    """Return this rank's test examples with their indices. Reading is cheap: the answers' lengths count."""
+    return runner.shard(list(enumerate(task.test)), lambda numbered: len(numbered[1].answer))
 
 
 def _render(example: Example, runner: PromptRunner) -> Ids:

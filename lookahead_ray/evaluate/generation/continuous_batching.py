@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from math import ceil
 from os.path import commonprefix
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,8 @@ import torch
 
 from lookahead_ray.evaluate.generation.base import Backend
 from lookahead_ray.evaluate.generation.decode_attention import generating
-from lookahead_ray.evaluate.generation.kv_cache import STRIDE, STRIDE_ON_GPU, Slots
+from lookahead_ray.evaluate.generation.decoding import Passes, plan_for
+from lookahead_ray.evaluate.generation.kv_cache import Slots
 from lookahead_ray.evaluate.generation.meter import Meter
 from lookahead_ray.method.reporting import OnGeneration
 from lookahead_ray.model.load import sees_positions_alone
@@ -37,7 +39,6 @@ class ContinuousBatching(Backend):
 
         Prompts that are prefilled together are of similar length, so they need little padding.
         """
-        end_ids = self.settings.end_ids
         rows = _Rows(self.model, min(self.settings.batch_size, len(prompts)), self.settings.pad_id)
         running: list[int] = []  # prompt index of each slot
         answers: dict[int, list[int]] = {}
@@ -56,67 +57,104 @@ class ContinuousBatching(Backend):
                 if started < len(prompts) and free >= REFILL_SHARE * rows.slots.count:
                     group = range(started, min(started + min(free, READ_AT_ONCE), len(prompts)))
                     first, started = len(running), group.stop
-                    rows.begin([prompts[index][shared:] for index in group])
+                    unread_ids = [prompts[index][shared:] for index in group]
+                    passes = [rows.begin(unread_ids, [limits[index] for index in group])]
                     prefilled = sum(unread[index] for index in group)
                     running += group
                     answers |= {index: [] for index in group}
                 else:
-                    rows.step()
-                ended, spared = [], 0
-                tokens = rows.tokens[first:].tolist()
-                for slot, token in enumerate(tokens, start=first):
+                    passes = rows.run(max(limits[index] - len(answers[index]) for index in running))
+                ended, tokens, spared = [], 0, 0
+                for slot, new in enumerate(zip(*passes, strict=True), start=first):
                     index = running[slot]
-                    answer, limit = answers[index], limits[index]
-                    if token in end_ids:
-                        spared += limit - len(answer) - 1
-                    else:
-                        answer.append(token)
-                    if token in end_ids or len(answer) == limit:
-                        ended.append(slot)
-                    elif self.may_stop(index, answer):
-                        spared += limit - len(answer)
+                    before = len(answers[index])
+                    taken, has_ended = self._extend(index, answers[index], limits[index], new)
+                    tokens += taken
+                    if has_ended:
+                        spared += limits[index] - before - taken
                         ended.append(slot)
                 done = [(running[slot], answers.pop(running[slot])) for slot in ended]
                 running = [running[slot] for slot in rows.remove(ended)]
                 most = max((limits[index] - len(answers[index]) for index in running), default=0)
-                meter.passed(max(most, longest[started]), read=prefilled, tokens=len(tokens), spared=spared)
+                meter.passed(
+                    max(most, longest[started]),
+                    read=prefilled,
+                    tokens=tokens,
+                    spared=spared,
+                    passes=len(passes),
+                )
                 yield from done
+
+    def _extend(self, index: int, answer: list[int], limit: int, tokens: Sequence[int]) -> tuple[int, bool]:
+        """Append tokens to an answer until it ends; return how many were taken, and whether it has ended."""
+        for taken, token in enumerate(tokens, start=1):
+            if token in self.settings.end_ids:
+                return taken, True
+            answer.append(token)
+            if len(answer) == limit or self.may_stop(index, answer):
+                return taken, True
+        return len(tokens), False
 
 
 class _Rows:
-    """Running rows: `slots` holds their KV cache, `tokens` (rows,) the last token of each."""
+    """Running rows: `slots` holds their KV cache, `_tokens` (slots,) the last token of each."""
 
     def __init__(self, model: "PreTrainedModel", count: int, pad_id: int) -> None:
         self._model = model
         self._pad_id = pad_id
         self._device = model.device
-        stride = STRIDE if model.device.type == "cpu" else STRIDE_ON_GPU
-        self.slots = Slots(model.config.get_text_config().num_hidden_layers, count, stride)
-        self.tokens = torch.empty(0, dtype=torch.long, device=self._device)
+        self._plan = plan_for(model.device)
+        self._passes = Passes(self._plan)
+        layers = model.config.get_text_config().num_hidden_layers
+        self.slots = Slots(layers, count, self._plan.stride, model.device)
+        self._tokens = torch.zeros(count, dtype=torch.long, device=self._device)
 
     def share(self, prefix: Sequence[int]) -> None:
         """Prefill the prefix that all prompts share."""
         self._read([prefix])
         self.slots.shared = len(prefix)
 
-    def begin(self, prompts: Sequence[Sequence[int]]) -> None:
-        """Prefill prompts, without the shared prefix, and generate the first token of their answers."""
-        self.slots.add([len(prompt) for prompt in prompts])
-        self.tokens = torch.cat([self.tokens, self._read(prompts)])
+    def begin(self, prompts: Sequence[Sequence[int]], limits: Sequence[int]) -> list[int]:
+        """Prefill prompts, without the shared prefix; return the first token of each answer.
 
-    def step(self) -> None:
-        """Generate the next token of each row."""
-        positions = torch.tensor(self.slots.step(), device=self._device)[:, None]
-        seen = torch.arange(self.slots.places, device=self._device) <= positions
-        last = torch.arange(len(positions), device=self._device)
-        self.tokens = self._next(self.tokens[:, None], positions, seen[:, None], last)
+        `limits` are the maximum tokens of the answers.
+        """
+        first = len(self.slots.lengths)
+        self.slots.add([len(prompt) for prompt in prompts], limits)
+        tokens = self._read(prompts)
+        self._tokens[first : first + len(prompts)] = tokens
+        return tokens.tolist()
+
+    def run(self, most: int) -> list[list[int]]:
+        """Generate the next tokens of each row, at most `most`; return (passes, rows) tokens."""
+        used = len(self.slots.lengths)
+        steps = min(most, self._plan.passes)
+        width = min(self.slots.count, self._plan.width * ceil(used / self._plan.width))
+        self.slots.begin_decoding(steps, width)
+        found = []
+        for _ in range(steps):
+            self._passes.run((width, self.slots.places), self._step)
+            found.append(self._tokens[:used].clone())
+        tokens: list[list[int]] = torch.stack(found).tolist()
+        return tokens
 
     def remove(self, ended: Sequence[int]) -> list[int]:
         """Remove rows from their slots; return the old slot of each remaining row."""
         order = self.slots.remove(ended)
         if ended:
-            self.tokens = self.tokens[order]
+            self._tokens[: len(order)] = self._tokens[
+                torch.tensor(order, dtype=torch.long, device=self._device)
+            ]
         return order
+
+    def _step(self) -> None:
+        """Generate the next token of each row, with tensors that stay where they are."""
+        slots, width = self.slots, self.slots.width
+        positions = slots.positions[:width, None]
+        seen = torch.arange(slots.places, device=self._device) <= positions
+        tokens = self._next(self._tokens[:width, None], positions, seen[:, None], slots.indices[:width])
+        self._tokens[:width] = tokens
+        slots.advance()
 
     def _read(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
         width, shared = max(map(len, prompts)), self.slots.shared

@@ -12,42 +12,61 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
-STRIDE, STRIDE_ON_GPU = 16, 128  # positions that slots grow by: growth copies all; empty ones are read too
-
 
 class Slots:
     """The cache of a model's forward passes without gradients, and the rows in it.
+
+    A decoding pass reads its positions from tensors on the device, so it is the same operations each time.
 
     Attributes:
         cache: the cache object that the model gets.
         count: number of slots.
         shared: tokens of the prefix that all rows share. Without rows, a pass computes this prefix.
         lengths: tokens in each used slot.
-        places: allocated positions per slot.
+        places: allocated positions per slot; keys and values move in memory when it grows, then alone.
+        positions: (slots,), the position of each row's next token.
+        width: slots that a decoding pass computes, at least the used ones; 0 in a prefill.
     """
 
-    def __init__(self, layers: int, count: int, stride: int = STRIDE) -> None:
+    def __init__(self, layers: int, count: int, stride: int, device: torch.device) -> None:
+        """Make an empty cache; each slot grows by `stride` positions."""
         self._stride = stride
         self._layers = [_Layer(self) for _ in range(layers)]
         self.cache = Cache(layers=[*self._layers])
         self.count = count
         self.shared = 0
         self.lengths: list[int] = []
-        self.positions: list[int] = []  # of each row's new token in a decoding pass; empty in a prefill
         self.places = 0
+        self.width = 0
+        self.positions = torch.zeros(count, dtype=torch.long, device=device)
+        self._ends = torch.zeros(count, dtype=torch.long, device=device)  # last position of each slot's row
+        self.indices = torch.arange(count, device=device)
 
-    def add(self, lengths: Sequence[int]) -> None:
-        """Prepare the next pass for new rows, padded on the right, without the shared prefix."""
-        self.positions = []
-        self.lengths += [self.shared + length for length in lengths]
-        self._take_room()
+    def add(self, lengths: Sequence[int], limits: Sequence[int]) -> None:
+        """Prepare a prefill of new rows, padded on the right, without the shared prefix.
 
-    def step(self) -> list[int]:
-        """Prepare the next pass for one new token per row; return the tokens' positions."""
-        self.positions = self.lengths
-        self.lengths = [length + 1 for length in self.lengths]
-        self._take_room()
-        return self.positions
+        `limits` are the tokens that will be generated for each at most, of which this pass gives the first.
+        """
+        new = slice(len(self.lengths), len(self.lengths) + len(lengths))
+        added = torch.tensor([self.shared + length for length in lengths], device=self.positions.device)
+        self.positions[new] = added
+        self._ends[new] = added + torch.tensor(limits, device=added.device) - 2
+        self.lengths += added.tolist()
+        self.width = 0
+        self._take_room(max(self.lengths))
+
+    def begin_decoding(self, steps: int, width: int) -> None:
+        """Prepare `steps` passes over the first `width` slots; the position of unused ones is 0."""
+        self._ends[len(self.lengths) :] = 0
+        self.positions[len(self.lengths) :] = 0
+        self.lengths = [length + steps for length in self.lengths]
+        self.width = width
+        self._take_room(max(self.lengths))
+
+    def advance(self) -> None:
+        """Move each row to its next position, after a decoding pass; a row at its limit stays at its last."""
+        positions = self.positions[: self.width]
+        torch.minimum(positions + 1, self._ends[: self.width], out=positions)
 
     def remove(self, slots: Sequence[int]) -> list[int]:
         """Remove rows and move the last ones into their slots; return the old slot of each remaining row."""
@@ -55,66 +74,63 @@ class Slots:
         left = len(self.lengths) - len(gone)
         holes = [slot for slot in sorted(gone) if slot < left]
         movers = [slot for slot in range(left, len(self.lengths)) if slot not in gone]
-        if holes:
-            for layer in self._layers:
-                layer.move(movers, holes)
         order = list(range(left))
+        if holes:
+            there, here = torch.tensor([holes, movers], device=self.positions.device)
+            kept = [each for layer in self._layers for each in layer.states]
+            for tensor in (*kept, self.positions, self._ends):
+                tensor[there] = tensor[here]
         for hole, mover in zip(holes, movers, strict=True):
             order[hole] = mover
         self.lengths = [self.lengths[slot] for slot in order]
         return order
 
-    def _take_room(self) -> None:
-        if max(self.lengths) > self.places:
-            self.places = self._stride * ceil(max(self.lengths) / self._stride)
+    def _take_room(self, length: int) -> None:
+        if length > self.places:
+            self.places = self._stride * ceil(length / self._stride)
+            for layer in self._layers:
+                layer.grow()
 
 
 class _Layer(DynamicLayer):
-    """Keys and values of one layer, (slots, heads, positions, size)."""
+    """Keys and values of one layer, `states`, (slots, heads, positions, size) each."""
 
     def __init__(self, slots: Slots) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Transformers lacks its annotation
         self._slots = slots
         self._prefix: tuple[torch.Tensor, torch.Tensor] | None = None
-        self._whole: tuple[torch.Tensor, torch.Tensor] | None = None
+        self.states: tuple[torch.Tensor, ...] = ()
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        slots, states = self._slots, (key_states, value_states)
+        slots, new_states = self._slots, (key_states, value_states)
         if not slots.lengths:
-            self._prefix = states
-            return states
-        whole = self._room(states)
+            self._prefix = new_states
+            return new_states
+        if not self.states:
+            self.states = tuple(self._zeros(state) for state in new_states)
+        keys, values = self.states
+        if width := slots.width:
+            rows, positions = slots.indices[:width], slots.positions[:width]
+            for kept, state in zip(self.states, new_states, strict=True):
+                kept[rows, :, positions] = state[:, :, 0]
+            return keys[:width], values[:width]
         used = len(slots.lengths)
-        if slots.positions:
-            for kept, state in zip(whole, states, strict=True):
-                kept[range(used), :, slots.positions] = state[:, :, 0]
-            return whole[0][:used], whole[1][:used]
         new, end = slice(used - len(key_states), used), slots.shared + key_states.shape[-2]
-        for kept, state, prefix in zip(whole, states, self._prefix or states, strict=True):
+        for kept, state, prefix in zip(self.states, new_states, self._prefix or new_states, strict=True):
             if slots.shared:
                 kept[new, :, : slots.shared] = prefix
             kept[new, :, slots.shared : end] = state
-        return whole[0][new, :, :end], whole[1][new, :, :end]
+        return keys[new, :, :end], values[new, :, :end]
 
-    def move(self, movers: list[int], holes: list[int]) -> None:
-        """Copy the slots `movers` into the slots `holes`."""
-        for kept in self._whole or ():
-            kept[holes] = kept[movers]
+    def grow(self) -> None:
+        """Enlarge keys and values to the places of the slots."""
+        grown = tuple(self._zeros(state) for state in self.states)
+        for old, new in zip(self.states, grown, strict=True):
+            new[:, :, : old.shape[2]] = old
+        self.states = grown
 
-    def _room(self, states: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the whole key and value tensors, grown to the current size of the slots.
-
-        New positions are zeros: attention multiplies masked values by zero, so they must not be infinite.
-        """
-        count, places = self._slots.count, self._slots.places
-        if self._whole is None or places > self._whole[0].shape[2]:
-            keys, values = (
-                state.new_zeros(count, state.shape[1], places, state.shape[3]) for state in states
-            )
-            if self._whole is not None:
-                there = self._whole[0].shape[2]
-                keys[:, :, :there], values[:, :, :there] = self._whole
-            self._whole = keys, values
-        return self._whole
+    def _zeros(self, like: torch.Tensor) -> torch.Tensor:
+        """Return zeros: attention multiplies masked values by zero, so they must not be infinite."""
+        return like.new_zeros(self._slots.count, like.shape[1], self._slots.places, like.shape[3])

@@ -48,16 +48,19 @@ class Meter:
         self._unread, self._unwritten = reads, sum(limits)
         self._report(max(limits, default=0))
 
-    def passed(self, longest: int, *, read: int = 0, tokens: int = 0, spared: int = 0) -> None:
-        """Count one pass and report.
+    def passed(
+        self, longest: int, *, read: int = 0, tokens: int = 0, spared: int = 0, passes: int = 1
+    ) -> None:
+        """Count one pass, or several decoding passes, and report.
 
         Args:
             longest: minimum number of further steps if all answers reach their limits.
             read: prompt tokens that the pass read; 0 for a decoding step.
             tokens: tokens that the pass generated, end tokens included.
             spared: tokens no longer needed because answers ended in this pass below their limits.
+            passes: number of decoding passes.
         """
-        self._done += read + tokens + (0 if read else self._step_cost)
+        self._done += read + tokens + (0 if read else passes * self._step_cost)
         self._tokens += tokens
         self._unread -= read
         self._unwritten -= tokens + spared

@@ -1,7 +1,8 @@
 """Greedy answers on one rank: its shard of the prompts, rendered, answered, and decoded to text."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING, TypeVar
 
 from lookahead_ray.config.defence import DefenceConfig
@@ -27,9 +28,19 @@ class PromptRunner:
     rank: int
     world_size: int
 
-    def shard(self, items: Sequence[Item]) -> list[Item]:
-        """Return this rank's shard: item i goes to rank i mod world size."""
-        return list(items[self.rank :: self.world_size])
+    def shard(self, items: Sequence[Item], length: Callable[[Item], int] | None = None) -> list[Item]:
+        """Return this rank's shard, in the order of `items`: item i goes to rank i mod world size.
+
+        With the expected `length` of each item, in any unit, the longest are dealt first, to and fro, so that
+        all ranks get about the same work.
+        """
+        if length is None:
+            return list(items[self.rank :: self.world_size])
+        lengths = [length(item) for item in items]
+        longest_first = sorted(range(len(items)), key=lambda index: -lengths[index])
+        ranks = [*range(self.world_size), *reversed(range(self.world_size))]
+        own = [index for rank, index in zip(cycle(ranks), longest_first, strict=False) if rank == self.rank]
+        return [items[index] for index in sorted(own)]
 
     def render(self, request: str, system: str | None, history: Sequence[Exchange] = ()) -> Ids:
         """Return token ids up to the assistant's turn; a defence's safety prompt is prepended to `system`."""
