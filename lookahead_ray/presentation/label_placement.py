@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import hypot
 
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
@@ -14,6 +15,7 @@ MARKER_RADIUS_PT = 4.5
 DIRECTIONS = ((1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1))
 DISTANCES_PT = (7.5, 14.0, 22.0, 32.0, 44.0)
 LEADER_FROM_PT = 20.0  # from this distance on, a thin line connects the text with its point
+TOLERANCE_PT = 1.0  # a text's box is a little larger or smaller than its letters
 HORIZONTAL = {1: "left", 0: "center", -1: "right"}
 VERTICAL = {1: "bottom", 0: "center", -1: "top"}
 
@@ -36,36 +38,55 @@ def place_labels(ax: Axes, renderer: RendererBase, labels: Sequence[PointLabel])
     The figure's layout must be final, because positions are computed in pixels.
     """
     pixels_per_pt = ax.figure.get_dpi() / 72
+    centres: list[tuple[float, float]] = []
     markers = []
     for label in labels:
         (x, y), radius = ax.transData.transform((label.x, label.y)), label.radius_pt * pixels_per_pt
+        centres.append((x, y))
         markers.append(Bbox.from_bounds(x - radius, y - radius, 2 * radius, 2 * radius))
     frame = ax.get_window_extent(renderer)
     placed: list[Bbox] = []
     for label in sorted(labels, key=lambda label: not label.must):
         if not label.text:
             continue
-        found = _place(ax, renderer, label, [*placed, *markers], frame)
+        found = _place(ax, renderer, label, [*placed, *markers], centres, frame)
         if found:
             placed.append(found)
 
 
 def _place(
-    ax: Axes, renderer: RendererBase, label: PointLabel, taken: Sequence[Bbox], frame: Bbox
+    ax: Axes,
+    renderer: RendererBase,
+    label: PointLabel,
+    taken: Sequence[Bbox],
+    centres: Sequence[tuple[float, float]],
+    frame: Bbox,
 ) -> Bbox | None:
-    """Write one label at the nearest free position and return its box."""
+    """Write one label at the nearest free position and return its box.
+
+    Where no line leads to its point, no other of the points at `centres` may be nearer.
+    """
+    pixels_per_pt = ax.figure.get_dpi() / 72
     for distance in DISTANCES_PT:
         for direction in DIRECTIONS:
             text = _write(ax, label, direction, distance)
             box = _box(text, renderer)
             inside = frame.containsx(box.x0) and frame.containsx(box.x1)
             inside = inside and frame.containsy(box.y0) and frame.containsy(box.y1)
-            if inside and not box.count_overlaps(list(taken)):
+            nearest = min(_distance(box, centre) for centre in centres) / pixels_per_pt
+            clear = distance >= LEADER_FROM_PT or nearest >= distance - TOLERANCE_PT
+            if inside and clear and not box.count_overlaps(list(taken)):
                 return box
             text.remove()
     if not label.must:
         return None
     return _box(_write(ax, label, (1, 1), DISTANCES_PT[0]), renderer)
+
+
+def _distance(box: Bbox, point: tuple[float, float]) -> float:
+    """Return the distance from a point to a box, 0 inside."""
+    x, y = point
+    return hypot(max(box.x0 - x, 0.0, x - box.x1), max(box.y0 - y, 0.0, y - box.y1))
 
 
 def _box(text: Annotation, renderer: RendererBase) -> Bbox:
