@@ -21,7 +21,7 @@ from lookahead_ray.evaluate.results import Signal
 from lookahead_ray.hardware.temporary import scratch_folder
 from lookahead_ray.sweep.cluster import HEAD_RESOURCE
 from lookahead_ray.sweep.died_trials import restarting_died_trials
-from lookahead_ray.sweep.head_watch import HeadWatch, accepts_connections
+from lookahead_ray.sweep.head_watch import HeadWatch
 from lookahead_ray.sweep.interfaces import Observer, TrialProgress
 from lookahead_ray.sweep.interrupt import Interrupt
 from lookahead_ray.sweep.job_queue import JobQueue, NoJob
@@ -74,7 +74,6 @@ def run_trials(
             ended.
     """
     interrupt = Interrupt()
-    control_service = ray.get_runtime_context().gcs_address
     decisions = Decisions.remote()  # type: ignore[attr-defined]  # Ray's decorator is untyped
     searcher = _QueueSearcher(job_queue, decisions, checkpoints, elastic, hang_minutes, quota)
     recorder = _RecordingCallback(
@@ -85,7 +84,7 @@ def run_trials(
         interrupt,
         max_failures,
         trackers,
-        HeadWatch(ray.nodes, reachable=lambda: accepts_connections(control_service)).check,
+        HeadWatch(ray.nodes).check,
     )
     try:
         with scratch_folder() as scratch, interrupt.handled(), restarting_died_trials():
