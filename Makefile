@@ -52,7 +52,7 @@ lint: $(READY)
 check: lint
 	$(TWO) -m "not slow and not gpu and not cluster"
 
-# an hour: thousands of schedules of two drivers, 200 drawn spaces, whole sweeps with faults
+# over an hour: thousands of schedules of two drivers, 200 drawn spaces, whole sweeps with faults, 1,000 trials
 long-test: $(READY)
 	$(BIN)/python -m pytest -m long
 

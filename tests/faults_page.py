@@ -43,7 +43,8 @@ FOOT = """
 - **A process or machine is lost**: the trial is restarted, at most `search.max_failures` times; a spot
   warning counts too. Then it has failed through its surroundings.
 - **Ray on the head dies**: its driver ends within about a minute, and no process stays. `--resume` continues,
-  on another head if the run is at a URL.
+  on another head if the run is at a URL. If the control service (GCS) died, Ray itself ends the driver: with
+  exit code 1 and no line on the terminal; `driver.log` has the cause ("Failed to connect to GCS").
 - **Failures of the surroundings** (a full disk, storage, the hub, GPU memory that other processes hold,
   lost machines): the trial is not committed, and runs again after the search's other trials. After
   `search.max_attempts` attempts over all sessions it is committed as failed; a new checkpoint sets the

@@ -1,4 +1,7 @@
-"""Configuration and store import nothing heavy: reading a space file or a table must not take seconds."""
+"""Configuration and store import nothing heavy: reading a space file or a table must not take seconds.
+
+Nor does a running trial's process, as it is on a cluster's head, whose memory bounds the number of trials.
+"""
 
 import subprocess
 import sys
@@ -26,3 +29,11 @@ def test_loads_nothing_heavy(module: str) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout == "[]\n"
+
+
+def test_a_running_trials_process_holds_no_torch() -> None:
+    code = f"import sys, lookahead_ray.trial.trainable; print([n for n in {HEAVY!r} if n in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout == "['ray']\n"

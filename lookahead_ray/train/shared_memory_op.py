@@ -99,10 +99,12 @@ def _only_loader() -> Iterator[None]:
 def break_foreign_lock(longest_s: float = LONGEST_FOREIGN_BUILD_S) -> None:
     """Remove PyTorch's lock of a process that was killed while it compiled or loaded the operation.
 
-    A lock younger than `longest_s` may belong to other software; wait until it is gone or older.
+    A lock younger than `longest_s` may belong to other software; wait until it is gone or older, but at most
+    for `longest_s`, as this machine's clock may be behind that of the file.
     """
     for lock in extensions_root().glob(f"*/{NAME}/lock"):
+        until_s = time.monotonic() + longest_s
         with suppress(FileNotFoundError):  # its holder has finished meanwhile
-            while (age := time.time() - lock.stat().st_mtime) < longest_s:
-                time.sleep(min(0.2, longest_s - age))
+            while time.time() - lock.stat().st_mtime < longest_s and time.monotonic() < until_s:
+                time.sleep(min(0.2, longest_s))
             lock.unlink()

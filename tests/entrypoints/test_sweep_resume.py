@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from lookahead_ray import store
 from lookahead_ray.cli.main import app
+from lookahead_ray.entrypoints import run_versions
 from lookahead_ray.sweep.interfaces import Observer, Sink
 from lookahead_ray.sweep.recommend.recommendation import Recommendation
 from tests.cli.test_main import SweepResult
@@ -100,6 +101,15 @@ def test_changed_contents_are_named_and_moved_ones_are_no_change(space: Path) ->
     Path("rows.jsonl").write_text("".join(rows[::-1]))
     message = refusal(*data, "task.path=rows.jsonl", "--resume")
     assert "these settings changed since the sweep began: task (contents of rows.jsonl); " in message
+
+
+def test_other_versions_than_at_the_beginning_are_said(space: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_versions, "versions_now", lambda judges: {"torch": "2.12.0"})
+    assert "torch" not in sweep().stderr
+    monkeypatch.setattr(run_versions, "versions_now", lambda judges: {"torch": "2.13.0"})
+    resumed = sweep("--resume")
+    assert (resumed.exit_code, trials()) == (0, 2)
+    assert "torch 2.12.0 → 2.13.0" in resumed.stderr
 
 
 @pytest.mark.parametrize("options", [(), ("--resume",)])

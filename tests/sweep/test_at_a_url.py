@@ -70,6 +70,6 @@ def test_another_machine_continues_from_the_url(
         whole = EPOCHS * STEPS_PER_EPOCH if record.steps else 0
         assert [step.step for step in record.steps] == list(range(1, whole + 1))
     assert not fs.find(f"{run}/checkpoints")
-    assert b"what workers print is in" in store.kept(run, "driver.log")
+    assert b"worker output is in" in store.kept(run, "driver.log")
     assert b'"search-001"' in (journal := store.kept(run, "study.journal"))
     assert journal == (tmp_path / "second" / local_run_file(run, JOURNAL, "quickstart")).read_bytes()

@@ -36,7 +36,10 @@ def test_a_young_one_is_waited_for_until_it_is_given_back(lock: Path) -> None:
     assert not lock.exists()
 
 
-def test_or_until_it_is_old(lock: Path) -> None:
+@pytest.mark.parametrize("ahead_s", [0, 5000])
+def test_or_until_it_is_old(lock: Path, ahead_s: float) -> None:
+    """By the clock of this machine, or, if the file's is ahead, by the time that was waited."""
+    os.utime(lock, (time.time() + ahead_s,) * 2)
     start = time.monotonic()
     break_foreign_lock(longest_s=1.0)
     assert not lock.exists()

@@ -146,6 +146,26 @@ def test_a_loss_that_is_no_number_ends_the_run() -> None:
         run(model)
 
 
+def test_weights_that_the_last_step_spoils_end_the_run() -> None:
+    model = toy_model()
+    engine = PlainEngine(model, CONFIG, len(ROWS))
+
+    def spoil(step: Step) -> None:
+        if step.step == 9:
+            with torch.no_grad():
+                model.lm_head.weight[0, 0] = math.inf
+
+    with pytest.raises(FloatingPointError, match=r"weights are not finite: lower training\.learning_rate"):
+        train(engine, ROWS, supervised(vanilla.answer_loss, 0), CONFIG, seed=0, on_step=spoil)
+
+
+def test_a_step_that_the_engine_leaves_out_ends_the_run() -> None:
+    engine = PlainEngine(toy_model(), CONFIG, len(ROWS))
+    engine.skipped_steps = 1
+    with pytest.raises(FloatingPointError, match=r"left out step 1: lower training\.learning_rate"):
+        train(engine, ROWS, supervised(vanilla.answer_loss, 0), CONFIG, seed=0, on_step=lambda step: None)
+
+
 @pytest.mark.parametrize("rows", [ROWS[:1], ROWS[:4], ROWS])
 def test_answer_logits_and_loss_equal_full_logits(rows: Any) -> None:
     model = toy_model(seed=3)

@@ -97,7 +97,7 @@ def test_a_sweep_is_stopped_cleanly_and_resumed_to_its_end(
     view = cli(None, "status", run).stdout
     assert "trials   3 of 3 committed: 3 completed" in view
     assert "driver   ended: finished at " in view
-    assert "what workers print is in" in cli(None, "logs", run).stdout
+    assert "worker output is in" in cli(None, "logs", run).stdout
     for file in ("tradeoff.png", "study.journal"):
         assert (tmp_path / "run" / file).is_file()
     for output in (begun, stopped, refused, resumed):

@@ -16,6 +16,7 @@ FAULTS: Mapping[str, Fault] = {
         processes_lost.rank_out_of_memory,
         processes_lost.trial_out_of_memory,
         processes_lost.rank_hangs,
+        processes_lost.rank_terminated,
         processes_lost.driver_terminated,
         storage_lost.driver_stopped,
         storage_lost.driver_cut_off,

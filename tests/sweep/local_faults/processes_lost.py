@@ -109,6 +109,20 @@ def rank_hangs(sweeps: Sweeps) -> CountedRow:
         return case.row("a rank hangs", how, AN_EPOCH, seconds)
 
 
+def rank_terminated(sweeps: Sweeps) -> CountedRow:
+    """Send SIGTERM to a rank, as a job manager that ends single processes does."""
+    with experiment(sweeps, "rank-sigterm") as case:
+        session = case.start()
+        case.wait_for_training(session)
+        rank = session.only(RANK)
+        case.note()
+        rank.terminate()
+        session.wait_for("restarted (1 of 2)")
+        seconds = case.recovered_s(session)
+        session.finish()
+        return case.row("a rank gets SIGTERM", "SIGTERM; the trial is restarted", AN_EPOCH, seconds)
+
+
 def driver_terminated(sweeps: Sweeps) -> CountedRow:
     """Send SIGTERM to the driver."""
     with experiment(sweeps, "sigterm") as case:
