@@ -1,6 +1,6 @@
 """Weights of a trained model, with or without adapters, and how one of them is moved."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -14,7 +14,7 @@ def adapted_layers(model: "PreTrainedModel") -> dict[str, Any]:
         return {}
     from peft.tuners.lora import LoraLayer
 
-    named = model.get_base_model().named_modules()
+    named = cast(Any, model).get_base_model().named_modules()
     return {name: module for name, module in named if isinstance(module, LoraLayer)}
 
 

@@ -119,7 +119,7 @@ def _check_corners(sweep: Sweep, found: Preflight, searches: bool, strict: bool,
             (("model",), _model),
             (("task",), partial(_task, trials=trials)),
             (("defence",), _defence),
-            (("merge",), _merge),
+            (("merge",), partial(_merge, trials=trials)),
             (("safety", "evaluation"), partial(_safety, objective=objective, trials=trials)),
             (("evaluation",), _harness),
             (tuple(resolved), partial(_trial, trials=trials)),
@@ -194,8 +194,8 @@ def _defence(config: TrialConfig) -> Iterator[Finding]:
             raise DataError(f"defence.mix: {error}") from error
 
 
-def _merge(config: TrialConfig) -> Iterator[Finding]:
-    if found := describe_other_model(config.merge):
+def _merge(config: TrialConfig, trials: TrialChecks) -> Iterator[Finding]:
+    if trials.trains and (found := describe_other_model(config.merge)):
         digest, model = found
         yield Finding("merge", digest, f"merge {config.merge.name}: reads {model} too")
 

@@ -1,6 +1,6 @@
 """A merge's other model against the seed model, without weights."""
 
-from lookahead_ray.config.merge import MergeBase
+from lookahead_ray.config.merge import MergeConfig
 from lookahead_ray.config.model import EMBEDDED, EMBEDDED_UNALIGNED, ModelConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import ConfigError, HubModelError, ModelError
@@ -13,7 +13,7 @@ from lookahead_ray.train.lora import linear_layers
 FIELD = "merge.base_path"
 
 
-def describe_other_model(config: MergeBase) -> tuple[str, str] | None:
+def describe_other_model(config: MergeConfig) -> tuple[str, str] | None:
     """Return the fingerprint and a description of the other model that a merge reads; None if there is none.
 
     Raises:
@@ -57,12 +57,12 @@ def check_other_model(config: TrialConfig, outline: ModelOutline) -> None:
             raise ConfigError(f"{FIELD}: {other.path}: {rule}, got {shown}")
 
 
-def _other_model(config: MergeBase) -> ModelConfig | None:
+def _other_model(config: MergeConfig) -> ModelConfig | None:
     if not config.changes_weights:
         return None
     from lookahead_ray.merge.registry import MERGES  # imports torch
 
-    merge = MERGES[config.name]  # type: ignore[attr-defined]  # every variant has a name
+    merge = MERGES[config.name]
     return merge.other_model(config) if merge.other_model else None
 
 
