@@ -1,5 +1,7 @@
 """A merge's other model against the seed model, without weights."""
 
+from typing import Any
+
 from lookahead_ray.config.merge import MergeConfig
 from lookahead_ray.config.model import EMBEDDED, EMBEDDED_UNALIGNED, ModelConfig
 from lookahead_ray.config.trial import TrialConfig
@@ -50,10 +52,11 @@ def check_other_model(config: TrialConfig, outline: ModelOutline) -> None:
     for name, layer in linear_layers(outline.model):
         if layer is head:
             continue
+        wanted: Any = layer.weight
         found = getattr(modules.get(name), "weight", None)
-        if found is None or found.shape != layer.weight.shape:
+        if found is None or found.shape != wanted.shape:
             shown = "no such layer" if found is None else f"the shape {list(found.shape)}"
-            rule = f"{name} must have the shape {list(layer.weight.shape)} as in model.path"
+            rule = f"{name} must have the shape {list(wanted.shape)} as in model.path"
             raise ConfigError(f"{FIELD}: {other.path}: {rule}, got {shown}")
 
 
