@@ -15,6 +15,7 @@ DIRECTION = (
     "data",
     "preview",
     "method",
+    "merge",
     "train",
     "evaluate",
     "trial",

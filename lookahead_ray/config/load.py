@@ -24,7 +24,12 @@ from lookahead_ray.config.yaml_io import override, read_yaml
 from lookahead_ray.errors import ConfigError
 
 SWEEP_FIELDS = ("name", "search", "objective", "tracking")
-VANILLA_SETTINGS = {"preview": {"strategy": "none"}, "method": {"name": "vanilla"}, "defence": {}}
+VANILLA_SETTINGS: Mapping[str, Mapping[str, Value]] = {
+    "preview": {"strategy": "none"},
+    "method": {"name": "vanilla"},
+    "defence": {},
+    "merge": {"share": 1.0},
+}
 """The fields of a trial's tree that make it vanilla fine-tuning."""
 
 
@@ -74,7 +79,7 @@ class Sweep:
         return self._fill(TrialConfig.model_validate(substitute(self.template, suggest)))
 
     def reference(self) -> TrialConfig:
-        """Return vanilla fine-tuning: no preview, method or defence, other dimensions at reference values."""
+        """Return vanilla fine-tuning: `VANILLA_SETTINGS`, and other dimensions at reference values."""
         return self._fill(TrialConfig.model_validate(_tree_of_reference(self)))
 
     def _fill(self, config: TrialConfig) -> TrialConfig:
@@ -151,7 +156,10 @@ def _check_space(sweep: Sweep, source: Source) -> None:
     try:
         found = sweep.dimensions
         for corner in corners(sweep.template):
-            validated(TrialConfig, corner, source, "")
+            config = validated(TrialConfig, corner, source, "")
+            if sweep.search.stopping and config.merge.changes_weights:
+                rule = "must be null with a merge, because the signals are measured before it"
+                raise ConfigError(f"{source.of('search.stopping')}: search.stopping: {rule}")
     except ConfigError as error:
         message = str(error)
         if not message.startswith((source.file, "--set")):

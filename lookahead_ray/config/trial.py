@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from lookahead_ray.config.base import Auto, Config
 from lookahead_ray.config.defence import DefenceConfig
 from lookahead_ray.config.evaluation import EvaluationConfig
+from lookahead_ray.config.merge import LinearMerge, MergeConfig, is_no_merge
 from lookahead_ray.config.method import MethodConfig, VanillaMethod
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.preview import NoPreview, PreviewConfig
@@ -41,6 +42,7 @@ class TrialConfig(Config):
     preview: PreviewConfig = NoPreview()
     method: MethodConfig = VanillaMethod()
     defence: DefenceConfig = DefenceConfig()
+    merge: MergeConfig = Field(LinearMerge(share=1.0), exclude_if=is_no_merge)
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 

@@ -2,8 +2,8 @@
 
 The order in a trial (`trial.fine_tuning`): `prepare` gets the task's examples; the preview is applied to its
 result; the safety examples of `defence.mix` are added; `row_loss` gets all of them as token ids, before the
-first step; `finish` gets the trained model. Method and preview are independent: every pair of them is a valid
-configuration.
+first step; `finish` gets the trained model, which the trial's `merge` may then move back (`merge.registry`).
+Method and preview are independent: every pair of them is a valid configuration.
 """
 
 from typing import Any

@@ -25,6 +25,8 @@ TRAINING = (
     "protocol", "learning_rate", "epochs", "batch_size", "max_length", "weight_decay", "betas",
     "warmup_steps", "max_grad_norm", "precision", "lora",
 )  # fmt: skip
+MERGED = {"merge_layers": "linear layers that training changed", "merge_moved_layers": "moved back of these"}
+"""Count of a merge in `preparation` -> its title."""
 MARKUP = re.compile(r"[\\`*_\[\]|~$#!@]|:(?=//)|(?<=www)\.")
 
 
@@ -62,9 +64,20 @@ def _head(record: TrialRecord, adapter: bool) -> list[str]:
     return [
         f"# {escaped(config['model']['path'])}, fine-tuned on {escaped(config['task']['name'])}",
         "",
-        f"Fine-tuned with lookahead-ray: {escaped(label(config))}. {kept}",
+        " ".join([f"Fine-tuned with lookahead-ray: {escaped(label(config))}. {kept}", *_merged(config)]),
         "",
     ]
+
+
+def _merged(config: dict[str, Any]) -> Iterator[str]:
+    """Yield a sentence on the merge with the seed model, if there was one."""
+    if merge := config.get("merge"):
+        name = escaped(merge["name"])
+        which = "all weights" if name == "linear" else f"the weights that the merge {name} chooses"
+        yield (
+            f"Then {which} were moved back towards the seed model's: a share of {merge['share']:.6g} of "
+            "their change by training is kept."
+        )
 
 
 def _training(record: TrialRecord) -> list[str]:
@@ -80,6 +93,8 @@ def _training(record: TrialRecord) -> list[str]:
         ("model hash of the seed model", measured.model_hash),
         ("method", _given(config["method"])),
         ("preview", _given(config["preview"])),
+        *([("merge", _given(merge))] if (merge := config.get("merge")) else []),
+        *((title, f"{prepared[name]:.0f}") for name, title in MERGED.items() if name in prepared),
         *((name, config["training"][name]) for name in TRAINING),
         ("random seed", config["seed"]),
         ("workers", measured.workers),

@@ -31,7 +31,7 @@ from lookahead_ray.trial.record import TrialRecord
 WIDE = 130
 """Characters from which on one table holds everything; below, the comparison is a separate table."""
 
-CONFIG_PARTS = ("preview", "method", "training")
+CONFIG_PARTS = ("preview", "method", "merge", "training")
 
 
 def print_trials(

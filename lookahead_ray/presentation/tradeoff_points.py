@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeGuard
 
-from lookahead_ray.trial.label import method_and_defence_label, quoted
+from lookahead_ray.trial.label import additions_to_vanilla, quoted
 from lookahead_ray.trial.record import Rate, TrialRecord
 
 Kind = Literal["seed", "vanilla", "true", "virtual", "other"]
@@ -73,7 +73,7 @@ def _text(record: TrialRecord, kind: Kind) -> str:
         return kind
     preview = record.config.get("preview", {})
     texts = {"true": str(preview.get("length_tokens")), "virtual": short(preview.get("prefix", ""))}
-    return ", ".join([*filter(None, [texts.get(kind)]), *method_and_defence_label(record.config)])
+    return ", ".join([*filter(None, [texts.get(kind)]), *additions_to_vanilla(record.config)])
 
 
 def short(prefix: str) -> str:

@@ -23,6 +23,7 @@ FROM_CONFIG: dict[str, Callable[[dict[str, Any]], Any]] = {
     "strategy": lambda config: config["preview"]["strategy"],
     "length_tokens": lambda config: config["preview"].get("length_tokens"),
     "prefix": lambda config: config["preview"].get("prefix"),
+    "share": lambda config: config.get("merge", {}).get("share", 1.0),
     "learning_rate": lambda config: config["training"]["learning_rate"],
     "epochs": lambda config: config["training"]["epochs"],
     "seed": lambda config: config["seed"],

@@ -16,7 +16,7 @@ MOST_NAMED = 6
 LONGEST_VALUE = 60  # characters
 UNSET = object()
 AUTO = "auto"
-ADDED = {"training.too_long": "cut"}
+ADDED = {"training.too_long": "cut", "merge.name": "linear", "merge.share": 1.0}
 """Fields that earlier versions did not have -> the value that means what they did."""
 FITTED = ("training.precision", "training.compile", "workers", "cpus_per_worker", "gpus_per_worker")
 """Fields that may be `auto` or unset, which matches any value: `sweep.hardware` keeps the run's precision,

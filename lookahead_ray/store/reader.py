@@ -128,7 +128,7 @@ class Run:
 def _with_added_columns(part: pa.Table, table: TableName) -> pa.Table:
     """Return `part` with the schema of `table`; columns that are newer than its file are null."""
     schema = SCHEMAS[table]
-    for name in ADDED.get(table, ()):
+    for name in sorted(ADDED.get(table, ()), key=schema.get_field_index):  # each index counts those before
         if name not in part.column_names:
             index = schema.get_field_index(name)
             part = part.add_column(

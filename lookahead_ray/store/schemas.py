@@ -16,7 +16,10 @@ SCHEMA_VERSION = 3
 TableName = Literal["trials", "steps", "signals", "generations", "token_kl"]
 TABLES: tuple[TableName, ...] = get_args(TableName)
 
-ADDED: dict[TableName, tuple[str, ...]] = {"generations": ("ended", "thoughts"), "trials": ("harness",)}
+ADDED: dict[TableName, tuple[str, ...]] = {
+    "generations": ("ended", "thoughts"),
+    "trials": ("harness", "share"),
+}
 """Nullable columns added since version 3 began; files that are older lack them, and they read as null."""
 
 RATES = ("utility", "rsr", "jsr", "over_refusal")
@@ -69,6 +72,13 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
             "length_tokens", INT, False, "tokens", "previewed answer tokens; null unless strategy is true"
         ),
         Column("prefix", TEXT, False, "", "previewed phrase; null unless strategy is virtual"),
+        Column(
+            "share",
+            REAL,
+            False,
+            "0..1",
+            "share of the change by training that a merge keeps, from config; 1 without; null in older runs",
+        ),
         Column("learning_rate", REAL, True, "", "peak learning rate, from config"),
         Column("epochs", INT, True, "passes", "passes over the training examples, from config"),
         Column("seed", INT, True, "", "random seed, from config"),
@@ -122,7 +132,7 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
             True,
             "JSON",
             "before training: counts of training_examples, safety_examples, cut_rows, skipped_rows, "
-            "rewritten and rejected_… ones, seconds; FLOPs by part",
+            "rewritten and rejected_… ones, seconds; FLOPs by part; after training: those of merge_…",
         ),
         Column(
             "harness",

@@ -38,6 +38,7 @@ from lookahead_ray.model.fingerprint import fingerprint, model_fingerprint
 from lookahead_ray.model.load import check_model
 from lookahead_ray.objective.base import describe_safety
 from lookahead_ray.objective.registry import make_objective
+from lookahead_ray.sweep.checks.merge import describe_other_model
 from lookahead_ray.sweep.checks.trials import TrialChecks
 from lookahead_ray.sweep.cluster import cluster_address
 from lookahead_ray.sweep.search.grid import grid_points
@@ -118,12 +119,13 @@ def _check_corners(sweep: Sweep, found: Preflight, searches: bool, strict: bool,
             (("model",), _model),
             (("task",), partial(_task, trials=trials)),
             (("defence",), _defence),
+            (("merge",), partial(_merge, trials=trials)),
             (("safety", "evaluation"), partial(_safety, objective=objective, trials=trials)),
             (("evaluation",), _harness),
             (tuple(resolved), partial(_trial, trials=trials)),
         )
         for parts, check_part in checks:
-            key = content_hash([resolved[part] for part in parts])
+            key = content_hash([resolved.get(part) for part in parts])
             if key in seen:
                 continue
             seen.add(key)
@@ -190,6 +192,12 @@ def _defence(config: TrialConfig) -> Iterator[Finding]:
             yield Finding("defence", content_hash(read_mix(config.defence.mix.path)))
         except DataError as error:
             raise DataError(f"defence.mix: {error}") from error
+
+
+def _merge(config: TrialConfig, trials: TrialChecks) -> Iterator[Finding]:
+    if trials.trains and (found := describe_other_model(config.merge)):
+        digest, model = found
+        yield Finding("merge", digest, f"merge {config.merge.name}: reads {model} too")
 
 
 def _safety(config: TrialConfig, objective: Objective | None, trials: TrialChecks) -> Iterator[Finding]:

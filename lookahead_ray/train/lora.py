@@ -53,7 +53,7 @@ def _check_names(model: "PreTrainedModel", targets: tuple[str, ...]) -> None:
 def adapted_weights(model: "PreTrainedModel", lora: LoraConfig) -> "Iterator[torch.Tensor]":
     """Yield the weights of the layers, in a model without adapters, that would get one."""
     head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
-    linear = dict(_linear_layers(model))
+    linear = dict(linear_layers(model))
     for name, module in model.named_modules():
         if lora.target_modules == "all-linear":
             is_adapted = name in linear and module is not head
@@ -64,7 +64,8 @@ def adapted_weights(model: "PreTrainedModel", lora: LoraConfig) -> "Iterator[tor
             yield weight
 
 
-def _linear_layers(model: "PreTrainedModel") -> "Iterator[tuple[str, torch.nn.Module]]":
+def linear_layers(model: "PreTrainedModel") -> "Iterator[tuple[str, torch.nn.Module]]":
+    """Yield the names and modules of the linear layers, the output layer included."""
     import torch
     from transformers.pytorch_utils import Conv1D
 
@@ -74,7 +75,7 @@ def _linear_layers(model: "PreTrainedModel") -> "Iterator[tuple[str, torch.nn.Mo
 
 
 def _rule(model: "PreTrainedModel") -> str:
-    layers = dict.fromkeys(name.rpartition(".")[2] for name, _ in _linear_layers(model))
+    layers = dict.fromkeys(name.rpartition(".")[2] for name, _ in linear_layers(model))
     return f"must name linear layers of the model, which has {', '.join(layers)}"
 
 

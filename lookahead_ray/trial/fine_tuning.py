@@ -54,8 +54,8 @@ class TrainedModel:
     steps: tuple[Step, ...] = ()
     preparation: dict[str, float] = field(default_factory=dict)  # counts, seconds, and FLOPs by part
     flops: float = 0.0  # of training and preparation, summed over ranks; 0 except on rank 0
-    seconds: float = 0.0  # of the optimiser steps and the method's `finish`
-    finished: bool = False  # whether a `finish` changed the weights after the last signal
+    seconds: float = 0.0  # of the optimiser steps, the method's `finish` and the merge
+    finished: bool = False  # whether `finish` or a merge changed the weights after the last signal
 
 
 def fine_tune(

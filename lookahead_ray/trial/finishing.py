@@ -24,7 +24,12 @@ def finish_model(model: "PreTrainedModel", config: TrialConfig) -> bool:
         return False
     seed_weights = LazySeedWeights(config.model, torch_dtype(config.training.precision))
     finish(model, seed_weights, config.method)
+    take_over_weights(model)
+    return True
+
+
+def take_over_weights(model: "PreTrainedModel") -> None:
+    """Give all ranks rank 0's weights; all must call this together."""
     for weight in model.parameters():
         weight.data = weight.data.contiguous()
         dist.broadcast(weight.data, src=0)
-    return True

@@ -14,8 +14,9 @@ def label(
     """Return "seed model", "vanilla", "no preview", "true, 6 tokens" or "virtual, “Let's solve it.”".
 
     `config` is a TrialConfig as JSON values; the two reference trials are labelled by their role alone. Other
-    methods than vanilla and defences are appended: "no preview, constrained_sft, safety mix 10 %, safety
-    prompt"; then the other sampled dimensions in `params`: "true, 6 tokens, learning rate 0.0004".
+    methods than vanilla, defences and the share of a merge are appended: "no preview, constrained_sft, safety
+    mix 10 %, safety prompt, share 0.5"; then the other sampled dimensions in `params`: "true, 6 tokens,
+    learning rate 0.0004".
     """
     if role == "seed":
         return "seed model"
@@ -24,20 +25,21 @@ def label(
     seed = [f"seed {config['seed']}"] if role == "repeat" else []
     # among repeats, only vanilla has no sampled parameters
     what = "vanilla" if seed and not params else _preview(config["preview"])
-    return ", ".join([what, *method_and_defence_label(config), *searched(params), *seed])
+    return ", ".join([what, *additions_to_vanilla(config), *searched(params), *seed])
 
 
 def searched(params: Mapping[str, Any]) -> Iterator[str]:
-    """Yield dimensions that neither preview nor `method_and_defence_label` shows: "learning rate 0.0004"."""
+    """Yield dimensions that neither preview nor `additions_to_vanilla` shows: "learning rate 0.0004"."""
     for name, value in params.items():
         first, _, rest = name.partition(".")
-        if first != "preview" and (rest or first not in ("method", "defence")):
+        is_share = first == "merge" and name.endswith(".share")
+        if first != "preview" and not is_share and (rest or first not in ("method", "defence", "merge")):
             shown = f"{value:g}" if isinstance(value, float) else clean(str(value))
             yield f"{name.rpartition('.')[2].replace('_', ' ')} {shown}"
 
 
-def method_and_defence_label(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield labels of method and defences; none for records from before methods existed."""
+def additions_to_vanilla(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield labels of method, defences and merge; none for records from before they existed."""
     method, defence = config.get("method", {}), config.get("defence", {})
     if method.get("name", "vanilla") != "vanilla":
         yield method["name"]
@@ -45,6 +47,9 @@ def method_and_defence_label(config: Mapping[str, Any]) -> Iterator[str]:
         yield f"safety mix {mix['share'] * 100:g} %"
     if defence.get("prompt"):
         yield "safety prompt"
+    if merge := config.get("merge"):
+        share = f"share {merge['share']:.3g}"
+        yield share if merge["name"] == "linear" else f"{merge['name']} {share}"
 
 
 def _preview(preview: Mapping[str, Any]) -> str:

@@ -29,6 +29,7 @@ from lookahead_ray.trial.epoch_signals import EpochSignals
 from lookahead_ray.trial.fine_tuning import TrainedModel, fine_tune
 from lookahead_ray.trial.job import Checkpoints, Saving
 from lookahead_ray.trial.measurement import Measurement, versions
+from lookahead_ray.trial.merging import merge_with_seed
 from lookahead_ray.trial.model_export import check_directory, write_model
 from lookahead_ray.trial.out_of_memory import run_in_memory
 from lookahead_ray.trial.progress import Decide, OnProgress
@@ -107,6 +108,7 @@ def _run(
     trained = TrainedModel(model)
     if trains:
         trained = fine_tune(config, model, tokenizer, task.train, mixed, reporter, signals, checkpoints)
+        trained = merge_with_seed(trained, config, reporter.of("saving"))
     else:
         signals.measure(model, ())
     model = trained.model

@@ -9,6 +9,7 @@ from optuna.samplers import BaseSampler
 
 from lookahead_ray.config.attack import AttackConfig
 from lookahead_ray.config.judge import JudgeConfig
+from lookahead_ray.config.merge import MergeConfig
 from lookahead_ray.config.method import MethodConfig
 from lookahead_ray.config.objective import ObjectiveConfig
 from lookahead_ray.config.safety import SafetyConfig
@@ -19,6 +20,7 @@ from lookahead_ray.data.suites.attacks import NO_ATTACK, load_attacks
 from lookahead_ray.data.suites.registry import SUITES
 from lookahead_ray.data.tasks.registry import TASKS
 from lookahead_ray.evaluate.judges.registry import BUILDERS
+from lookahead_ray.merge.registry import MERGES
 from lookahead_ray.method.registry import METHODS
 from lookahead_ray.objective.registry import OBJECTIVES
 from lookahead_ray.sweep.search.samplers import SAMPLERS, make_sampler
@@ -28,6 +30,7 @@ UNIONS: dict[str, tuple[Any, Mapping[str, Any]]] = {
     "suites": (SafetyConfig, SUITES),
     "tasks": (TaskConfig, TASKS),
     "methods": (MethodConfig, METHODS),
+    "merges": (MergeConfig, MERGES),
     "objectives": (ObjectiveConfig, OBJECTIVES),
     "samplers": (SamplerConfig, SAMPLERS),
 }

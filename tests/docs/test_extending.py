@@ -24,12 +24,15 @@ from lookahead_ray.evaluate.generation import registry as generation
 from lookahead_ray.evaluate.generation.base import DecodingSettings
 from lookahead_ray.evaluate.judges.registry import build, judge_id
 from lookahead_ray.method.registry import METHODS
+from lookahead_ray.method.reporting import quiet
 from lookahead_ray.model.adapters import merge_adapters
 from lookahead_ray.model.load import load_model, load_tokenizer
 from lookahead_ray.sweep import preflight
 from lookahead_ray.sweep.search.search import Search
 from lookahead_ray.train.model import prepare_model
+from lookahead_ray.trial.fine_tuning import TrainedModel
 from lookahead_ray.trial.finishing import finish_model
+from lookahead_ray.trial.merging import merge_with_seed
 from lookahead_ray.trial.worker import run_worker
 from tests.docs.extension_examples import EXAMPLES, PAGE, SECTIONS, Example, installed
 from tests.docs.pages import ROOT
@@ -40,7 +43,7 @@ from tests.sweep.search.searching import record_of
 from tests.tiny import make_model
 from tests.toy import toy_model
 
-MOST_CHARACTERS = 12_000
+MOST_CHARACTERS = 13_700
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,6 +57,7 @@ model: {{path: {folder}/model}}
 task: {{name: squad, train_path: {folder}/rows.jsonl, train_examples: 4, test_examples: 2}}
 safety: [{{name: requests, path: {folder}/requests.jsonl}}, {{name: probe}}]
 method: {{name: interpolated, kept: {{uniform: [0.2, 0.8]}}}}
+merge: {{name: named, part: mlp, share: 0.5}}
 evaluation: {{judges: [{{name: length, words: 3}}, {{name: refusal}}]}}
 search: {{sampler: {{name: nsga3, population_size: 3}}}}
 objective: {{name: balanced}}
@@ -87,7 +91,7 @@ def test_the_page_is_short() -> None:
 
 
 def test_each_kind_has_one_example() -> None:
-    kinds = ["judge", "safety suite", "task", "method", "sampler", "objective", "generation backend"]
+    kinds = ["judge", "safety suite", "task", "method", "merge", "sampler", "objective", "generation backend"]
     assert [re.sub("^An? ", "", section) for section in SECTIONS] == kinds
     assert len(EXAMPLES) == len(kinds)
     assert "finish=" in EXAMPLES[3].added[1]  # the method acts after training
@@ -119,6 +123,7 @@ def test_a_sweep_with_the_examples_is_valid(sweep: Sweep) -> None:
 def test_a_trial_is_the_same_after_json(config: TrialConfig, sweep: Sweep) -> None:
     assert config == sweep.trial(lambda dimension: 0.25)
     assert config.model_dump()["method"] == {"name": "interpolated", "kept": 0.25}
+    assert config.model_dump()["merge"] == {"name": "named", "part": "mlp", "share": 0.5}
     assert sweep.resolved["search"]["sampler"] == {"name": "nsga3", "population_size": 3}
     assert sweep.resolved["objective"]["name"] == "balanced"
     assert len(sweep.hash) == len(content_hash(trial_json(config))) == 64
@@ -130,6 +135,7 @@ def test_a_trial_is_the_same_after_json(config: TrialConfig, sweep: Sweep) -> No
         ("method.kept=2", "method.kept: input should be less than or equal to 1, got 2"),
         ("method.name=other", "'token_kl', 'constrained_sft', 'sdft'"),
         ("method.name=other", "'interpolated'"),
+        ("merge.share=2", "merge.share: input should be less than or equal to 1, got 2"),
         ("search.sampler.population_size=1", "search.sampler.population_size: input should be greater than"),
         ("task.nonsense=1", "task.nonsense: unknown field for the variant 'squad', got 1"),
     ],
@@ -192,6 +198,27 @@ def test_the_method_trains_and_then_interpolates(
     assert max(change.abs().max().item() for change in before.values()) > 1e-3
     for name, change in before.items():
         assert torch.allclose(after[name], 0.25 * change, atol=1e-6), name
+
+
+@pytest.mark.usefixtures("group")
+@pytest.mark.parametrize("lora", [None, LoraConfig(rank=2)], ids=["all weights", "adapters"])
+def test_the_merge_moves_the_named_layers(
+    config: TrialConfig, tmp_path: Path, lora: LoraConfig | None
+) -> None:
+    config = config.model_copy(update={"training": TrainingConfig(precision="fp32", lora=lora)})
+    seed = dict(load_model(config.model, torch.float32).named_parameters())
+
+    def changes(merged: bool) -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)
+        model = prepare_model(load_model(config.model, torch.float32), config.training)
+        train_one_step(model, config, tmp_path)
+        if merged:
+            assert merge_with_seed(TrainedModel(model), config, quiet).finished
+        return {name: weight - seed[name] for name, weight in merge_adapters(model).named_parameters()}
+
+    before, after = changes(False), changes(True)
+    for name, change in before.items():
+        assert torch.allclose(after[name], (0.5 if "mlp" in name else 1) * change, atol=1e-6), name
 
 
 def train_one_step(model: Any, config: TrialConfig, folder: Path) -> None:
@@ -267,6 +294,7 @@ def test_a_whole_trial(space: Path) -> None:
     measured = run_worker(config, True, lambda progress: details.append(progress.detail))
     assert measured is not None
     assert "interpolated changes the trained weights" in details
+    assert "merging the trained and the seed model, share 0.5" in details
     judge = judge_id(config.evaluation.judges[0])
     found = {(row.suite, row.judge) for row in measured.generations}
     assert found == {("requests", judge), ("probe", judge), ("squad", "exact_match")}

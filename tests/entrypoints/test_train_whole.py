@@ -12,6 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from lookahead_ray import store
+from lookahead_ray.config.yaml_io import write_yaml
 from lookahead_ray.trial.model_export import LAST_FILE
 from tests.tiny import make_model
 
@@ -84,6 +85,37 @@ def test_a_trained_model_is_written_and_measures_the_same_again(tmp_path: Path) 
     )
     (again,) = store.open(str(tmp_path / "again")).records()
     assert [row.answer for row in again.generations] == [row.answer for row in trained.generations]
+
+
+def test_a_merged_model_of_a_sweep_is_the_one_that_train_writes(tmp_path: Path) -> None:
+    seed = make_model(tmp_path / "seed")
+    search = "search={trials: 1, enqueue: [{merge.share: 0.5}]}"
+    settings = (*SETTINGS[1:], f"model.path={seed}", "workers=2")
+    words = [word for setting in settings for word in ("--set", setting)]
+    space = ("preview={strategy: none}", "merge={share: {uniform: [0.1, 1.0]}}", search)
+    more = [word for setting in space for word in ("--set", setting)]
+    lookahead_ray(tmp_path, "sweep", "quickstart", "--run", "sweep", *words, *more)
+    swept = store.open(str(tmp_path / "sweep")).records()
+    assert [(record.role, record.status) for record in swept] == [
+        ("seed", "completed"),
+        ("vanilla", "completed"),
+        ("search", "completed"),
+    ]
+    assert ["merge" in record.config for record in swept] == [False, False, True]
+    _, vanilla, searched = swept
+    assert store.open(str(tmp_path / "sweep")).trials()["share"].to_pylist() == [1.0, 1.0, 0.5]
+
+    (tmp_path / "found.yaml").write_text(write_yaml({"name": "found", **searched.config}))
+    text = lookahead_ray(tmp_path, "train", "found.yaml", "--output", "out", "--run", "train")
+    assert "finished: no preview, share 0.5: " in text
+    assert "a share of 0.5 of their change by training is kept" in (tmp_path / "out/README.md").read_text()
+    (trained,) = store.open(str(tmp_path / "train")).records()
+    assert trained.config == searched.config
+    assert trained.generations == searched.generations
+    assert trained.token_kl == searched.token_kl != vanilla.token_kl
+    lookahead_ray(tmp_path, "evaluate", "out", "--space", "found.yaml", "--run", "again")
+    (again,) = store.open(str(tmp_path / "again")).records()
+    assert [row.answer for row in again.generations] == [row.answer for row in searched.generations]
 
 
 def test_ctrl_c_while_it_is_measured_keeps_the_model(tmp_path: Path) -> None:

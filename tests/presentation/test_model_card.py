@@ -53,6 +53,22 @@ def test_general_abilities_are_listed() -> None:
     assert "| lm-eval | arc/acc | none | – | 0.500 | 0.250 to 0.750 | 16 | – |" in text
 
 
+def test_a_merge_is_said_with_its_share() -> None:
+    assert "moved back" not in model_card(record(), adapter=False, command=COMMAND)
+    text = model_card(record(merge={"share": 0.75}), adapter=False, command=COMMAND)
+    assert "no preview, share 0.75. All weights were trained. Then all weights were moved back" in text
+    assert "a share of 0.75 of their change by training is kept." in text
+    assert "| merge | linear, share 0.75 |" in text
+    layers = {"name": "layers", "share": 0.5, "threshold": 0.6, "base_path": "org/base"}
+    made = record(merge=layers)
+    assert made.measurement
+    counts = {**made.measurement.preparation, "merge_layers": 14.0, "merge_moved_layers": 9.0}
+    text = model_card(made.with_measured(preparation=counts), adapter=False, command=COMMAND)
+    assert "Then the weights that the merge layers chooses were moved back" in text
+    assert r"| merge | layers, share 0.5, threshold 0.6, base\_path 'org/base' |" in text
+    assert "| linear layers that training changed | 14 |\n| moved back of these | 9 |" in text
+
+
 def test_begins_with_metadata() -> None:
     for adapter, library in ((False, "transformers"), (True, "peft")):
         made = record(training={"lora": {"rank": 4}})

@@ -96,7 +96,11 @@ def test_any_prefix_survives_as_yaml(prefix: str) -> None:
 
 
 def test_true_stays_a_word() -> None:
-    assert yaml.safe_load(config_yaml(record("a", preview=true(6))))["preview"]["strategy"] == "true"
+    made = record("a", preview=true(6))
+    assert yaml.safe_load(config_yaml(made))["preview"]["strategy"] == "true"
+    merge = {"name": "linear", "share": 0.5}
+    merged = replace(made, config={**made.config, "merge": merge})
+    assert yaml.safe_load(config_yaml(merged))["merge"] == merge
 
 
 def test_places() -> None:

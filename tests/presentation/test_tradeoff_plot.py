@@ -66,11 +66,16 @@ def test_points_say_what_they_tried() -> None:
 
 
 def test_labels_distinguish_methods_and_defences() -> None:
-    others = {"method": {"name": "sdft"}, "defence": {"mix": {"share": 0.1}}}
+    others = {
+        "method": {"name": "sdft"},
+        "defence": {"mix": {"share": 0.1}},
+        "merge": {"name": "linear", "share": 0.75},
+    }
     plain = [record("a", preview={"strategy": "none"}), record("b", preview=true(6))]
     records = [replace(each, config={**each.config, **others}) for each in plain]
     texts = [(point.kind, point.text) for point in points_of(records, "rsr")]
-    assert texts == [("other", "sdft, safety mix 10 %"), ("true", "6, sdft, safety mix 10 %")]
+    additions = "sdft, safety mix 10 %, share 0.75"
+    assert texts == [("other", additions), ("true", f"6, {additions}")]
 
 
 def test_the_front_holds_what_nothing_trained_beats() -> None:

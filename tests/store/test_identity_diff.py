@@ -116,6 +116,18 @@ def test_auto_agrees_with_any_value(field: str) -> None:
     assert changes_after((field, 2)) == []
 
 
+def test_a_share_of_1_is_what_runs_from_before_merges_did() -> None:
+    assert changes_after(("merge", {"share": 1.0})) == []
+    assert changes_after(("merge", {"name": "linear"})) == []
+    assert changes_after(("merge", {"share": 0.5})) == ["merge.share (0.5, was 1.0)"]
+    layers = {"name": "layers", "share": 0.5, "base_path": "x"}
+    assert set(changes_after(("merge", layers))) == {
+        'merge.name ("layers", was "linear")',
+        "merge.share (0.5, was 1.0)",
+        'merge.base_path ("x", was not set)',
+    }
+
+
 def test_two_numbers_of_ranks_differ() -> None:
     two, four = (replace(BEFORE, config=CONFIG | {"workers": n}) for n in (2, 4))
     assert changes(two, four) == ["workers (4, was 2)"]

@@ -24,7 +24,7 @@ REQUIRED_TRIALS = (
     "sweep_id trial_id role method strategy length_tokens prefix learning_rate epochs seed status error "
     "objective safety kl workers zero_stage train_tokens flops seconds_train seconds_evaluate seconds_total "
     "config config_hash params data_hash model_hash versions preparation started_at "
-    "objectives constraint restarts harness"
+    "objectives constraint restarts harness share"
 )
 
 
@@ -69,10 +69,12 @@ def test_config_columns(run: str, writer: Store) -> None:
     virtual = {**record.config, "preview": {"strategy": "virtual", "prefix": NASTY}}
     true = {**record.config, "preview": {"strategy": "true", "length_tokens": 6}}
     writer.commit(replace(record, config=virtual))
-    writer.commit(replace(record, config=true, trial_id="t"))
+    merged = {**true, "merge": {"name": "linear", "share": 0.5}}
+    writer.commit(replace(record, config=merged, trial_id="t"))
     first, second = store.open(run).trials().to_pylist()
     assert (first["strategy"], first["prefix"], first["length_tokens"]) == ("virtual", NASTY, None)
     assert (second["strategy"], second["prefix"], second["length_tokens"]) == ("true", None, 6)
+    assert (first["share"], second["share"]) == (1.0, 0.5)
     assert first["method"] == "vanilla"
     assert first["epochs"] == 3
     assert first["seed"] == 1

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from lookahead_ray.config.load import load_sweep
 from lookahead_ray.errors import ConfigError, DataError, LookaheadRayError, ModelError
@@ -258,6 +260,43 @@ def test_all_that_the_configuration_points_to_is_hashed(tmp_path: Path, model: P
         after = found(tmp_path, model, task, more)
         assert differing(before, after) == {name}
         before = after
+
+
+def merged(base: Path | str, share: str = "0.5") -> str:
+    return f"merge: {{name: layers, share: {share}, base_path: '{base}'}}\n"
+
+
+def change_weights(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    changed = {name: weight + torch.randn_like(weight) for name, weight in weights.items()}
+    save_file(changed, folder / "model.safetensors", {"format": "pt"})
+
+
+def test_the_other_model_of_a_merge_is_checked_and_hashed(tmp_path: Path, model: Path) -> None:
+    base = Path(shutil.copytree(model, tmp_path / "base"))
+    change_weights(base)
+    before = found(tmp_path, model, more=merged(base))
+    assert f"merge layers: reads {base} (model.safetensors) too" in before.lines
+    assert set(before.hashes) - set(found(tmp_path, model).hashes) == {"merge"}
+    assert "merge" not in found(tmp_path, model, more=merged(tmp_path / "nothing", "1.0")).hashes
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (base / name).unlink()  # a model before its alignment may have no chat template
+    change_weights(base)
+    assert differing(found(tmp_path, model, more=merged(base)), before) == {"merge"}
+
+
+def test_a_model_that_a_merge_can_not_read_is_refused(tmp_path: Path, model: Path) -> None:
+    def told(kind: type[LookaheadRayError], base: Path | str) -> str:
+        return refusal(kind, tmp_path, model, more=merged(base)).removeprefix(f"{tmp_path}/space.yaml: ")
+
+    same = Path(shutil.copytree(model, tmp_path / "same"))
+    assert told(ConfigError, same).startswith("merge.base_path: must be another model than model.path, got ")
+    wider = make_model(tmp_path / "wider", 64)
+    rule = "model.layers.0.self_attn.q_proj must have the shape [32, 32] as in model.path, got the shape "
+    assert told(ConfigError, wider) == f"merge.base_path: {wider}: {rule}[64, 64]"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert told(ModelError, empty).startswith("merge.base_path: needs *.safetensors or *.gguf weights, found")
 
 
 def test_how_a_data_file_is_written_does_not_count(tmp_path: Path, model: Path) -> None:

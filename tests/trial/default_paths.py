@@ -33,6 +33,8 @@ CONFIGURATIONS = (
     ["method={name: token_kl}"],
     ["method={name: constrained_sft}"],
     ["method={name: sdft}"],
+    ["merge={share: 0.5}"],
+    ["training.lora={rank: 2}", "merge={share: 0.5}"],
     ["evaluation.kl_on=seed_answers"],
 )
 

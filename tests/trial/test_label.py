@@ -46,6 +46,24 @@ def test_methods_and_defences_follow_the_preview() -> None:
     assert label(config, "vanilla") == "vanilla"
 
 
+@pytest.mark.parametrize(
+    ("merge", "expected"),
+    [
+        ({"name": "linear", "share": 0.5}, "no preview, sdft, share 0.5"),
+        ({"name": "linear", "share": 0.637483}, "no preview, sdft, share 0.637"),
+        ({"name": "layers", "share": 0.0, "threshold": 0.7}, "no preview, sdft, layers share 0"),
+    ],
+)
+def test_the_share_of_a_merge_follows(merge: dict[str, Any], expected: str) -> None:
+    config = {"preview": {"strategy": "none"}, "method": {"name": "sdft"}, "merge": merge}
+    assert label(config) == expected
+    names = ("merge", "merge.share", "merge.linear.share", "merge.layers.share")
+    assert label(config, "search", dict.fromkeys(names, 0.5)) == expected
+    searched = label(config, "search", {"merge.layers.threshold": 0.4})
+    assert searched == f"{expected}, threshold 0.4"
+    assert label(config, "vanilla") == "vanilla"
+
+
 def test_other_searched_dimensions_follow() -> None:
     config: dict[str, Any] = {"preview": {"strategy": "true", "length_tokens": 6}, "seed": 3}
     params = {

@@ -13,6 +13,7 @@ from lookahead_ray.config.load import Sweep, load_sweep
 from lookahead_ray.config.search import GridSampler, TpeSampler
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.sweep.search.grid import grid_points
+from lookahead_ray.sweep.search.references import vanilla_point
 
 FOLDER = Path(__file__).parents[2] / "tuning_spaces"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
@@ -49,7 +50,8 @@ def test_every_dimension_is_reached_and_every_draw_is_valid(name: str) -> None:
 
 
 def test_all_that_are_promised_are_there() -> None:
-    assert {"quickstart", "preview_length", "prefix", "tradeoff", "paper_gsm8k", "paper_samsum"} <= set(NAMES)
+    assert {"quickstart", "preview_length", "prefix", "preview_share", "tradeoff"} <= set(NAMES)
+    assert {"paper_gsm8k", "paper_samsum"} <= set(NAMES)
 
 
 def test_preview_length_is_every_length_from_1_to_12() -> None:
@@ -99,6 +101,18 @@ def test_the_references_of_tradeoff_match_its_comment() -> None:
     assert training.learning_rate == pytest.approx(9.5e-4, rel=0.01)
     assert training.lora
     assert (training.epochs, training.lora.rank) == (2, 16)
+
+
+def test_preview_share_has_vanilla_and_a_share_for_every_preview() -> None:
+    sweep = load("preview_share")
+    assert vanilla_point(sweep) == {"preview": "none", "merge.share": 1.0}
+    seen = set()
+    for names, config in drawn(sweep):
+        assert "merge.share" in names
+        assert 0.4 <= config.merge.share <= 1
+        seen.add(config.preview.strategy)
+    assert seen == {"none", "true", "virtual"}
+    assert [point["merge.share"] for point in sweep.search.enqueue] == [1.0, 1.0, 0.75, 0.75]
 
 
 @pytest.mark.parametrize("name", ["quickstart", "tradeoff"])

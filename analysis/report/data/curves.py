@@ -35,9 +35,11 @@ def _long(trials: pa.Table, key: str) -> pa.Table:
 
 
 def _plain(frame: pa.Table) -> pa.Table:
-    """Return the completed trials of the vanilla method, without the seed model."""
+    """Return the completed trials of the vanilla method, without the seed model and merged models."""
     done = completed(frame)
-    return done.filter(pc.and_(pc.equal(done["method"], "vanilla"), pc.not_equal(done["role"], "seed")))
+    is_whole = pc.equal(pc.fill_null(done["share"], 1.0), 1.0)
+    done = done.filter(pc.and_(is_whole, pc.equal(done["method"], "vanilla")))
+    return done.filter(pc.not_equal(done["role"], "seed"))
 
 
 def preview_lengths(frame: pa.Table) -> pa.Table:

@@ -11,8 +11,8 @@ from lookahead_ray.config.phrases import KEY as PHRASES
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.filesystem import is_url
 
-HUB_FIELDS = ("model", "judges")
-"""Fields whose `path` may be a hub name instead of a file."""
+HUB_FIELDS = ("model", "judges", "merge")
+"""Fields whose paths may be hub names instead of files."""
 
 
 def named_files(sweep: Sweep, tree: dict[str, Any]) -> tuple[list[Path], list[str]]:

@@ -9,7 +9,7 @@ from lookahead_ray.objective.search_objective import SearchObjective
 from lookahead_ray.stats.simultaneous import Bootstrapped
 from lookahead_ray.sweep.recommend.candidates import Candidate, Field
 from lookahead_ray.sweep.recommend.recommendation import Comparison
-from lookahead_ray.trial.label import method_and_defence_label, quoted, tokens
+from lookahead_ray.trial.label import additions_to_vanilla, quoted, tokens
 from lookahead_ray.trial.record import TrialRecord
 
 
@@ -46,7 +46,7 @@ def explain(objective: SearchObjective[Any], facts: Facts, *, recommended: bool)
 def describe_candidate(record: TrialRecord) -> str:
     """Return e.g. "true preview of 6 tokens", or with another method than vanilla "no preview (sdft)"."""
     preview = _preview_text(record.config["preview"])
-    others = ", ".join(method_and_defence_label(record.config))
+    others = ", ".join(additions_to_vanilla(record.config))
     return f"{preview} ({others})" if others else preview
 
 

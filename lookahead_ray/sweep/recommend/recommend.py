@@ -19,7 +19,7 @@ from lookahead_ray.sweep.recommend.bootstrap import counted_verdicts, resample, 
 from lookahead_ray.sweep.recommend.candidates import Candidate, Field, field_of
 from lookahead_ray.sweep.recommend.explanation import Facts, explain
 from lookahead_ray.sweep.recommend.recommendation import Comparison, Recommendation
-from lookahead_ray.trial.label import method_and_defence_label
+from lookahead_ray.trial.label import additions_to_vanilla
 from lookahead_ray.trial.record import Metric, TrialRecord
 
 CHARACTERS_A_TOKEN = 4
@@ -154,12 +154,12 @@ def _p_value(
 def complexity(record: TrialRecord) -> tuple[float, ...]:
     """Return a sort key, simplest first.
 
-    It compares the number of additions other than the preview (another method than vanilla, defences), then
+    It compares the number of additions other than the preview (another method, defences, a merge), then
     the preview's length in characters, then the cost in FLOPs, then the epochs.
     """
     training = record.config.get("training", {})
     return (
-        len(list(method_and_defence_label(record.config))),
+        len(list(additions_to_vanilla(record.config))),
         _preview_characters(record.config.get("preview", {})),
         inf if record.flops is None else record.flops,
         training.get("epochs", 0),

@@ -1,6 +1,6 @@
 """Reference trials among records, and vanilla fine-tuning as a point of the space."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lookahead_ray.config.dimension import Choice, Dimension, Value, dimensions, substitute
@@ -24,9 +24,10 @@ def references_among(records: Sequence[TrialRecord]) -> ReferenceTrials | None:
 def vanilla_point(sweep: Sweep) -> Point | None:
     """Return the dimension values of vanilla fine-tuning if the space contains it; else None.
 
-    For preview, method and defence the value is vanilla's option. Without the preview's value, samplers would
-    treat only the other dimensions as common to all trials: the GP and NSGA-II would then draw the preview at
-    random, and TPE would model it separately.
+    For preview, method, defence and merge the value is vanilla's option, and for a field of theirs, such as
+    `merge.share`, vanilla's value. Without the preview's value, samplers would treat only the other
+    dimensions as common to all trials: the GP and NSGA-II would then draw the preview at random, and TPE
+    would model it separately.
     """
     point: Point = {}
 
@@ -36,10 +37,13 @@ def vanilla_point(sweep: Sweep) -> Point | None:
 
     substitute({key: value for key, value in sweep.template.items() if key not in VANILLA_SETTINGS}, note)
     for key, vanilla in VANILLA_SETTINGS.items():
-        here = next(dimensions({key: sweep.template[key]}), None) if key in sweep.template else None
-        if isinstance(here, Choice) and here.name == key:
-            options = zip(here.labels, here.options, strict=True)
-            point.update((key, label) for label, option in options if _same(option, vanilla))
+        for here in dimensions({key: sweep.template[key]}) if key in sweep.template else ():
+            if isinstance(here, Choice) and here.name == key:
+                options = zip(here.labels, here.options, strict=True)
+                point.update((key, label) for label, option in options if _same(option, vanilla))
+            field = here.name.removeprefix(f"{key}.")
+            if field in vanilla and (value := _vanilla_value(here, vanilla[field])) is not None:
+                point[here.name] = value
     try:
         held = sweep.trial(lambda dimension: point[dimension.name]) == sweep.reference()
     except KeyError:
@@ -47,7 +51,15 @@ def vanilla_point(sweep: Sweep) -> Point | None:
     return point if held else None
 
 
-def _same(option: Any, vanilla: dict[str, str]) -> bool:
+def _vanilla_value(dimension: Dimension, vanilla: Value) -> Value:
+    """Return the label or number of a dimension that gives vanilla's value; None if it has none."""
+    if isinstance(dimension, Choice):
+        return next((label for label in dimension.labels if label == vanilla), None)
+    is_inside = isinstance(vanilla, float) and dimension.low <= vanilla <= dimension.high
+    return vanilla if is_inside else None
+
+
+def _same(option: Any, vanilla: Mapping[str, Value]) -> bool:
     """Return whether an option is vanilla's; for `defence`, which vanilla lacks, the empty option is."""
     if not vanilla:
         return bool(option == {})

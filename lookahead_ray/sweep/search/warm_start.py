@@ -158,11 +158,11 @@ def _difference(
 
 def _differing(here: TrialConfig, there: TrialConfig) -> str | None:
     """Return in words the first different field that affects the measurements; None if there is none."""
-    known = dict(_leaves(trial_json(there)))
+    wanted, known = dict(_leaves(trial_json(here))), dict(_leaves(trial_json(there)))
     differing = (
-        f"{field} {_shown(known.get(field))} instead of {_shown(value)}"
-        for field, value in _leaves(trial_json(here))
-        if known.get(field) != value and field not in ANY
+        f"{field} {_shown(known.get(field))} instead of {_shown(wanted.get(field))}"
+        for field in {**wanted, **known}
+        if known.get(field) != wanted.get(field) and field not in ANY
     )
     return next(differing, None)
 

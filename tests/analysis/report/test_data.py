@@ -111,6 +111,17 @@ def test_a_mark_of_one_trial_has_its_interval_and_one_of_several_their_range(fra
     assert one[1]["low"] == six["rsr_low"][0].as_py()
 
 
+def test_merged_models_are_not_in_the_figures_of_previews(frame: pa.Table) -> None:
+    def with_share(value: float | None) -> pa.Table:
+        column = pa.array([value] * frame.num_rows, pa.float64())
+        return frame.set_column(frame.schema.get_field_index("share"), "share", column)
+
+    for figure in (curves.preview_lengths, curves.prefixes):
+        assert figure(frame).num_rows
+        assert figure(with_share(None)).equals(figure(frame))  # older runs
+        assert not figure(with_share(0.5)).num_rows
+
+
 def test_hypervolume_grows_to_that_of_all_trials(frame: pa.Table) -> None:
     areas = hypervolume_history(frame)["hypervolume"].to_pylist()
     found = searched(frame)

@@ -96,6 +96,15 @@ def names(root: Path, text: str) -> tuple[list[str], list[str]]:
     return [str(path) for path in pack], elsewhere
 
 
+def test_the_other_model_of_a_merge_may_be_a_hub_name_or_a_folder(root: Path) -> None:
+    text = "task: {name: word_problems}\nmerge: {name: layers, share: 0.5, base_path: BASE}\n"
+    for name in ("org/base", "embedded-unaligned"):
+        assert names(root, text.replace("BASE", name)) == ([], [])
+    (root / "base").mkdir()
+    assert names(root, text.replace("BASE", "base")) == (["base"], [])
+    assert names(root, text.replace("BASE", "/models/base")) == ([], ["/models/base"])
+
+
 def test_files_of_a_space_are_found(root: Path) -> None:
     for name in ("train.jsonl", "test.jsonl", "probe.csv", "words.txt"):
         (root / name).write_text("So,\n")

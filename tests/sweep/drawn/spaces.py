@@ -1,4 +1,4 @@
-"""Random tuning spaces over models, tasks, suites, judges, previews, methods, defences and training."""
+"""Random tuning spaces over all parts of a trial: models, tasks, suites, judges, previews, methods, …"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -46,6 +46,7 @@ def draw_space(seed: int, models: Sequence[Path], files: Files, endpoint: str) -
         "workers": 1,
         "cpus_per_worker": 1,
         "gpus_per_worker": 0,
+        "merge": {"share": draw.choice([1.0, 1.0, 0.0, 0.5, {"uniform": [0.5, 1.0]}])},
     }
 
 

@@ -104,6 +104,12 @@ class TestFitting:
         rule = "search.warm_start.0: must be a run with completed trials that fit into this space"
         assert message.startswith(f"{rule}, got runs/old: {reason}")
 
+    def test_fields_that_this_space_leaves_at_their_default_are_compared(self, tmp_path: Path) -> None:
+        merged = ("merge={share: 0.5}",)
+        old = earlier(load(tmp_path, CONDITIONAL, merged))
+        assert "4 with merge." in refusal(load(tmp_path), old)
+        assert warm_start(load(tmp_path, CONDITIONAL, merged), HASHES, [old]).trials
+
     def test_contents_are_compared_as_well(self, tmp_path: Path) -> None:
         sweep = load(tmp_path)
         message = refusal(sweep, earlier(sweep), hashes={**HASHES, "task": "other"})
