@@ -2,20 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import hypot
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation, Text
-from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
 
 MARKER_RADIUS_PT = 4.5
 # diagonals first, because a point's error bars run horizontally and vertically
 DIRECTIONS = ((1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1))
 DISTANCES_PT = (7.5, 14.0, 22.0, 32.0, 44.0)
 LEADER_FROM_PT = 20.0  # from this distance on, a thin line connects the text with its point
-TOLERANCE_PT = 1.0  # a text's box is a little larger or smaller than its letters
 HORIZONTAL = {1: "left", 0: "center", -1: "right"}
 VERTICAL = {1: "bottom", 0: "center", -1: "top"}
 
@@ -37,63 +38,61 @@ def place_labels(ax: Axes, renderer: RendererBase, labels: Sequence[PointLabel])
 
     The figure's layout must be final, because positions are computed in pixels.
     """
+    if not labels:
+        return
     pixels_per_pt = ax.figure.get_dpi() / 72
-    centres: list[tuple[float, float]] = []
-    markers = []
-    for label in labels:
-        (x, y), radius = ax.transData.transform((label.x, label.y)), label.radius_pt * pixels_per_pt
-        centres.append((x, y))
-        markers.append(Bbox.from_bounds(x - radius, y - radius, 2 * radius, 2 * radius))
-    frame = ax.get_window_extent(renderer)
-    placed: list[Bbox] = []
-    for label in sorted(labels, key=lambda label: not label.must):
-        if not label.text:
-            continue
-        found = _place(ax, renderer, label, [*placed, *markers], centres, frame)
-        if found:
-            placed.append(found)
+    points = ax.transData.transform([(label.x, label.y) for label in labels])
+    radii = np.array([[label.radius_pt * pixels_per_pt] for label in labels])
+    taken = np.hstack([points - radii, points + radii])  # boxes as rows of x0, y0, x1, y1
+    for point, label in sorted(zip(points, labels, strict=True), key=lambda each: not each[1].must):
+        if label.text and (box := _place(ax, renderer, label, point, taken, points)) is not None:
+            taken = np.vstack([taken, box])
 
 
 def _place(
-    ax: Axes,
-    renderer: RendererBase,
-    label: PointLabel,
-    taken: Sequence[Bbox],
-    centres: Sequence[tuple[float, float]],
-    frame: Bbox,
-) -> Bbox | None:
+    ax: Axes, renderer: RendererBase, label: PointLabel, point: Floats, taken: Floats, points: Floats
+) -> Floats | None:
     """Write one label at the nearest free position and return its box.
 
-    Where no line leads to its point, no other of the points at `centres` may be nearer.
+    Where no line leads to its point, no other of `points` may be nearer.
     """
     pixels_per_pt = ax.figure.get_dpi() / 72
+    frame = ax.get_window_extent(renderer)
+    size = _size(ax, renderer, label)
     for distance in DISTANCES_PT:
         for direction in DIRECTIONS:
-            text = _write(ax, label, direction, distance)
-            box = _box(text, renderer)
-            inside = frame.containsx(box.x0) and frame.containsx(box.x1)
-            inside = inside and frame.containsy(box.y0) and frame.containsy(box.y1)
-            nearest = min(_distance(box, centre) for centre in centres) / pixels_per_pt
-            clear = distance >= LEADER_FROM_PT or nearest >= distance - TOLERANCE_PT
-            if inside and clear and not box.count_overlaps(list(taken)):
+            box = _box(point, size, direction, distance * pixels_per_pt)
+            inside = (box[:2] >= frame.min).all() and (box[2:] <= frame.max).all()
+            if not inside or ((box[:2] < taken[:, 2:]) & (box[2:] > taken[:, :2])).all(axis=1).any():
+                continue
+            if distance >= LEADER_FROM_PT or _nearest(box, points) >= (distance - 1) * pixels_per_pt:
+                _write(ax, label, direction, distance)
                 return box
-            text.remove()
     if not label.must:
         return None
-    return _box(_write(ax, label, (1, 1), DISTANCES_PT[0]), renderer)
+    _write(ax, label, (1, 1), DISTANCES_PT[0])
+    return _box(point, size, (1, 1), DISTANCES_PT[0] * pixels_per_pt)
 
 
-def _distance(box: Bbox, point: tuple[float, float]) -> float:
-    """Return the distance from a point to a box, 0 inside."""
-    x, y = point
-    return hypot(max(box.x0 - x, 0.0, x - box.x1), max(box.y0 - y, 0.0, y - box.y1))
+def _nearest(box: Floats, points: Floats) -> float:
+    """Return the distance of the nearest of `points` from a box, 0 for one inside."""
+    aside = np.maximum(np.maximum(box[:2] - points, points - box[2:]), 0.0)
+    return float(np.hypot(*aside.T).min())
 
 
-def _box(text: Annotation, renderer: RendererBase) -> Bbox:
-    """Return the box, in pixels, that the text covers, without its leader line, which may be crossed."""
-    text.update_positions(renderer)
-    x0, y0, x1, y1 = Text.get_window_extent(text, renderer).extents
-    return Bbox.from_extents(x0, y0, x1, y1)
+def _size(ax: Axes, renderer: RendererBase, label: PointLabel) -> Floats:
+    """Return width and height of the label's text in pixels."""
+    text = _write(ax, label, DIRECTIONS[0], DISTANCES_PT[0])
+    box = Text.get_window_extent(text, renderer)
+    text.remove()
+    return np.array([box.width, box.height])
+
+
+def _box(point: Floats, size: Floats, direction: tuple[int, int], distance: float) -> Floats:
+    """Return the box, in pixels, of a text at this distance of a point, as `_write` aligns it."""
+    towards = np.array(direction)
+    middle = point + towards * (distance / np.hypot(*towards) + size / 2)
+    return np.concatenate([middle - size / 2, middle + size / 2])
 
 
 def _write(ax: Axes, label: PointLabel, direction: tuple[int, int], distance_pt: float) -> Annotation:
