@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from lookahead_ray.errors import StoreError
 from lookahead_ray.store.commits import (
+    JUDGED,
     Commit,
     TableFile,
     check_trial_id,
@@ -29,6 +30,8 @@ from lookahead_ray.trial.record import TrialRecord
 
 REPLACED: tuple[TableName, ...] = ("trials", "generations")
 """The tables that verdicts and scores are in."""
+
+COMPLETED = "it was completed before"
 
 
 class Store:
@@ -96,6 +99,8 @@ class Store:
             if self._hold.settle() == name:
                 return
             self._hold.check()
+            if name in self._files.sizes(JUDGED):
+                raise StoreError(COMPLETED)
             first = read_commit(self._files, record.trial_id)
             for table, rows in tables.items():
                 if rows.num_rows != first.files[table].rows:
@@ -107,7 +112,7 @@ class Store:
             self._sequence += 1
             commit = Commit(record.trial_id, self._sequence, {**first.files, **new})
             if not self._hold.commit(name, json.dumps(asdict(commit), indent=2).encode()):
-                raise StoreError("it was completed before")
+                raise StoreError(COMPLETED)
         except StoreError as error:
             raise StoreError(f"trial {record.trial_id} is not completed: {error}") from error
         with suppress(StoreError):

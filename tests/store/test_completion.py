@@ -74,8 +74,10 @@ def test_only_a_committed_trial_can_be_completed_and_only_once(writer: Store) ->
     with pytest.raises(StoreError, match="generations: must have 32 rows, got 31"):
         writer.complete(record.with_measured(generations=record.generations[1:]))
     writer.complete(record)
-    with pytest.raises(StoreError, match="trial-1"):
+    written = [Files(writer.run).sizes(folder) for folder in ("tables", "ledger")]
+    with pytest.raises(StoreError, match="trial trial-1 is not completed: it was completed before"):
         writer.complete(record)
+    assert [Files(writer.run).sizes(folder) for folder in ("tables", "ledger")] == written
 
 
 @pytest.mark.parametrize("call", range(1, 7))
