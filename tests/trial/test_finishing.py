@@ -91,6 +91,21 @@ def measure(config: TrialConfig, trains: bool = True, **arguments: Any) -> Measu
     return measured
 
 
+def interrupted(config: TrialConfig, folder: Path) -> Checkpoints:
+    """Run a trial that is interrupted after its third epoch; return its checkpoints, in a new `folder`."""
+    folder.mkdir()
+    checkpoints = Checkpoints(str(folder / "trial"), every_epochs=1)
+
+    def die(signal: Signal) -> bool:
+        if signal.epoch == 3:
+            raise KeyboardInterrupt
+        return True
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(config, decide=die, checkpoints=checkpoints)
+    return checkpoints
+
+
 def weights(path: str | Path) -> dict[str, torch.Tensor]:
     return dict(load.load_model(ModelConfig(path=str(path)), torch.float32).named_parameters())
 
@@ -148,16 +163,7 @@ class TestTrial:
     def test_a_resumed_trial_applies_it_once(self, tmp_path: Path, seed: ModelConfig, hook: Counted) -> None:
         measure(trial(seed), saving=saving(tmp_path / "uninterrupted"))
         hook.calls = 0
-        (tmp_path / "checkpoints").mkdir()
-        checkpoints = Checkpoints(str(tmp_path / "checkpoints" / "trial"), every_epochs=1)
-
-        def die(signal: Signal) -> bool:
-            if signal.epoch == 3:
-                raise KeyboardInterrupt
-            return True
-
-        with pytest.raises(KeyboardInterrupt):
-            measure(trial(seed), decide=die, checkpoints=checkpoints)
+        checkpoints = interrupted(trial(seed), tmp_path / "checkpoints")
         assert hook.calls == 0
         details: list[str] = []
         config = trial(seed)

@@ -19,11 +19,10 @@ from lookahead_ray.method.registry import METHODS
 from lookahead_ray.method.reporting import quiet
 from lookahead_ray.model import load
 from lookahead_ray.trial.fine_tuning import TrainedModel
-from lookahead_ray.trial.job import Checkpoints
 from lookahead_ray.trial.merging import merge_with_seed
 from tests.tiny import make_model
 from tests.toy import toy_model
-from tests.trial.test_finishing import LORA, TREE, count_loads, measure, saving, weights
+from tests.trial.test_finishing import LORA, TREE, count_loads, interrupted, measure, saving, weights
 
 
 @pytest.fixture
@@ -138,16 +137,7 @@ class TestTrial:
     def test_a_resumed_trial_is_merged_once(self, tmp_path: Path, seed: ModelConfig) -> None:
         config = trial(seed, {"share": 0.5})
         expected = measure(config)
-        (tmp_path / "checkpoints").mkdir()
-        checkpoints = Checkpoints(str(tmp_path / "checkpoints" / "trial"), every_epochs=1)
-
-        def die(signal: Any) -> bool:
-            if signal.epoch == 3:
-                raise KeyboardInterrupt
-            return True
-
-        with pytest.raises(KeyboardInterrupt):
-            measure(config, decide=die, checkpoints=checkpoints)
+        checkpoints = interrupted(config, tmp_path / "checkpoints")
         assert measure(config, checkpoints=checkpoints).generations == expected.generations
 
 
