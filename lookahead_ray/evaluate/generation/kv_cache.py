@@ -48,10 +48,10 @@ class Slots:
         `limits` are the tokens that will be generated for each at most, of which this pass gives the first.
         """
         new = slice(len(self.lengths), len(self.lengths) + len(lengths))
-        added = torch.tensor([self.shared + length for length in lengths], device=self.positions.device)
-        self.positions[new] = added
-        self._ends[new] = added + torch.tensor(limits, device=added.device) - 2
-        self.lengths += added.tolist()
+        added = [self.shared + length for length in lengths]
+        ends = [length + limit - 2 for length, limit in zip(added, limits, strict=True)]
+        self.positions[new], self._ends[new] = torch.tensor([added, ends], device=self.positions.device)
+        self.lengths += added
         self.width = 0
         self._take_room(max(self.lengths))
 
