@@ -130,10 +130,14 @@ def _plateau_limit(
 ) -> Limit | None:
     """Return the growth of the hypervolume over the last trials; None if there are too few trials.
 
-    Stopped and failed trials count as trials without growth; unjudged ones do not count yet.
+    Stopped and failed trials count as trials without growth; unjudged ones do not count yet. All points of a
+    training are one trial, which is in the records from its first point on.
     """
-    counted = [record.role == "search" and record.status != "unjudged" for record in records]
-    searched = [index for index, counts in enumerate(counted) if counts]
+    first: dict[str, int] = {}
+    for index, record in enumerate(records):
+        if record.role == "search" and record.status != "unjudged":
+            first.setdefault(record.training, index)
+    searched = [*first.values()]
     if len(searched) <= config.trials:
         return None
     before = hypervolume(relative_points(records[: searched[-config.trials]], references))
