@@ -104,8 +104,8 @@ def point_configs(config: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     They equal those of trials with one share each; without a merge it is the only one.
     """
-    merge = config.get("merge")
-    shares = merge["share"] if merge else 1.0
+    merge: Mapping[str, Any] = config.get("merge", {})
+    shares = merge.get("share", 1.0)
     if not isinstance(shares, list | tuple):
         return [dict(config)]
     whole = {key: value for key, value in config.items() if key != "merge"}

@@ -48,8 +48,8 @@ def train_and_report(
         push: where the model is uploaded to in the end.
 
     Raises:
-        ConfigError: the file has a search dimension or several shares of a merge, `output` is not empty, there
-            is no adapter to write, or `push` is not possible.
+        ConfigError: the file has a search dimension or a merge with several shares, `output` is not empty,
+            there is no adapter to write, or `push` is not possible.
         TrialError: the trial failed; it is committed with its error, and `output` is not created.
         StoreError: the tables, the card or `output` can't be written, or the upload failed.
     """
