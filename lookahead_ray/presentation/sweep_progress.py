@@ -122,6 +122,8 @@ class SweepProgress:
         """Record the commit of a trial."""
         trial = self.running.pop(record.trial_id, None)
         label = clean(label_of(record.config, record.role, record.params))
+        if trial and record.status == "failed":
+            label = trial.label
         seconds = self._clock() - trial.started_s if trial else _seconds(record)
         if record.status != "failed" and not record.is_further_point:
             if trial:

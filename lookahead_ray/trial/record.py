@@ -165,7 +165,7 @@ def completed_record(
 
     Further points of its training are left out: see `completed_records`.
     """
-    measured = replace(measured, further=())
+    measured = replace(measured, further=()) if measured.further else measured
     unjudged = any(row.verdict == "unjudged" for row in measured.generations)
     return TrialRecord(
         **_identity(job, sweep_id, started_at),

@@ -131,13 +131,10 @@ def _plateau_limit(
     """Return the growth of the hypervolume over the last trials; None if there are too few trials.
 
     Stopped and failed trials count as trials without growth; unjudged ones do not count yet. All points of a
-    training are one trial, which is in the records from its first point on.
+    training are one trial.
     """
-    first: dict[str, int] = {}
-    for index, record in enumerate(records):
-        if record.role == "search" and record.status != "unjudged":
-            first.setdefault(record.training, index)
-    searched = [*first.values()]
+    trials = [record.role == "search" and not record.is_further_point for record in records]
+    searched = [i for i, counts in enumerate(trials) if counts and records[i].status != "unjudged"]
     if len(searched) <= config.trials:
         return None
     before = hypervolume(relative_points(records[: searched[-config.trials]], references))
