@@ -150,7 +150,8 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
             True,
             "JSON",
             "before training: counts of training_examples, safety_examples, cut_rows, skipped_rows, "
-            "rewritten and rejected_… ones, seconds; FLOPs by part; after training: those of merge_…",
+            "rewritten and rejected_… ones, seconds; FLOPs by part; after training: those of merge_…; of "
+            "further shares of a merge the last only",
         ),
         Column(
             "harness",

@@ -45,7 +45,9 @@ def merge_each_share(trained: TrainedModel, config: TrialConfig, report: Report)
     for index, point in enumerate(points):
         if index and kept:
             kept.restore(is_last=index == len(points) - 1)
-        found = _without_costs(trained) if index else trained
+        found = trained
+        if index:  # without the figures of the training
+            found = TrainedModel(trained.model, trained.zero_stage, finished=True)
         if point.merge.changes_weights:
             which = f" ({index + 1} of {len(points)})" if len(points) > 1 else ""
             report(f"merging the trained and the seed model, share {point.merge.kept:.3g}{which}", 0, 0)
@@ -97,13 +99,3 @@ def _merge(trained: TrainedModel, config: TrialConfig, seed_weights: SeedWeights
         seconds=trained.seconds + time.perf_counter() - start,
         finished=True,
     )
-
-
-def _without_costs(trained: TrainedModel) -> TrainedModel:
-    """Return `trained` without what its training cost; the counts of its rows stay."""
-    counts = {
-        name: number
-        for name, number in trained.preparation.items()
-        if name != "seconds" and not name.endswith("_flops")
-    }
-    return TrainedModel(trained.model, trained.zero_stage, preparation=counts, finished=True)

@@ -114,9 +114,7 @@ class TestTrial:
         assert [len(point.steps) for point in points] == [6, 0, 0]
         assert [len(point.signals) for point in points] == [len(alone.signals), 0, 0]
         assert all(point.seconds_train < together.seconds_train / 2 for point in together.further)
-        assert all(
-            point.preparation == {"training_examples": 8, "safety_examples": 0} for point in points[1:]
-        )
+        assert [bool(point.preparation) for point in points] == [True, False, False]
 
     @pytest.mark.parametrize("lora", [None, LORA], ids=["all weights", "adapters"])
     @pytest.mark.parametrize("precision", ["fp32", "bf16"])
