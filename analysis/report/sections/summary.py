@@ -87,8 +87,8 @@ def _notes(view: View) -> list[str]:
     further = pc.sum(pc.not_equal(view.frame["training_id"], view.frame["trial_id"])).as_py() or 0
     if further:
         notes.append(
-            f"{further:,} of the trials {'is' if further == 1 else 'are'} measured after the training of another "
-            "trial, at a further share of its merge; the costs are those of the first share."
+            f"{further:,} of the trials {'is' if further == 1 else 'are'} measured after another trial's "
+            "training, at a further share of its merge; the costs are with the first share."
         )
     notes += row_notes([json.loads(text) for text in view.frame["preparation"].to_pylist() if text])
     if view.advice.limits:
