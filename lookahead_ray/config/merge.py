@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
-from lookahead_ray.config.base import Config
+from lookahead_ray.config.base import Auto, Config
 from lookahead_ray.config.variants import Extensible
 
 
@@ -24,11 +24,13 @@ def _largest_first(share: "Shares") -> "Shares":
 Share = Annotated[float, Field(ge=0, le=1)]
 Shares = Annotated[
     Annotated[Share, Tag("number")]
-    | Annotated[tuple[Share, ...], Field(min_length=1, strict=False), Tag("list")],
-    Discriminator(lambda value: "list" if isinstance(value, list | tuple) else "number"),
+    | Annotated[tuple[Share, ...], Field(min_length=1, strict=False), Tag("list")]
+    | Annotated[Auto, Tag("auto")],
+    Discriminator(lambda value: {list: "list", tuple: "list", str: "auto"}.get(type(value), "number")),
     AfterValidator(_largest_first),
 ]
-"""One share, or several that are measured after the same training, from the largest to the smallest."""
+"""One share, or several that are measured after the same training: a list, from the largest to the smallest,
+or `auto`, by which each one is chosen from the measurements before."""
 
 
 class MergeBase(Config):
@@ -36,18 +38,22 @@ class MergeBase(Config):
 
     share: Shares
     """Share of the change by training that is kept: 1 is the trained model, 0 the seed model. Of a list, each
-    share is measured after the same training."""
+    share is measured after the same training. `auto`, with the objective `floor`, chooses up to four shares:
+    it looks for the largest one that keeps the floor beyond the noise."""
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """Return all shares, the largest first."""
+        """Return all shares, the largest first; of `auto` the ends between which they are chosen."""
+        if self.share == "auto":
+            return 1.0, 0.0
         return self.share if isinstance(self.share, tuple) else (self.share,)
 
     @property
     def kept(self) -> float:
         """Return the only share. Raises ValueError if there are several."""
-        if isinstance(self.share, tuple):
-            raise ValueError(f"merge.share: must be one number here, got {list(self.share)}")
+        if isinstance(self.share, tuple | str):
+            got = self.share if isinstance(self.share, str) else list(self.share)
+            raise ValueError(f"merge.share: must be one number here, got {got}")
         return self.share
 
     @property
@@ -63,7 +69,8 @@ class LinearMerge(MergeBase):
 
     share: Shares = 1.0
     """Share of the change by training that is kept: 1 is the trained model, 0 the seed model. Of a list, each
-    share is measured after the same training."""
+    share is measured after the same training. `auto`, with the objective `floor`, chooses up to four shares:
+    it looks for the largest one that keeps the floor beyond the noise."""
 
 
 class LayersMerge(MergeBase):
@@ -81,7 +88,7 @@ class LayersMerge(MergeBase):
 
     share: Shares
     """Share of the change by training that is kept in the layers that are moved back. Of a list, each share
-    is measured after the same training."""
+    is measured after the same training; `auto` as in the merge `linear`."""
 
     threshold: float = Field(0.7, ge=0, le=1)
     """Cosine below which a layer is moved back: 0 moves none, 1 nearly all."""
@@ -99,17 +106,22 @@ def _linear_by_default(value: Any) -> Any:
     return {"name": "linear", **value} if isinstance(value, dict) and "name" not in value else value
 
 
+def with_share(config: Mapping[str, Any], share: float) -> dict[str, Any]:
+    """Return a trial's configuration, as JSON values, with this share of its merge; 1 is no merge."""
+    merge = config.get("merge", {})
+    whole = {key: value for key, value in config.items() if key != "merge"}
+    return {**config, "merge": {**merge, "share": share}} if merge and share < 1 else whole
+
+
 def point_configs(config: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return a trial's configuration for each of its shares, as JSON values, in the order of measuring.
 
-    They equal those of trials with one share each; without a merge it is the only one.
+    They equal those of trials with one share each; without a list of shares it is the only one.
     """
-    merge: Mapping[str, Any] = config.get("merge", {})
-    shares = merge.get("share", 1.0)
+    shares = config.get("merge", {}).get("share")
     if not isinstance(shares, list | tuple):
         return [dict(config)]
-    whole = {key: value for key, value in config.items() if key != "merge"}
-    return [{**config, "merge": {**merge, "share": share}} if share < 1 else whole for share in shares]
+    return [with_share(config, share) for share in shares]
 
 
 def join_points(configs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

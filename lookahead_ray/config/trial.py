@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from lookahead_ray.config.base import Auto, Config
 from lookahead_ray.config.defence import DefenceConfig
 from lookahead_ray.config.evaluation import EvaluationConfig
-from lookahead_ray.config.merge import LinearMerge, MergeConfig, is_no_merge, point_configs
+from lookahead_ray.config.merge import LinearMerge, MergeConfig, is_no_merge, with_share
 from lookahead_ray.config.method import MethodConfig, VanillaMethod
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.preview import NoPreview, PreviewConfig
@@ -72,11 +72,18 @@ class TrialConfig(Config):
 
     @property
     def points(self) -> "tuple[TrialConfig, ...]":
-        """Return the configuration for each share of the merge, in the order in which they are measured."""
+        """Return the configuration for each share of the merge, in the order in which they are measured.
+
+        Shares that are chosen while they are measured are not among them: only the first one is.
+        """
         if len(self.merge.shares) == 1:
             return (self,)
-        tree = self.model_dump(mode="json")
-        return tuple(TrialConfig.model_validate(point) for point in point_configs(tree))
+        shares = self.merge.shares[:1] if self.merge.share == "auto" else self.merge.shares
+        return tuple(map(self.at_share, shares))
+
+    def at_share(self, share: float) -> "TrialConfig":
+        """Return the configuration with this share of the merge."""
+        return TrialConfig.model_validate(with_share(self.model_dump(mode="json"), share))
 
     @property
     def resources(self) -> Resources:

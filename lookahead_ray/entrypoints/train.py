@@ -58,8 +58,8 @@ def train_and_report(
     sweep = replace(sweep, search=sweep.search.model_copy(update={"max_concurrent": 1}))  # one has all cores
     config = only_trial(sweep, overrides)
     if len(config.merge.shares) > 1:
-        shares = list(config.merge.shares)
-        raise ConfigError(f"{path}: merge.share: must be one number to train, got the list {shares}")
+        got = "auto" if config.merge.share == "auto" else f"the list {list(config.merge.shares)}"
+        raise ConfigError(f"{path}: merge.share: must be one number to train, got {got}")
     if adapter and config.training.lora is None:
         raise ConfigError(f"{path}: training.lora: must be set with --adapter, got null")
     check_output(output)

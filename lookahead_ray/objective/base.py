@@ -59,7 +59,12 @@ class Score:
 
 def rows_of(record: TrialRecord, part: SafetyPart) -> list[Generation]:
     """Return the answers of a part's rate, by the first judge; an unset suite or attack means the first."""
-    rows = (row for row in record.generations if row.metric == part.metric)
+    return part_rows(record.generations, part)
+
+
+def part_rows(generations: Sequence[Generation], part: SafetyPart) -> list[Generation]:
+    """Return the answers of a part's rate among those of a trial, as `rows_of`."""
+    rows = (row for row in generations if row.metric == part.metric)
     chosen = [row for row in rows if part.suite in (None, row.suite) and part.attack in (None, row.attack)]
     return headline(chosen, part.metric)
 

@@ -36,9 +36,9 @@ LISTS = tuple(column.name for column in COLUMNS["trials"] if pa.types.is_list(co
 """Columns of `trials` that hold a tuple."""
 
 
-def _share(value: float | list[float]) -> float | None:
+def _share(value: float | str | list[float]) -> float | None:
     """Return a merge's share; None if it has several, as that of a failed training."""
-    return None if isinstance(value, list) else value
+    return None if isinstance(value, list | str) else value
 
 
 def _columns_of(kind: type[TrialRecord] | type[Measurement]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from enum import Enum
 from lookahead_ray.config.search import SearchConfig
 from lookahead_ray.errors import SurroundingsError, TrialError
 from lookahead_ray.evaluate.results import Signal
+from lookahead_ray.objective.share_choice import choose_by
 from lookahead_ray.sweep.attempts import Attempts
 from lookahead_ray.sweep.interfaces import Observer
 from lookahead_ray.sweep.limits import Limits
@@ -21,7 +22,7 @@ from lookahead_ray.sweep.search.search import Search
 from lookahead_ray.sweep.stopping.budget import accelerators
 from lookahead_ray.sweep.stopping.early_stopping import EarlyStopping
 from lookahead_ray.sweep.trial_log import TrialLog
-from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.job import ChooseShare, Job
 from lookahead_ray.trial.record import TrialRecord, count_trainings, failed_record, utc_now
 
 LAST_FROM = 3
@@ -228,6 +229,13 @@ class JobQueue:
         self._waiting = list(self._limits.repeats())
         return self._waiting.pop(0) if self._waiting else NoJob.EXHAUSTED
 
+    def _rule_of(self, job: Job) -> ChooseShare | None:
+        """Return the rule by which the shares of a merge with `auto` are chosen; None without."""
+        references = self._trial_log.references
+        if references is None or job.config.get("merge", {}).get("share") != "auto":
+            return None
+        return choose_by(self._trial_log.objective, references)
+
     def _suggested(self) -> Job | None:
         """Return the search's next suggestion that does not run later; None once the search has ended."""
         while not self._limits.search_ended(self._searched):
@@ -235,7 +243,7 @@ class JobQueue:
             if job is None:
                 return None
             self._searched += 1
-            job = replace(job, may_stop=self._stopping.enabled)
+            job = replace(job, may_stop=self._stopping.enabled, choose_share=self._rule_of(job))
             attempts = self._attempts.count(job.trial_id)
             if attempts >= self._config.max_attempts:
                 error = self._attempts.error(job.trial_id) or "the driver was killed each time"

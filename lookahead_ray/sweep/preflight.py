@@ -38,6 +38,7 @@ from lookahead_ray.model.fingerprint import fingerprint, model_fingerprint
 from lookahead_ray.model.load import check_model
 from lookahead_ray.objective.base import describe_safety
 from lookahead_ray.objective.registry import make_objective
+from lookahead_ray.objective.share_choice import MOST_CHOSEN
 from lookahead_ray.sweep.checks.merge import describe_other_model
 from lookahead_ray.sweep.checks.trials import TrialChecks
 from lookahead_ray.sweep.cluster import cluster_address
@@ -197,6 +198,8 @@ def _defence(config: TrialConfig) -> Iterator[Finding]:
 def _merge(config: TrialConfig, trials: TrialChecks) -> Iterator[Finding]:
     if trials.trains and len(config.merge.shares) > 1:
         shares = ", ".join(f"{share:g}" for share in config.merge.shares)
+        if config.merge.share == "auto":
+            shares = f"1 and up to {MOST_CHOSEN - 1} that are chosen by the floor"
         yield Finding(
             "merge", "", f"merge {config.merge.name}: each training is measured at the shares {shares}"
         )

@@ -23,6 +23,7 @@ class TrialLog:
         observer: Observer,
     ) -> None:
         """Create the log; `commit` takes a record, or all points of a training as several arguments."""
+        self.objective = objective
         self._objective = make_objective(objective)
         self._commit = commit
         self._observer = observer

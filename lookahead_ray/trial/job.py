@@ -1,11 +1,14 @@
 """The description of a trial's work, as a value."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:  # pydantic takes a quarter of a second, and readers of a run do not need it
+    from collections.abc import Sequence
+
     from lookahead_ray.config.search import ElasticConfig
     from lookahead_ray.evaluate.judges.call_quota import CallQuota
+    from lookahead_ray.evaluate.results import Generation
 
 Role = Literal["seed", "vanilla", "search", "repeat", "evaluate"]
 """`repeat`: a search trial, or vanilla, with another random seed."""
@@ -29,6 +32,13 @@ class Checkpoints:
     at_once: int = 1  # trials that may write theirs to the same disk at the same time
 
 
+class ChooseShare(Protocol):
+    """A rule by which the shares of a merge are chosen, each from the measurements before."""
+
+    def next_share(self, measured: "Sequence[tuple[float, Sequence[Generation]]]") -> float | None:
+        """Return the share to measure next, given all shares so far with their answers; None to end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """The work of one trial; the search creates the job, the worker group runs it."""
@@ -43,6 +53,7 @@ class Job:
     elastic: "ElasticConfig | None" = None  # None: the trial waits for all its ranks
     hang_minutes: float | None = None  # without progress, after which its ranks count as dead; None: never
     quota: "CallQuota | None" = None  # counts the calls of paid judges in the run; None: per trial
+    choose_share: ChooseShare | None = None  # for a merge with the share `auto`
     may_stop: bool = False  # whether the trial waits after each epoch for the driver's decision
 
     @property

@@ -52,10 +52,12 @@ def additions_to_vanilla(config: Mapping[str, Any]) -> Iterator[str]:
         yield share if merge["name"] == "linear" else f"{merge['name']} {share}"
 
 
-def _shares(share: float | Sequence[float]) -> str:
-    """Return "share 0.75", or of a training that measures several "shares 1, 0.75, 0.5"."""
+def _shares(share: float | str | Sequence[float]) -> str:
+    """Return "share 0.75", or of a training that measures several "shares 1, 0.75, 0.5" or "share auto"."""
     if isinstance(share, float | int):
         return f"share {share:.3g}"
+    if isinstance(share, str):
+        return f"share {share}"
     return f"shares {', '.join(f'{one:.3g}' for one in share)}"
 
 

@@ -50,6 +50,7 @@ class Measurement:
     signals: tuple[Signal, ...] = ()  # in order
     generations: tuple[Generation, ...] = ()  # in the configuration's order
     token_kl: tuple[TokenKl, ...] = ()  # in the configuration's order
+    merge_share: float | None = None  # of a merge that has several
     further: "tuple[Measurement, ...]" = ()  # of the same training with the merge's other shares, in order
 
 

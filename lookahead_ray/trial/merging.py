@@ -5,7 +5,6 @@ copy for that: so each merged model has the same weights as in a trial with that
 """
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,36 +24,44 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def merge_each_share(trained: TrainedModel, config: TrialConfig, report: Report) -> Iterator[TrainedModel]:
-    """Yield the model merged with each share of `config`, in the order of `config.points`, in place.
+class Merger:
+    """The merges of a trained model, in place, one for each share; all ranks must call it together.
 
-    All ranks must call this together. Rank 0 computes, so that one copy of the seed model and, for several
-    shares, one of the trained weights are enough; the others take over its weights. Nothing is loaded,
-    computed or sent if all of the change is kept. Between two yields the caller may merge adapters, if any,
-    into the weights (`merge_adapters`), but change nothing else.
-
-    The first model has the figures of the training. In the others they are 0 or empty, so that sums over all
-    count it once; `seconds` is the time of their own merge.
-
-    Raises:
-        ModelError: a model whose weights the merge reads can't be used.
+    Rank 0 computes, so that one copy of the seed model and, for several shares, one of the trained weights
+    are enough; the others take over its weights. Nothing is loaded, computed or sent if all of the change is
+    kept. Between two merges the caller may merge adapters, if any, into the weights (`merge_adapters`), but
+    change nothing else.
     """
-    points = config.points
-    kept = KeptWeights(trained.model) if len(points) > 1 else None
-    seed_weights = LazySeedWeights(config.model, torch_dtype(config.training.precision))
-    for index, point in enumerate(points):
-        if index and kept:
-            kept.restore(is_last=index == len(points) - 1)
-        found = trained
-        if index:  # without the figures of the training
-            found = TrainedModel(trained.model, trained.zero_stage, finished=True)
+
+    def __init__(self, trained: TrainedModel, config: TrialConfig, report: Report) -> None:
+        """Prepare the merge of `config`, which may have several shares."""
+        self._trained = trained
+        self._config = config
+        self._report = report
+        self._count = 0
+        self._kept = KeptWeights(trained.model) if len(config.merge.shares) > 1 else None
+        self._seed_weights = LazySeedWeights(config.model, torch_dtype(config.training.precision))
+
+    def merge(self, share: float, is_last: bool) -> TrainedModel:
+        """Return the trained model merged with `share`; the seed model is released if this call `is_last`.
+
+        The first model has the figures of the training. In further ones they are 0 or empty, so that sums
+        over all count it once; `seconds` is the time of their own merge.
+
+        Raises:
+            ModelError: a model whose weights the merge reads can't be used.
+        """
+        point, found = self._config.at_share(share), self._trained
+        if self._count and self._kept:
+            self._kept.restore(is_last)
+            found = TrainedModel(found.model, found.zero_stage, finished=True)
+        self._count += 1
         if point.merge.changes_weights:
-            which = f" ({index + 1} of {len(points)})" if len(points) > 1 else ""
-            report(f"merging the trained and the seed model, share {point.merge.kept:.3g}{which}", 0, 0)
-            found = _merge(found, point, seed_weights)
-        if index == len(points) - 1:
-            seed_weights.release()
-        yield found
+            self._report(f"merging the trained and the seed model, share {share:.3g}", 0, 0)
+            found = _merge(found, point, self._seed_weights)
+        if is_last:
+            self._seed_weights.release()
+        return found
 
 
 class KeptWeights:

@@ -186,11 +186,12 @@ def completed_records(
     Their configurations are those of trials with one share. The first one has the job's id, and
     `seconds_total`; the second one has the id with ".2" appended, and so on.
     """
-    from lookahead_ray.config.merge import point_configs  # imports pydantic, as in `_identity`
+    from lookahead_ray.config.merge import with_share  # imports pydantic, as in `_identity`
 
     records = []
-    parts = zip(point_configs(job.config), (measured, *measured.further), strict=False)  # a stopped one has 1
-    for number, (config, one) in enumerate(parts, start=1):
+    for number, one in enumerate((measured, *measured.further), start=1):
+        share = one.merge_share
+        config = job.config if share is None else with_share(job.config, share)
         trial_id = job.trial_id if number == 1 else f"{job.trial_id}.{number}"
         point = replace(job, config=config, trial_id=trial_id)
         seconds = seconds_total if number == 1 else 0.0

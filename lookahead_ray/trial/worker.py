@@ -1,7 +1,7 @@
 """The work of each rank in a trial's worker group: load, train, evaluate in place, send rows to rank 0."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from itertools import islice
 
 import torch
 import torch.distributed as dist
@@ -19,12 +19,13 @@ from lookahead_ray.model.adapters import merge_adapters
 from lookahead_ray.model.load import load_model
 from lookahead_ray.train.batches import optimiser_steps
 from lookahead_ray.train.engine import prepare_environment
+from lookahead_ray.train.process_group import gather_everywhere
 from lookahead_ray.trial.epoch_signals import EpochSignals
 from lookahead_ray.trial.fine_tuning import TrainedModel, fine_tune
-from lookahead_ray.trial.job import Checkpoints, Saving
+from lookahead_ray.trial.job import Checkpoints, ChooseShare, Saving
 from lookahead_ray.trial.measurement import Measurement
 from lookahead_ray.trial.measuring import Measuring
-from lookahead_ray.trial.merging import merge_each_share
+from lookahead_ray.trial.merging import Merger
 from lookahead_ray.trial.model_export import check_directory, write_model
 from lookahead_ray.trial.out_of_memory import run_in_memory
 from lookahead_ray.trial.progress import Decide, OnProgress
@@ -40,6 +41,7 @@ def run_worker(
     decide: Decide = lambda signal: True,
     checkpoints: Checkpoints | None = None,
     quota: CallQuota | None = None,
+    choose_share: ChooseShare | None = None,
 ) -> Measurement | None:
     """Run one trial on this rank; needs an initialised process group. Only rank 0 returns the measurement.
 
@@ -52,6 +54,7 @@ def run_worker(
             The measured model is the one that is or would be written: adapters are merged, unless only they
             are to be written.
         checkpoints: training resumes from the last one there, if it is of this configuration.
+        choose_share: the rule by which shares are chosen, if the merge has the share `auto`.
         quota: counts the calls of paid judges in the whole run; None: the limits hold for this trial.
         decide: called by rank 0 after each epoch; if it returns False, training stops and the trial is not
             evaluated.
@@ -63,7 +66,7 @@ def run_worker(
     reporter = ProgressReporter(send)
 
     def run() -> Measurement | None:
-        return _run(config, trains, reporter, saving, decide, checkpoints, quota)
+        return _run(config, trains, reporter, saving, decide, checkpoints, quota, choose_share)
 
     return run_in_memory(run, config, lambda: reporter.progress.phase)
 
@@ -76,6 +79,7 @@ def _run(
     decide: Decide,
     checkpoints: Checkpoints | None,
     quota: CallQuota | None,
+    choose_share: ChooseShare | None,
 ) -> Measurement | None:
     if saving:
         check_directory(saving)
@@ -102,15 +106,16 @@ def _run(
     seed = kl_reference(evaluation, model, config, reporter.of("reference"))
     signals = EpochSignals(evaluation, seed, epochs, decide, reporter.of("measuring"))
     trained = TrainedModel(model)
-    points = iter([trained])
     if trains:
         trained = fine_tune(config, model, tokenizer, task.train, mixed, reporter, signals, checkpoints)
-        points = merge_each_share(trained, config, reporter.of("saving"))
     else:
         signals.measure(model, ())
     stopped = len(trained.steps) < reporter.total_steps
     hashes = [task.data_hash, *evaluation.data_hashes, *(asdict(example) for example in mixed)]
-    count = len(config.points) if trains and not stopped else 1
+    is_auto, shares = config.merge.share == "auto", config.merge.shares
+    if stopped or is_auto or not trains:
+        shares = shares[:1]
+    chooses = choose_share if trains and is_auto and not stopped else None
     measuring = Measuring(
         config,
         evaluation,
@@ -118,11 +123,16 @@ def _run(
         signals,
         reporter,
         content_hash(hashes),
-        models=count,
+        models=len(shares) if chooses is None else 1,
         changed=saving is not None,
     )
-    measured = []
-    for index, point in enumerate(islice(points, count)):
+    merger = Merger(trained, config, reporter.of("saving")) if trains else None
+    measured: list[Measurement | None] = []
+    share: float | None = shares[0]
+    while share is not None:
+        index = len(measured)
+        is_last = chooses is None and index == len(shares) - 1
+        point = merger.merge(share, is_last) if merger else trained
         model = point.model
         if not (saving and saving.adapter):
             if trains and config.training.lora:
@@ -132,6 +142,14 @@ def _run(
             reporter.report("saving", "writing the model")
             if rank == 0:
                 write_model(model, tokenizer, saving)
-        measured.append(measuring.measure(replace(point, model=model), index, stopped))
+        found = measuring.measure(replace(point, model=model), index, stopped)
+        measured.append(found and replace(found, merge_share=share if len(config.merge.shares) > 1 else None))
+        share = _next_share(chooses, measured) if chooses else None if is_last else shares[index + 1]
     first, *further = measured
     return first and replace(first, further=tuple(one for one in further if one))
+
+
+def _next_share(rule: ChooseShare, measured: Sequence[Measurement | None]) -> float | None:
+    """Return the share that rank 0 chooses, on all ranks; only it has the measurements."""
+    known = [(one.merge_share, one.generations) for one in measured if one and one.merge_share is not None]
+    return gather_everywhere(rule.next_share(known) if known else None)[0]

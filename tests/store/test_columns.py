@@ -42,10 +42,10 @@ def test_every_column_has_one_source_and_every_field_is_stored() -> None:
     sources = [*RECORD, *MEASURED, *FROM_CONFIG, *rates]
     assert sorted(sources) == sorted(column.name for column in COLUMNS["trials"])
     assert {field.name for field in fields(TrialRecord)} - set(RECORD) == {"measurement"}
-    # `stopped` and `outage` are stored as `status` and `error`, rows have tables of their own, and further
-    # points of a training records of their own
+    # `stopped` and `outage` are stored as `status` and `error`, the share in `config`; rows have tables of
+    # their own, and further points of a training records
     assert {field.name for field in fields(Measurement)} - set(MEASURED) == {
-        "stopped", "outage", "further", *OWN_TABLES,
+        "stopped", "outage", "further", "merge_share", *OWN_TABLES,
     }  # fmt: skip
 
 

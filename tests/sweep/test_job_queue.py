@@ -8,10 +8,11 @@ from typing import Any, cast
 import pytest
 
 from lookahead_ray.config.load import Sweep
-from lookahead_ray.config.objective import WeightedObjective
+from lookahead_ray.config.objective import FloorObjective, WeightedObjective
 from lookahead_ray.config.search import SearchConfig
 from lookahead_ray.errors import SurroundingsError, TrialError
 from lookahead_ray.objective.base import ReferenceTrials
+from lookahead_ray.objective.share_choice import FloorBisection
 from lookahead_ray.sweep.attempts import Attempts
 from lookahead_ray.sweep.job_queue import JobQueue, NoJob
 from lookahead_ray.sweep.stopping.early_stopping import EarlyStopping
@@ -328,3 +329,23 @@ def test_all_points_of_committed_trainings_are_one_trial_of_the_budget() -> None
     queue = job_queue([], Suggesting("b", "c"), committed=[*REFERENCES, *points], trials=2)
     assert started(queue) == "b"
     assert queue.next_job() == NoJob.BLOCKED
+
+
+def test_a_merge_with_chosen_shares_gets_the_rule_of_the_objective() -> None:
+    config: dict[str, Any] = {"merge": {"name": "linear", "share": "auto"}}
+
+    class Search(Suggesting):
+        def ask(self) -> Job | None:
+            return replace(found, config=config) if (found := super().ask()) else None
+
+    floor = FloorObjective(name="floor", floor=0.9)
+    trial_log = TrialLog(floor, REFERENCES, print, cast(Any, Silent()))
+    limits = cast(Any, FixedLimits(2, ()))
+    queue = JobQueue((), cast(Any, Search("a", "b")), trial_log, NO_STOPPING, limits)
+    first = queue.next_job()
+    assert isinstance(first, Job)
+    assert isinstance(first.choose_share, FloorBisection)
+    config["merge"]["share"] = [1.0, 0.5]
+    second = queue.next_job()
+    assert isinstance(second, Job)
+    assert second.choose_share is None

@@ -118,7 +118,8 @@ class TestPoints:
 
     def records(self) -> list[TrialRecord]:
         job = replace(JOB, config={**JOB.config, "merge": self.MERGE})
-        measured = replace(MEASURED, further=(self.FURTHER, self.FURTHER))
+        further = tuple(replace(self.FURTHER, merge_share=share) for share in (0.5, 0.2))
+        measured = replace(MEASURED, merge_share=1.0, further=further)
         return completed_records(job, "s", "now", 15.0, measured)
 
     def test_each_share_has_a_record_and_the_first_one_has_the_costs(self) -> None:

@@ -19,7 +19,7 @@ from lookahead_ray.method.registry import METHODS
 from lookahead_ray.method.reporting import quiet
 from lookahead_ray.model import load
 from lookahead_ray.trial.fine_tuning import TrainedModel
-from lookahead_ray.trial.merging import merge_each_share
+from lookahead_ray.trial.merging import Merger
 from tests.tiny import make_model
 from tests.toy import toy_model
 from tests.trial.test_finishing import LORA, TREE, count_loads, interrupted, measure, saving, weights
@@ -105,6 +105,22 @@ class TestTrial:
             assert point.token_kl == alone.token_kl, own.merge
         assert len({tuple(row.answer for row in point.generations) for point in points}) == 4
 
+    def test_shares_are_chosen_from_the_answers_before(self, seed: ModelConfig) -> None:
+        class Halving:
+            def next_share(self, measured: Any) -> float | None:
+                seen.append([(share, len(rows)) for share, rows in measured])
+                return measured[-1][0] / 2 if len(measured) < 3 else None
+
+        seen: list[Any] = []
+        config = trial(seed, {"share": "auto"})
+        together = measure(config, choose_share=Halving())
+        points = (together, *together.further)
+        assert [point.merge_share for point in points] == [1.0, 0.5, 0.25]
+        assert [len(before) for before in seen] == [1, 2, 3]
+        for point in points:
+            assert point.merge_share is not None
+            assert point.generations == measure(config.at_share(point.merge_share)).generations
+
     def test_a_training_is_counted_once(self, seed: ModelConfig) -> None:
         alone = measure(trial(seed))
         together = measure(trial(seed, {"share": [1.0, 0.7, 0.4]}))
@@ -180,7 +196,7 @@ def test_without_a_merge_nothing_is_loaded_or_changed(
 ) -> None:
     loads = count_loads(monkeypatch)
     trained = TrainedModel(toy_model())
-    (merged,) = merge_each_share(trained, trial(seed, merge), quiet)
+    merged = Merger(trained, trial(seed, merge), quiet).merge(1.0, is_last=True)
     assert merged is trained
     assert loads == []
 
@@ -195,7 +211,7 @@ def test_seed_weights_are_loaded_only_without_adapters(
     config = trial(seed, {"share": 0.5}, lora)
     loads = count_loads(monkeypatch)
     model = prepare_model(load.load_model(seed, torch.float32), config.training)
-    (merged,) = merge_each_share(TrainedModel(model, seconds=1.0), config, quiet)
+    merged = Merger(TrainedModel(model, seconds=1.0), config, quiet).merge(0.5, is_last=True)
     assert (merged.finished, merged.seconds > 1, len(loads)) == (True, True, count)
 
 
@@ -206,7 +222,7 @@ def merge_on_rank(rank: int, store: str, config: TrialConfig) -> None:
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(1 + rank)
-    list(merge_each_share(TrainedModel(model), config, quiet))
+    Merger(TrainedModel(model), config, quiet).merge(0.5, is_last=True)
     torch.save(list(model.parameters()), f"{store}-{rank}")
     dist.destroy_process_group()
 

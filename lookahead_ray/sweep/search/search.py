@@ -239,11 +239,11 @@ class Search:
 
     def _job_of(self, points: Sequence[TrialRecord]) -> Job:
         """Return the job that was run for the points of a training, whose records have one share each."""
-        first, *further = points
-        config = first.config
-        if further:
+        first, config = points[0], points[0].config
+        if "merge" in self._sweep.template:
             params = first.params
-            config = trial_json(self._sweep.trial(lambda dimension: params[dimension.name]))
+            made = self._sweep.trial(lambda dimension: params[dimension.name])
+            config = trial_json(made) if len(made.merge.shares) > 1 else config
         return Job(first.trial_id, "search", config, first.params, label(config, "search", first.params))
 
 

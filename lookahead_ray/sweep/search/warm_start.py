@@ -158,7 +158,8 @@ def _difference(
         return str(error)
     if left:
         return f"the dimension {next(iter(left))}, which this space does not have"
-    differences = [_differing(point, there) for point in here.points]
+    points = [here.at_share(there.merge.kept)] if here.merge.share == "auto" else here.points
+    differences = [_differing(point, there) for point in points]
     return None if None in differences else differences[0]
 
 

@@ -182,3 +182,13 @@ def test_points_of_an_earlier_run_fit_a_space_with_their_share(tmp_path: Path) -
         1.0,
         0.5,
     ] * 2
+
+
+def test_a_training_with_chosen_shares_is_tried_once(tmp_path: Path) -> None:
+    text = "task: {name: word_problems}\nmerge: {share: auto}\nobjective: {name: floor, floor: 0.9}\n"
+    sweep = load(tmp_path, text)
+    job = asked(Search(sweep, []))
+    assert (job.label, job.config["merge"]["share"]) == ("no preview, share auto", "auto")
+    whole = {key: value for key, value in job.config.items() if key != "merge"}
+    only = replace(record_of(replace(job, config=whole), (0.5,)), training_id=job.trial_id)
+    assert Search(sweep, [only]).ask() is None
