@@ -72,7 +72,7 @@ def test_points_are_those_of_single_trials_and_a_killed_sweep_doubles_none(
         tokens = sum(step.tokens for step in points[0].steps)
         assert [point.train_tokens for point in points] == [tokens, 0, 0]
         assert [bool(point.flops) for point in points] == [True, False, False]
-        assert all(point.objective is not None and point.kl for point in points)
+        assert all(point.rsr and point.jsr and point.utility and point.kl for point in points)
 
     alone = tmp_path / "alone"
     single = (*SETTINGS, f"merge={{share: {{choice: {list(SHARES)}}}}}", "search.trials=6")
