@@ -9,9 +9,10 @@ With P weights of which T are trained, N ranks and B bytes for a weight, DeepSpe
       bf16, ZeRO 0       6·T                           in bf16, copied to fp32
       fp32, ZeRO 1 or 2  8·T/N                         copied flat
       fp32, ZeRO 0       8·T                           sent in parts; at rest 8·T, without copies
+      fp32, one rank     4·T                           all weights: nothing sent; at rest 8·T, as without ZeRO
     in the backward pass, more than at rest, besides activations and two buckets of gradients:
       ZeRO 2             4·T/N, in fp32 8·T/N
-      ZeRO 0 or 1        B·T
+      ZeRO 0 or 1        B·T                           without buckets for one rank in fp32
 
 Activations are those of a Llama-like layer. Evaluation holds the weights and one batch's keys and values.
 """
@@ -24,7 +25,7 @@ from typing import Any
 from lookahead_ray.config.training import LoraConfig, TrainingConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.model.outline import ModelOutline
-from lookahead_ray.train.engine import LARGEST_BUCKET, bucket_size
+from lookahead_ray.train.engine import LARGEST_BUCKET, bucket_size, used_stage
 from lookahead_ray.train.lora import adapted_weights
 
 GB = 1e9
@@ -157,16 +158,19 @@ class _States:
 
 def _states(training: TrainingConfig, trained: int, workers: int) -> _States:
     size = _weight_bytes(training)
-    share = trained / (workers if training.zero_stage else 1)
+    stage = used_stage(training, workers)
+    share = trained / (workers if stage else 1)
     buckets = 2 * size * bucket_size(trained)
     half = training.precision != "fp32"
-    if training.zero_stage == 2:
+    if stage == 2:
         gradients = (4 if half else 8) * share
         return _States(12 * share, gradients + buckets, gradients)
-    if training.zero_stage == 1:
+    if stage == 1:
         return _States(12 * share, size * trained + buckets, 8 * share)
     if half:
         return _States(12 * trained, 2 * trained + buckets, 6 * trained)
+    if workers == 1:  # nothing is sent
+        return _States(8 * trained, 4 * trained, 4 * trained)
     return _States(8 * trained, 4 * trained + buckets, 4 * trained + 4 * min(trained, LARGEST_BUCKET))
 
 

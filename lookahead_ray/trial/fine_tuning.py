@@ -106,7 +106,9 @@ def fine_tune(
             prepared=work,
             runs_seed_model=method.runs_seed_model,
         )
-    elastic = checkpoints is not None and checkpoints.elastic
+    checkpoint_manager = CheckpointManager(
+        checkpoints, config, lambda detail: reporter.report("saving", detail)
+    )
     if is_wanted(config.training, model.device):
         reporter.report("building", "compiling the model's layers")
         can_compile(model)
@@ -125,12 +127,9 @@ def fine_tune(
         world_size=world_size,
         total_steps=reporter.total_steps,
         accumulation=accumulation,
-        elastic=elastic,
+        elastic=checkpoint_manager.elastic,
     )
     zero_stage = engine.zero_optimization_stage()
-    checkpoint_manager = CheckpointManager(
-        checkpoints, config, lambda detail: reporter.report("saving", detail)
-    )
     found = checkpoint_manager.restore(engine)
     if found:
         signals.measured += [Signal(**signal) for signal in found.state["signals"]]

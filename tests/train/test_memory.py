@@ -86,7 +86,7 @@ def test_what_would_help_is_named_with_its_effect() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_deepspeed_takes_what_is_estimated(ranks: int, tmp_path: Path) -> None:
-    """On a model whose activations are small; ZeRO 2 in bf16 within 5 %, the others at most what is said."""
+    """On a model whose activations are small: within 5 %, or at most what is estimated."""
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.train.measured_memory", str(rank), str(ranks), str(tmp_path)],
@@ -103,7 +103,7 @@ def test_deepspeed_takes_what_is_estimated(ranks: int, tmp_path: Path) -> None:
         table = before + found.training - found.weights  # the larger of backward pass, with buckets, and step
         case = f"{precision} ZeRO {stage} on {ranks}"
         assert after == pytest.approx(before, rel=0.001), case
-        if stage == "2" and precision == "bf16":
+        if (stage == "2" and precision == "bf16") or (ranks == 1 and precision == "fp32"):
             assert rest == pytest.approx(found.rest, rel=0.01), case
             assert peak == pytest.approx(table, rel=0.05), case
         assert peak < 1.06 * found.training, case
