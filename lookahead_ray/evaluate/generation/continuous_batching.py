@@ -106,7 +106,7 @@ class _Rows:
         self._plan = plan_for(model.device)
         self._passes = Passes(self._plan)
         layers = model.config.get_text_config().num_hidden_layers
-        self.slots = Slots(layers, count, self._plan.stride, model.device)
+        self.slots = Slots(layers, count, self._plan.stride, self._plan.reads, model.device)
         self._tokens = torch.zeros(count, dtype=torch.long, device=self._device)
 
     def share(self, prefix: Sequence[int]) -> None:
