@@ -61,6 +61,11 @@ class EvaluationConfig(Config):
     batch_size: int = Field(64, ge=1)
     """Number of prompts for which one rank generates at the same time."""
 
+    backend: Literal["auto", "vllm"] = Field("auto", exclude_if=lambda value: value == "auto")
+    """What generates answers. `auto` takes continuous batching where the model's attention allows it, else
+    static batches. `vllm` hands each model's weights in memory to an engine of vLLM, an optional package, in
+    each rank; it holds a second copy of them and takes up to 32,768 tokens of prompt and answer."""
+
     harness: HarnessConfig | None = Field(None, exclude_if=lambda value: value is None)
     """Tasks of `lm-eval` that measure general abilities of each trial's model; null runs none."""
 

@@ -12,6 +12,7 @@ from lookahead_ray.data.suites.suite import SafetySuite
 from lookahead_ray.data.tasks.registry import Task
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.evaluate.generation.prompting import PromptRunner
+from lookahead_ray.evaluate.generation.vllm_engine import LONGEST
 from lookahead_ray.evaluate.judges.registry import can_decide
 from lookahead_ray.evaluate.judging import HARM_METRICS, REFUSAL_METRICS
 from lookahead_ray.evaluate.results import Metric
@@ -44,6 +45,8 @@ def check_prompts(
         DataError: a file of an attack can't be used, or a prompt can't be rendered.
     """
     context = outline.context
+    if config.evaluation.backend == "vllm":
+        context = min(context or LONGEST, LONGEST)
     if context is None:
         return
     evaluation, runner = config.evaluation, PromptRunner(outline.tokenizer, config.defence, 0, 1)
