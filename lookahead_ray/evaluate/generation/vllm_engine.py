@@ -56,7 +56,7 @@ class Vllm(Backend):
     @staticmethod
     def supports(model: "PreTrainedModel") -> bool:
         """Return whether vLLM is installed and knows the model's architecture; ranks alone have engines."""
-        return dist.is_initialized() and find_obstacle([type(model).__name__]) is None
+        return dist.is_initialized() and find_vllm_obstacle([type(model).__name__]) is None
 
     @staticmethod
     def release() -> None:
@@ -95,7 +95,7 @@ class Vllm(Backend):
             self._engine.abort(list(places))
 
 
-def find_obstacle(architectures: Iterable[str]) -> str | None:
+def find_vllm_obstacle(architectures: Iterable[str]) -> str | None:
     """Return why vLLM can't generate with a model of these class names; None if it can."""
     if find_spec("vllm") is None:
         return "must be auto where the package vllm is not installed (pip install 'lookahead-ray[vllm]')"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lookahead_ray.evaluate.generation import vllm_engine
-from lookahead_ray.evaluate.generation.vllm_engine import find_obstacle
+from lookahead_ray.evaluate.generation.vllm_engine import find_vllm_obstacle
 
 needs_vllm = pytest.mark.skipif(
     importlib.util.find_spec("vllm") is None, reason="needs the package vllm, which is not installed"
@@ -20,7 +20,7 @@ needs_vllm = pytest.mark.skipif(
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vllm_engine, "find_spec", lambda name: None)
-    assert "pip install 'lookahead-ray[vllm]'" in str(find_obstacle(["LlamaForCausalLM"]))
+    assert "pip install 'lookahead-ray[vllm]'" in str(find_vllm_obstacle(["LlamaForCausalLM"]))
 
 
 @pytest.mark.slow
