@@ -1,6 +1,7 @@
 """Plausible trial records from a random seed, with rates consistent with their generations."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -191,3 +192,21 @@ def make_failed(seed: int, error: str = "worker 1 died") -> TrialRecord:
         kl=(),
         measurement=None,
     )
+
+
+def make_points(seed: int, shares: Sequence[float] = (1.0, 0.75, 0.5)) -> list[TrialRecord]:
+    """Return the records of a training that measured these shares; its id is `trial-<seed>`."""
+    points = []
+    for number, share in enumerate(shares, start=1):
+        record = make_record(100 * seed + number)
+        config = {**record.config, "seed": seed}
+        if share < 1:
+            config["merge"] = {"name": "linear", "share": share}
+        record = replace(record, training_id=f"trial-{seed}", config=config, params={})
+        if number == 1:
+            points.append(replace(record, trial_id=f"trial-{seed}"))
+        else:
+            point = replace(record, trial_id=f"trial-{seed}.{number}", seconds_total=0.0)
+            costs = {"train_tokens": 0, "flops": 0.0, "seconds_train": 0.0, "steps": (), "signals": ()}
+            points.append(point.with_measured(**costs))
+    return points

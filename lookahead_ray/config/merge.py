@@ -4,24 +4,56 @@ Merges combine freely with methods, previews and defences. With the seed model's
 ones W1, a weight that is moved becomes W0 + `share` · (W1 − W0).
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from lookahead_ray.config.base import Config
 from lookahead_ray.config.variants import Extensible
 
 
+def _largest_first(share: "Shares") -> "Shares":
+    """Return the shares in the order in which they are measured, each once; one of them as a number."""
+    if not isinstance(share, tuple):
+        return share
+    ordered = tuple(sorted(set(share), reverse=True))
+    return ordered if len(ordered) > 1 else ordered[0]
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Shares = Annotated[
+    Annotated[Share, Tag("number")]
+    | Annotated[tuple[Share, ...], Field(min_length=1, strict=False), Tag("list")],
+    Discriminator(lambda value: "list" if isinstance(value, list | tuple) else "number"),
+    AfterValidator(_largest_first),
+]
+"""One share, or several that are measured after the same training, from the largest to the smallest."""
+
+
 class MergeBase(Config):
     """Base class of all merges; every merge with a share of 1 is no merge."""
 
-    share: float = Field(ge=0, le=1)
-    """Share of the change by training that is kept: 1 is the trained model, 0 the seed model."""
+    share: Shares
+    """Share of the change by training that is kept: 1 is the trained model, 0 the seed model. Of a list, each
+    share is measured after the same training."""
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Return all shares, the largest first."""
+        return self.share if isinstance(self.share, tuple) else (self.share,)
+
+    @property
+    def kept(self) -> float:
+        """Return the only share. Raises ValueError if there are several."""
+        if isinstance(self.share, tuple):
+            raise ValueError(f"merge.share: must be one number here, got {list(self.share)}")
+        return self.share
 
     @property
     def changes_weights(self) -> bool:
-        """Return whether the trained weights are changed at all."""
-        return self.share < 1
+        """Return whether the trained weights are changed for any share."""
+        return min(self.shares) < 1
 
 
 class LinearMerge(MergeBase):
@@ -29,8 +61,9 @@ class LinearMerge(MergeBase):
 
     name: Literal["linear"] = "linear"
 
-    share: float = Field(1.0, ge=0, le=1)
-    """Share of the change by training that is kept: 1 is the trained model, 0 the seed model."""
+    share: Shares = 1.0
+    """Share of the change by training that is kept: 1 is the trained model, 0 the seed model. Of a list, each
+    share is measured after the same training."""
 
 
 class LayersMerge(MergeBase):
@@ -46,8 +79,9 @@ class LayersMerge(MergeBase):
 
     name: Literal["layers"]
 
-    share: float = Field(ge=0, le=1)
-    """Share of the change by training that is kept in the layers that are moved back."""
+    share: Shares
+    """Share of the change by training that is kept in the layers that are moved back. Of a list, each share
+    is measured after the same training."""
 
     threshold: float = Field(0.7, ge=0, le=1)
     """Cosine below which a layer is moved back: 0 moves none, 1 nearly all."""
@@ -63,6 +97,42 @@ class LayersMerge(MergeBase):
 def _linear_by_default(value: Any) -> Any:
     """Default a mapping's `name` to the linear merge, so that only its share needs to be set."""
     return {"name": "linear", **value} if isinstance(value, dict) and "name" not in value else value
+
+
+def point_configs(config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a trial's configuration for each of its shares, as JSON values, in the order of measuring.
+
+    They equal those of trials with one share each; without a merge it is the only one.
+    """
+    merge: Mapping[str, Any] = config.get("merge", {})
+    shares = merge.get("share", 1.0)
+    if not isinstance(shares, list | tuple):
+        return [dict(config)]
+    whole = {key: value for key, value in config.items() if key != "merge"}
+    return [{**config, "merge": {**merge, "share": share}} if share < 1 else whole for share in shares]
+
+
+def join_points(configs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return trainings that measure these points: the inverse of `point_configs`.
+
+    Configurations, as JSON values, that differ in nothing but the share become one with several shares. They
+    are in the order of their first points.
+    """
+    trainings: list[tuple[dict[str, Any], dict[str, Any] | None, list[float]]] = []
+    for config in configs:
+        rest = {key: value for key, value in config.items() if key != "merge"}
+        merge = dict(config["merge"]) if config.get("merge") else None
+        share = merge.pop("share") if merge else 1.0
+        for index, (known_rest, known_merge, shares) in enumerate(trainings):
+            if known_rest == rest and (known_merge is None or merge in (None, known_merge)):
+                trainings[index] = known_rest, known_merge or merge, [*shares, share]
+                break
+        else:
+            trainings.append((rest, merge, [share]))
+    return [
+        {**rest, "merge": {**merge, "share": shares if len(shares) > 1 else shares[0]}} if merge else rest
+        for rest, merge, shares in trainings
+    ]
 
 
 def _one_form_of_none(config: MergeBase) -> MergeBase:

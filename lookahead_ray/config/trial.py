@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from lookahead_ray.config.base import Auto, Config
 from lookahead_ray.config.defence import DefenceConfig
 from lookahead_ray.config.evaluation import EvaluationConfig
-from lookahead_ray.config.merge import LinearMerge, MergeConfig, is_no_merge
+from lookahead_ray.config.merge import LinearMerge, MergeConfig, is_no_merge, point_configs
 from lookahead_ray.config.method import MethodConfig, VanillaMethod
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.preview import NoPreview, PreviewConfig
@@ -69,6 +69,14 @@ class TrialConfig(Config):
                 f"got {self.training.batch_size}"
             )
         return self
+
+    @property
+    def points(self) -> "tuple[TrialConfig, ...]":
+        """Return the configuration for each share of the merge, in the order in which they are measured."""
+        if len(self.merge.shares) == 1:
+            return (self,)
+        tree = self.model_dump(mode="json")
+        return tuple(TrialConfig.model_validate(point) for point in point_configs(tree))
 
     @property
     def resources(self) -> Resources:

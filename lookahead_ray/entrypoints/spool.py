@@ -11,7 +11,7 @@ from pathlib import Path
 from lookahead_ray import store
 from lookahead_ray.disk_cache import cache_dir
 from lookahead_ray.errors import StoreError
-from lookahead_ray.trial.record import TrialRecord
+from lookahead_ray.trial.record import TrialRecord, group_by_training
 
 FOLDER = "uncommitted"
 MEMORY = Path("/dev/shm")  # noqa: S108  # in a folder that only the user can read
@@ -24,18 +24,18 @@ class SpooledStore:
     def __init__(self, opened: store.Store) -> None:
         self._opened = opened
 
-    def commit(self, record: TrialRecord) -> None:
-        """Commit a trial.
+    def commit(self, record: TrialRecord, *further: TrialRecord) -> None:
+        """Commit a trial, with `further` points of its training.
 
         Raises:
             StoreError: it can't be committed; the message says where it is kept.
         """
         try:
-            self._opened.commit(record)
+            self._opened.commit(record, *further)
         except StoreError as error:
             if record.status == "failed":
                 raise
-            raise StoreError(f"{error}; {self._keep(record)}") from error
+            raise StoreError(f"{error}; {self._keep(record, *further)}") from error
 
     def restore(self) -> list[str]:
         """Commit the trials that earlier sessions kept; return a line for the user on each.
@@ -47,14 +47,14 @@ class SpooledStore:
         for place in self._places():
             if not _is_own(place):
                 continue
-            for record in store.open(str(place)).each_record():
+            for record, *further in group_by_training(store.open(str(place)).each_record()):
                 if record.trial_id not in self._opened.committed_ids():
-                    self._opened.commit(record)
+                    self._opened.commit(record, *further)
                     lines.append(f"trial {record.trial_id}, kept in {place}, is committed")
             shutil.rmtree(place, ignore_errors=True)
         return lines
 
-    def _keep(self, record: TrialRecord) -> str:
+    def _keep(self, record: TrialRecord, *further: TrialRecord) -> str:
         """Keep a trial and return where, or why it can't be kept."""
         reason = ""
         for place in self._places():
@@ -62,7 +62,7 @@ class SpooledStore:
                 place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 if not _is_own(place.parent):
                     continue
-                store.create(str(place), self._opened.identity).commit(record)
+                store.create(str(place), self._opened.identity).commit(record, *further)
             except (OSError, StoreError) as error:
                 reason = reason or str(error)
             else:

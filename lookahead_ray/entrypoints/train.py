@@ -48,8 +48,8 @@ def train_and_report(
         push: where the model is uploaded to in the end.
 
     Raises:
-        ConfigError: the file has a search dimension, `output` is not empty, there is no adapter to write, or
-            `push` is not possible.
+        ConfigError: the file has a search dimension or a merge with several shares, `output` is not empty,
+            there is no adapter to write, or `push` is not possible.
         TrialError: the trial failed; it is committed with its error, and `output` is not created.
         StoreError: the tables, the card or `output` can't be written, or the upload failed.
     """
@@ -57,6 +57,9 @@ def train_and_report(
     sweep = load_sweep(path, [*overrides, "search.enqueue=[]"])
     sweep = replace(sweep, search=sweep.search.model_copy(update={"max_concurrent": 1}))  # one has all cores
     config = only_trial(sweep, overrides)
+    if len(config.merge.shares) > 1:
+        shares = list(config.merge.shares)
+        raise ConfigError(f"{path}: merge.share: must be one number to train, got the list {shares}")
     if adapter and config.training.lora is None:
         raise ConfigError(f"{path}: training.lora: must be set with --adapter, got null")
     check_output(output)

@@ -110,6 +110,8 @@ class Evaluation:
             answering: progress of the generation, in the units of `GenerationProgress`.
             judging: progress of the scoring: answers per judge, plus rows whose loss is computed.
         """
+        for judge in self.judges:
+            judge.outages.clear()
         answers, predictions = self._answers(model, answering)
         losses = len(task_shard(self.task, self.runner)) if self.task.metric == "answer_loss" else 0
         counts = [sum(row.metric in judge.metrics for row in answers) for judge in self.judges]
@@ -138,7 +140,7 @@ class Evaluation:
 
     @property
     def outage(self) -> str | None:
-        """Return why `generations` left answers unjudged; None if it left none."""
+        """Return why the last `generations` left answers unjudged; None if it left none."""
         return "; ".join(outage for judge in self.judges for outage in judge.outages) or None
 
     def _answers(self, model: "PreTrainedModel", report: Report) -> tuple[list[Generation], list[Reply]]:

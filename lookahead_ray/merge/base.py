@@ -18,8 +18,8 @@ Counts = Mapping[str, int]
 """Counts to store with the trial, in the column `preparation`."""
 
 MoveWeights = Callable[["PreTrainedModel", SeedWeights, MergeConfigT], Counts]
-"""(the trained model, the seed model's weights, the merge's configuration): changes the model's weights in
-place and returns its counts.
+"""(the trained model, the seed model's weights, the merge's configuration with one share, `kept`): changes
+the model's weights in place and returns its counts.
 
 The model is as after a method's `finish` (`method.base.Finish`): without LoRA it has the seed model's
 parameter names, with LoRA it is a `peft.PeftModel` whose base weights are the seed model's, so that nothing

@@ -39,7 +39,7 @@ def base_model(config: LayersMerge) -> ModelConfig:
 
 @torch.no_grad()
 def move_drifted(model: "PreTrainedModel", seed_weights: SeedWeights, config: LayersMerge) -> Counts:
-    """Keep `config.share` of the change of each layer whose similarity is below `config.threshold`.
+    """Keep `config.kept` of the change of each layer whose similarity is below `config.threshold`.
 
     Returns:
         merge_layers and merge_moved_layers: the linear layers that training changed, and those moved back.
@@ -57,7 +57,7 @@ def move_drifted(model: "PreTrainedModel", seed_weights: SeedWeights, config: La
         is_aligned = is_aligned or bool(alignment.any())
         changed += 1
         if similarity(layer.change, alignment) < config.threshold:
-            layer.move(config.share)
+            layer.move(config.kept)
             moved += 1
     if changed and not is_aligned:
         raise ModelError(

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 @torch.no_grad()
 def move_all(model: "PreTrainedModel", seed_weights: SeedWeights, config: LinearMerge) -> Counts:
-    """Keep `config.share` of the change of every weight; with LoRA nothing is loaded."""
+    """Keep `config.kept` of the change of every weight; with LoRA nothing is loaded."""
     if layers := adapted_layers(model):
         for layer in layers.values():
-            scale_adapter(layer, config.share)
+            scale_adapter(layer, config.kept)
     else:
         for name, weight in model.named_parameters():
-            move_back(weight, seed_weights(name), config.share)
+            move_back(weight, seed_weights(name), config.kept)
     return {}

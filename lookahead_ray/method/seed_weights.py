@@ -18,7 +18,7 @@ class LazySeedWeights:
     """Weights of the seed model, loaded at the first use: methods that never read them hold no second copy.
 
     The whole model is loaded, not single tensors of its files, because loading may rename, merge or
-    dequantise them. It is released together with this object.
+    dequantise them. It is released together with this object, or by `release`.
     """
 
     def __init__(self, config: ModelConfig, dtype: "torch.dtype") -> None:
@@ -37,3 +37,7 @@ class LazySeedWeights:
             model = load_model(self._config, self._dtype)
             self._weights = {name: weight.detach() for name, weight in model.named_parameters()}
         return self._weights[name]
+
+    def release(self) -> None:
+        """Release the weights; the next use loads them again."""
+        self._weights = None

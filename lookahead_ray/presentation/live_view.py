@@ -15,7 +15,7 @@ from lookahead_ray.presentation.live_panel import doing, draw, rate_percent, tim
 from lookahead_ray.presentation.sweep_progress import FinishedTrial, RunningTrial, SweepProgress
 from lookahead_ray.sanitize import clean
 from lookahead_ray.sweep.interfaces import Observer, TrialProgress
-from lookahead_ray.trial.record import Role, TrialRecord
+from lookahead_ray.trial.record import Role, TrialRecord, count_trainings
 
 REFRESH_PER_SECOND = 4
 PLAIN_PROGRESS_S = 30.0  # minimum time between two progress lines without a terminal
@@ -72,7 +72,7 @@ class LiveView(Observer):
         """Show that the search has begun."""
         with self._lock:
             self.progress.sweep_started(run, trials, committed, log)
-        kept = f", {len(committed)} of them committed before" if committed else ""
+        kept = f", {count_trainings(committed)} of them committed before" if committed else ""
         self._line(f"{self.progress.name}: {trials} trials{kept}, run {run}, log {log}")
 
     def budget(self, text: str) -> None:

@@ -23,10 +23,11 @@ def print_mechanism(console: Console, records: Sequence[TrialRecord]) -> None:
     heads = ["KL at\n1", *(f"\n{position}" for position in range(2, positions + 1)), "FLOPs"]
     table = new_table(*(Column(head, justify="right") for head in heads))
     vanilla = next((one.record.flops for one in trained if one.record.role == "vanilla"), None)
+    flops = {record.training: record.flops for record in records if record.flops}
     for one in trained:
         kl = one.record.kl[:positions]
         cells = [decimal(value, places=2) for value in kl] + ["–" for _ in range(positions - len(kl))]
-        table.add_row(trial_cell(one), *cells, _multiple(one.record.flops, vanilla))
+        table.add_row(trial_cell(one), *cells, _multiple(flops.get(one.record.training), vanilla))
     console.print()
     console.print(table)
     requests = len({(row.suite, row.prompt_id) for row in trained[0].record.token_kl})

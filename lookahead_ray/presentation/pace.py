@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from lookahead_ray.sweep.interfaces import TrialProgress
-from lookahead_ray.trial.progress import ALTERNATING, PHASES, Phase
+from lookahead_ray.trial.progress import ALTERNATING, MEASURING, PHASES, Phase
 from lookahead_ray.trial.record import TrialRecord
 
 LONG: tuple[Phase, ...] = ("training", "answering")
@@ -128,7 +128,7 @@ class Pace:
         here = PHASES.index(timing.phase)
         seconds, unknown = 0.0, 0
         for place, phase in enumerate(PHASES):
-            turns = phase in ALTERNATING and timing.phase in ALTERNATING
+            turns = any({phase, timing.phase} <= phases for phases in (ALTERNATING, MEASURING))
             if (place < here and not turns) or (phase == "training" and not timing.trains):
                 continue
             needed, sure = self._phase_left(timing, phase, now_s)

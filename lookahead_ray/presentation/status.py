@@ -26,7 +26,7 @@ from lookahead_ray.store import Session
 from lookahead_ray.sweep.search.references import references_among
 from lookahead_ray.sweep.stopping.budget import hours_of, measure_limits
 from lookahead_ray.trial.label import label
-from lookahead_ray.trial.record import Metric, Rate, Status, TrialRecord
+from lookahead_ray.trial.record import Metric, Rate, Status, TrialRecord, count_trainings
 
 DriverState = Literal["running", "ended", "unknown"]
 STATUSES: tuple[Status, ...] = ("completed", "stopped", "failed", "unjudged")
@@ -83,15 +83,16 @@ def read_status(run: str) -> RunStatus:
     opened = store.open(run)
     session = store.read_session(run)
     records = list(opened.each_summary())
-    counts = Counter(record.status for record in records)
+    trainings = count_trainings(records)
+    counts = Counter(record.status for record in records if not record.is_further_point)
     failed = [record for record in records if record.status == "failed"]
     return RunStatus(
         run=run,
         name=opened.identity.name,
         sweep_id=opened.identity.sweep_id,
         created_at=opened.identity.created_at,
-        planned=max(session.trials, len(records)) if session else None,
-        committed=len(records),
+        planned=max(session.trials, trainings) if session else None,
+        committed=trainings,
         by_status={status: counts[status] for status in STATUSES},
         last_commit_at=max((_ended(record) for record in records), default=None),
         budget=_budget(records, session),
@@ -137,7 +138,7 @@ def _budget(records: Sequence[TrialRecord], session: Session | None) -> list[str
         config = SearchConfig.model_validate(session.search)
     except ValidationError:  # of another version
         return []
-    searched = sum(record.role == "search" for record in records)
+    searched = count_trainings(records, "search")
     references = references_among(records)
     found = measure_limits(records, references, config, searched=searched, hours=hours_of(records))
     return [limit.text for limit in found]

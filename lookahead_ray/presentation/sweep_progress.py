@@ -14,7 +14,7 @@ from lookahead_ray.presentation.pace import Left, Pace, Timing
 from lookahead_ray.sanitize import clean
 from lookahead_ray.sweep.interfaces import TrialProgress
 from lookahead_ray.trial.label import label as label_of
-from lookahead_ray.trial.record import Role, TrialRecord
+from lookahead_ray.trial.record import Role, TrialRecord, count_trainings
 
 MOST_RUNNING = 0.99
 """Largest fraction shown for a trial that has not ended."""
@@ -36,7 +36,7 @@ class RunningTrial:
 
 @dataclass(frozen=True)
 class FinishedTrial:
-    """A committed trial with its label; `seconds` is None if its duration is not known."""
+    """A committed trial, or one of its points, with its label; `seconds` is None if not known."""
 
     label: str
     record: TrialRecord
@@ -68,8 +68,8 @@ class SweepProgress:
         self.run, self.log, self._trials = clean(run), clean(log), trials
         for record in committed:
             label = clean(label_of(record.config, record.role, record.params))
-            self.finished[record.trial_id] = FinishedTrial(label, record, record.seconds_total)
-            if record.status != "failed":
+            self.finished[record.trial_id] = FinishedTrial(label, record, _seconds(record))
+            if record.status != "failed" and not record.is_further_point:
                 self._pace.learn_record(record)
 
     def trial_started(self, trial_id: str, role: Role, label: str) -> RunningTrial:
@@ -121,9 +121,11 @@ class SweepProgress:
     def trial_finished(self, record: TrialRecord) -> FinishedTrial:
         """Record the commit of a trial."""
         trial = self.running.pop(record.trial_id, None)
-        label = trial.label if trial else clean(label_of(record.config, record.role, record.params))
-        seconds = self._clock() - trial.started_s if trial else record.seconds_total
-        if record.status != "failed":
+        label = clean(label_of(record.config, record.role, record.params))
+        if trial and record.status == "failed":
+            label = trial.label
+        seconds = self._clock() - trial.started_s if trial else _seconds(record)
+        if record.status != "failed" and not record.is_further_point:
             if trial:
                 trial.timing.elapse(self._clock())
                 self._pace.learn(trial.timing)
@@ -139,8 +141,8 @@ class SweepProgress:
 
     @property
     def done(self) -> int:
-        """Return the number of committed trials, failed ones included."""
-        return len(self.finished)
+        """Return the number of committed trials, failed ones included; all points of a training are one."""
+        return count_trainings(trial.record for trial in self.finished.values())
 
     @property
     def trials(self) -> int:
@@ -231,3 +233,8 @@ class SweepProgress:
             if timing.trains and not left.unknown
         ]
         return sum(projected) / len(projected) if projected else None
+
+
+def _seconds(record: TrialRecord) -> float | None:
+    """Return the duration of a trial; None if it is not known or counted with the first point."""
+    return None if record.is_further_point else record.seconds_total

@@ -26,7 +26,7 @@ from lookahead_ray.sanitize import clean
 from lookahead_ray.stats.interval import Interval
 from lookahead_ray.sweep.recommend.recommendation import Comparison, Recommendation
 from lookahead_ray.sweep.recommend.recommended_yaml import train_command
-from lookahead_ray.trial.record import TrialRecord
+from lookahead_ray.trial.record import TrialRecord, count_trainings
 
 WIDE = 130
 """Characters from which on one table holds everything; below, the comparison is a separate table."""
@@ -70,7 +70,7 @@ def print_trials(
         console.print(Text(f"\n{clean(waiting)}", style="yellow"))
     failed = [record for record in records if record.status == "failed"]
     if failed:
-        console.print(Text(f"\n{len(failed)} of {len(records)} trials failed:", style="bold red"))
+        console.print(Text(f"\n{len(failed)} of {count_trainings(records)} trials failed:", style="bold red"))
     for record in failed:
         error = shorten(first_line(record.error or "no error text"), 300)
         console.print(Text(f"  {trial_label(record)}: {error}", style="red"))

@@ -3,7 +3,8 @@
     <run>/sweep.json                          identity of the sweep (`SweepIdentity`)
     <run>/tables/<table>/<trial_id>.parquet   trials, steps, signals, generations, token_kl; at a URL with the
                                               number of the driver's lease and of its attempt in the name
-    <run>/commits/<trial_id>.json             written last: makes the trial visible to readers
+    <run>/commits/<trial_id>.json             written last: makes the trial visible to readers, or all
+                                              points of a training with several shares
     <run>/judged/<trial_id>.json              in its place once a judge that was down has judged
     <run>/lock                                locked by the driver that writes (`lock`); at a URL instead:
     <run>/ledger/, heartbeats/                who holds the run (`ledger`, `lease`)

@@ -1,9 +1,14 @@
-"""The commit of a trial: a small JSON file, written last, that makes the trial visible."""
+"""The commit of a trial: a small JSON file, written last, that makes the trial visible.
+
+Of a training with several points (`TrialRecord`) one file, named after the training, commits all of them
+together. It lists `points` in place of `files`, so that readers of versions without points refuse it.
+"""
 
 import json
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from lookahead_ray.errors import StoreError
@@ -28,12 +33,16 @@ class TableFile:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """The content of `<run>/commits/<trial_id>.json`, and of `<run>/judged/<trial_id>.json`."""
+    """The commit of one record, as in `<run>/commits/<trial_id>.json` and `<run>/judged/<trial_id>.json`.
+
+    For a training with several points, the first file holds one for each.
+    """
 
     trial_id: str
     sequence: int  # increases in the order of the run's commits, from 1
     files: dict[TableName, TableFile]
     schema_version: int = SCHEMA_VERSION
+    training: str | None = None  # of which it is one of several points
 
 
 def table_path(table: TableName, trial_id: str, suffix: str = "") -> str:
@@ -51,7 +60,8 @@ def check_trial_id(trial_id: str) -> None:
 
 
 def committed_ids(files: Files) -> frozenset[str]:
-    """Return the ids of the trials visible to readers; temporary files are ignored."""
+    """Return the ids of the trials visible to readers, of several points the training's; temporary files are
+    ignored."""
     names = (name.removeprefix(f"{FOLDER}/") for name in files.sizes(FOLDER))
     return frozenset(
         name.removesuffix(".json")
@@ -70,19 +80,36 @@ def judged_path(trial_id: str) -> str:
     return f"{JUDGED}/{trial_id}.json"
 
 
-def read_commit(files: Files, trial_id: str) -> Commit:
-    """Return a trial's first commit. Raises `StoreError` if there is none or it is malformed."""
-    name = commit_path(trial_id)
-    try:
-        return _parse(files.read(name), f"{files.run}/{name}", trial_id, (SCHEMA_VERSION,))
-    except FileNotFoundError as error:
-        raise StoreError(f"{files.run}: must be a committed trial, got {trial_id!r}") from error
+def commit_content(commits: Sequence[Commit]) -> bytes:
+    """Return the content of the file that commits a trial, or all points of a training in their order."""
+    first, *further = map(asdict, commits)
+    if not further:
+        return json.dumps({k: v for k, v in first.items() if k != "training" or v}, indent=2).encode()
+    shared = {key: first[key] for key in ("trial_id", "sequence", "schema_version")}
+    points = [{"trial_id": each["trial_id"], "files": each["files"]} for each in (first, *further)]
+    return json.dumps({**shared, "points": points}, indent=2).encode()
+
+
+def read_commit(files: Files, trial_id: str, training: str | None = None) -> Commit:
+    """Return the first commit of a trial, which may be a point of `training`.
+
+    Raises `StoreError` if there is none or it is malformed.
+    """
+    name = commit_path(training or trial_id)
+    with suppress(FileNotFoundError):
+        content = files.read(name)
+        for commit in _parse(content, f"{files.run}/{name}", training or trial_id, (SCHEMA_VERSION,)):
+            if commit.trial_id == trial_id:
+                return commit
+    raise StoreError(f"{files.run}: must be a committed trial, got {trial_id!r}")
 
 
 def has_all_tables(files: Files, content: str) -> bool:
     """Return whether all table files exist as a commit file's `content` lists them."""
     try:
-        listed: list[dict[str, Any]] = list(json.loads(content)["files"].values())
+        fields: dict[str, Any] = json.loads(content)
+        points: list[dict[str, Any]] = fields.get("points") or [fields]
+        listed: list[dict[str, Any]] = [file for point in points for file in point["files"].values()]
         return all(len(files.read(file["path"])) == file["bytes"] for file in listed)
     except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
         return False
@@ -93,14 +120,21 @@ def list_commits(files: Files, versions: Collection[int] = (SCHEMA_VERSION,)) ->
 
     Raises `StoreError` naming the file if a commit is malformed.
     """
+    names = {trial_id: commit_path(trial_id) for trial_id in sorted(committed_ids(files))}
+    first = _read(files, names, versions)
     judged = files.sizes(JUDGED)
-    names = {
-        trial_id: name if (name := judged_path(trial_id)) in judged else commit_path(trial_id)
-        for trial_id in sorted(committed_ids(files))
-    }
+    names = {c.trial_id: name for c in first if (name := judged_path(c.trial_id)) in judged}
+    later = {commit.trial_id: commit for commit in _read(files, names, versions)}
+    return [later.get(commit.trial_id, commit) for commit in first]
+
+
+def _read(files: Files, names: Mapping[str, str], versions: Collection[int]) -> list[Commit]:
+    """Return the commits in the files `names`, by the id that each is named after."""
+    contents = zip(names.items(), files.read_all([*names.values()]), strict=True)
     return [
-        _parse(content, f"{files.run}/{name}", trial_id, versions)
-        for (trial_id, name), content in zip(names.items(), files.read_all([*names.values()]), strict=True)
+        commit
+        for (named_after, name), content in contents
+        for commit in _parse(content, f"{files.run}/{name}", named_after, versions)
     ]
 
 
@@ -115,7 +149,7 @@ def read_commits(files: Files, versions: Collection[int] = (SCHEMA_VERSION,)) ->
         commits = _check_tables(files, list_commits(files, versions))
     except StoreError:  # perhaps as a trial was completed and its first files removed since they were listed
         commits = _check_tables(files, list_commits(files, versions))
-    return tuple(sorted(commits, key=lambda commit: (commit.sequence, commit.trial_id)))
+    return tuple(sorted(commits, key=lambda commit: commit.sequence))  # points stay in their order
 
 
 def _check_tables(files: Files, commits: list[Commit]) -> list[Commit]:
@@ -127,21 +161,32 @@ def _check_tables(files: Files, commits: list[Commit]) -> list[Commit]:
                 got = f"{sizes[file.path]} bytes" if file.path in sizes else "no such file"
                 raise StoreError(
                     f"{files.run}/{file.path}: must have the {file.bytes} bytes committed, got {got}; "
-                    f"restore it, or delete {FOLDER}/{commit.trial_id}.json to drop the trial"
+                    f"restore it, or delete {_first_path(commit)} to drop the trial"
                 )
     return commits
 
 
-def _parse(content: bytes, where: str, trial_id: str, versions: Collection[int]) -> Commit:
+def _first_path(commit: Commit) -> str:
+    return commit_path(commit.training or commit.trial_id)
+
+
+def _parse(content: bytes, where: str, named_after: str, versions: Collection[int]) -> list[Commit]:
+    """Return the commit in a file, or those of all points of a training."""
     try:
         fields: dict[str, Any] = json.loads(content)
-        version = fields["schema_version"]
+        version, sequence = fields["schema_version"], int(fields["sequence"])
         check_version(version, where, versions)
-        there = [table for table in TABLES if version == SCHEMA_VERSION or table in fields["files"]]
-        listed = {table: TableFile(**fields["files"][table]) for table in there}
-        commit = Commit(fields["trial_id"], int(fields["sequence"]), listed, version)
-    except (ValueError, TypeError, KeyError) as error:
+        parts, training = [fields], fields.get("training")
+        if "points" in fields:
+            parts, training = fields["points"], fields["trial_id"]
+        commits = []
+        for part in parts:
+            there = [table for table in TABLES if version == SCHEMA_VERSION or table in part["files"]]
+            listed = {table: TableFile(**part["files"][table]) for table in there}
+            commits.append(Commit(part["trial_id"], sequence, listed, version, training))
+        first = commits[0].trial_id
+    except (ValueError, TypeError, KeyError, IndexError) as error:
         raise StoreError(f"{where}: must be a commit as JSON, got {content[:80]!r}") from error
-    if trial_id != commit.trial_id:
-        raise StoreError(f"{where}: must be named after its trial, got trial_id {commit.trial_id!r}")
-    return commit
+    if named_after != first:
+        raise StoreError(f"{where}: must be named after its trial, got trial_id {first!r}")
+    return commits

@@ -23,7 +23,7 @@ FROM_CONFIG: dict[str, Callable[[dict[str, Any]], Any]] = {
     "strategy": lambda config: config["preview"]["strategy"],
     "length_tokens": lambda config: config["preview"].get("length_tokens"),
     "prefix": lambda config: config["preview"].get("prefix"),
-    "share": lambda config: config.get("merge", {}).get("share", 1.0),
+    "share": lambda config: _share(config.get("merge", {}).get("share", 1.0)),
     "learning_rate": lambda config: config["training"]["learning_rate"],
     "epochs": lambda config: config["training"]["epochs"],
     "seed": lambda config: config["seed"],
@@ -34,6 +34,11 @@ JSON = tuple(column.name for column in COLUMNS["trials"] if column.unit == "JSON
 """Columns of `trials` that hold a dictionary as JSON text."""
 LISTS = tuple(column.name for column in COLUMNS["trials"] if pa.types.is_list(column.type))
 """Columns of `trials` that hold a tuple."""
+
+
+def _share(value: float | list[float]) -> float | None:
+    """Return a merge's share; None if it has several, as that of a failed training."""
+    return None if isinstance(value, list) else value
 
 
 def _columns_of(kind: type[TrialRecord] | type[Measurement]) -> tuple[str, ...]:

@@ -3,6 +3,11 @@
 A null means "not measured" or "not applicable"; a measured NaN or infinity is kept unchanged. Each Parquet
 file has `schema_version` and the table's name in the schema metadata, and `unit` (if any) and `description`
 in the metadata of every field.
+
+A training whose merge has several shares has a row of `trials` for each share, with its own rates, answers
+and KL. What the training cost is in the first row only, the one whose `trial_id` is its `training_id`: in the
+others `train_tokens`, `flops` and `seconds_total` are 0, `seconds_train` is the time of their merge, and they
+have no rows of `steps` and `signals`. So a sum over rows counts each training once.
 """
 
 from typing import Literal, NamedTuple, get_args
@@ -18,7 +23,7 @@ TABLES: tuple[TableName, ...] = get_args(TableName)
 
 ADDED: dict[TableName, tuple[str, ...]] = {
     "generations": ("ended", "thoughts"),
-    "trials": ("harness", "share"),
+    "trials": ("harness", "share", "training_id"),
 }
 """Nullable columns added since version 3 began; files that are older lack them, and they read as null."""
 
@@ -77,7 +82,16 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
             REAL,
             False,
             "0..1",
-            "share of the change by training that a merge keeps, from config; 1 without; null in older runs",
+            "share of the change by training that a merge keeps, from config; 1 without; null in older runs, "
+            "and if a training of several shares failed",
+        ),
+        Column(
+            "training_id",
+            TEXT,
+            False,
+            "",
+            "trial_id of the row with the costs of the model's training; of further shares of a merge it is "
+            "another row's; null without training and in older runs",
         ),
         Column("learning_rate", REAL, True, "", "peak learning rate, from config"),
         Column("epochs", INT, True, "passes", "passes over the training examples, from config"),
@@ -115,11 +129,15 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
             "FLOPs",
             "of training and of the seed model's computation for the method, counted",
         ),
-        Column("seconds_train", REAL, False, "s", "time of training"),
+        Column(
+            "seconds_train", REAL, False, "s", "time of training, of the method's last hook and the merge"
+        ),
         Column(
             "seconds_evaluate", REAL, False, "s", "time of evaluation, measurements between epochs included"
         ),
-        Column("seconds_total", REAL, False, "s", "time of the whole trial"),
+        Column(
+            "seconds_total", REAL, False, "s", "time of the whole trial; 0 for further shares of a training"
+        ),
         Column("config", TEXT, True, "JSON", "resolved trial configuration"),
         Column("config_hash", TEXT, True, "", "content hash of config"),
         Column("params", TEXT, True, "JSON", "sampled dimensions: name to value"),
@@ -132,7 +150,8 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
             True,
             "JSON",
             "before training: counts of training_examples, safety_examples, cut_rows, skipped_rows, "
-            "rewritten and rejected_… ones, seconds; FLOPs by part; after training: those of merge_…",
+            "rewritten and rejected_… ones, seconds; FLOPs by part; after training: those of merge_…; of "
+            "further shares of a merge the last only",
         ),
         Column(
             "harness",

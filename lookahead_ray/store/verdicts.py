@@ -63,7 +63,7 @@ def write_verdicts(
     if not _JUDGE_ID.fullmatch(judge_id):
         raise StoreError(f"judge_id: must be 1 to 100 letters, digits, '.', '_' or '-', got {judge_id!r}")
     files = Files(run)
-    if trial.trial_id not in committed_ids(files):
+    if trial.training not in committed_ids(files):
         raise StoreError(f"{run}: verdicts must be of a committed trial, got {trial.trial_id!r}")
     config = to_json(judge_config, f"{judge_id}: judge_config")
     rows = [

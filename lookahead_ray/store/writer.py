@@ -1,9 +1,8 @@
-"""Writing of a run: one atomic commit per trial."""
+"""Writing of a run: one atomic commit per trial, or per training with several points."""
 
-import json
 import logging
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +13,7 @@ from lookahead_ray.store.commits import (
     Commit,
     TableFile,
     check_trial_id,
+    commit_content,
     commit_path,
     committed_ids,
     judged_path,
@@ -52,8 +52,10 @@ class Store:
         """Return the ids of the trials committed so far, by any process."""
         return committed_ids(self._files)
 
-    def commit(self, record: TrialRecord) -> None:
+    def commit(self, record: TrialRecord, *further: TrialRecord) -> None:
         """Make the whole trial visible to readers; it is durable when this returns.
+
+        `further` holds the other points of the same training, which become visible together with the first.
 
         If it raises, the trial is not visible and may be committed again; at a URL it may become visible
         when it is committed again or the run is resumed, because a request can succeed whose answer was lost.
@@ -61,13 +63,15 @@ class Store:
         belongs to another sweep, holds a value that doesn't fit its column, another driver has taken the run
         over, or the file system fails.
         """
-        check_trial_id(record.trial_id)
-        if record.sweep_id != self.identity.sweep_id:
-            raise StoreError(
-                f"{self.run}: trial {record.trial_id}: sweep_id must be {self.identity.sweep_id!r}, "
-                f"got {record.sweep_id!r}"
-            )
-        tables = to_tables(record)
+        points = (record, *further)
+        for point in points:
+            check_trial_id(point.trial_id)
+            if point.sweep_id != self.identity.sweep_id:
+                raise StoreError(
+                    f"{self.run}: trial {point.trial_id}: sweep_id must be {self.identity.sweep_id!r}, "
+                    f"got {point.sweep_id!r}"
+                )
+        tables = [to_tables(point) for point in points]
         name = commit_path(record.trial_id)
         try:
             if self._hold.settle() == name:
@@ -75,12 +79,16 @@ class Store:
             self._hold.check()
             if record.trial_id not in self.committed_ids():
                 suffix = self._hold.table_suffix()
-                listed = {
-                    table: self._write(table, record.trial_id, suffix, rows) for table, rows in tables.items()
-                }
+                listed = [
+                    {table: self._write(table, point.trial_id, suffix, rows) for table, rows in own.items()}
+                    for point, own in zip(points, tables, strict=True)
+                ]
                 self._sequence += 1  # also if it fails: it may turn out to have succeeded
-                commit = Commit(record.trial_id, self._sequence, listed)
-                if self._hold.commit(name, json.dumps(asdict(commit), indent=2).encode()):
+                commits = [
+                    Commit(point.trial_id, self._sequence, own)
+                    for point, own in zip(points, listed, strict=True)
+                ]
+                if self._hold.commit(name, commit_content(commits)):
                     return
         except StoreError as error:
             raise StoreError(f"trial {record.trial_id} is not committed: {error}") from error
@@ -101,7 +109,7 @@ class Store:
             self._hold.check()
             if name in self._files.sizes(JUDGED):
                 raise StoreError(COMPLETED)
-            first = read_commit(self._files, record.trial_id)
+            first = read_commit(self._files, record.trial_id, record.training)
             for table, rows in tables.items():
                 if rows.num_rows != first.files[table].rows:
                     raise StoreError(
@@ -110,8 +118,8 @@ class Store:
             suffix = self._hold.table_suffix() or "-judged"
             new = {table: self._write(table, record.trial_id, suffix, tables[table]) for table in REPLACED}
             self._sequence += 1
-            commit = Commit(record.trial_id, self._sequence, {**first.files, **new})
-            if not self._hold.commit(name, json.dumps(asdict(commit), indent=2).encode()):
+            commit = replace(first, sequence=self._sequence, files={**first.files, **new})
+            if not self._hold.commit(name, commit_content([commit])):
                 raise StoreError(COMPLETED)
         except StoreError as error:
             raise StoreError(f"trial {record.trial_id} is not completed: {error}") from error

@@ -81,10 +81,11 @@ def run_sweep(
 
     trackers = Trackers(sweep.tracking, sink.run, sweep.name, sink.sweep_id)
 
-    def commit(record: TrialRecord) -> None:
-        sink.commit(record)
-        trackers.finished(record)
-        checkpoints.remove({record.trial_id})
+    def commit(*points: TrialRecord) -> None:
+        sink.commit(*points)
+        for record in points:
+            trackers.finished(record)
+        checkpoints.remove({points[0].trial_id})
 
     trial_log = TrialLog(sweep.objective, sink.committed, commit, observer)
     total = REFERENCE_COUNT + sweep.search.trials

@@ -49,7 +49,7 @@ class Fitted:
         """Return this with lines about one trial on the first of `nodes`. Raises as `check_machine`."""
         if not nodes:
             return self
-        config, source = self.sweep.reference(), self.sweep.source
+        config, source = largest_trial(self.sweep), self.sweep.source
         return replace(self, lines=(*self.lines, *check_machine(config, nodes[0], is_local, source=source)))
 
 
@@ -145,7 +145,7 @@ def _fit(
         )
     values = _values(precision, placement)
     if local is not None and not on_gpu:
-        values, held = _fit_to_memory(values, reference, local)
+        values, held = _fit_to_memory(values, largest_trial(sweep), local)
         values = _use_idle_cores(values, reference, local, sweep.search.max_concurrent)
         placement = placement._replace(workers=values.workers, cpus_per_worker=values.cpus_per_worker)
         lines += [held] if held else []
@@ -153,6 +153,16 @@ def _fit(
     if cluster_address() is None and (shared := describe_shared_memory()):
         lines.append(shared)
     return Fitted(replace(sweep, hardware=values), (line, *lines))
+
+
+def largest_trial(sweep: Sweep) -> TrialConfig:
+    """Return vanilla with the merge of the space that needs the most memory, which vanilla itself lacks."""
+    from lookahead_ray.train.memory import count_copies  # imports torch
+
+    reference = sweep.reference()
+    merges = [TrialConfig.model_validate(tree).merge for tree in corners(sweep.template)]
+    merged = [reference.model_copy(update={"merge": merge}) for merge in merges]
+    return max([reference, *merged], key=count_copies)
 
 
 def _values(precision: Precision, placement: Resources) -> HardwareValues:

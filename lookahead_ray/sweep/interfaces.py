@@ -33,7 +33,10 @@ class Observer(Protocol):
     def trial_progress(self, trial_id: str, progress: TrialProgress) -> None: ...
 
     def trial_finished(self, record: TrialRecord) -> None:
-        """Note a finished trial; called after the commit, with the objective if the record has one."""
+        """Note a finished trial; called after the commit, with the objective if the record has one.
+
+        Called for each point of a training, the first one first.
+        """
 
     def sweep_finished(self, interrupted: bool) -> None: ...
 
@@ -45,7 +48,8 @@ class Sink:
     run: str  # path or URL
     sweep_id: str
     committed: Sequence[TrialRecord]  # in the order of their commits; records without texts suffice
-    commit: Callable[[TrialRecord], None]
+    commit: Callable[..., None]
+    """Commits a trial; the points of a training are committed together, as several arguments."""
     load: Callable[[str], TrialRecord]
     """Returns a committed trial with its texts, by its id."""
     complete: Callable[[TrialRecord], None]

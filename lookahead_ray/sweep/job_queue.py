@@ -22,7 +22,7 @@ from lookahead_ray.sweep.stopping.budget import accelerators
 from lookahead_ray.sweep.stopping.early_stopping import EarlyStopping
 from lookahead_ray.sweep.trial_log import TrialLog
 from lookahead_ray.trial.job import Job
-from lookahead_ray.trial.record import TrialRecord, failed_record, utc_now
+from lookahead_ray.trial.record import TrialRecord, count_trainings, failed_record, utc_now
 
 LAST_FROM = 3
 """Number of attempts without result from which on a trial runs after all others: it may kill its driver."""
@@ -77,9 +77,9 @@ class JobQueue:
         self._stopping = stopping
         self._limits = limits
         self._searching = True
-        self._searched = sum(record.role == "search" for record in trial_log.records)
+        self._searched = count_trainings(trial_log.records, "search")
         self._running: dict[str, Job] = {}  # by trial id
-        self._held: list[TrialRecord] = []  # ended, not committed
+        self._held: list[Sequence[TrialRecord]] = []  # points of ended trials that are not committed
 
     def has_work(self) -> bool:
         """Return whether there is any job to run; otherwise Ray needn't start."""
@@ -115,10 +115,11 @@ class JobQueue:
         self._limits.search_ended(self._searched)  # says so
         return True
 
-    def finish(self, record: TrialRecord, of_surroundings: bool = False) -> None:
+    def finish(self, record: TrialRecord, *further: TrialRecord, of_surroundings: bool = False) -> None:
         """Commit a trial; vanilla is held until the seed model's trial ends, which its objective needs.
 
         Args:
+            further: the other points of its training.
             of_surroundings: whether a failed trial failed through its surroundings. It is not committed while
                 `max_attempts` admits another attempt.
 
@@ -144,34 +145,35 @@ class JobQueue:
             if stops:
                 raise SurroundingsError(self._why_it_stops(record))
             return
-        self._commit(record)
+        self._commit(record, *further)
 
-    def _commit(self, record: TrialRecord) -> None:
-        self._held.append(record)
+    def _commit(self, record: TrialRecord, *further: TrialRecord) -> None:
+        self._held.append((record, *further))
         seed_runs = any(job.role == "seed" for job in [*self._running.values(), *self._waiting])
         if record.role == "vanilla" and seed_runs:
             return
-        seed_first = sorted(self._held, key=lambda held: held.role != "seed")
-        for ended in seed_first:
-            scored = self._trial_log.finish(ended)
+        seed_first = sorted(self._held, key=lambda points: points[0].role != "seed")
+        for points in seed_first:
+            scored, *others = self._trial_log.finish_training(points)
             self._attempts.end(scored.trial_id)
             if scored.role == "search":
-                self._search.tell(scored, self._stopping.estimate(scored, self._trial_log.references))
+                estimate = self._stopping.estimate(scored, self._trial_log.references)
+                self._search.tell(scored, estimate, others)
             if scored.role in REFERENCE_ROLES and (references := self._trial_log.references):
                 self._stopping.learn([references.vanilla], references)
                 self._search.learn_references(references)
         self._held.clear()
         self._note_verdicts(seed_first)
-        if any(ended.role in REFERENCE_ROLES and ended.status == "failed" for ended in seed_first):
+        if any(one.role in REFERENCE_ROLES and one.status == "failed" for one, *_ in seed_first):
             reason = self._trial_log.reference_error()
             raise TrialError(f"a reference failed, so no trial can be scored: {reason}")
 
-    def _note_verdicts(self, ended: Sequence[TrialRecord]) -> None:
+    def _note_verdicts(self, ended: Sequence[Sequence[TrialRecord]]) -> None:
         """Count trials whose judge was down; once one is judged, judge the earlier ones again."""
-        for record in ended:
-            if record.status == "unjudged":
+        for points in ended:
+            if any(point.status == "unjudged" for point in points):
                 self._unjudged_in_row += 1
-            elif record.status == "completed":
+            elif points[0].status == "completed":
                 self._unjudged_in_row = 0
         if not self._unjudged_in_row:
             self._judge_late()
@@ -184,9 +186,10 @@ class JobQueue:
             if references and any(record.role in REFERENCE_ROLES for record in completed):
                 self._stopping.learn([references.vanilla], references)
                 self._search.learn_references(references)
-            for record in completed:
-                if record.role == "search":
-                    self._search.tell(record)
+            for training in {record.training: record for record in completed}.values():
+                if training.role == "search":
+                    first, *others = self._trial_log.of_training(training)
+                    self._search.tell(first, further=others)
         return not self._trial_log.unjudged
 
     def _why_it_stops(self, record: TrialRecord) -> str:

@@ -195,6 +195,11 @@ def _defence(config: TrialConfig) -> Iterator[Finding]:
 
 
 def _merge(config: TrialConfig, trials: TrialChecks) -> Iterator[Finding]:
+    if trials.trains and len(config.merge.shares) > 1:
+        shares = ", ".join(f"{share:g}" for share in config.merge.shares)
+        yield Finding(
+            "merge", "", f"merge {config.merge.name}: each training is measured at the shares {shares}"
+        )
     if trials.trains and (found := describe_other_model(config.merge)):
         digest, model = found
         yield Finding("merge", digest, f"merge {config.merge.name}: reads {model} too")

@@ -9,7 +9,7 @@ from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.sweep.interfaces import Observer
 from lookahead_ray.sweep.search.references import references_among
 from lookahead_ray.trial.job import Job
-from lookahead_ray.trial.record import Role, TextStripper, TrialRecord
+from lookahead_ray.trial.record import Role, TextStripper, TrialRecord, group_by_training
 
 
 class TrialLog:
@@ -19,9 +19,10 @@ class TrialLog:
         self,
         objective: Objective,
         committed: Sequence[TrialRecord],
-        commit: Callable[[TrialRecord], None],
+        commit: Callable[..., None],
         observer: Observer,
     ) -> None:
+        """Create the log; `commit` takes a record, or all points of a training as several arguments."""
         self._objective = make_objective(objective)
         self._commit = commit
         self._observer = observer
@@ -47,13 +48,22 @@ class TrialLog:
         return "; ".join(errors) or "a reference was not run"
 
     def finish(self, record: TrialRecord) -> TrialRecord:
-        """Score, commit and announce a finished trial; return the scored record."""
-        scored = self._scored(record)
-        self._commit(scored)
-        slim = self._stripper.strip_texts(scored)
-        self.records.append(slim)
-        self._observer.trial_finished(slim)
+        """Score, commit and announce a finished trial with one point; return the scored record."""
+        return self.finish_training([record])[0]
+
+    def finish_training(self, points: Sequence[TrialRecord]) -> list[TrialRecord]:
+        """Score, commit together and announce all points of a training; return the scored records."""
+        scored = list(map(self._scored, points))
+        self._commit(*scored)
+        slim = list(map(self._stripper.strip_texts, scored))
+        self.records += slim
+        for record in slim:
+            self._observer.trial_finished(record)
         return slim
+
+    def of_training(self, record: TrialRecord) -> list[TrialRecord]:
+        """Return all points of the training of `record`, the first one first."""
+        return group_by_training(each for each in self.records if each.training == record.training)[0]
 
     def complete(self, record: TrialRecord, write: Callable[[TrialRecord], None]) -> TrialRecord:
         """Score, `write` and announce a trial that is judged by now; it comes last, as if it ended now.
@@ -73,7 +83,9 @@ class TrialLog:
             for record in references:
                 if record.role == job.role:
                     unscored = replace(record, objective=None, objectives=(), constraint=None, safety=None)
-                    self.finish(replace(unscored, sweep_id=sweep_id, trial_id=job.trial_id))
+                    training_id = job.trial_id if job.trains else None
+                    own = replace(unscored, sweep_id=sweep_id, trial_id=job.trial_id, training_id=training_id)
+                    self.finish(own)
 
     def _scored(self, record: TrialRecord) -> TrialRecord:
         # The seed model is scored first: its objective does not depend on vanilla's gain, as its U is 0.

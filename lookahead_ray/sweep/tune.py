@@ -30,7 +30,7 @@ from lookahead_ray.sweep.tracking.trackers import Trackers
 from lookahead_ray.trial.failure import ended_by_surroundings, failure_message
 from lookahead_ray.trial.job import Checkpoints, Job
 from lookahead_ray.trial.measurement import Measurement
-from lookahead_ray.trial.record import completed_record, failed_record, utc_now
+from lookahead_ray.trial.record import completed_records, failed_record, utc_now
 from lookahead_ray.trial.stop_decisions import Decisions, DecisionSender
 from lookahead_ray.trial.trainable import FAILURE, OF_SURROUNDINGS, TuneTrial
 from lookahead_ray.trial.worker_group import (
@@ -278,7 +278,7 @@ class _RecordingCallback(_NeverRestored, Callback):
                 self._job_queue.progressed(trial_id)
 
     def _finish(self, job: Job, failure: str, of_surroundings: bool = False) -> None:
-        """Pass on the record of an ended trial; a measurement counts even if an error followed."""
+        """Pass on the records of an ended trial; a measurement counts even if an error followed."""
         if self.error:  # Tune reports the trial again whose end ended the sweep
             return
         start, started_at = self._started.pop(job.trial_id, (time.monotonic(), ""))
@@ -287,12 +287,12 @@ class _RecordingCallback(_NeverRestored, Callback):
         self._saving.discard(job.trial_id)
         seconds = max(0.0, time.monotonic() - start - self._waited_s.pop(job.trial_id, 0.0))
         if measured:
-            record = completed_record(job, self._sweep_id, started_at, seconds, measured)
+            records = completed_records(job, self._sweep_id, started_at, seconds, measured)
         else:
-            record = failed_record(job, self._sweep_id, started_at, seconds, failure)
+            records = [failed_record(job, self._sweep_id, started_at, seconds, failure)]
         try:
-            record = replace(record, restarts=self._restarts.pop(record.trial_id, 0))
-            self._job_queue.finish(record, of_surroundings and measured is None)
+            records[0] = replace(records[0], restarts=self._restarts.pop(job.trial_id, 0))
+            self._job_queue.finish(*records, of_surroundings=of_surroundings and measured is None)
         except LookaheadRayError as error:
             self.error = self.error or error
             raise

@@ -15,6 +15,10 @@ With P weights of which T are trained, N ranks and B bytes for a weight, DeepSpe
       ZeRO 0 or 1        B·T                           without buckets for one rank in fp32
 
 Activations are those of a Llama-like layer. Evaluation holds the weights and one batch's keys and values.
+
+For a merge rank 0 holds, in its machine's memory, the seed model's weights, unless only adapters are scaled,
+and those of another model that the merge reads. For several shares it keeps, until the last one is merged,
+the seed model's weights and a copy of the trained ones.
 """
 
 from collections.abc import Iterator
@@ -24,6 +28,7 @@ from typing import Any
 
 from lookahead_ray.config.training import LoraConfig, TrainingConfig
 from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.merge.registry import MERGES
 from lookahead_ray.model.outline import ModelOutline
 from lookahead_ray.train.engine import LARGEST_BUCKET, bucket_size, used_stage
 from lookahead_ray.train.lora import adapted_weights
@@ -43,6 +48,8 @@ class RankMemory:
     backward: float  # at the end of the forward pass of the last micro-batch
     step: float  # in the optimiser's step
     evaluation: float  # weights and one batch of prompts
+    merging: float = 0.0  # copies in the machine's memory during a merge, of rank 0 alone
+    kept: float = 0.0  # those of them that stay while all but the last share are evaluated
 
     @property
     def least(self) -> float:
@@ -56,8 +63,13 @@ class RankMemory:
 
     @property
     def peak(self) -> float:
-        """Return the maximum of the whole trial."""
+        """Return the maximum of the whole trial, without rank 0's copies for a merge."""
         return max(self.training, self.evaluation)
+
+    def of_ranks(self, ranks: float) -> float:
+        """Return the maximum of so many ranks of a trial in one memory, with the copies for a merge."""
+        merging, evaluation = ranks * self.weights + self.merging, ranks * self.evaluation + self.kept
+        return max(ranks * self.training, merging if self.merging else 0.0, evaluation)
 
 
 def estimate_memory(config: TrialConfig, outline: ModelOutline, trains: bool = True) -> RankMemory:
@@ -73,13 +85,26 @@ def estimate_memory(config: TrialConfig, outline: ModelOutline, trains: bool = T
     tokens = training.micro_batch_tokens or training.micro_batch_size * training.max_length
     activations = tokens * (size * shape.kept(training.gradient_checkpointing) + 4 * shape.vocabulary)
     rest = weights + states.rest
+    merging, kept = count_copies(config)
     return RankMemory(
         weights=weights,
         rest=rest,
         backward=rest + states.backward + activations,
         step=rest + states.step,
         evaluation=weights + cached,
+        merging=merging * size * outline.parameters,
+        kept=kept * size * outline.parameters,
     )
+
+
+def count_copies(config: TrialConfig) -> tuple[int, int]:
+    """Return how many models' weights rank 0 holds for a merge, and how many while further shares follow."""
+    merge = config.merge
+    if not merge.changes_weights:
+        return 0, 0
+    several = len(merge.shares) > 1
+    seed = config.training.lora is None
+    return seed + (MERGES[merge.name].other_model is not None) + several, (seed + several) * several
 
 
 def count_trained(config: TrialConfig, outline: ModelOutline) -> int:

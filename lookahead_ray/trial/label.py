@@ -1,6 +1,6 @@
 """Short labels of configurations, for people."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -48,8 +48,15 @@ def additions_to_vanilla(config: Mapping[str, Any]) -> Iterator[str]:
     if defence.get("prompt"):
         yield "safety prompt"
     if merge := config.get("merge"):
-        share = f"share {merge['share']:.3g}"
+        share = _shares(merge["share"])
         yield share if merge["name"] == "linear" else f"{merge['name']} {share}"
+
+
+def _shares(share: float | Sequence[float]) -> str:
+    """Return "share 0.75", or of a training that measures several "shares 1, 0.75, 0.5"."""
+    if isinstance(share, float | int):
+        return f"share {share:.3g}"
+    return f"shares {', '.join(f'{one:.3g}' for one in share)}"
 
 
 def _preview(preview: Mapping[str, Any]) -> str:

@@ -25,6 +25,10 @@ PACKAGES = (
 class Measurement:
     """The result of a job, from rank 0. Times in seconds, FLOPs as counts.
 
+    Of a training whose merge has several shares, it is that of the first one, and `further` holds the others.
+    What the training cost is in the first one only, so that sums count it once: of the others `train_tokens`
+    and `flops` are 0 and `seconds_train` is the time of their merge, and they have no steps and no signals.
+
     A field that has the name of a column of the table `trials` is stored in that column.
     """
 
@@ -46,6 +50,7 @@ class Measurement:
     signals: tuple[Signal, ...] = ()  # in order
     generations: tuple[Generation, ...] = ()  # in the configuration's order
     token_kl: tuple[TokenKl, ...] = ()  # in the configuration's order
+    further: "tuple[Measurement, ...]" = ()  # of the same training with the merge's other shares, in order
 
 
 def versions() -> dict[str, str]:

@@ -23,6 +23,9 @@ PHASES: tuple[Phase, ...] = get_args(Phase)
 
 ALTERNATING: frozenset[Phase] = frozenset({"training", "measuring", "saving"})
 
+MEASURING: frozenset[Phase] = frozenset({"answering", "judging"})
+"""Phases that repeat for each share of a merge."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrialProgress:

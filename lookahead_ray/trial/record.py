@@ -4,11 +4,16 @@ The store converts records to tables; `analysis/` reads only the tables. Every r
 recomputed from its `generations`: it is over the rows of its metric that share suite, attack and judge with
 the first row (see evaluate/rates.py).
 
+A training whose merge has several shares has one record for each share, its points. All say the training that
+they come from (`training_id`); the first one has its id. What the training cost is in the first record only,
+so that a sum over records counts it once.
+
 A sweep keeps committed records in memory without texts (`TextStripper`): one trial's answers, steps and KL
 values take about a megabyte; its verdicts alone take a few kilobytes, as trials share equal rows. The tables
 hold everything.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from statistics import fmean
@@ -36,7 +41,10 @@ __all__ = [
     "TrialRecord",
     "Verdict",
     "completed_record",
+    "completed_records",
+    "count_trainings",
     "failed_record",
+    "group_by_training",
     "judged_record",
     "mean_kl",
     "utc_now",
@@ -63,7 +71,7 @@ class TrialRecord:
     trial_id: str  # unique in its sweep
     role: Role
     status: Status
-    config: dict[str, Any]  # the resolved TrialConfig as JSON values
+    config: dict[str, Any]  # the resolved TrialConfig as JSON values; with one share, unless it failed
     config_hash: str  # content hash of `config`
     params: dict[str, Any]  # sampled dimensions: name -> value
     started_at: str  # ISO 8601, UTC
@@ -77,8 +85,10 @@ class TrialRecord:
     over_refusal: Rate | None = None
     utility: Rate | None = None
     kl: tuple[float, ...] = ()  # mean over prompts, one value per position
-    seconds_total: float | None = None  # from first start to end, with restarts, without waiting for machines
+    seconds_total: float | None = None
+    """From first start to end, with restarts, without waiting for machines; 0 for further points."""
     restarts: int = 0  # number of times its processes died and it was restarted
+    training_id: str | None = None  # of the trial that trained the model; None: untrained, or an older run
     measurement: Measurement | None = None  # None: the trial failed
 
     def with_measured(self, **changes: Any) -> Self:
@@ -86,6 +96,16 @@ class TrialRecord:
         if self.measurement is None:
             raise ValueError(f"trial {self.trial_id}: must have a measurement, got none")
         return replace(self, measurement=replace(self.measurement, **changes))
+
+    @property
+    def training(self) -> str:
+        """Return the id of the training that the trial belongs to: its own unless it is a further point."""
+        return self.training_id or self.trial_id
+
+    @property
+    def is_further_point(self) -> bool:
+        """Return whether another record of the same training has the figures of that training."""
+        return self.training != self.trial_id
 
     @property
     def workers(self) -> int | None:
@@ -141,7 +161,11 @@ class TrialRecord:
 def completed_record(
     job: Job, sweep_id: str, started_at: str, seconds_total: float, measured: Measurement
 ) -> TrialRecord:
-    """Return the record of a measured trial, with the rates of its rows (see `rates`); not scored yet."""
+    """Return the record of a measured trial, with the rates of its rows (see `rates`); not scored yet.
+
+    Further points of its training are left out: see `completed_records`.
+    """
+    measured = replace(measured, further=()) if measured.further else measured
     unjudged = any(row.verdict == "unjudged" for row in measured.generations)
     return TrialRecord(
         **_identity(job, sweep_id, started_at),
@@ -152,6 +176,48 @@ def completed_record(
         seconds_total=seconds_total,
         measurement=measured,
     )
+
+
+def completed_records(
+    job: Job, sweep_id: str, started_at: str, seconds_total: float, measured: Measurement
+) -> list[TrialRecord]:
+    """Return the records of a measured training, one for each share of its merge, the first one first.
+
+    Their configurations are those of trials with one share. The first one has the job's id, and
+    `seconds_total`; the second one has the id with ".2" appended, and so on.
+    """
+    from lookahead_ray.config.merge import point_configs  # imports pydantic, as in `_identity`
+
+    records = []
+    parts = zip(point_configs(job.config), (measured, *measured.further), strict=False)  # a stopped one has 1
+    for number, (config, one) in enumerate(parts, start=1):
+        trial_id = job.trial_id if number == 1 else f"{job.trial_id}.{number}"
+        point = replace(job, config=config, trial_id=trial_id)
+        seconds = seconds_total if number == 1 else 0.0
+        record = completed_record(point, sweep_id, started_at, seconds, one)
+        records.append(record if number == 1 else replace(record, training_id=job.trial_id))
+    return records
+
+
+def group_by_training(records: Iterable[TrialRecord]) -> list[list[TrialRecord]]:
+    """Return the records of each training, its first point first.
+
+    Trainings are in the order of their last records: a training whose judge was down ends with the last
+    judged point.
+    """
+    groups: dict[str, list[TrialRecord]] = {}
+    for record in records:
+        groups[record.training] = [*groups.pop(record.training, []), record]
+
+    def number(record: TrialRecord) -> int:
+        return int(record.trial_id.rpartition(".")[2]) if record.is_further_point else 1
+
+    return [sorted(group, key=number) for group in groups.values()]
+
+
+def count_trainings(records: Iterable[TrialRecord], role: Role | None = None) -> int:
+    """Return the number of trials, of a role if given; all points of a training are one."""
+    return sum(role in (None, record.role) and not record.is_further_point for record in records)
 
 
 def judged_record(record: TrialRecord, generations: tuple[Generation, ...]) -> TrialRecord:
@@ -242,4 +308,5 @@ def _identity(job: Job, sweep_id: str, started_at: str) -> dict[str, Any]:
         "config_hash": content_hash(job.config),
         "params": job.params,
         "started_at": started_at,
+        "training_id": job.trial_id if job.trains else None,
     }

@@ -46,6 +46,15 @@ class ProgressReporter:
         """Return `report` for one phase."""
         return partial(self.report, phase)
 
+    def part_of(self, phase: Phase, index: int, parts: int) -> Report:
+        """Return `report` for one of `parts` repetitions of a phase, of equal size: the total covers all."""
+
+        def report(detail: str, done: float = 0.0, total: float = 0.0) -> None:
+            which = f"model {index + 1} of {parts} · " if parts > 1 else ""
+            self.report(phase, f"{which}{detail}", done + index * total, parts * total)
+
+        return report
+
     def training_begins(self, steps_done: int) -> None:
         """Report the start of training, or its resumption after `steps_done` steps."""
         self._trained = steps_done

@@ -1,5 +1,6 @@
 """Merges in space files: defaults, bounds, dimensions; a configuration without one is as before."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from lookahead_ray.config.dimension import Dimension, Value
 from lookahead_ray.config.load import Sweep, load_sweep, trial_json
-from lookahead_ray.config.merge import LayersMerge, LinearMerge
+from lookahead_ray.config.merge import LayersMerge, LinearMerge, join_points, point_configs
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.sweep.search.references import vanilla_point
@@ -104,6 +105,8 @@ def test_references_are_never_merged_and_known_as_a_point(
     [
         ("merge={share: 1.5}", "merge.share: input should be less than or equal to 1, got 1.5"),
         ("merge={share: -0.1}", "merge.share: input should be greater than or equal to 0, got -0.1"),
+        ("merge={share: [1, 1.5]}", "merge.share.1: input should be less than or equal to 1, got 1.5"),
+        ("merge={share: []}", "merge.share: "),
         ("merge={share: half}", "merge.share: input should be a valid number, got 'half'"),
         ("merge={share: {uniform: [0, 2]}}", "merge.share: input should be less than or equal to 1, got 2"),
         ("merge={part: 0.5}", "merge.part: unknown field for the variant 'linear', got 0.5"),
@@ -126,7 +129,11 @@ def test_invalid_values_are_refused(tmp_path: Path, assignment: str, rule: str) 
 def test_early_stopping_is_refused_where_a_trial_is_merged(tmp_path: Path) -> None:
     stopping = "search: {stopping: {}}\n"
     assert load(tmp_path, stopping + "merge: {share: 1.0}").search.stopping
-    for merge in ("merge: {share: 0.5}", "merge: {share: {uniform: [0.5, 1.0]}}"):
+    for merge in (
+        "merge: {share: [1.0, 0.5]}",
+        "merge: {share: 0.5}",
+        "merge: {share: {uniform: [0.5, 1.0]}}",
+    ):
         with pytest.raises(ConfigError) as caught:
             load(tmp_path, f"{stopping}{merge}")
         rule = "search.stopping: must be null with a merge, because the signals are measured before it"
@@ -136,3 +143,44 @@ def test_early_stopping_is_refused_where_a_trial_is_merged(tmp_path: Path) -> No
 def test_an_override_replaces_the_other_variants_fields(tmp_path: Path) -> None:
     sweep = load(tmp_path, f"merge: {LAYERS}", "merge.name=linear")
     assert sweep.trial(lambda dimension: None).merge == LinearMerge(share=0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "shares"),
+    [
+        ("merge: {share: [0.5, 1, 0.75, 0.5]}", [1.0, 0.75, 0.5]),
+        (f"merge: {LAYERS.replace('0.5', '[1.0, 0.5]')}", [1.0, 0.5]),
+    ],
+)
+def test_several_shares_are_points_of_one_training(tmp_path: Path, text: str, shares: list[float]) -> None:
+    found = config(tmp_path, text)
+    assert list(found.merge.shares) == trial_json(found)["merge"]["share"] == shares
+    assert TrialConfig.model_validate(trial_json(found)) == found
+    alone = [config(tmp_path, re.sub(r"\[.*\]", str(share), text)) for share in shares]
+    assert list(found.points) == alone
+    points = point_configs(trial_json(found))
+    assert points == [trial_json(each) for each in alone]
+    assert join_points(points) == [trial_json(found)]
+    with pytest.raises(ValueError, match="must be one number here"):
+        _ = found.merge.kept
+
+
+def test_a_list_of_one_share_is_that_share(tmp_path: Path) -> None:
+    assert config(tmp_path, "merge: {share: [0.5]}") == config(tmp_path, "merge: {share: 0.5}")
+    assert "merge" not in trial_json(config(tmp_path, "merge: {share: [1.0]}"))
+    whole = config(tmp_path, "")
+    assert whole.points == (whole,)
+
+
+def test_points_of_different_trainings_are_not_joined(tmp_path: Path) -> None:
+    other = config(tmp_path, "merge: {share: 0.5}").model_copy(update={"seed": 7})
+    points = [trial_json(point) for point in (*config(tmp_path, "merge: {share: [1.0, 0.5]}").points, other)]
+    layers = trial_json(config(tmp_path, f"merge: {LAYERS}"))
+    joined = join_points([points[0], layers, points[2], points[1]])
+    assert [point_configs(training) for training in joined] == [[points[0], layers], [points[2]], [points[1]]]
+
+
+def test_vanilla_keeps_all_of_its_change(tmp_path: Path) -> None:
+    sweep = load(tmp_path, "merge: {share: [1.0, 0.5]}")
+    assert not sweep.reference().merge.changes_weights
+    assert vanilla_point(sweep) is None  # its shares are worth a training

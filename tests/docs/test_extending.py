@@ -32,7 +32,7 @@ from lookahead_ray.sweep.search.search import Search
 from lookahead_ray.train.model import prepare_model
 from lookahead_ray.trial.fine_tuning import TrainedModel
 from lookahead_ray.trial.finishing import finish_model
-from lookahead_ray.trial.merging import merge_with_seed
+from lookahead_ray.trial.merging import merge_each_share
 from lookahead_ray.trial.worker import run_worker
 from tests.docs.extension_examples import EXAMPLES, PAGE, SECTIONS, Example, installed
 from tests.docs.pages import ROOT
@@ -213,7 +213,7 @@ def test_the_merge_moves_the_named_layers(
         model = prepare_model(load_model(config.model, torch.float32), config.training)
         train_one_step(model, config, tmp_path)
         if merged:
-            assert merge_with_seed(TrainedModel(model), config, quiet).finished
+            assert next(merge_each_share(TrainedModel(model), config, quiet)).finished
         return {name: weight - seed[name] for name, weight in merge_adapters(model).named_parameters()}
 
     before, after = changes(False), changes(True)

@@ -8,7 +8,7 @@ from lookahead_ray import store
 from lookahead_ray.entrypoints import spool
 from lookahead_ray.entrypoints.spool import SpooledStore
 from lookahead_ray.errors import StoreError
-from tests.factory import SWEEP_ID, make_failed, make_record
+from tests.factory import SWEEP_ID, make_failed, make_points, make_record
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> store.Store:
 def broken(opened: store.Store, monkeypatch: pytest.MonkeyPatch) -> SpooledStore:
     """The run while its disk is full."""
 
-    def refuse(record: object) -> None:
+    def refuse(*points: object) -> None:
         raise StoreError("run: cannot write: No space left on device")
 
     monkeypatch.setattr(opened, "commit", refuse)
@@ -78,3 +78,16 @@ def test_failed_trials_are_not_kept(broken: SpooledStore, tmp_path: Path) -> Non
     with pytest.raises(StoreError) as raised:
         broken.commit(make_failed(1))
     assert "kept" not in str(raised.value)
+
+
+def test_the_points_of_a_training_are_kept_and_committed_together(
+    broken: SpooledStore, opened: store.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = make_points(1)
+    with pytest.raises(StoreError, match="the finished trial is kept in "):
+        broken.commit(*points)
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (line,) = SpooledStore(opened).restore()
+    assert line.startswith("trial trial-1, kept in ")
+    assert store.open(opened.run).records() == points

@@ -113,6 +113,15 @@ def test_a_sweeps_file_with_every_dimension_set(jobs: list[Job]) -> None:
     assert jobs[0].config["preview"]["length_tokens"] == 2
 
 
+def test_several_shares_of_a_merge_are_refused(jobs: list[Job]) -> None:
+    refused = invoke("one.yaml", "--output", "out", "--set", "merge={share: [1.0, 0.5]}")
+    assert refused.exit_code == 2
+    assert refused.stderr == (
+        "error: one.yaml: merge.share: must be one number to train, got the list [1.0, 0.5]\n"
+    )
+    assert not jobs
+
+
 @pytest.mark.parametrize("kind", ["full", "file", "link"])
 def test_an_existing_output_is_not_changed(jobs: list[Job], kind: str) -> None:
     output = Path("out")

@@ -301,3 +301,17 @@ def test_best_of_several_objectives_dominates_most(progress: SweepProgress) -> N
     progress.trial_finished(replace(record("b"), objectives=(0.5, 0.5)))
     assert progress.best is not None
     assert progress.best.record.trial_id == "b"
+
+
+def test_all_points_of_a_training_are_one_trial(progress: SweepProgress, clock: Clock) -> None:
+    progress.trial_started("a", "search", "no preview, shares 1, 0.5")
+    clock.now_s += 100
+    merged = replace(record("a.2", seconds=0.0), training_id="a")
+    merged.config["merge"] = {"name": "linear", "share": 0.5}
+    shown = [progress.trial_finished(replace(record("a"), training_id="a")), progress.trial_finished(merged)]
+    assert [(one.label, one.seconds) for one in shown] == [
+        ("no preview", 100),
+        ("no preview, share 0.5", None),
+    ]
+    assert (progress.done, progress.trials, progress.running) == (1, 4, {})
+    assert progress.remaining_s() == 300

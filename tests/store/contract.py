@@ -1,5 +1,6 @@
 """The contract of a run on every file system."""
 
+import json
 from dataclasses import replace
 
 import fsspec
@@ -12,7 +13,7 @@ from lookahead_ray import store
 from lookahead_ray.errors import StoreError
 from lookahead_ray.store import SCHEMAS, TABLES, SweepIdentity
 from lookahead_ray.trial.record import COUNTED
-from tests.factory import SWEEP_ID, make_failed, make_record, with_others
+from tests.factory import SWEEP_ID, make_failed, make_points, make_record, with_others
 
 IDENTITY = SweepIdentity(
     SWEEP_ID,
@@ -201,3 +202,51 @@ class StoreContract:
         for path in paths:
             with fsspec.open(path) as file:
                 assert file.read(4) == b"PAR1"
+
+    def test_the_points_of_a_training_are_committed_together(self, run: str) -> None:
+        writer = store.create(run, IDENTITY)
+        first, second = make_points(1), make_points(2, tuple(1 - share / 20 for share in range(12)))
+        writer.commit(make_record(3))
+        writer.commit(*second)
+        writer.commit(*first)
+        reader = store.open(run)
+        assert reader.records() == [make_record(3), *second, *first]
+        assert writer.committed_ids() == store.trial_ids(run) == {"trial-1", "trial-2", "trial-3"}
+        trials = reader.trials()
+        assert trials["training_id"].to_pylist() == [None, *["trial-2"] * 12, *["trial-1"] * 3]
+        assert trials["share"].to_pylist()[-3:] == [1.0, 0.75, 0.5]
+        costs = [record.train_tokens for record in reader.records()]
+        assert sum(filter(None, costs)) == sum(filter(None, (costs[0], costs[1], costs[13])))
+        assert reader.record("trial-1.2") == first[1]
+        with pytest.raises(StoreError, match="committed once, got 'trial-1'"):
+            writer.commit(*first)
+
+    def test_a_point_is_completed_alone(self, run: str) -> None:
+        writer = store.create(run, IDENTITY)
+        points = make_points(1)
+        waiting = [replace(point, status="unjudged", objective=None) for point in points[1:]]
+        writer.commit(points[0], *waiting)
+        writer.commit(make_record(2))
+        writer.complete(points[2])
+        assert store.open(run).records() == [points[0], waiting[0], make_record(2), points[2]]
+        store.create(run, IDENTITY).complete(points[1])
+        assert store.open(run).records() == [points[0], make_record(2), points[2], points[1]]
+        with pytest.raises(StoreError, match="it was completed before"):
+            writer.complete(points[1])
+
+    def test_readers_without_points_refuse_a_training_with_several(self, run: str) -> None:
+        """They look for `files`, and would otherwise read the first point only."""
+        store.create(run, IDENTITY).commit(*make_points(1))
+        fields = json.loads(content_of(run, "commits/trial-1.json"))
+        assert "files" not in fields
+        assert [point["trial_id"] for point in fields["points"]] == ["trial-1", "trial-1.2", "trial-1.3"]
+        store.create(run, IDENTITY).commit(make_record(2))
+        assert set(json.loads(content_of(run, "commits/trial-2.json"))) == {
+            "trial_id", "sequence", "files", "schema_version",
+        }  # fmt: skip
+
+    def test_a_damaged_file_of_a_point_is_named_with_the_commit_to_delete(self, run: str) -> None:
+        store.create(run, IDENTITY).commit(*make_points(1))
+        damage(run, "tables/steps/trial-1.2.parquet", None)
+        with pytest.raises(StoreError, match=r"trial-1\.2\.parquet: .* delete commits/trial-1\.json to drop"):
+            store.open(run)

@@ -42,8 +42,11 @@ def test_every_column_has_one_source_and_every_field_is_stored() -> None:
     sources = [*RECORD, *MEASURED, *FROM_CONFIG, *rates]
     assert sorted(sources) == sorted(column.name for column in COLUMNS["trials"])
     assert {field.name for field in fields(TrialRecord)} - set(RECORD) == {"measurement"}
-    # `stopped` and `outage` are stored as `status` and `error`, and rows have tables of their own
-    assert {field.name for field in fields(Measurement)} - set(MEASURED) == {"stopped", "outage", *OWN_TABLES}
+    # `stopped` and `outage` are stored as `status` and `error`, rows have tables of their own, and further
+    # points of a training records of their own
+    assert {field.name for field in fields(Measurement)} - set(MEASURED) == {
+        "stopped", "outage", "further", *OWN_TABLES,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

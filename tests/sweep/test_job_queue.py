@@ -47,7 +47,12 @@ class Suggesting:
     def ask(self) -> Job | None:
         return Job(self.left.pop(0), "search", {}, {}, "") if self.left else None
 
-    def tell(self, record: TrialRecord, estimated: Sequence[float] = ()) -> None:
+    def tell(
+        self,
+        record: TrialRecord,
+        estimated: Sequence[float] = (),
+        further: Sequence[TrialRecord] = (),
+    ) -> None:
         self.told.append(record.trial_id)
 
     def learn_references(self, references: ReferenceTrials) -> None:
@@ -268,3 +273,58 @@ def test_running_trials_end_with_the_time_and_references_do_not() -> None:
     assert job_queue([], committed=REFERENCES, trials=0).check_hours()
     assert not job_queue([], committed=REFERENCES, trials=1).check_hours()
     assert not job_queue([], committed=REFERENCES[:1], trials=0).check_hours()
+
+
+def test_the_points_of_a_training_are_committed_and_told_together() -> None:
+    commits: list[tuple[TrialRecord, ...]] = []
+    told: list[list[TrialRecord]] = []
+
+    class Search(Suggesting):
+        def tell(
+            self,
+            record: TrialRecord,
+            estimated: Sequence[float] = (),
+            further: Sequence[TrialRecord] = (),
+        ) -> None:
+            told.append([record, *further])
+
+    points = [
+        replace(record(name), training_id="a", status=status)
+        for name, status in (("a", "completed"), ("a.2", "unjudged"), ("a.3", "unjudged"))
+    ]
+    trial_log = TrialLog(
+        WeightedObjective(), REFERENCES, lambda *points: commits.append(points), cast(Any, Silent())
+    )
+
+    def judge_again() -> list[TrialRecord]:
+        waiting = trial_log.unjudged
+        return [trial_log.complete(replace(each, status="completed"), lambda done: None) for each in waiting]
+
+    queue = JobQueue(
+        (),
+        cast(Any, Search("a", "b")),
+        trial_log,
+        NO_STOPPING,
+        cast(Any, FixedLimits(2, ())),
+        judge_again=judge_again,
+    )
+    assert started(queue) == "a"
+    queue.finish(*points)
+    assert [[point.trial_id for point in each] for each in commits] == [["a", "a.2", "a.3"]]
+    assert [point.objective is not None for point in commits[0]] == [True, False, False]
+    assert started(queue) == "b"  # one unjudged training is not several in a row
+    queue.finish(record("b"))
+    assert [[point.trial_id for point in each] for each in told] == [
+        ["a", "a.2", "a.3"],
+        ["b"],
+        ["a", "a.2", "a.3"],
+    ]
+    assert all(point.status == "completed" for point in told[-1])
+    assert queue.next_job() == NoJob.EXHAUSTED  # of two trials
+
+
+def test_all_points_of_committed_trainings_are_one_trial_of_the_budget() -> None:
+    points = [replace(record(name), training_id="a") for name in ("a", "a.2", "a.3")]
+    queue = job_queue([], Suggesting("b", "c"), committed=[*REFERENCES, *points], trials=2)
+    assert started(queue) == "b"
+    assert queue.next_job() == NoJob.BLOCKED

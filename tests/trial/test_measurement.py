@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
@@ -13,8 +14,12 @@ from lookahead_ray.trial.record import (
     LONGEST_ERROR,
     Measurement,
     Metric,
+    TrialRecord,
     completed_record,
+    completed_records,
+    count_trainings,
     failed_record,
+    group_by_training,
     mean_kl,
 )
 from tests.factory import make_rate, make_record
@@ -105,3 +110,43 @@ def test_objects_in_queues_unpickle_without_torch() -> None:
         "sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class TestPoints:
+    MERGE: ClassVar = {"name": "linear", "share": [1.0, 0.5, 0.2]}
+    FURTHER = replace(MEASURED, train_tokens=0, flops=0.0, seconds_train=0.1, steps=())
+
+    def records(self) -> list[TrialRecord]:
+        job = replace(JOB, config={**JOB.config, "merge": self.MERGE})
+        measured = replace(MEASURED, further=(self.FURTHER, self.FURTHER))
+        return completed_records(job, "s", "now", 15.0, measured)
+
+    def test_each_share_has_a_record_and_the_first_one_has_the_costs(self) -> None:
+        records = self.records()
+        assert [record.trial_id for record in records] == ["search-007", "search-007.2", "search-007.3"]
+        assert {record.training_id for record in records} == {"search-007"}
+        assert [record.config.get("merge") for record in records] == [
+            None,
+            {"name": "linear", "share": 0.5},
+            {"name": "linear", "share": 0.2},
+        ]
+        assert [record.config_hash for record in records] == [content_hash(r.config) for r in records]
+        assert [record.seconds_total for record in records] == [15.0, 0.0, 0.0]
+        assert [record.train_tokens for record in records] == [6000, 0, 0]
+        assert [record.is_further_point for record in records] == [False, True, True]
+        assert all(record.measurement and not record.measurement.further for record in records)
+        assert count_trainings(records) == count_trainings(records, "search") == 1
+        assert count_trainings(records, "vanilla") == 0
+
+    def test_one_share_gives_the_record_as_ever(self) -> None:
+        assert completed_records(JOB, "s", "now", 15.0, MEASURED) == [
+            completed_record(JOB, "s", "now", 15.0, MEASURED)
+        ]
+        untrained = replace(JOB, role="seed")
+        (record,) = completed_records(untrained, "s", "now", 15.0, MEASURED)
+        assert (record.training_id, record.training) == (None, "search-007")
+
+    def test_points_are_grouped_in_their_order_at_the_last_one(self) -> None:
+        points = self.records()
+        other = completed_record(replace(JOB, trial_id="search-008"), "s", "now", 15.0, MEASURED)
+        assert group_by_training([points[0], points[2], other, points[1]]) == [[other], points]

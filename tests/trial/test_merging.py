@@ -19,7 +19,7 @@ from lookahead_ray.method.registry import METHODS
 from lookahead_ray.method.reporting import quiet
 from lookahead_ray.model import load
 from lookahead_ray.trial.fine_tuning import TrainedModel
-from lookahead_ray.trial.merging import merge_with_seed
+from lookahead_ray.trial.merging import merge_each_share
 from tests.tiny import make_model
 from tests.toy import toy_model
 from tests.trial.test_finishing import LORA, TREE, count_loads, interrupted, measure, saving, weights
@@ -86,6 +86,36 @@ class TestTrial:
         counts = {k: v for k, v in by_train.preparation.items() if k.startswith("merge_")}
         assert counts == ({} if name == "linear" else {"merge_layers": 14, "merge_moved_layers": 14})
 
+    @pytest.mark.parametrize("precision", ["fp32", "bf16"])
+    @pytest.mark.parametrize("lora", [None, LORA], ids=["all weights", "adapters"])
+    @pytest.mark.parametrize("name", ["linear", "layers"])
+    def test_shares_measured_after_one_training_are_those_of_trials_with_one_share(
+        self, tmp_path: Path, seed: ModelConfig, name: str, lora: Any, precision: str
+    ) -> None:
+        merge: dict[str, Any] = {"name": name}
+        if name == "layers":
+            merge["base_path"] = aligned_from(tmp_path / "base", seed)
+        config = trial(seed, {**merge, "share": [1.0, 0.7, 0.4, 0.0]}, lora, precision)
+        together = measure(config)
+        points = (together, *together.further)
+        assert len(points) == 4
+        for point, own in zip(points, config.points, strict=True):
+            alone = measure(own)
+            assert point.generations == alone.generations, own.merge
+            assert point.token_kl == alone.token_kl, own.merge
+        assert len({tuple(row.answer for row in point.generations) for point in points}) == 4
+
+    def test_a_training_is_counted_once(self, seed: ModelConfig) -> None:
+        alone = measure(trial(seed))
+        together = measure(trial(seed, {"share": [1.0, 0.7, 0.4]}))
+        points = (together, *together.further)
+        assert [point.train_tokens for point in points] == [alone.train_tokens, 0, 0]
+        assert [point.flops for point in points] == [alone.flops, 0, 0]
+        assert [len(point.steps) for point in points] == [6, 0, 0]
+        assert [len(point.signals) for point in points] == [len(alone.signals), 0, 0]
+        assert all(point.seconds_train < together.seconds_train / 2 for point in together.further)
+        assert [bool(point.preparation) for point in points] == [True, False, False]
+
     @pytest.mark.parametrize("lora", [None, LORA], ids=["all weights", "adapters"])
     @pytest.mark.parametrize("precision", ["fp32", "bf16"])
     def test_a_share_of_0_is_the_seed_model(
@@ -150,7 +180,8 @@ def test_without_a_merge_nothing_is_loaded_or_changed(
 ) -> None:
     loads = count_loads(monkeypatch)
     trained = TrainedModel(toy_model())
-    assert merge_with_seed(trained, trial(seed, merge), quiet) is trained
+    (merged,) = merge_each_share(trained, trial(seed, merge), quiet)
+    assert merged is trained
     assert loads == []
 
 
@@ -164,7 +195,7 @@ def test_seed_weights_are_loaded_only_without_adapters(
     config = trial(seed, {"share": 0.5}, lora)
     loads = count_loads(monkeypatch)
     model = prepare_model(load.load_model(seed, torch.float32), config.training)
-    merged = merge_with_seed(TrainedModel(model, seconds=1.0), config, quiet)
+    (merged,) = merge_each_share(TrainedModel(model, seconds=1.0), config, quiet)
     assert (merged.finished, merged.seconds > 1, len(loads)) == (True, True, count)
 
 
@@ -175,7 +206,7 @@ def merge_on_rank(rank: int, store: str, config: TrialConfig) -> None:
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(1 + rank)
-    merge_with_seed(TrainedModel(model), config, quiet)
+    list(merge_each_share(TrainedModel(model), config, quiet))
     torch.save(list(model.parameters()), f"{store}-{rank}")
     dist.destroy_process_group()
 

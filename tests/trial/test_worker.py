@@ -12,8 +12,9 @@ import pytest
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.evaluate.results import Signal
 from lookahead_ray.trial.measurement import Measurement
+from lookahead_ray.trial.measuring import _check_scores
 from lookahead_ray.trial.progress import TrialProgress
-from lookahead_ray.trial.worker import _check_scores, run_worker
+from lookahead_ray.trial.worker import run_worker
 from tests.factory import make_record
 from tests.tiny import make_model
 

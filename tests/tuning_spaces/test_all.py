@@ -13,7 +13,6 @@ from lookahead_ray.config.load import Sweep, load_sweep
 from lookahead_ray.config.search import GridSampler, TpeSampler
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.sweep.search.grid import grid_points
-from lookahead_ray.sweep.search.references import vanilla_point
 
 FOLDER = Path(__file__).parents[2] / "tuning_spaces"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
@@ -103,16 +102,15 @@ def test_the_references_of_tradeoff_match_its_comment() -> None:
     assert (training.epochs, training.lora.rank) == (2, 16)
 
 
-def test_preview_share_has_vanilla_and_a_share_for_every_preview() -> None:
+def test_preview_share_measures_all_shares_of_every_preview_and_of_vanilla() -> None:
     sweep = load("preview_share")
-    assert vanilla_point(sweep) == {"preview": "none", "merge.share": 1.0}
+    assert not sweep.reference().merge.changes_weights
     seen = set()
-    for names, config in drawn(sweep):
-        assert "merge.share" in names
-        assert 0.4 <= config.merge.share <= 1
+    for _, config in drawn(sweep):
+        assert config.merge.shares == (1.0, 0.8, 0.6, 0.4)
         seen.add(config.preview.strategy)
     assert seen == {"none", "true", "virtual"}
-    assert [point["merge.share"] for point in sweep.search.enqueue] == [1.0, 1.0, 0.75, 0.75]
+    assert [point["preview"] for point in sweep.search.enqueue] == ["none", "true", "virtual"]
 
 
 @pytest.mark.parametrize("name", ["quickstart", "tradeoff"])

@@ -3,6 +3,8 @@
 import json
 from dataclasses import dataclass
 
+import pyarrow.compute as pc
+
 from analysis.report.data.columns import take_ids
 from analysis.report.sections.view import View
 from analysis.report.text import short, visible
@@ -81,6 +83,12 @@ def _notes(view: View) -> list[str]:
         notes.append(
             f"{trials:,} {'trial was' if trials == 1 else 'trials were'} written in schema version "
             f"{version}: later columns are empty here."
+        )
+    further = pc.sum(pc.not_equal(view.frame["training_id"], view.frame["trial_id"])).as_py() or 0
+    if further:
+        notes.append(
+            f"{further:,} of the trials {'is' if further == 1 else 'are'} measured after another trial's "
+            "training, at a further share of its merge; the costs are with the first share."
         )
     notes += row_notes([json.loads(text) for text in view.frame["preparation"].to_pylist() if text])
     if view.advice.limits:

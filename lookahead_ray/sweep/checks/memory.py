@@ -27,6 +27,8 @@ def check_memory(config: TrialConfig, outline: ModelOutline, node: Node, trains:
     where = f"{node.gpu_name or 'a GPU'}" if on_gpu else "this machine"
     each = f"{_gb(found.peak)} per rank"
     words = each if ranks == 1 else f"{each}, {_gb(ranks * found.peak)} for {ranks} ranks"
+    if found.merging:
+        words += f", and {_gb(found.merging)} for rank 0's merge" + " in its machine's memory" * on_gpu
     if ranks * found.least > has:
         advice = "take a smaller model or a larger machine"
         if trains:
@@ -40,18 +42,25 @@ def check_memory(config: TrialConfig, outline: ModelOutline, node: Node, trains:
         )
     line = f"memory: up to about {words} if all rows are as long as the limits; {where} has {_gb(has)}"
     parts = [("training", found.training)] * trains + [("evaluation", found.evaluation)]
-    for what, peak in parts:
-        if ranks * peak > has:
-            savings = describe_savings(config, outline, trains=what == "training")
-            line += f"; {what} may take {_gb(peak)} per rank; if it runs out, set {savings}"
+    exceeded = [(what, peak) for what, peak in parts if ranks * peak > has]
+    for what, peak in exceeded:
+        savings = describe_savings(config, outline, trains=what == "training")
+        line += f"; {what} may take {_gb(peak)} per rank; if it runs out, set {savings}"
+    if not exceeded and not on_gpu and found.of_ranks(ranks) > has:
+        advice = "one share of the merge" if len(config.merge.shares) > 1 else "fewer workers"
+        line += f"; with the merge it may take {_gb(found.of_ranks(ranks))}; if it runs out, set {advice}"
     return line
 
 
 def count_fitting_ranks(config: TrialConfig, outline: ModelOutline, node: Node) -> int | None:
-    """Return how many CPU ranks of `config`, at their peak, the memory of `node` holds; None if unknown."""
+    """Return how many CPU ranks of `config`, at their peak, the memory of `node` holds; None if unknown.
+
+    The copies of a trial's rank 0 are shared out among its ranks.
+    """
     if node.memory is None:
         return None
-    return int(USED_SHARE * node.memory // estimate_memory(config, outline).peak)
+    workers = config.resources.workers
+    return int(USED_SHARE * node.memory * workers // estimate_memory(config, outline).of_ranks(workers))
 
 
 def _gb(amount: float) -> str:

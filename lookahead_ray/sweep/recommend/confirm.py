@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+from lookahead_ray.config.merge import join_points, point_configs
 from lookahead_ray.config.objective import Objective
 from lookahead_ray.config.search import ConfirmConfig
 from lookahead_ray.objective.base import is_scorable
@@ -44,7 +45,8 @@ def next_repeats(
 
     The first round takes the top `candidates` that are not significantly worse than the best or are on the
     Pareto front. Each later round keeps half of them, rounded up. Random seeds are the trial's own + 1, + 2,
-    … Failed repeats are run again, up to `MOST_ATTEMPTS` attempts.
+    … Failed repeats are run again, up to `MOST_ATTEMPTS` attempts. Candidates that differ only in the share
+    of their merge are repeated by one training.
     """
     searched = [record for record in records if record.role != "repeat"]
     start = assess(searched, objective)
@@ -59,7 +61,7 @@ def next_repeats(
             models.setdefault(_run_key(model, offset), model)
         due = [model for key, model in models.items() if attempts[key].left]
         if due:
-            return tuple(_repeat(model, offset) for model in due)
+            return tuple(_joined([_repeat(model, offset) for model in due]))
         remaining = [one for one in remaining if attempts[_run_key(one, offset)].done]
         if not remaining:
             return ()
@@ -83,11 +85,12 @@ def _attempts(records: Sequence[TrialRecord], objective: Objective) -> Mapping[R
     attempts: dict[RunKey, _Attempts] = defaultdict(_Attempts)
     for record in records:
         if record.role in ("search", "repeat"):
-            run = attempts[configuration(record.config), seed_of(record)]
-            if is_scorable(record, objective):
-                run.done = True
-            else:
-                run.failed += 1
+            for config in point_configs(record.config):  # several if their training failed
+                run = attempts[configuration(config), seed_of(record)]
+                if is_scorable(record, objective):
+                    run.done = True
+                else:
+                    run.failed += 1
     return attempts
 
 
@@ -98,6 +101,13 @@ def _run_key(candidate: Candidate, offset: int) -> RunKey:
 def _repeat(candidate: Candidate, offset: int) -> Repeat:
     first = candidate.first
     return Repeat(first.trial_id, {**first.config, "seed": seed_of(first) + offset})
+
+
+def _joined(repeats: Sequence[Repeat]) -> Iterator[Repeat]:
+    """Yield repeats that differ only in their share as one, of the first of them."""
+    for config in join_points(repeat.config for repeat in repeats):
+        first = point_configs(config)
+        yield Repeat(next(repeat.of for repeat in repeats if repeat.config in first), config)
 
 
 def _repeats_until(

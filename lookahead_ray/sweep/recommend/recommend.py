@@ -118,7 +118,13 @@ def _simplest(eligible: Sequence[int], judged: ObjectiveJudgement, field: Field)
     best = eligible[0]
     alike = judged.indistinguishable_from(best)
     equals = [index for index in eligible if index == best or index in alike]
-    return min(equals, key=lambda index: complexity(field.candidates[index].first)), len(equals)
+    flops = {one.first.training: one.first.flops for one in field.candidates if one.first.flops}
+
+    def key(index: int) -> tuple[float, ...]:
+        record = field.candidates[index].first
+        return complexity(record, flops.get(record.training, record.flops))
+
+    return min(equals, key=key), len(equals)
 
 
 def _closest(judged: ObjectiveJudgement, contenders: frozenset[int]) -> int:
@@ -151,8 +157,8 @@ def _p_value(
     return float(numbers.minus(VANILLA).p_values()[FIRST_CANDIDATE + index])
 
 
-def complexity(record: TrialRecord) -> tuple[float, ...]:
-    """Return a sort key, simplest first.
+def complexity(record: TrialRecord, flops: float | None) -> tuple[float, ...]:
+    """Return a sort key, simplest first; `flops` are those of the whole training.
 
     It compares the number of additions other than the preview (another method, defences, a merge), then
     the preview's length in characters, then the cost in FLOPs, then the epochs.
@@ -161,7 +167,7 @@ def complexity(record: TrialRecord) -> tuple[float, ...]:
     return (
         len(list(additions_to_vanilla(record.config))),
         _preview_characters(record.config.get("preview", {})),
-        inf if record.flops is None else record.flops,
+        inf if flops is None else flops,
         training.get("epochs", 0),
     )
 

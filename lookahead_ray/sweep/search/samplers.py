@@ -57,8 +57,15 @@ SAMPLERS: dict[str, Variant[Any, [int], BaseSampler]] = {
 """Sampler name -> its configuration class, and the function that makes the sampler from it and a seed."""
 
 
-def make_sampler(config: SamplerConfig, seed: int, number: int, attempt: int) -> BaseSampler:
-    """Return the sampler for one suggestion."""
+def make_sampler(
+    config: SamplerConfig, seed: int, number: int, attempt: int, further: int = 0
+) -> BaseSampler:
+    """Return the sampler for one suggestion.
+
+    `further` trials of its study are further points of a training, which are no start-up trials.
+    """
+    if further and isinstance(config, TpeSampler | GpSampler):
+        config = config.model_copy(update={"startup_trials": config.startup_trials + further})
     state = int(SeedSequence([seed, number, attempt]).generate_state(1)[0])
     return SAMPLERS[config.name](config, state)
 

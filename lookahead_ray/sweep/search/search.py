@@ -24,11 +24,19 @@ from lookahead_ray.sweep.search.jobs import make_job, number_of
 from lookahead_ray.sweep.search.journal import Journal, open_journal
 from lookahead_ray.sweep.search.references import references_among, vanilla_point
 from lookahead_ray.sweep.search.samplers import distribution, make_sampler, note_generation, suggest
-from lookahead_ray.sweep.search.study import ROLE, TRIAL_ID, Outcome, StudyLog, outcome, rates
+from lookahead_ray.sweep.search.study import (
+    ROLE,
+    TRIAL_ID,
+    Outcome,
+    StudyLog,
+    outcome,
+    rates,
+    representative_points,
+)
 from lookahead_ray.sweep.search.warm_start import WarmTrial
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.label import label
-from lookahead_ray.trial.record import TrialRecord
+from lookahead_ray.trial.record import TrialRecord, group_by_training
 
 MOST_REPEATS = 50  # consecutive suggestions without a new configuration before the space is enumerated
 NO_ESTIMATES: Mapping[str, ObjectiveValues] = MappingProxyType({})
@@ -40,6 +48,10 @@ class Search:
     The sampler draws from a study in memory, which holds exactly the trials that began and ended: a draw that
     is not run, because its configuration was tried before or breaks a rule, leaves no trace for the sampler.
     The study in the journal receives the same trials.
+
+    A training whose merge has several shares is one trial of the study, with the values of its best point. If
+    there are several values, further points of its own front follow as trials with the same parameters
+    (`representative_points`). They do not count as start-up trials of the sampler.
     """
 
     def __init__(
@@ -73,6 +85,7 @@ class Search:
         self._warm = warm
         self._objective = make_objective(sweep.objective)
         self._tried: set[str] = set()  # see `_key`
+        self._further = 0  # trials of the study that are further points of a training
         self._next = 1
         grid = isinstance(sweep.search.sampler, GridSampler)
         self._rest = iter(grid_points(sweep)) if grid else _each(lambda: all_points(sweep))
@@ -111,16 +124,22 @@ class Search:
             return self._new(self._rest)
         return self._new([None] * MOST_REPEATS) or self._new(self._rest)
 
-    def tell(self, record: TrialRecord, estimated: ObjectiveValues | None = None) -> None:
-        """Report a search trial's end to the sampler.
+    def tell(
+        self,
+        record: TrialRecord,
+        estimated: ObjectiveValues | None = None,
+        further: Sequence[TrialRecord] = (),
+    ) -> None:
+        """Report a search trial's end to the sampler, with the `further` points of its training.
 
         `estimated` are the estimated values of a trial that was stopped early. Without them, and for a failed
-        trial, the study records a failure. An unjudged trial goes on running for the sampler, until it is
-        judged and reported again.
+        trial, the study records a failure. An unjudged trial goes on running for the sampler, until all its
+        points are judged and it is reported again.
         """
-        if record.status == "unjudged":
+        points = (record, *further)
+        if any(point.status == "unjudged" for point in points):
             return
-        self._note_ended(record.trial_id, outcome(record, estimated))
+        self._note_points(points, "search", estimated)
 
     def learn_references(self, references: ReferenceTrials) -> None:
         """Add vanilla fine-tuning, if the space contains it, and warm trials to the study.
@@ -128,15 +147,16 @@ class Search:
         Vanilla's configuration is not run again; a warm trial's may be.
         """
         self._tried.add(_key(references.vanilla.config))
-        known = [trial.scored(references, self._objective) for trial in self._warm]
+        known = group_by_training(trial.scored(references, self._objective) for trial in self._warm)
         if (point := vanilla_point(self._sweep)) is not None:
-            known.append(replace(references.vanilla, params=point))
-        for record in known:
-            if record.objectives:
+            known.append([replace(references.vanilla, params=point)])
+        for points in known:
+            if any(record.objectives for record in points):
+                record = points[0]
                 role = "vanilla" if record.role == "vanilla" else "warm_start"
                 words = label(record.config, record.role, record.params)
                 self._note_begun(record.trial_id, record.params, {ROLE: role, "label": words})
-                self._note_ended(record.trial_id, outcome(record))
+                self._note_points(points, role)
         if self._journal:
             self._journal.describe({"seed": rates(references.seed), "vanilla": rates(references.vanilla)})
 
@@ -153,7 +173,7 @@ class Search:
     def _draw(self, point: Point | None, attempt: int) -> tuple[TrialConfig, dict[str, Any]] | None:
         """Return the sampler's suggestion, with `point` fixed; None if a rule between fields rejects it."""
         config = self._sweep.search
-        self.study.sampler = make_sampler(config.sampler, config.seed, self._next, attempt)
+        self.study.sampler = make_sampler(config.sampler, config.seed, self._next, attempt, self._further)
         if point is not None:
             self.study.enqueue_trial(dict(point))
         trial = self.study.ask()
@@ -178,6 +198,21 @@ class Search:
                 if log.study is self.study:
                     note_generation(self.study, self._sweep.search.sampler)
 
+    def _note_points(
+        self, points: Sequence[TrialRecord], role: str, estimated: ObjectiveValues | None = None
+    ) -> None:
+        """End a training's trial with its best point, and add a trial for each other point of its front."""
+        first, *others = representative_points(points)
+        ended = outcome(first, estimated)
+        if first.is_further_point:
+            ended = replace(ended, attributes={**ended.attributes, "point": first.trial_id})
+        self._note_ended(points[0].trial_id, ended)
+        for point in others:
+            words = label(point.config, point.role, point.params)
+            self._further += point.trial_id not in self._studies[0]
+            self._note_begun(point.trial_id, point.params, {ROLE: role, "label": words})
+            self._note_ended(point.trial_id, outcome(point))
+
     def _note_ended(self, trial_id: str, ended: Outcome) -> None:
         for log in self._studies:
             if trial_id in log.running:
@@ -192,17 +227,24 @@ class Search:
 
     def _replay(self, searched: Sequence[TrialRecord], estimates: Mapping[str, ObjectiveValues]) -> None:
         """Begin trials in order of their numbers and end them in order of their commits, as in a live run."""
-        jobs = [
-            Job(r.trial_id, "search", r.config, r.params, label(r.config, "search", r.params))
-            for r in searched
-        ]
+        trainings = group_by_training(searched)
+        jobs = [self._job_of(points) for points in trainings]
         waiting = deque(sorted([*jobs, *self._again], key=number_of))
-        for job, record in zip(jobs, searched, strict=True):
+        for job, (record, *further) in zip(jobs, trainings, strict=True):
             while waiting and number_of(waiting[0]) <= number_of(job):
                 self._begin(waiting.popleft())
-            self.tell(record, estimates.get(record.trial_id))
+            self.tell(record, estimates.get(record.trial_id), further)
         for job in waiting:
             self._begin(job)
+
+    def _job_of(self, points: Sequence[TrialRecord]) -> Job:
+        """Return the job that was run for the points of a training, whose records have one share each."""
+        first, *further = points
+        config = first.config
+        if further:
+            params = first.params
+            config = trial_json(self._sweep.trial(lambda dimension: params[dimension.name]))
+        return Job(first.trial_id, "search", config, first.params, label(config, "search", first.params))
 
 
 def _key(config: Mapping[str, Any]) -> str:

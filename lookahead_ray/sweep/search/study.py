@@ -1,6 +1,6 @@
 """Trials in an Optuna study, identified by the trials' own ids."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +8,8 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 
-from lookahead_ray.objective.base import ObjectiveValues
+from lookahead_ray.objective.base import ObjectiveValues, standing
+from lookahead_ray.objective.dominance import dominates
 from lookahead_ray.trial.record import Metric, Rate, TrialRecord
 
 TRIAL_ID, ROLE = "trial_id", "role"  # user attributes
@@ -31,6 +32,28 @@ def outcome(record: TrialRecord, estimated: ObjectiveValues | None = None) -> Ou
     if record.status == "stopped" and estimated:
         return Outcome(estimated.maximised, estimated.constraint, attributes | {"estimated": True})
     return Outcome(attributes=attributes)
+
+
+def representative_points(points: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the points of a training that a study is told, at least one, in their order.
+
+    All points have the same parameters: a share that is measured after training is no dimension. With one
+    value it is the best point, as the search asks what a training can reach. With several values it is each
+    point that no other point of the training dominates: the training's own front. The dominated ones would
+    count as evidence against the parameters of the better ones.
+    """
+    scored = [point for point in points if point.objectives]
+    if not scored:
+        return list(points[:1])
+    if len(scored[0].objectives) == 1:
+        return [min(scored, key=standing)]
+    others = {point.trial_id: [one.objectives for one in scored if one is not point] for point in scored}
+    front = [
+        point
+        for point in scored
+        if not any(dominates(other, point.objectives) for other in others[point.trial_id])
+    ]
+    return list({point.objectives: point for point in reversed(front)}.values())[::-1]
 
 
 def rates(record: TrialRecord) -> dict[str, float]:

@@ -49,7 +49,12 @@ class WarmTrial:
         """Return the record under its name, scored by this sweep's references and objective."""
         found = objective.score(self.record, references)
         return replace(
-            self.record, trial_id=self.name, objectives=found.objectives, constraint=found.constraint
+            self.record,
+            trial_id=self.name,
+            training_id=self.name.removesuffix(self.record.trial_id) + self.record.training,
+            objective=found.objective,
+            objectives=found.objectives,
+            constraint=found.constraint,
         )
 
 
@@ -153,7 +158,8 @@ def _difference(
         return str(error)
     if left:
         return f"the dimension {next(iter(left))}, which this space does not have"
-    return _differing(here, there)
+    differences = [_differing(point, there) for point in here.points]
+    return None if None in differences else differences[0]
 
 
 def _differing(here: TrialConfig, there: TrialConfig) -> str | None:

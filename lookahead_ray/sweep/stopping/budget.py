@@ -130,10 +130,11 @@ def _plateau_limit(
 ) -> Limit | None:
     """Return the growth of the hypervolume over the last trials; None if there are too few trials.
 
-    Stopped and failed trials count as trials without growth; unjudged ones do not count yet.
+    Stopped and failed trials count as trials without growth; unjudged ones do not count yet. All points of a
+    training are one trial.
     """
-    counted = [record.role == "search" and record.status != "unjudged" for record in records]
-    searched = [index for index, counts in enumerate(counted) if counts]
+    trials = [record.role == "search" and not record.is_further_point for record in records]
+    searched = [i for i, counts in enumerate(trials) if counts and records[i].status != "unjudged"]
     if len(searched) <= config.trials:
         return None
     before = hypervolume(relative_points(records[: searched[-config.trials]], references))

@@ -148,3 +148,20 @@ def test_the_pareto_front_is_confirmed() -> None:
     (names,) = [[name for name, _ in each] for each in play.rounds()]
     assert {"c0", "c2"} <= set(names)
     assert "c1" not in names
+
+
+def test_shares_of_one_training_are_repeated_by_one_training() -> None:
+    play = Play(GOOD, GOOD, GOOD, candidates=3, seeds=1)
+    for index, share in ((3, 0.75), (4, 0.5)):  # points of c0's training
+        known = play.records[index]
+        config = {**play.records[2].config, "merge": {"name": "linear", "share": share}}
+        play.records[index] = replace(known, config=config, training_id="c0")
+    repeats = {repeat.of: repeat for repeat in play.next()}
+    assert len(repeats) == 2
+    (joined,) = (repeat for repeat in repeats.values() if repeat.of != "vanilla")
+    assert sorted(joined.config["merge"]["share"]) == [0.5, 0.75, 1.0]
+    assert joined.config["seed"] == 1
+    failed = replace(play.records[-1], role="repeat", status="failed", config=joined.config, rsr=None)
+    for _ in range(2):
+        play.made.trials.append(replace(failed, trial_id=f"repeat-{len(play.records)}"))
+    assert [repeat.of for repeat in play.next()] == ["vanilla"]

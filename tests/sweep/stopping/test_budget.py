@@ -15,7 +15,7 @@ from lookahead_ray.sweep.stopping.budget import (
     time_is_up,
 )
 from lookahead_ray.trial.record import TrialRecord
-from tests.factory import make_failed, make_record
+from tests.factory import make_failed, make_points, make_record
 
 
 def rate(value: float) -> Rate:
@@ -96,3 +96,17 @@ def test_all_parts_are_described() -> None:
     assert [limit.text for limit in found][:2] == ["12 of 40 trials", "1.2 of 8 h"]
     assert found[2].text.endswith("of 20 accelerator hours")
     assert found[3].text == "hypervolume +12.5 % over 1 trials"
+
+
+def test_all_points_of_a_training_are_one_trial_of_a_plateau() -> None:
+    config = SearchConfig(trials=99, budget=BudgetConfig(plateau=PlateauConfig(trials=2, gain=0.05)))
+    points = [replace(trial(number, 0.3, 0.3), training_id="search-3") for number in (3, 4, 5)]
+    worse, same = trial(6, 0.3, 0.3), trial(7, 0.3, 0.3)
+    assert reason(config, 2, 0.0, *points, worse) is None  # too few for a decision
+    assert reason(config, 3, 0.0, *points, worse, same) is not None
+
+
+def test_the_costs_of_a_training_count_once() -> None:
+    points = [replace(point, started_at=SEED.started_at) for point in make_points(3)]
+    assert accelerator_hours(points) == accelerator_hours(points[:1]) > 0
+    assert hours_of(points) == hours_of(points[:1])
