@@ -14,7 +14,8 @@ With P weights of which T are trained, N ranks and B bytes for a weight, DeepSpe
       ZeRO 2             4·T/N, in fp32 8·T/N
       ZeRO 0 or 1        B·T                           without buckets for one rank in fp32
 
-Activations are those of a Llama-like layer. Evaluation holds the weights and one batch's keys and values.
+Activations are those of a Llama-like layer. Evaluation holds the weights and one batch's keys and values; an
+engine of vLLM holds the weights once more and its own cache, on CPUs in training too.
 
 For a merge rank 0 holds, in its machine's memory, the seed model's weights, unless only adapters are scaled,
 and those of another model that the merge reads. For several shares it keeps, until the last one is merged,
@@ -26,6 +27,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+from lookahead_ray.config.evaluation import vllm_cache_tokens
 from lookahead_ray.config.training import LoraConfig, TrainingConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.merge.registry import MERGES
@@ -79,12 +81,17 @@ def estimate_memory(config: TrialConfig, outline: ModelOutline, trains: bool = T
     weights = size * outline.parameters + (0 if config.resources.gpus_per_worker else PROCESS_BYTES)
     longest = max(config.evaluation.safety_limit(decides=True), config.evaluation.task_new_tokens)
     cached = config.evaluation.batch_size * (PROMPT_TOKENS + longest) * size * shape.cached_numbers
+    asleep = 0.0  # bytes of an engine of vLLM while the model is trained
+    if config.evaluation.backend == "vllm":
+        tokens = vllm_cache_tokens(outline.context, config.evaluation.batch_size)
+        cached = size * (outline.parameters + tokens * shape.cached_numbers)
+        asleep = 0.0 if config.resources.gpus_per_worker else cached
     if not trains:
         return RankMemory(weights, 0, 0, 0, weights + cached)
     states = _states(training, count_trained(config, outline), config.resources.workers)
     tokens = training.micro_batch_tokens or training.micro_batch_size * training.max_length
     activations = tokens * (size * shape.kept(training.gradient_checkpointing) + 4 * shape.vocabulary)
-    rest = weights + states.rest
+    rest = weights + states.rest + asleep
     merging, kept = count_copies(config)
     return RankMemory(
         weights=weights,

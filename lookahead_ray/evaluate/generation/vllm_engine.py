@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.distributed as dist
 
+from lookahead_ray.config.evaluation import VLLM_LONGEST, vllm_cache_tokens
 from lookahead_ray.evaluate.generation.base import Backend, DecodingSettings
 from lookahead_ray.evaluate.generation.free_memory import USED_SHARE, free_bytes, token_bytes
 from lookahead_ray.evaluate.generation.meter import Meter
@@ -25,12 +26,6 @@ from lookahead_ray.model.load import context_length
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-LONGEST = 32_768
-"""Maximum number of tokens of a prompt with its answer, as the cache has room for one such sequence."""
-
-CACHED = 256
-"""Tokens of each sequence of a batch for which the cache has room; vLLM lets sequences wait for room."""
 
 SETTINGS = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine runs in the rank, which hands it weights
@@ -93,11 +88,6 @@ class Vllm(Backend):
             self._engine.abort(list(places))
 
 
-def cached_tokens(context: int | None, batch_size: int) -> int:
-    """Return the tokens that an engine's cache has room for, with a margin as vLLM takes it in blocks."""
-    return max(min(context or LONGEST, LONGEST), batch_size * CACHED) + CACHED
-
-
 def find_vllm_obstacle(architectures: Iterable[str]) -> str | None:
     """Return why vLLM can't generate with a model of these class names; None if it can."""
     if find_spec("vllm") is None:
@@ -116,13 +106,13 @@ class _Engine:
         self._asleep = False
         self._calls = count()
         self._on_gpu = model.device.type == "cuda"
-        longest = min(context_length(model) or LONGEST, LONGEST)
-        cache = token_bytes(model) * cached_tokens(longest, batch_size)
+        longest = min(context_length(model) or VLLM_LONGEST, VLLM_LONGEST)
+        cache = token_bytes(model) * vllm_cache_tokens(longest, batch_size)
         memory: dict[str, Any] = {}
         if self._on_gpu:
             free, total = free_bytes(model.device), torch.cuda.mem_get_info(model.device)[1]
             weights = sum(weight.numel() * weight.element_size() for weight in model.parameters())
-            least = token_bytes(model) * cached_tokens(longest, 1)
+            least = token_bytes(model) * vllm_cache_tokens(longest, 1)
             cache = max(least, min(cache, int(USED_SHARE * (free - weights))))
             memory = {"gpu_memory_utilization": USED_SHARE * free / total, "enable_sleep_mode": True}
         vllm = _import()

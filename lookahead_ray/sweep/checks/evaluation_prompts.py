@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from lookahead_ray.config.evaluation import VLLM_LONGEST
 from lookahead_ray.config.judge import JudgeConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.chat import answer_ids, start_answer_with
@@ -12,7 +13,6 @@ from lookahead_ray.data.suites.suite import SafetySuite
 from lookahead_ray.data.tasks.registry import Task
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.evaluate.generation.prompting import PromptRunner
-from lookahead_ray.evaluate.generation.vllm_engine import LONGEST
 from lookahead_ray.evaluate.judges.registry import can_decide
 from lookahead_ray.evaluate.judging import HARM_METRICS, REFUSAL_METRICS
 from lookahead_ray.evaluate.results import Metric
@@ -46,7 +46,7 @@ def check_prompts(
     """
     context = outline.context
     if config.evaluation.backend == "vllm":
-        context = min(context or LONGEST, LONGEST)
+        context = min(context or VLLM_LONGEST, VLLM_LONGEST)
     if context is None:
         return
     evaluation, runner = config.evaluation, PromptRunner(outline.tokenizer, config.defence, 0, 1)
