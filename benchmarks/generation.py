@@ -6,14 +6,21 @@ from pathlib import Path
 
 from benchmarks.common import Benchmark, Raw, Variant, make_ratios, make_series, repeat, selected
 from benchmarks.generation_search import find_best, run_peer
-from benchmarks.generation_settings import IDENTITY, PLAIN_BEST, GenerationSettings
+from benchmarks.generation_settings import (
+    GENERATE,
+    GENERATE_BEST,
+    IDENTITY,
+    PLAIN_BEST,
+    GenerationSettings,
+)
 from benchmarks.limits import describe_choice, in_precisions, split_by_speed
 from benchmarks.processes import measure
 
 OURS_64 = Variant("ours_64", "lookahead-ray, batch 64 (its default)")
 PLAIN_10 = Variant("plain_10", "model.generate loop, batch 10 (as published)")
-VARIANTS = (OURS_64, PLAIN_10, PLAIN_BEST)
-PAIRS = ((OURS_64.name, PLAIN_10.name), (OURS_64.name, PLAIN_BEST.name))
+VARIANTS = (OURS_64, PLAIN_10, PLAIN_BEST, GENERATE_BEST)
+PAIRS = tuple((OURS_64.name, peer.name) for peer in VARIANTS[1:])
+SEARCHED = (PLAIN_BEST.name, GENERATE_BEST.name)
 
 
 def run(
@@ -41,9 +48,10 @@ def run(
 
     def once(variant: Variant, repetition: int) -> Raw:
         precision = str(variant.precision)
-        if variant.name == PLAIN_BEST.name:
-            work = replace(settings, precision=precision)
-            raw = run_peer(work, best[precision].best, logs, f"{repetition}-best")
+        if variant.name in SEARCHED:
+            work, found = replace(settings, precision=precision), tried[precision]
+            options = found.best if variant.name == PLAIN_BEST.name else found.best_with(way=GENERATE)
+            raw = run_peer(work, options, logs, f"{repetition}-best")
         else:
             raw = ask(variant.name, precision, repetition)
         pace = f"{raw['tokens_per_second']:.1f} tokens/s"
@@ -51,11 +59,8 @@ def run(
         return raw
 
     variants = in_precisions(selected(VARIANTS, wanted), settings.precision)
-    best = {
-        str(each.precision): find_best(settings, str(each.precision), logs, say)
-        for each in variants
-        if each.name == PLAIN_BEST.name
-    }
+    searched = {str(each.precision) for each in variants if each.name in SEARCHED}
+    tried = {precision: find_best(settings, precision, logs, say) for precision in sorted(searched)}
     raw = repeat(variants, repetitions, once)
     series, slower = split_by_speed(
         [make_series(variant, raw[variant], "tokens_per_second") for variant in variants]
@@ -67,8 +72,8 @@ def run(
         identity = ask(IDENTITY, "fp32", 0)
         say(f"{settings.name}: identical in fp32: {identity['identical']} of {identity['prompts']} prompts")
         extra = {"share_identical_in_fp32": identity["identical"] / identity["prompts"], IDENTITY: identity}
-    if best:
-        extra["plain_best"] = {precision: asdict(found) for precision, found in best.items()}
+    if tried:
+        extra["plain_best"] = {precision: asdict(found) for precision, found in tried.items()}
     if slower:
         extra["slower_precision"] = [asdict(each) for each in slower]
     pairs = [pair for pair in PAIRS if {each.variant for each in series}.issuperset(pair)]

@@ -9,6 +9,7 @@ from benchmarks.peer_search import Options
 from lookahead_ray.config.model import EMBEDDED, EMBEDDED_UNALIGNED
 
 PLAIN_BEST = Variant("plain_best", "the fastest of Transformers' and vLLM's ways")
+GENERATE_BEST = Variant("generate_best", "model.generate at its best batch")
 IDENTITY = "identity"
 
 GENERATE, GENERATE_BATCH, VLLM = "model.generate", "generate_batch", "vllm"

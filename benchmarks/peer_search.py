@@ -38,6 +38,17 @@ class Found:
     tries: tuple[Try, ...]
     best: dict[str, Any]
 
+    def best_with(self, **wanted: Any) -> dict[str, Any]:
+        """Return the options of the fastest try with all `wanted` ones.
+
+        Raises:
+            BenchmarkError: no such try has a figure.
+        """
+        fit = [each for each in self.tries if each.figure and wanted.items() <= each.options.items()]
+        if not fit:
+            raise BenchmarkError(f"no setting with {describe(wanted)} runs")
+        return max(fit, key=lambda each: each.figure or 0.0).options
+
 
 def describe(options: Options) -> str:
     """Return options as words, such as `batch_size 16, attention sdpa`; those that are false are omitted."""

@@ -9,6 +9,17 @@ from lookahead_ray.config.base import Config
 from lookahead_ray.config.harness import HarnessConfig
 from lookahead_ray.config.judge import JudgeList, RefusalJudge
 
+VLLM_LONGEST = 32_768
+"""Maximum number of tokens of a prompt with its answer for vLLM, whose cache has room for one of them."""
+
+VLLM_CACHED = 256
+"""Tokens of each sequence of a batch for which vLLM's cache has room; it lets sequences wait for room."""
+
+
+def vllm_cache_tokens(context: int | None, batch_size: int) -> int:
+    """Return the tokens that vLLM's cache has room for, with a margin, as vLLM takes it in blocks."""
+    return max(min(context or VLLM_LONGEST, VLLM_LONGEST), batch_size * VLLM_CACHED) + VLLM_CACHED
+
 
 class EvaluationConfig(Config):
     """Settings of the evaluation. Generation is greedy; lengths count new tokens."""
@@ -60,6 +71,11 @@ class EvaluationConfig(Config):
 
     batch_size: int = Field(64, ge=1)
     """Number of prompts for which one rank generates at the same time."""
+
+    backend: Literal["auto", "vllm"] = Field("auto", exclude_if=lambda value: value == "auto")
+    """What generates answers. `auto` takes continuous batching where the model's attention allows it, else
+    static batches. `vllm` hands each model's weights in memory to an engine of vLLM, an optional package, in
+    each rank; it holds a second copy of them and takes up to 32,768 tokens of prompt and answer."""
 
     harness: HarnessConfig | None = Field(None, exclude_if=lambda value: value is None)
     """Tasks of `lm-eval` that measure general abilities of each trial's model; null runs none."""

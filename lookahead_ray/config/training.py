@@ -73,7 +73,8 @@ class TrainingConfig(Config):
     """Maximum gradient norm; larger gradients are scaled down to it."""
 
     zero_stage: Literal[0, 1, 2] = 2
-    """DeepSpeed ZeRO stage. Up to 2, each rank holds all weights, which evaluation in place requires."""
+    """DeepSpeed ZeRO stage. Up to 2, each rank holds all weights, which evaluation in place requires. A
+    single rank that trains all weights in fp32 uses 0, as it has nothing to divide."""
 
     precision: Literal["bf16", "fp32"] | Auto = "auto"
     """Number format of weights and activations; the optimiser's copy is always fp32. `auto` measures both on

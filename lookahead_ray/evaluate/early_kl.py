@@ -64,7 +64,7 @@ class EarlyKl:
         else:
             settings = DecodingSettings.of(model, self.runner.tokenizer, self.config.batch_size)
             forced = self.runner.generate(
-                build_generator(model, settings),
+                build_generator(model, settings, self.config.backend),
                 self._prompts(items),
                 max(self.config.kl_tokens - 1, 0),
                 on_generation,

@@ -168,7 +168,7 @@ class Evaluation:
 
         settings = DecodingSettings.of(model, self.tokenizer, self.config.batch_size)
         generated = self.runner.generate(
-            build_generator(model, settings),
+            build_generator(model, settings, self.config.backend),
             [*safety_prompts, *task_prompts],
             [*limits, *task_limits],
             on_generation,

@@ -9,11 +9,13 @@ With P weights of which T are trained, N ranks and B bytes for a weight, DeepSpe
       bf16, ZeRO 0       6·T                           in bf16, copied to fp32
       fp32, ZeRO 1 or 2  8·T/N                         copied flat
       fp32, ZeRO 0       8·T                           sent in parts; at rest 8·T, without copies
+      fp32, one rank     4·T                           all weights: nothing sent; at rest 8·T, as without ZeRO
     in the backward pass, more than at rest, besides activations and two buckets of gradients:
       ZeRO 2             4·T/N, in fp32 8·T/N
-      ZeRO 0 or 1        B·T
+      ZeRO 0 or 1        B·T                           without buckets for one rank in fp32
 
-Activations are those of a Llama-like layer. Evaluation holds the weights and one batch's keys and values.
+Activations are those of a Llama-like layer. Evaluation holds the weights and one batch's keys and values; an
+engine of vLLM holds the weights once more and its own cache, on CPUs in training too.
 
 For a merge rank 0 holds, in its machine's memory, the seed model's weights, unless only adapters are scaled,
 and those of another model that the merge reads. For several shares it keeps, until the last one is merged,
@@ -25,11 +27,12 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+from lookahead_ray.config.evaluation import vllm_cache_tokens
 from lookahead_ray.config.training import LoraConfig, TrainingConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.merge.registry import MERGES
 from lookahead_ray.model.outline import ModelOutline
-from lookahead_ray.train.engine import LARGEST_BUCKET, bucket_size
+from lookahead_ray.train.engine import LARGEST_BUCKET, bucket_size, used_stage
 from lookahead_ray.train.lora import adapted_weights
 
 GB = 1e9
@@ -78,12 +81,17 @@ def estimate_memory(config: TrialConfig, outline: ModelOutline, trains: bool = T
     weights = size * outline.parameters + (0 if config.resources.gpus_per_worker else PROCESS_BYTES)
     longest = max(config.evaluation.safety_limit(decides=True), config.evaluation.task_new_tokens)
     cached = config.evaluation.batch_size * (PROMPT_TOKENS + longest) * size * shape.cached_numbers
+    asleep = 0.0  # bytes of an engine of vLLM while the model is trained
+    if config.evaluation.backend == "vllm":
+        tokens = vllm_cache_tokens(outline.context, config.evaluation.batch_size)
+        cached = size * (outline.parameters + tokens * shape.cached_numbers)
+        asleep = 0.0 if config.resources.gpus_per_worker else cached
     if not trains:
         return RankMemory(weights, 0, 0, 0, weights + cached)
     states = _states(training, count_trained(config, outline), config.resources.workers)
     tokens = training.micro_batch_tokens or training.micro_batch_size * training.max_length
     activations = tokens * (size * shape.kept(training.gradient_checkpointing) + 4 * shape.vocabulary)
-    rest = weights + states.rest
+    rest = weights + states.rest + asleep
     merging, kept = count_copies(config)
     return RankMemory(
         weights=weights,
@@ -182,16 +190,19 @@ class _States:
 
 def _states(training: TrainingConfig, trained: int, workers: int) -> _States:
     size = _weight_bytes(training)
-    share = trained / (workers if training.zero_stage else 1)
+    stage = used_stage(training, workers)
+    share = trained / (workers if stage else 1)
     buckets = 2 * size * bucket_size(trained)
     half = training.precision != "fp32"
-    if training.zero_stage == 2:
+    if stage == 2:
         gradients = (4 if half else 8) * share
         return _States(12 * share, gradients + buckets, gradients)
-    if training.zero_stage == 1:
+    if stage == 1:
         return _States(12 * share, size * trained + buckets, 8 * share)
     if half:
         return _States(12 * trained, 2 * trained + buckets, 6 * trained)
+    if workers == 1:  # nothing is sent
+        return _States(8 * trained, 4 * trained, 4 * trained)
     return _States(8 * trained, 4 * trained + buckets, 4 * trained + 4 * min(trained, LARGEST_BUCKET))
 
 

@@ -14,6 +14,7 @@ from lookahead_ray.filesystem import is_url
 from lookahead_ray.train.checkpoint import local
 from lookahead_ray.train.checkpoint.local import Checkpoint, unfit
 from lookahead_ray.train.checkpoint.remote import RemoteCheckpoints
+from lookahead_ray.train.engine import used_stage
 from lookahead_ray.train.process_group import gather_everywhere
 from lookahead_ray.train.step import Step
 from lookahead_ray.trial.job import Checkpoints
@@ -28,6 +29,7 @@ PACKAGES = ("torch", "deepspeed")
 class CheckpointManager:
     """The checkpoints of one trial on this rank; if `checkpoints` is None, nothing is read or written.
 
+    With `elastic`, checkpoints can be loaded by fewer ranks than wrote them.
     `say` is called with a short message when training resumes or a checkpoint can't be used or written.
     """
 
@@ -38,10 +40,15 @@ class CheckpointManager:
         self._every = checkpoints.every_epochs if checkpoints else 1
         self._at_once = checkpoints.at_once if checkpoints else 1
         self._failed = False  # whether the last write failed, which is said once
-        self._elastic = checkpoints is not None and checkpoints.elastic and config.training.zero_stage > 0
-        self._config_hash = content_hash(
-            [trial_json(config), *(f"{name} {version(name)}" for name in PACKAGES)]
+        self.elastic = (
+            checkpoints is not None
+            and checkpoints.elastic
+            and config.training.zero_stage > 0
+            and config.resources.workers > 1
         )
+        stage = used_stage(config.training, config.resources.workers, self.elastic)
+        versions = (f"{name} {version(name)}" for name in PACKAGES)
+        self._config_hash = content_hash([trial_json(config), f"ZeRO {stage}", *versions])
         self._epochs = config.training.epochs
         self._say = say
 
@@ -53,10 +60,10 @@ class CheckpointManager:
         if found is None:
             return None
         reason = unfit(
-            found, self._place.sizes(found), self._config_hash, dist.get_world_size(), self._elastic
+            found, self._place.sizes(found), self._config_hash, dist.get_world_size(), self.elastic
         )
         reason = next(filter(None, gather_everywhere(reason)), None)
-        if reason := reason or self._place.load(engine, found, self._elastic):
+        if reason := reason or self._place.load(engine, found, self.elastic):
             self._say(f"existing checkpoint not used: {reason}")
             return None
         self._say(f"resuming after epoch {found.epoch}")

@@ -18,7 +18,7 @@ from lookahead_ray.data.example import Example
 from lookahead_ray.data.row_lengths import UNLIMITED, RowLengths, fit_rows
 from lookahead_ray.disk_cache import DiskCache, cache_dir
 from lookahead_ray.evaluate.generation.base import DecodingSettings
-from lookahead_ray.evaluate.generation.registry import build_generator
+from lookahead_ray.evaluate.generation.registry import build_generator, release_backends
 from lookahead_ray.evaluate.results import Signal
 from lookahead_ray.method.compute import Work
 from lookahead_ray.method.context import Context
@@ -106,10 +106,13 @@ def fine_tune(
             prepared=work,
             runs_seed_model=method.runs_seed_model,
         )
-    elastic = checkpoints is not None and checkpoints.elastic
+    checkpoint_manager = CheckpointManager(
+        checkpoints, config, lambda detail: reporter.report("saving", detail)
+    )
     if is_wanted(config.training, model.device):
         reporter.report("building", "compiling the model's layers")
         can_compile(model)
+    release_backends()
     reporter.report("building", "initialising DeepSpeed")
     plan = plan_batches(
         [row.length for row in rows],
@@ -125,12 +128,9 @@ def fine_tune(
         world_size=world_size,
         total_steps=reporter.total_steps,
         accumulation=accumulation,
-        elastic=elastic,
+        elastic=checkpoint_manager.elastic,
     )
     zero_stage = engine.zero_optimization_stage()
-    checkpoint_manager = CheckpointManager(
-        checkpoints, config, lambda detail: reporter.report("saving", detail)
-    )
     found = checkpoint_manager.restore(engine)
     if found:
         signals.measured += [Signal(**signal) for signal in found.state["signals"]]
@@ -228,7 +228,7 @@ def method_context(
         world_size=dist.get_world_size(),
         cache=DiskCache(cache_dir() / "methods"),
         forward=forward(tokenizer.pad_token_id),
-        generator=build_generator(model, settings),
+        generator=build_generator(model, settings, config.evaluation.backend),
         gather=gather_everywhere,
         report=report,
     )

@@ -28,6 +28,9 @@ def test_each_round_changes_the_best_so_far(tmp_path: Path) -> None:
     assert [each.figure for each in found.tries] == [8.0, 24.0, 16.0, 48.0, 12.0, None]
     assert found.tries[-1].problem == "RuntimeError: nothing to do"
     assert said[-1] == "best: rows free, size 16"
+    assert found.best_with(rows="grouped") == {"rows": "grouped", "size": 8}
+    with pytest.raises(BenchmarkError, match="no setting with size 0 runs"):
+        found.best_with(size=0)
 
 
 def test_a_search_continues_where_it_was_interrupted_and_only_for_the_same_work(tmp_path: Path) -> None:

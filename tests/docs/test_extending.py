@@ -265,7 +265,7 @@ def test_the_generation_backend() -> None:
     mamba = MambaForCausalLM(
         MambaConfig(vocab_size=64, hidden_size=16, num_hidden_layers=1, state_size=4, initializer_range=0.5)
     ).eval()
-    assert list(generation.BACKENDS) == ["continuous_batching", "uncached", "static_batching"]
+    assert list(generation.BACKENDS) == ["continuous_batching", "uncached", "static_batching", "vllm"]
     uncached = generation.BACKENDS["uncached"]
     settings = DecodingSettings(2, frozenset({5}), pad_id=0)
     llama = toy_model()

@@ -96,7 +96,7 @@ def run(
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_two_ranks_equal_one(variant: str) -> None:
     (alone,), (first, second) = run(variant, 1), run(variant, 2)
-    assert first["stage"] == second["stage"] == alone["stage"] == 2
+    assert (first["stage"], second["stage"], alone["stage"]) == (2, 2, 0 if variant == "fp32" else 2)
     assert first == second  # every rank gets the same steps and holds all weights
     assert len(alone["losses"]) == 6
     tolerance = 2e-2 if variant == "bf16" else 1e-4

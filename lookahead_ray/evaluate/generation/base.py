@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
@@ -40,6 +40,8 @@ class Backend(ABC):
     for each pass over a model, after the last change of its weights, so it may copy them.
     """
 
+    only_by_name: ClassVar[bool] = False  # `auto` never chooses it
+
     def __init__(self, model: "PreTrainedModel", settings: DecodingSettings) -> None:
         self.model = model
         self._settings = self.settings = settings  # as configured, and with a batch that fits
@@ -50,6 +52,10 @@ class Backend(ABC):
     @abstractmethod
     def supports(model: "PreTrainedModel") -> bool:
         """Return whether this backend can generate with `model` on the model's device, without running it."""
+
+    @staticmethod  # noqa: B027  # optional
+    def release() -> None:
+        """Free what the backend keeps between passes, before a training; most keep nothing."""
 
     @abstractmethod
     def answers(
@@ -73,6 +79,20 @@ class Backend(ABC):
             return False
         self._checked[index] = len(answer)
         return stop(answer)
+
+    def extend(self, index: int, answer: list[int], limit: int, tokens: Sequence[int]) -> tuple[int, bool]:
+        """Append new tokens to the answer to prompt `index` of `answers`, until it ends.
+
+        Returns:
+            How many tokens were taken, an end token included, and whether the answer has ended.
+        """
+        for taken, token in enumerate(tokens, start=1):
+            if token in self.settings.end_ids:
+                return taken, True
+            answer.append(token)
+            if len(answer) == limit or self.may_stop(index, answer):
+                return taken, True
+        return len(tokens), False
 
     @torch.inference_mode()
     def generate(

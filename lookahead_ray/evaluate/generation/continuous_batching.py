@@ -68,7 +68,7 @@ class ContinuousBatching(Backend):
                 for slot, new in enumerate(zip(*passes, strict=True), start=first):
                     index = running[slot]
                     before = len(answers[index])
-                    taken, has_ended = self._extend(index, answers[index], limits[index], new)
+                    taken, has_ended = self.extend(index, answers[index], limits[index], new)
                     tokens += taken
                     if has_ended:
                         spared += limits[index] - before - taken
@@ -85,16 +85,6 @@ class ContinuousBatching(Backend):
                 )
                 yield from done
 
-    def _extend(self, index: int, answer: list[int], limit: int, tokens: Sequence[int]) -> tuple[int, bool]:
-        """Append tokens to an answer until it ends; return how many were taken, and whether it has ended."""
-        for taken, token in enumerate(tokens, start=1):
-            if token in self.settings.end_ids:
-                return taken, True
-            answer.append(token)
-            if len(answer) == limit or self.may_stop(index, answer):
-                return taken, True
-        return len(tokens), False
-
 
 class _Rows:
     """Running rows: `slots` holds their KV cache, `_tokens` (slots,) the last token of each."""
@@ -106,7 +96,7 @@ class _Rows:
         self._plan = plan_for(model.device)
         self._passes = Passes(self._plan)
         layers = model.config.get_text_config().num_hidden_layers
-        self.slots = Slots(layers, count, self._plan.stride, model.device)
+        self.slots = Slots(layers, count, self._plan.stride, self._plan.reads, model.device)
         self._tokens = torch.zeros(count, dtype=torch.long, device=self._device)
 
     def share(self, prefix: Sequence[int]) -> None:

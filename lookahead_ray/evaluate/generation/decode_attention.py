@@ -27,8 +27,8 @@ def token_by_token(
 ) -> tuple[torch.Tensor, None]:
     """Return softmax(q k^T) v for a single token of each row, without copying keys or values.
 
-    The query heads that share a key head take the place of tokens. On CPUs torch's fused kernel takes nearly
-    twice as long as the formula in this case; it computes all other cases.
+    The query heads that share a key head take the place of tokens, so torch's fused kernel reads each key
+    once; other cases are computed as Transformers does.
 
     Args:
         query: (rows, heads, tokens, size).
@@ -45,25 +45,9 @@ def token_by_token(
         )
     grouped = query.reshape(rows, key.shape[1], -1, size)
     scale = size**-0.5 if scaling is None else scaling
-    attend = _by_formula if query.device.type == "cpu" else _by_kernel
-    return attend(grouped, key, value, attention_mask, scale).reshape(rows, tokens, heads, -1), None
-
-
-def _by_formula(
-    grouped: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor, scale: float
-) -> torch.Tensor:
-    """Return the attention of `grouped` (rows, key heads, query heads of each, size)."""
-    scores = torch.matmul(key, grouped.transpose(2, 3)).transpose(2, 3).float()
-    weights = scores.mul_(scale).add_(mask).softmax(-1).to(value.dtype)
-    return torch.matmul(weights, value)
-
-
-def _by_kernel(
-    grouped: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor, scale: float
-) -> torch.Tensor:
-    """Return the same by torch's fused kernel, which would need repeated keys for ungrouped query heads."""
-    spread = mask.expand(-1, -1, grouped.shape[2], -1)
-    return functional.scaled_dot_product_attention(grouped, key, value, spread, scale=scale)
+    spread = attention_mask.expand(-1, -1, grouped.shape[2], -1)
+    found = functional.scaled_dot_product_attention(grouped, key, value, spread, scale=scale)
+    return found.reshape(rows, tokens, heads, -1), None
 
 
 AttentionInterface.register(NAME, token_by_token)

@@ -21,7 +21,8 @@ logger = logging.getLogger(__name__)
 class DecodingPlan:
     """The way to decode on a device."""
 
-    stride: int  # positions that the cache grows by: growth copies all, and empty positions are read too
+    stride: int  # positions that the cache grows by, which copies all of it
+    reads: int  # the positions that attention reads are a multiple of this, which divides `stride`
     passes: int  # between two looks at the answers
     width: int  # the rows of a pass are padded to a multiple of this
     capture: Callable[[Pass], Pass] | None = None  # returns a pass that is cheaper to launch
@@ -39,8 +40,8 @@ def capture_graph(one_pass: Pass) -> Pass:
     return graph.replay
 
 
-ON_CPU = DecodingPlan(stride=16, passes=1, width=1)
-ON_GPU = DecodingPlan(stride=128, passes=8, width=8, capture=capture_graph)
+ON_CPU = DecodingPlan(stride=128, reads=16, passes=1, width=1)
+ON_GPU = DecodingPlan(stride=128, reads=128, passes=8, width=8, capture=capture_graph)
 
 
 def plan_for(device: torch.device) -> DecodingPlan:

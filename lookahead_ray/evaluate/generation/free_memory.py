@@ -22,10 +22,15 @@ def fitting_batch(model: "PreTrainedModel", wanted: int, tokens: int, free: int 
     if free is None:
         if model.device.type != "cuda":
             return wanted
-        unused = torch.cuda.memory_reserved(model.device) - torch.cuda.memory_allocated(model.device)
-        free = torch.cuda.mem_get_info(model.device)[0] + unused
+        free = free_bytes(model.device)
     each = tokens * token_bytes(model)
     return max(1, min(wanted, int(USED_SHARE * free // each))) if each else wanted
+
+
+def free_bytes(device: torch.device) -> int:
+    """Return the free bytes of a GPU, with what PyTorch has reserved and doesn't use."""
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + unused
 
 
 def token_bytes(model: "PreTrainedModel") -> int:

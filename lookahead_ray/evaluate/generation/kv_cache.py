@@ -23,20 +23,21 @@ class Slots:
         count: number of slots.
         shared: tokens of the prefix that all rows share. Without rows, a pass computes this prefix.
         lengths: tokens in each used slot.
-        places: allocated positions per slot; keys and values move in memory when it grows, then alone.
+        places: positions of a slot that decoding passes read, at least those in use.
+        room: allocated positions of a slot; keys and values move in memory when it grows, then alone.
         positions: (slots,), the position of each row's next token.
         width: slots that a decoding pass computes, at least the used ones; 0 in a prefill.
     """
 
-    def __init__(self, layers: int, count: int, stride: int, device: torch.device) -> None:
-        """Make an empty cache; each slot grows by `stride` positions."""
-        self._stride = stride
+    def __init__(self, layers: int, count: int, stride: int, reads: int, device: torch.device) -> None:
+        """Make an empty cache; `room` is a multiple of `stride`, `places` of `reads`, which divides it."""
+        self._stride, self._reads = stride, reads
         self._layers = [_Layer(self) for _ in range(layers)]
         self.cache = Cache(layers=[*self._layers])
         self.count = count
         self.shared = 0
         self.lengths: list[int] = []
-        self.places = 0
+        self.places = self.room = 0
         self.width = 0
         self.positions = torch.zeros(count, dtype=torch.long, device=device)
         self._ends = torch.zeros(count, dtype=torch.long, device=device)  # last position of each slot's row
@@ -86,8 +87,9 @@ class Slots:
         return order
 
     def _take_room(self, length: int) -> None:
-        if length > self.places:
-            self.places = self._stride * ceil(length / self._stride)
+        self.places = max(self.places, self._reads * ceil(length / self._reads))
+        if length > self.room:
+            self.room = self._stride * ceil(length / self._stride)
             for layer in self._layers:
                 layer.grow()
 
@@ -115,7 +117,7 @@ class _Layer(DynamicLayer):
             rows, positions = slots.indices[:width], slots.positions[:width]
             for kept, state in zip(self.states, new_states, strict=True):
                 kept[rows, :, positions] = state[:, :, 0]
-            return keys[:width], values[:width]
+            return keys[:width, :, : slots.places], values[:width, :, : slots.places]
         used = len(slots.lengths)
         new, end = slice(used - len(key_states), used), slots.shared + key_states.shape[-2]
         for kept, state, prefix in zip(self.states, new_states, self._prefix or new_states, strict=True):
@@ -125,7 +127,7 @@ class _Layer(DynamicLayer):
         return keys[new, :, :end], values[new, :, :end]
 
     def grow(self) -> None:
-        """Enlarge keys and values to the places of the slots."""
+        """Enlarge keys and values to the room of the slots."""
         grown = tuple(self._zeros(state) for state in self.states)
         for old, new in zip(self.states, grown, strict=True):
             new[:, :, : old.shape[2]] = old
@@ -133,4 +135,4 @@ class _Layer(DynamicLayer):
 
     def _zeros(self, like: torch.Tensor) -> torch.Tensor:
         """Return zeros: attention multiplies masked values by zero, so they must not be infinite."""
-        return like.new_zeros(self._slots.count, like.shape[1], self._slots.places, like.shape[3])
+        return like.new_zeros(self._slots.count, like.shape[1], self._slots.room, like.shape[3])

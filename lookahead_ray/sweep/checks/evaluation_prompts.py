@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from lookahead_ray.config.evaluation import VLLM_LONGEST
 from lookahead_ray.config.judge import JudgeConfig
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.chat import answer_ids, start_answer_with
@@ -44,6 +45,8 @@ def check_prompts(
         DataError: a file of an attack can't be used, or a prompt can't be rendered.
     """
     context = outline.context
+    if config.evaluation.backend == "vllm":
+        context = min(context or VLLM_LONGEST, VLLM_LONGEST)
     if context is None:
         return
     evaluation, runner = config.evaluation, PromptRunner(outline.tokenizer, config.defence, 0, 1)

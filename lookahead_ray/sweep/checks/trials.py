@@ -13,6 +13,7 @@ from lookahead_ray.data.suites.suite import SafetySuite
 from lookahead_ray.data.tasks.registry import Task, load_task
 from lookahead_ray.model.outline import ModelOutline, outline_model
 from lookahead_ray.sweep.checks.evaluation_prompts import check_prompts
+from lookahead_ray.sweep.checks.generation import check_backend
 from lookahead_ray.sweep.checks.lora import check_training_modules
 from lookahead_ray.sweep.checks.merge import check_other_model
 from lookahead_ray.sweep.checks.training_rows import check_rows, measure_rows
@@ -58,6 +59,8 @@ class TrialChecks:
         outline = outline_model(config.model)
         if self._is_new("vocabulary", config, "model"):
             check_vocabulary(outline)
+        if self._is_new("backend", config, "model", "evaluation"):
+            check_backend(config, outline)
         if self._is_new("prompts", config, "model", "task", "safety", "evaluation", "method", "defence"):
             suites = [self.suite(suite) for suite in config.safety]
             check_prompts(config, outline, self.task(config.task), suites, self.trains)

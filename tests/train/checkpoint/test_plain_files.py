@@ -65,15 +65,16 @@ def test_an_epoch_that_leads_elsewhere_is_no_checkpoint() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("group")
 @pytest.mark.parametrize(
-    "victim", ["mp_rank_00_model_states.pt", "zero_pp_rank_0_mp_rank_00_optim_states.pt"]
+    "victim", ["mp_rank_00_model_states.pt", "bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt"]
 )
 @pytest.mark.parametrize("elastic", [False, True])
 def test_a_planted_file_leaves_the_engine_unchanged(victim: str, elastic: bool, tmp_path: Path) -> None:
-    saved(tmp_path / "trial")
+    config = CONFIG.model_copy(update={"precision": "bf16"})
+    saved(tmp_path / "trial", config)
     found = local.read_checkpoint(tmp_path / "trial")
     assert found
     plant(tmp_path / "trial" / found.folder / victim, tmp_path / "ran")
-    engine = engine_of(CONFIG)
+    engine = engine_of(config)
     before = weights(engine)
     refused = local.load(engine, tmp_path / "trial", found, elastic)
     assert str(refused).startswith(f"{victim} contains ")
