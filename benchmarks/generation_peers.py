@@ -17,6 +17,8 @@ Generate = Callable[
     [Sequence[Prompt], int], list[list[int]]
 ]  # (prompts, max_new_tokens) -> token ids without end token
 
+CPU_CACHE_BYTES = 4 * 2**30  # more than all prompts of the benchmark need
+
 
 def by_length(run: Generate) -> Generate:
     """Return `run` over the prompts in the order of their lengths, which need less padding."""
@@ -104,7 +106,9 @@ def cache_on_cpu(lengths: Sequence[int], device: str) -> Any:
 def with_vllm(place: str, dtype: torch.dtype) -> Callable[..., list[list[int]]]:
     """Start vLLM with the model in `place`; return a function of (settings, prompts, max_new_tokens)."""
     vllm: Any = importlib.import_module("vllm")
-    engine = vllm.LLM(model=place, dtype=str(dtype).removeprefix("torch."))
+    # by default it takes nearly all memory, of a CPU's machine too
+    cache = {} if torch.cuda.is_available() else {"kv_cache_memory_bytes": CPU_CACHE_BYTES}
+    engine = vllm.LLM(model=place, dtype=str(dtype).removeprefix("torch."), **cache)
 
     def run(settings: DecodingSettings, prompts: Sequence[Prompt], max_new_tokens: int) -> list[list[int]]:
         chosen = vllm.SamplingParams(
