@@ -44,6 +44,7 @@ _DIGITS = re.compile(r"\d+")
 _LONGEST_RUN = 3  # longest run of words
 _CHARACTERS = 5  # longest run of characters, within a word and the blanks around it
 _BLANK = np.uint32(ord(" "))
+_SENTENCE_BITS = 4  # enough for MAX_SENTENCES
 _PRIME = np.uint64(1_099_511_628_211)
 _MIXER = np.uint64(0x9E3779B97F4A7C15)
 _HIGH_BITS = np.uint64(32)  # which the mixer makes random
@@ -96,12 +97,13 @@ def extract_features(answer: str) -> AnswerFeatures:
         return AnswerFeatures(nothing, nothing, (), 0, "")
     ids, places = _hash_runs(text[: ends[-1]])
     sentence = np.searchsorted(np.array(ends), places, side="right")
-    order = np.argsort(sentence, kind="stable")
-    distinct, index = np.unique(ids[order], return_index=True)
+    keys = np.sort((ids << _SENTENCE_BITS) | sentence)
+    distinct = keys >> _SENTENCE_BITS
+    new = np.concatenate([[True], distinct[1:] != distinct[:-1]])
     followed = len(answer) > MAX_CHARACTERS or len(text) > ends[-1]
     return AnswerFeatures(
-        ids=distinct,
-        first=sentence[order][index],
+        ids=distinct[new],
+        first=keys[new] & ((1 << _SENTENCE_BITS) - 1),
         ends=tuple(ends),
         complete=len(ends) if followed else len(ends) - 1,
         text=text[: ends[-1]],

@@ -1,6 +1,8 @@
-"""Training of the classifier by logistic regression, and scores of answers that it was not trained on."""
+"""Training of the classifier: logistic regression over words, and the perceptron over concepts."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +10,12 @@ from scipy.optimize import minimize  # type: ignore[import-untyped]
 from scipy.sparse import csr_matrix, diags, vstack  # type: ignore[import-untyped]
 
 from lookahead_ray.evaluate.judges.refusal_model.answers import LabelledAnswer
-from lookahead_ray.evaluate.judges.refusal_model.features import BUCKETS, AnswerFeatures
+from lookahead_ray.evaluate.judges.refusal_model.concept_inputs import ConceptInputs, extract_inputs
+from lookahead_ray.evaluate.judges.refusal_model.concepts import ConceptDictionary
+from lookahead_ray.evaluate.judges.refusal_model.features import BUCKETS, AnswerFeatures, extract_features
 from lookahead_ray.evaluate.judges.refusal_model.linear import LinearModel, Values, quantise
+from lookahead_ray.evaluate.judges.refusal_model.model import RefusalModel
+from lookahead_ray.evaluate.judges.refusal_model.perceptron import fit_perceptron
 
 FEWEST_ANSWERS = 2
 """Number of answers that a feature must be in."""
@@ -26,12 +32,39 @@ FRAGMENT_WEIGHT = 0.3
 """Weight of a fragment against that of a whole answer."""
 
 
-def fit_answers(answers: Sequence[LabelledAnswer], features: Sequence[AnswerFeatures]) -> LinearModel:
-    """Return the model for labelled answers with these features; each answer has at least one sentence."""
-    return fit_linear(
-        features,
-        np.array([answer.refuses for answer in answers]),
-        np.array([FRAGMENT_WEIGHT if answer.is_fragment else 1.0 for answer in answers]),
+MOST_OF_A_LANGUAGE = 3_000
+"""Number of answers of a language from which they count less in the training of the perceptron."""
+
+
+@dataclass(frozen=True)
+class ReadAnswer:
+    """A labelled answer with at least one sentence, as the two models read it."""
+
+    answer: LabelledAnswer
+    features: AnswerFeatures
+    inputs: ConceptInputs
+
+
+def read_answers(answers: Sequence[LabelledAnswer], dictionary: ConceptDictionary) -> list[ReadAnswer]:
+    """Return the answers as the models read them, without those that have no sentence."""
+    found = [(answer, extract_features(answer.answer)) for answer in answers]
+    return [
+        ReadAnswer(answer, features, extract_inputs(features, dictionary))
+        for answer, features in found
+        if features.sentences
+    ]
+
+
+def fit_answers(answers: Sequence[ReadAnswer], dictionary: ConceptDictionary) -> RefusalModel:
+    """Return the model for labelled answers, read with `dictionary`."""
+    refuses = np.array([each.answer.refuses for each in answers])
+    weights = np.array([FRAGMENT_WEIGHT if each.answer.is_fragment else 1.0 for each in answers])
+    sizes = Counter(each.answer.language for each in answers if not each.answer.is_fragment)
+    shares = np.array([min(1.0, MOST_OF_A_LANGUAGE / max(sizes[each.answer.language], 1)) for each in answers])
+    return RefusalModel(
+        fit_linear([each.features for each in answers], refuses, weights),
+        fit_perceptron([each.inputs.values for each in answers], refuses, weights * shares),
+        dictionary,
     )
 
 
