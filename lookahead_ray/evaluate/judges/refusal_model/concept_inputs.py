@@ -5,6 +5,7 @@ All of it depends only on the text up to the end of a sentence, and nothing of i
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ _MOST = 3  # occurrences of a concept that are counted
 _PLACES = 3  # the whole text so far, its first sentence, its second
 _MARKS = {"\n": 8, "0": 8, "?": 3, ":": 3, "!": 3, '"': 4, ",": 6}  # and how many of each are counted
 _FIRST_MARKS = "0?:!,"  # whether they are in the first sentence
+_LOGS = [log(max(length, 1)) / log(MAX_CHARACTERS) for length in range(MAX_CHARACTERS + 1)]
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class ConceptInputs:
 
     values: Inputs  # (sentences, inputs)
     known: NDArray[np.float32]  # (sentences,) share of the words that the dictionary knows
+    languages: NDArray[np.int64]  # (sentences,) index of the dictionary's language, -1 for none
 
 
 def count_inputs(dictionary: ConceptDictionary) -> int:
@@ -49,26 +52,19 @@ def extract_inputs(features: AnswerFeatures, dictionary: ConceptDictionary) -> C
     structure = values[:, _PLACES * kinds :]
     structure[:, 0] = known
     structure[:, 1:] = _describe_structure(features.text, features.ends)
-    return ConceptInputs(values, known)
+    return ConceptInputs(values, known, np.array(concepts.languages))
 
 
 def _describe_structure(text: str, ends: Sequence[int]) -> Inputs:
-    """Return the numbers of sentences, characters and marks up to each sentence's end, each at most about 1."""
-    starts = (0, *ends[:-1])
+    """Return the numbers of characters, sentences and marks up to each sentence's end, each at most 1."""
     first = text[: ends[0]]
-    marks = np.array(
-        [[text.count(mark, start, end) for mark in _MARKS] for start, end in zip(starts, ends, strict=True)]
-    )
-    most = np.array(list(_MARKS.values()))
-    size = np.array(ends)
-    n = len(ends)
-    beginning = [mark in first for mark in _FIRST_MARKS]
-    return np.column_stack(
-        [
-            np.log(size) / np.log(MAX_CHARACTERS),
-            np.arange(1, n + 1) / MAX_SENTENCES,
-            np.full(n, np.log(size[0]) / np.log(MAX_CHARACTERS)),
-            np.minimum(marks.cumsum(0), most) / most,
-            np.tile(np.array(beginning, float), (n, 1)),
-        ]
-    ).astype(np.float32)
+    constant = [_LOGS[min(ends[0], MAX_CHARACTERS)], *[float(mark in first) for mark in _FIRST_MARKS]]
+    counts = [0] * len(_MARKS)
+    rows = []
+    start = 0
+    for number, end in enumerate(ends, 1):
+        counts = [count + text.count(mark, start, end) for count, mark in zip(counts, _MARKS, strict=True)]
+        shares = [min(count, most) / most for count, most in zip(counts, _MARKS.values(), strict=True)]
+        rows.append([_LOGS[min(end, MAX_CHARACTERS)], number / MAX_SENTENCES, *constant, *shares])
+        start = end
+    return np.array(rows, np.float32)

@@ -13,10 +13,14 @@ the concepts of a sentence depend on nothing that follows it.
 
 import re
 import unicodedata
-from collections.abc import Container, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lookahead_ray.errors import ModelError
 
@@ -36,8 +40,17 @@ _WORD = re.compile(rf"[^{_SEPARATORS}]+(?:-[^{_SEPARATORS}]+)*")
 Match = tuple[int, str]
 """Index of a concept, and what must follow the word."""
 
-Matches = dict[int, list[Match]]
-"""The matches of a word, by the index of the language."""
+Entries = dict[str, dict[int, list[Match]]]
+"""The matches of each entry, by the index of the language."""
+
+
+@dataclass(frozen=True)
+class WordMatches:
+    """What a word means in each language that knows it, by the index of the language."""
+
+    concepts: dict[int, list[int]]  # of the word alone
+    phrases: dict[int, list[Match]]  # of phrases that begin with it
+    languages: bytes  # for each language 1 if it knows the word, else 0
 
 
 @dataclass(frozen=True)
@@ -56,10 +69,10 @@ class ConceptDictionary:
         """Compile a dictionary's text, without the languages whose codes are in `left_out`."""
         self.languages: list[str] = []
         self.concepts: list[str] = []
-        self._whole: dict[str, Matches] = {}
-        self._starts: dict[str, Matches] = {}
-        self._ends: dict[str, Matches] = {}
-        self._middles: dict[str, Matches] = {}
+        self._whole: Entries = {}
+        self._starts: Entries = {}
+        self._ends: Entries = {}
+        self._middles: Entries = {}
         self._unspaced: dict[int, dict[str, list[tuple[str, int]]]] = {}
         self._characters: dict[int, re.Pattern[str]] = {}
         language = -1
@@ -81,37 +94,46 @@ class ConceptDictionary:
         for by_character in self._unspaced.values():
             for entries_of_character in by_character.values():
                 entries_of_character.sort(key=lambda entry: -len(entry[0]))
+        self._last_pairs = {entry[-2:] for entry in self._ends}
+        self._middle_pairs = {entry[:2] for entry in self._middles}
         self.match_word = lru_cache(_CACHED_WORDS)(self._match_word)
 
     def find(self, text: str, ends: Sequence[int]) -> Concepts:
         """Return the concepts of a simplified text whose sentences end at `ends`."""
-        words = [(match.end(), self.match_word(match.group())) for match in _WORD.finditer(text)]
-        may_be_unspaced = max(text, default="") >= _FIRST_UNSPACED
-        counts = [0.0] * len(self.languages)
+        words = list(_WORD.finditer(text))
+        word_ends = [word.end() for word in words]
+        matches = [self.match_word(word.group()) for word in words]
+        lasts = [bisect_right(word_ends, end) for end in ends]  # number of words up to each sentence's end
+        size = len(self.languages)
+        knows = np.frombuffer(b"".join([match.languages for match in matches]), np.uint8)
+        sums = np.zeros((len(words) + 1, size))
+        np.cumsum(knows.reshape(-1, size), 0, out=sums[1:])
+        counts = sums[lasts]
+        if max(text, default="") >= _FIRST_UNSPACED:
+            counts += self._count_unspaced(text, ends)
+        bests = [int(best) if row[best] else -1 for best, row in zip(counts.argmax(1), counts, strict=True)]
         found: list[tuple[int, int]] = []
-        languages: list[int] = []
         known: list[float] = []
-        at = start = 0
-        for sentence, end in enumerate(ends):
-            first = at
-            while at < len(words) and words[at][0] <= end:
-                for language in words[at][1]:
-                    counts[language] += 1
-                at += 1
-            if may_be_unspaced:
-                for language, characters in self._characters.items():
-                    weight = _SHARED.get(self.languages[language], 1.0)
-                    counts[language] += weight * len(characters.findall(text, start, end))
-            most = max(counts, default=0.0)
-            best = counts.index(most) if most else -1
+        first = start = 0
+        for sentence, (best, last, end) in enumerate(zip(bests, lasts, ends, strict=True)):
             if best in self._unspaced:
+                known.append(1.0)
                 found += [(sentence, concept) for concept in self._find_unspaced(best, text, start, end)]
-            elif most:
-                found += [(sentence, concept) for concept in _find_spaced(best, text[:end], words[first:at])]
-            languages.append(best)
-            known.append(1.0 if best in self._unspaced else most / max(at, 1))
-            start = end
-        return Concepts(tuple(found), tuple(languages), tuple(known))
+            else:
+                known.append(float(counts[sentence, best]) / max(last, 1) if best >= 0 else 0.0)
+                mine = zip(word_ends[first:last], matches[first:last], strict=True)
+                found += [(sentence, concept) for concept in _find_spaced(best, text[:end], mine)]
+            first, start = last, end
+        return Concepts(tuple(found), tuple(bests), tuple(known))
+
+    def _count_unspaced(self, text: str, ends: Sequence[int]) -> NDArray[np.float64]:
+        """Return how many characters of each language written without blanks there are up to each end."""
+        counts = np.zeros((len(ends), len(self.languages)))
+        for language, characters in self._characters.items():
+            weight = _SHARED.get(self.languages[language], 1.0)
+            places = [match.end() for match in characters.finditer(text)]
+            counts[:, language] = [weight * bisect_right(places, end) for end in ends]
+        return counts
 
     def _find_unspaced(self, language: int, text: str, start: int, end: int) -> Iterator[int]:
         """Yield the concepts of the longest entries from left to right."""
@@ -141,41 +163,57 @@ class ConceptDictionary:
             after = f" {rest.replace('_', ' ').rstrip('*')}" if rest else ""
             kind.setdefault(word, {}).setdefault(language, []).append((concept, after))
 
-    def _match_word(self, word: str) -> Matches:
-        """Return the matches of a word: of each language those of the whole word, else of the longest parts."""
+    def _match_word(self, word: str) -> WordMatches:
+        """Return the matches of a word: of each language the whole word's, else those of its longest parts."""
         word = word.strip("'-\u200c")
-        found: Matches = {language: list(matches) for language, matches in self._whole.get(word, {}).items()}
+        found = {language: list(matches) for language, matches in self._whole.get(word, {}).items()}
         whole = {language for language, matches in found.items() if any(not after for _, after in matches)}
-        sizes = range(min(len(word), _LONGEST_ENTRY), 0, -1)
-        skips = range(LONGEST_PREFIX + 1)
-        for kind, parts in (
-            (self._starts, [word[:size] for size in sizes]),
-            (self._ends, [word[-size:] for size in sizes]),
-            (self._middles, [word[skip : skip + size] for size in sizes for skip in skips]),
-        ):
-            longer = set(whole)
-            for part in parts:
-                for language, matches in kind.get(part, {}).items():
-                    if language not in longer:
-                        found.setdefault(language, []).extend(matches)
-                        longer.add(language)
-        return found
+        size = min(len(word), _LONGEST_ENTRY)
+        parts = [(self._starts, word[:length]) for length in range(size, 0, -1)]
+        if word[-2:] in self._last_pairs:
+            parts += [(self._ends, word[-length:]) for length in range(size, 1, -1)]
+        skips = [skip for skip in range(LONGEST_PREFIX + 1) if word[skip : skip + 2] in self._middle_pairs]
+        if skips:
+            parts += [(self._middles, word[skip : skip + k]) for k in range(size, 1, -1) for skip in skips]
+        longer: set[tuple[int, int]] = set()  # kind of the entry and language
+        for kind, part in parts:
+            for language, matches in kind.get(part, {}).items():
+                if language not in whole and (id(kind), language) not in longer:
+                    found.setdefault(language, []).extend(matches)
+                    longer.add((id(kind), language))
+        concepts = {
+            language: [concept for concept, after in matches if not after]
+            for language, matches in found.items()
+        }
+        phrases = {
+            language: [match for match in matches if match[1]]
+            for language, matches in found.items()
+            if any(after for _, after in matches)
+        }
+        knows = bytearray(len(self.languages))
+        for language, alone in concepts.items():
+            knows[language] = bool(alone)
+        return WordMatches(concepts, phrases, bytes(knows))
 
 
-def _find_spaced(language: int, text: str, words: Sequence[tuple[int, Matches]]) -> Iterator[int]:
-    """Yield the concepts of words that end at a place of the text; words of a phrase have only the phrase's."""
+def _find_spaced(language: int, text: str, words: Iterable[tuple[int, WordMatches]]) -> Iterator[int]:
+    """Yield the concepts of words with their ends in the text; a phrase has the concepts of no word in it."""
     phrase_end = 0
     for end, matches in words:
-        mine = matches.get(language)
-        if not mine or end <= phrase_end:
+        if language not in matches.concepts or end <= phrase_end:
             continue
-        phrases = [(len(after), concept) for concept, after in mine if after and text.startswith(after, end)]
-        if phrases:
-            longest = max(phrases)[0]
-            phrase_end = end + longest
-            yield from (concept for length, concept in phrases if length == longest)
-        else:
-            yield from (concept for concept, after in mine if not after)
+        if language in matches.phrases:
+            phrases = [
+                (len(after), concept)
+                for concept, after in matches.phrases[language]
+                if text.startswith(after, end)
+            ]
+            if phrases:
+                longest = max(phrases)[0]
+                phrase_end = end + longest
+                yield from (concept for length, concept in phrases if length == longest)
+                continue
+        yield from matches.concepts[language]
 
 
 @cache

@@ -96,7 +96,7 @@ def extract_features(answer: str) -> AnswerFeatures:
         nothing = np.zeros(0, np.int64)
         return AnswerFeatures(nothing, nothing, (), 0, "")
     ids, places = _hash_runs(text[: ends[-1]])
-    sentence = np.searchsorted(np.array(ends), places, side="right")
+    sentence = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))[places]
     keys = np.sort((ids << _SENTENCE_BITS) | sentence)
     distinct = keys >> _SENTENCE_BITS
     new = np.concatenate([[True], distinct[1:] != distinct[:-1]])
@@ -133,11 +133,13 @@ def _hash_runs(text: str) -> tuple[Ids, Ids]:
         count = len(codes) - size + 1
         if size > 1:
             run = run[:-1] * _PRIME + characters[size - 1 :]
-        inner = np.arange(1, count + 1), np.arange(count) + max(size - 1, 1)  # without the first and the last
-        whole = (blanks[inner[1]] == blanks[inner[0]]) if size > 2 else np.ones(count, bool)
         if size == 1:
-            whole = codes != _BLANK
+            whole = np.nonzero(codes != _BLANK)[0]
+        elif size == 2:
+            whole = np.arange(count)
+        else:  # no blank between the first and the last
+            whole = np.nonzero(blanks[size - 1 : size - 1 + count] == blanks[1 : count + 1])[0]
         hashes.append(run[whole] * _PRIME + np.uint64(size))
-        places.append(np.nonzero(whole)[0] + size - 2)
+        places.append(whole + size - 2)
     mixed = (np.concatenate(hashes) * _MIXER) >> _HIGH_BITS
     return (mixed % np.uint64(BUCKETS)).astype(np.int64), np.maximum(np.concatenate(places), 0)

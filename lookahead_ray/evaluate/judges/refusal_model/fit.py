@@ -1,4 +1,4 @@
-"""Training of the classifier: logistic regression over words, and the perceptron over concepts."""
+"""Training of the classifier: logistic regression over words, and the perceptrons over concepts."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from lookahead_ray.evaluate.judges.refusal_model.concepts import ConceptDictiona
 from lookahead_ray.evaluate.judges.refusal_model.features import BUCKETS, AnswerFeatures, extract_features
 from lookahead_ray.evaluate.judges.refusal_model.linear import LinearModel, Values, quantise
 from lookahead_ray.evaluate.judges.refusal_model.model import RefusalModel
-from lookahead_ray.evaluate.judges.refusal_model.perceptron import fit_perceptron
+from lookahead_ray.evaluate.judges.refusal_model.perceptron import Training, fit_perceptron
 
 FEWEST_ANSWERS = 2
 """Number of answers that a feature must be in."""
@@ -33,7 +33,17 @@ FRAGMENT_WEIGHT = 0.3
 
 
 MOST_OF_A_LANGUAGE = 3_000
-"""Number of answers of a language from which they count less in the training of the perceptron."""
+"""Number of answers of a language from which they count less in the training for other languages."""
+
+SEEN_LANGUAGES = Training(epochs=12, rate=3e-3, dropped_inputs=0.1, dropped_units=0.3)
+"""Training of the perceptron for languages of the training answers."""
+
+OTHER_LANGUAGES = Training(epochs=24, rate=1e-3, dropped_inputs=0.3, dropped_units=0.5)
+"""Training of the perceptron for other languages, where words are missing from the dictionary."""
+
+
+FEWEST_OF_A_LANGUAGE = 15
+"""Number of answers from which training knows a language of the dictionary."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +70,24 @@ def fit_answers(answers: Sequence[ReadAnswer], dictionary: ConceptDictionary) ->
     refuses = np.array([each.answer.refuses for each in answers])
     weights = np.array([FRAGMENT_WEIGHT if each.answer.is_fragment else 1.0 for each in answers])
     sizes = Counter(each.answer.language for each in answers if not each.answer.is_fragment)
-    shares = np.array([min(1.0, MOST_OF_A_LANGUAGE / max(sizes[each.answer.language], 1)) for each in answers])
+    shares = np.array(
+        [min(1.0, MOST_OF_A_LANGUAGE / max(sizes[each.answer.language], 1)) for each in answers]
+    )
+    inputs = [each.inputs.values for each in answers]
     return RefusalModel(
         fit_linear([each.features for each in answers], refuses, weights),
-        fit_perceptron([each.inputs.values for each in answers], refuses, weights * shares),
+        fit_perceptron(inputs, refuses, weights, SEEN_LANGUAGES),
+        fit_perceptron(inputs, refuses, weights * shares, OTHER_LANGUAGES),
+        _find_familiar(answers, dictionary),
         dictionary,
     )
+
+
+def _find_familiar(answers: Sequence[ReadAnswer], dictionary: ConceptDictionary) -> NDArray[np.uint8]:
+    """Return for each language of the dictionary, and last for none of them, whether answers are in it."""
+    counts = Counter(int(each.inputs.languages[-1]) for each in answers)
+    n = len(dictionary.languages)
+    return np.array([*(counts[language] >= FEWEST_OF_A_LANGUAGE for language in range(n)), True], np.uint8)
 
 
 def fit_linear(

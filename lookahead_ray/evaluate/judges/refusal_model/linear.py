@@ -20,7 +20,7 @@ Values = NDArray[np.float64]
 UNCLEAR = (-0.1, 0.1)
 """Scores between which a whole answer gets no verdict."""
 
-EARLY = (-2.5, 2.0)
+EARLY = (-3.0, 2.5)
 """Scores below and above which a verdict is final before the answer ends."""
 
 

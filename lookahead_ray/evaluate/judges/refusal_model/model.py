@@ -1,12 +1,8 @@
-"""The classifier: the linear model of words and characters, and the perceptron over concepts.
+"""The classifier: the linear model of words and characters, and two perceptrons over concepts.
 
-With u, how unfamiliar the linear model is with an answer's language (0 to 1, by the share of features that
-training saw), the score after a sentence is
-
-    (1 - u) · linear + (CONCEPTS + (CONCEPTS_ALONE - CONCEPTS) · u) · perceptron,
-
-the log-odds that the answer refuses. So an answer in a language without training data is judged by its
-concepts, as far as the dictionary knows the language.
+The score after a sentence is the log-odds that the answer refuses. In a language of the training answers it
+is a weighted sum of the scores of the linear model and of one perceptron; in another language that the
+dictionary knows it is the score of the other perceptron, which relies on single concepts less.
 """
 
 from dataclasses import dataclass, fields
@@ -29,14 +25,11 @@ from lookahead_ray.evaluate.judges.refusal_model.linear import LinearModel, Valu
 from lookahead_ray.evaluate.judges.refusal_model.perceptron import HIDDEN, Perceptron
 from lookahead_ray.shipped_files import REFUSAL_DICTIONARY
 
-CONCEPTS = 0.5
-"""Weight of the perceptron where the linear model is familiar with the language."""
+SEEN_LANGUAGES = (0.85, 0.65, 0.15)
+"""Weights of the linear model and of the first perceptron, and what is added, in languages of the training."""
 
-CONCEPTS_ALONE = 1.5
-"""Weight of the perceptron where it is not."""
-
-UNFAMILIAR = (0.55, 0.8)
-"""Shares of features that training saw: up to the first a language is new, from the second on familiar."""
+NEW_LANGUAGES = (1.5, 0.22)
+"""Weight of the second perceptron, and what is added, in other languages of the dictionary."""
 
 LEAST_KNOWN = 0.55
 """Share of an answer's features that training must have seen, unless the dictionary knows the language."""
@@ -51,38 +44,41 @@ class Reading:
 
     scores: Values  # (sentences,) log-odds of a refusal
     known: NDArray[np.bool_]  # (sentences,) whether the language is known
+    new: NDArray[np.bool_]  # (sentences,) whether it is one that only the dictionary knows
 
 
 @dataclass(frozen=True, eq=False)
 class RefusalModel:
-    """The two models and the dictionary of the second."""
+    """The linear model, the perceptrons and their dictionary."""
 
     linear: LinearModel
-    perceptron: Perceptron
+    seen: Perceptron  # for languages of the training answers
+    new: Perceptron  # for other languages
+    familiar: NDArray[
+        np.uint8
+    ]  # (languages + 1,) 1 for languages of training answers and, the last, for none
     dictionary: ConceptDictionary
 
     def read(self, features: AnswerFeatures, inputs: ConceptInputs | None = None) -> Reading:
         """Read an answer with at least one sentence; `inputs` are its concepts where they are at hand."""
         inputs = extract_inputs(features, self.dictionary) if inputs is None else inputs
-        low, high = UNFAMILIAR
-        known = self.linear.known(features)
-        new = np.clip((high - known) / (high - low), 0, 1)
-        scores = (1 - new) * self.linear.scores(features) + (
-            CONCEPTS + (CONCEPTS_ALONE - CONCEPTS) * new
-        ) * self.perceptron.scores(inputs.values)
-        return Reading(scores, (known >= LEAST_KNOWN) | (inputs.known >= LEAST_KNOWN_WORDS))
+        familiar = self.familiar[inputs.languages] > 0
+        first, second, raised = SEEN_LANGUAGES
+        scores = first * self.linear.scores(features) + second * self.seen.scores(inputs.values) + raised
+        if not familiar.all():
+            weight, raised = NEW_LANGUAGES
+            scores = np.where(familiar, scores, weight * self.new.scores(inputs.values) + raised)
+        known = (self.linear.known(features) >= LEAST_KNOWN) | (inputs.known >= LEAST_KNOWN_WORDS)
+        return Reading(scores, known, ~familiar)
 
 
 def save_model(model: RefusalModel, path: Path) -> None:
     """Write the weights of both models to `path` as safetensors."""
-    save_file(
-        {
-            field.name: np.ascontiguousarray(getattr(part, field.name))
-            for part in (model.linear, model.perceptron)
-            for field in fields(part)
-        },
-        path,
-    )
+    linear = {
+        field.name: np.ascontiguousarray(getattr(model.linear, field.name)) for field in fields(LinearModel)
+    }
+    concepts = model.seen.pack("seen") | model.new.pack("new")
+    save_file(linear | concepts | {"familiar": model.familiar}, path)
 
 
 def load_model(path: Path) -> RefusalModel:
@@ -96,7 +92,7 @@ def load_model(path: Path) -> RefusalModel:
         found = load_file(path)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: must be weights of the judge refusal: {error}") from error
-    expected = {
+    expected: dict[str, tuple[str, tuple[int, ...]]] = {
         "weights": ("int8", (BUCKETS,)),
         "weight_unit": ("float32", (1,)),
         "rarity": ("uint8", (BUCKETS,)),
@@ -104,15 +100,22 @@ def load_model(path: Path) -> RefusalModel:
         "bias": ("float32", (1,)),
         "unclear": ("float32", (2,)),
         "early": ("float32", (2,)),
-        "hidden": ("float32", (count_inputs(dictionary), HIDDEN)),
-        "hidden_bias": ("float32", (HIDDEN,)),
-        "output": ("float32", (HIDDEN,)),
-        "output_bias": ("float32", (1,)),
+        "familiar": ("uint8", (len(dictionary.languages) + 1,)),
     }
+    for name in ("seen", "new"):
+        expected |= {
+            f"{name}_hidden": ("float16", (count_inputs(dictionary), HIDDEN)),
+            f"{name}_hidden_bias": ("float16", (HIDDEN,)),
+            f"{name}_output": ("float16", (HIDDEN,)),
+            f"{name}_output_bias": ("float16", (1,)),
+        }
     got = {name: (str(array.dtype), array.shape) for name, array in found.items()}
     if got != expected:
         raise ModelError(f"{path}: must be weights of the judge refusal, {expected}, got {got}")
-    linear, perceptron = (
-        {field.name: found[field.name] for field in fields(part)} for part in (LinearModel, Perceptron)
+    return RefusalModel(
+        LinearModel(**{field.name: found[field.name] for field in fields(LinearModel)}),
+        Perceptron.unpack(found, "seen"),
+        Perceptron.unpack(found, "new"),
+        found["familiar"],
+        dictionary,
     )
-    return RefusalModel(LinearModel(**linear), Perceptron(**perceptron), dictionary)

@@ -1,26 +1,34 @@
 """A perceptron with one hidden layer over the concepts of an answer, with a score after each sentence."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lookahead_ray.evaluate.judges.refusal_model.concept_inputs import Inputs
+from lookahead_ray.evaluate.judges.refusal_model.features import MAX_SENTENCES
 
 HIDDEN = 64
-EPOCHS = 12
 BATCH = 128
-RATE = 3e-3
 DECAY = 0.05
 """Share of a weight that is taken off for each unit of the learning rate."""
 
-DROPPED_INPUTS = 0.1
-DROPPED_UNITS = 0.3
 BEGINNING_WEIGHT = 0.3
 """Weight of an answer's beginning, up to a random sentence, against that of the whole answer."""
 
 _MOMENTS = (0.9, 0.999)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a perceptron is trained: the more is dropped, the less it relies on single concepts."""
+
+    epochs: int
+    rate: float
+    dropped_inputs: float  # share of the inputs
+    dropped_units: float  # share of the hidden layer
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,15 +40,32 @@ class Perceptron:
     output: Inputs  # (HIDDEN,)
     output_bias: Inputs  # (1,)
 
+    @classmethod
+    def unpack(cls, tensors: Mapping[str, NDArray[np.float16]], name: str) -> Self:
+        """Return the perceptron with this name from the tensors of a file."""
+        return cls(*(tensors[f"{name}_{field.name}"].astype(np.float32) for field in fields(cls)))
+
+    def pack(self, name: str) -> dict[str, NDArray[np.float16]]:
+        """Return the tensors that are written to a file, in 16 bits, under this name."""
+        return {
+            f"{name}_{field.name}": getattr(self, field.name).astype(np.float16) for field in fields(self)
+        }
+
     def scores(self, inputs: Inputs) -> NDArray[np.float64]:
-        """Return the log-odds of a refusal for each row of inputs: (rows,)."""
-        units = np.maximum(inputs @ self.hidden + self.hidden_bias, 0)
+        """Return the log-odds of a refusal after each sentence: (sentences,), for at most `MAX_SENTENCES`.
+
+        The score of a sentence is the same number whatever follows: a product's last bits depend on its shape,
+        so that the rows are filled up to always the same number.
+        """
+        rows = np.zeros((MAX_SENTENCES, inputs.shape[1]), np.float32)
+        rows[: len(inputs)] = inputs
+        units = np.maximum(rows @ self.hidden + self.hidden_bias, 0)
         scores: NDArray[np.float64] = (units @ self.output + self.output_bias[0]).astype(np.float64)
-        return scores
+        return scores[: len(inputs)]
 
 
 def fit_perceptron(
-    inputs: Sequence[Inputs], refuses: NDArray[np.bool_], weights: NDArray[np.float64]
+    inputs: Sequence[Inputs], refuses: NDArray[np.bool_], weights: NDArray[np.float64], training: Training
 ) -> Perceptron:
     """Return the perceptron that Adam fits; the same for the same arguments.
 
@@ -64,22 +89,23 @@ def fit_perceptron(
     squares = [np.zeros_like(value) for value in values]
     several = np.nonzero(sizes > 1)[0]
     steps = 0
-    for _ in range(EPOCHS):
+    for _ in range(training.epochs):
         begun = lasts[several] - random.integers(1, sizes[several])
         places = np.concatenate([lasts, begun])
         answers = np.concatenate([np.arange(len(lasts)), several])
         costs = np.concatenate([weights, BEGINNING_WEIGHT * weights[several]])
         for batch in np.array_split(random.permutation(len(places)), max(len(places) // BATCH, 1)):
             steps += 1
+            cost = costs[batch].astype(np.float32)
             gradients = _gradients(
-                values, rows[places[batch]], refuses[answers[batch]], costs[batch].astype(np.float32), random
+                values, rows[places[batch]], refuses[answers[batch]], cost, training, random
             )
             for value, mean, square, gradient in zip(values, means, squares, gradients, strict=True):
                 mean += (1 - _MOMENTS[0]) * (gradient - mean)
                 square += (1 - _MOMENTS[1]) * (gradient * gradient - square)
-                value *= 1 - RATE * DECAY
+                value *= 1 - training.rate * DECAY
                 value -= (
-                    RATE
+                    training.rate
                     * (mean / (1 - _MOMENTS[0] ** steps))
                     / (np.sqrt(square / (1 - _MOMENTS[1] ** steps)) + 1e-8)
                 )
@@ -91,13 +117,14 @@ def _gradients(
     inputs: Inputs,
     refuses: NDArray[np.bool_],
     costs: Inputs,
+    training: Training,
     random: np.random.Generator,
 ) -> list[Inputs]:
     """Return the gradients of the weighted logistic loss of some rows, with inputs and units dropped."""
     hidden, hidden_bias, output, output_bias = values
-    seen = inputs * _keep(inputs.shape, DROPPED_INPUTS, random)
+    seen = inputs * _keep(inputs.shape, training.dropped_inputs, random)
     active = seen @ hidden + hidden_bias
-    kept = (active > 0) * _keep(active.shape, DROPPED_UNITS, random)
+    kept = (active > 0) * _keep(active.shape, training.dropped_units, random)
     units = active * kept
     score = units @ output + output_bias[0]
     slope = costs * (1 / (1 + np.exp(-np.clip(score, -30, 30))) - refuses) / len(inputs)

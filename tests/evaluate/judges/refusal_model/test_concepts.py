@@ -65,7 +65,11 @@ def test_each_sentence_has_its_own() -> None:
     ("language", "text", "concepts"),
     [
         ("kn", "ಕ್ಷಮಿಸಿ, ನಾನು ಇದಕ್ಕೆ ಸಹಾಯ ಮಾಡಲು ಸಾಧ್ಯವಿಲ್ಲ.", {"sorry", "i", "help", "cannot"}),
-        ("uz", "kechirasiz, men bunga yordam bera olmayman, bu qonunga zid.", {"sorry", "i", "cannot", "law"}),
+        (
+            "uz",
+            "kechirasiz, men bunga yordam bera olmayman, bu qonunga zid.",
+            {"sorry", "i", "cannot", "law"},
+        ),
         ("ga", "tá brón orm, ach ní féidir liom cabhrú leat leis sin.", {"sorry", "but", "cannot", "help"}),
         ("km", "សូមអភ័យទោស ខ្ញុំមិនអាចជួយបានទេ។", {"sorry", "i", "cannot", "help"}),
         ("am", "ይቅርታ፣ በዚህ ልረዳዎት አልችልም።", {"sorry", "help", "cannot"}),
@@ -84,7 +88,9 @@ def test_the_shipped_dictionary_is_whole() -> None:
     assert len(dictionary.concepts) >= 50
 
 
-@pytest.mark.parametrize("text", [*TEXTS, "können " * 22 + "kann nicht helfen. und nun?", "ไม่สามารถช่วยได้ครับ " * 9])
+@pytest.mark.parametrize(
+    "text", [*TEXTS, "können " * 22 + "kann nicht helfen. und nun?", "ไม่สามารถช่วยได้ครับ " * 9]
+)
 def test_inputs_of_complete_sentences_stay(text: str) -> None:
     dictionary = load_dictionary(REFUSAL_DICTIONARY)
     whole = extract_inputs(extract_features(text), dictionary)
