@@ -100,29 +100,29 @@ class ConceptDictionary:
 
     def find(self, text: str, ends: Sequence[int]) -> Concepts:
         """Return the concepts of a simplified text whose sentences end at `ends`."""
-        words = list(_WORD.finditer(text))
-        word_ends = [word.end() for word in words]
-        matches = [self.match_word(word.group()) for word in words]
-        lasts = [bisect_right(word_ends, end) for end in ends]  # number of words up to each sentence's end
+        words = [(match.end(), self.match_word(match.group())) for match in _WORD.finditer(text)]
+        lasts = [bisect_right(words, end, key=_end_of) for end in ends]  # number of words up to each end
         size = len(self.languages)
-        knows = np.frombuffer(b"".join([match.languages for match in matches]), np.uint8)
-        sums = np.zeros((len(words) + 1, size))
-        np.cumsum(knows.reshape(-1, size), 0, out=sums[1:])
-        counts = sums[lasts]
-        if max(text, default="") >= _FIRST_UNSPACED:
-            counts += self._count_unspaced(text, ends)
-        bests = [int(best) if row[best] else -1 for best, row in zip(counts.argmax(1), counts, strict=True)]
+        knows = np.frombuffer(b"".join([bytes(size), *(word[1].languages for word in words)]), np.uint8)
+        counts = knows.reshape(-1, size).cumsum(0, np.int32)[lasts]
+        if not text.isascii() and max(text) >= _FIRST_UNSPACED:
+            counts = counts + self._count_unspaced(text, ends)
+        mosts: list[float] = counts.max(1).tolist()
+        bests: list[int] = [
+            best if most else -1 for best, most in zip(counts.argmax(1).tolist(), mosts, strict=True)
+        ]
         found: list[tuple[int, int]] = []
         known: list[float] = []
         first = start = 0
-        for sentence, (best, last, end) in enumerate(zip(bests, lasts, ends, strict=True)):
+        for sentence, (best, most, last, end) in enumerate(zip(bests, mosts, lasts, ends, strict=True)):
             if best in self._unspaced:
                 known.append(1.0)
                 found += [(sentence, concept) for concept in self._find_unspaced(best, text, start, end)]
             else:
-                known.append(float(counts[sentence, best]) / max(last, 1) if best >= 0 else 0.0)
-                mine = zip(word_ends[first:last], matches[first:last], strict=True)
-                found += [(sentence, concept) for concept in _find_spaced(best, text[:end], mine)]
+                known.append(most / max(last, 1))
+                found += [
+                    (sentence, concept) for concept in _find_spaced(best, text[:end], words[first:last])
+                ]
             first, start = last, end
         return Concepts(tuple(found), tuple(bests), tuple(known))
 
@@ -164,7 +164,7 @@ class ConceptDictionary:
             kind.setdefault(word, {}).setdefault(language, []).append((concept, after))
 
     def _match_word(self, word: str) -> WordMatches:
-        """Return the matches of a word: of each language the whole word's, else those of its longest parts."""
+        """Return the matches of a word: of each language those of the whole word, else of its parts."""
         word = word.strip("'-\u200c")
         found = {language: list(matches) for language, matches in self._whole.get(word, {}).items()}
         whole = {language for language, matches in found.items() if any(not after for _, after in matches)}
@@ -194,6 +194,10 @@ class ConceptDictionary:
         for language, alone in concepts.items():
             knows[language] = bool(alone)
         return WordMatches(concepts, phrases, bytes(knows))
+
+
+def _end_of(word: tuple[int, WordMatches]) -> int:
+    return word[0]
 
 
 def _find_spaced(language: int, text: str, words: Iterable[tuple[int, WordMatches]]) -> Iterator[int]:

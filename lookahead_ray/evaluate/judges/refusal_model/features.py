@@ -10,6 +10,7 @@ import re
 import unicodedata
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,7 @@ _DIGITS = re.compile(r"\d+")
 _LONGEST_RUN = 3  # longest run of words
 _CHARACTERS = 5  # longest run of characters, within a word and the blanks around it
 _BLANK = np.uint32(ord(" "))
+_CACHED_WORDS = 1 << 15
 _SENTENCE_BITS = 4  # enough for MAX_SENTENCES
 _PRIME = np.uint64(1_099_511_628_211)
 _MIXER = np.uint64(0x9E3779B97F4A7C15)
@@ -110,12 +112,14 @@ def extract_features(answer: str) -> AnswerFeatures:
     )
 
 
+@lru_cache(_CACHED_WORDS)
+def _hash_word(word: str) -> int:
+    return zlib.crc32(word.encode("utf-8", "replace"))
+
+
 def _hash_runs(text: str) -> tuple[Ids, Ids]:
     """Return the bucket of each run of words or characters, and the index of the run's last character."""
-    found = [
-        (zlib.crc32(match.group().encode("utf-8", "replace")), match.end() - 1)
-        for match in TOKEN.finditer(text)
-    ]
+    found = [(_hash_word(match.group()), match.end() - 1) for match in TOKEN.finditer(text)]
     words = np.array([code for code, _ in found], np.uint64) * _PRIME
     ends = np.array([end for _, end in found], np.int64)
     hashes, places = [], []

@@ -26,7 +26,7 @@ from lookahead_ray.evaluate.judges.refusal_model.perceptron import HIDDEN, Perce
 from lookahead_ray.shipped_files import REFUSAL_DICTIONARY
 
 SEEN_LANGUAGES = (0.85, 0.65, 0.15)
-"""Weights of the linear model and of the first perceptron, and what is added, in languages of the training."""
+"""Weights of the linear model and of the first perceptron, and what is added, in languages of training."""
 
 NEW_LANGUAGES = (1.5, 0.22)
 """Weight of the second perceptron, and what is added, in other languages of the dictionary."""

@@ -54,8 +54,8 @@ class Perceptron:
     def scores(self, inputs: Inputs) -> NDArray[np.float64]:
         """Return the log-odds of a refusal after each sentence: (sentences,), for at most `MAX_SENTENCES`.
 
-        The score of a sentence is the same number whatever follows: a product's last bits depend on its shape,
-        so that the rows are filled up to always the same number.
+        A sentence's score is the same whatever follows. As a product's last bits depend on its shape, the
+        rows are filled up to always the same number.
         """
         rows = np.zeros((MAX_SENTENCES, inputs.shape[1]), np.float32)
         rows[: len(inputs)] = inputs
