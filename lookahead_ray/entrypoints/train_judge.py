@@ -11,7 +11,7 @@ from lookahead_ray.evaluate.judges.refusal_model.answers import LabelledAnswer, 
 from lookahead_ray.evaluate.judges.refusal_model.concepts import ConceptDictionary, load_dictionary
 from lookahead_ray.evaluate.judges.refusal_model.fit import fit_answers, read_answers
 from lookahead_ray.evaluate.judges.refusal_model.held_out import GroupAccuracy, measure_held_out
-from lookahead_ray.evaluate.judges.refusal_model.model import save_model
+from lookahead_ray.evaluate.judges.refusal_model.model import save_refusal_model
 from lookahead_ray.shipped_files import REFUSAL_ANSWERS, REFUSAL_DICTIONARY
 
 WORST = 5
@@ -45,7 +45,7 @@ def train_judge_and_report(
     answers = read_answers(read, dictionary)
     report(_contents([each.answer for each in answers]))
     report(f"dictionary {len(dictionary.concepts)} concepts in {len(dictionary.languages)} languages")
-    save_model(fit_answers(answers, dictionary), output)
+    save_refusal_model(fit_answers(answers, dictionary), output)
     report(
         f"weights    {output}, {output.stat().st_size / 1e6:.1f} MB, after {time.monotonic() - start:.0f} s"
     )

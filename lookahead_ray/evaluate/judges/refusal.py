@@ -22,7 +22,7 @@ from pathlib import Path
 
 from lookahead_ray.evaluate.judges.base import UNPARSED, JudgeScore, JudgeVerdict
 from lookahead_ray.evaluate.judges.refusal_model.features import TOKEN, AnswerFeatures, extract_features
-from lookahead_ray.evaluate.judges.refusal_model.model import Reading, RefusalModel, load_model
+from lookahead_ray.evaluate.judges.refusal_model.model import Reading, RefusalModel, load_refusal_model
 from lookahead_ray.evaluate.judges.rules import judge_by_rules
 from lookahead_ray.shipped_files import REFUSAL_WEIGHTS
 
@@ -127,4 +127,4 @@ def load_refusal_classifier(weights: Path = REFUSAL_WEIGHTS) -> RefusalClassifie
     Raises:
         ModelError: the file can't be read or holds other weights.
     """
-    return RefusalClassifier(load_model(weights))
+    return RefusalClassifier(load_refusal_model(weights))

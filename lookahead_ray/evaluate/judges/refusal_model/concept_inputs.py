@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookahead_ray.evaluate.judges.refusal_model.concepts import ConceptDictionary
-from lookahead_ray.evaluate.judges.refusal_model.features import MAX_CHARACTERS, MAX_SENTENCES, AnswerFeatures
+from lookahead_ray.evaluate.judges.refusal_model.features import (
+    CHARACTERS_READ,
+    SENTENCES_READ,
+    AnswerFeatures,
+)
 
 Inputs = NDArray[np.float32]
 
@@ -19,7 +23,7 @@ _MOST = 3  # occurrences of a concept that are counted
 _PLACES = 3  # the whole text so far, its first sentence, its second
 _MARKS = {"\n": 8, "0": 8, "?": 3, ":": 3, "!": 3, '"': 4, ",": 6}  # and how many of each are counted
 _FIRST_MARKS = "0?:!,"  # whether they are in the first sentence
-_LOGS = [log(max(length, 1)) / log(MAX_CHARACTERS) for length in range(MAX_CHARACTERS + 1)]
+_LOGS = [log(max(length, 1)) / log(CHARACTERS_READ) for length in range(CHARACTERS_READ + 1)]
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,13 @@ def extract_inputs(features: AnswerFeatures, dictionary: ConceptDictionary) -> C
 def _describe_structure(text: str, ends: Sequence[int]) -> Inputs:
     """Return the numbers of characters, sentences and marks up to each sentence's end, each at most 1."""
     first = text[: ends[0]]
-    constant = [_LOGS[min(ends[0], MAX_CHARACTERS)], *[float(mark in first) for mark in _FIRST_MARKS]]
+    constant = [_LOGS[min(ends[0], CHARACTERS_READ)], *[float(mark in first) for mark in _FIRST_MARKS]]
     counts = [0] * len(_MARKS)
     rows = []
     start = 0
     for number, end in enumerate(ends, 1):
         counts = [count + text.count(mark, start, end) for count, mark in zip(counts, _MARKS, strict=True)]
         shares = [min(count, most) / most for count, most in zip(counts, _MARKS.values(), strict=True)]
-        rows.append([_LOGS[min(end, MAX_CHARACTERS)], number / MAX_SENTENCES, *constant, *shares])
+        rows.append([_LOGS[min(end, CHARACTERS_READ)], number / SENTENCES_READ, *constant, *shares])
         start = end
     return np.array(rows, np.float32)

@@ -66,7 +66,7 @@ class ConceptDictionary:
     """A dictionary that texts are looked up in."""
 
     def __init__(self, text: str, left_out: Container[str] = ()) -> None:
-        """Compile a dictionary's text, without the languages whose codes are in `left_out`."""
+        """Compile a dictionary's text, without the words of languages whose codes are in `left_out`."""
         self.languages: list[str] = []
         self.concepts: list[str] = []
         self._whole: Entries = {}
@@ -79,12 +79,13 @@ class ConceptDictionary:
         for line in text.splitlines():
             if line.startswith("@"):
                 code, _, *characters = line[1:].split()
-                language = -1 if code in left_out else len(self.languages)
-                if language >= 0:
-                    self.languages.append(code)
-                    if characters:
-                        self._unspaced[language] = {}
-                        self._characters[language] = re.compile(f"[{characters[0]}]")
+                language = len(self.languages)
+                self.languages.append(code)
+                if code in left_out:
+                    language = -1
+                elif characters:
+                    self._unspaced[language] = {}
+                    self._characters[language] = re.compile(f"[{characters[0]}]")
             elif line:
                 concept, _, entries = line.partition(":")
                 if concept not in self.concepts:

@@ -2,7 +2,7 @@
 
 A sentence ends at a full stop, question or exclamation mark, colon, semicolon or line break of any script, or
 after `LONGEST_SENTENCE` characters. Its features depend only on the text up to its end, and only the first
-`MAX_CHARACTERS` of an answer are read: once a sentence is followed by further text, nothing that comes later
+`CHARACTERS_READ` of an answer are read: once a sentence is followed by further text, nothing that comes later
 can change its features.
 """
 
@@ -15,10 +15,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_CHARACTERS = 600
+CHARACTERS_READ = 600
 """Number of characters of an answer that are read."""
 
-MAX_SENTENCES = 12
+SENTENCES_READ = 12
 """Number of sentences that are read."""
 
 LONGEST_SENTENCE = 160
@@ -46,7 +46,7 @@ _LONGEST_RUN = 3  # longest run of words
 _CHARACTERS = 5  # longest run of characters, within a word and the blanks around it
 _BLANK = np.uint32(ord(" "))
 _CACHED_WORDS = 1 << 15
-_SENTENCE_BITS = 4  # enough for MAX_SENTENCES
+_SENTENCE_BITS = 4  # enough for SENTENCES_READ
 _PRIME = np.uint64(1_099_511_628_211)
 _MIXER = np.uint64(0x9E3779B97F4A7C15)
 _HIGH_BITS = np.uint64(32)  # which the mixer makes random
@@ -75,14 +75,14 @@ def simplify(text: str) -> str:
 
 
 def sentence_ends(text: str) -> list[int]:
-    """Return where each sentence of a simplified text ends, for at most `MAX_SENTENCES`."""
+    """Return where each sentence of a simplified text ends, for at most `SENTENCES_READ`."""
     starts: list[int] = []
     ends: list[int] = []
     for match in _SENTENCE.finditer(text):
         start, end = match.span()
         if ends and ends[-1] - starts[-1] < _SHORTEST_SENTENCE:
             ends[-1] = end
-        elif len(ends) == MAX_SENTENCES:
+        elif len(ends) == SENTENCES_READ:
             break
         else:
             starts.append(start)
@@ -92,7 +92,7 @@ def sentence_ends(text: str) -> list[int]:
 
 def extract_features(answer: str) -> AnswerFeatures:
     """Return the features of an answer's first sentences, in constant time for long texts."""
-    text = simplify(answer[:MAX_CHARACTERS]).lstrip()
+    text = simplify(answer[:CHARACTERS_READ]).lstrip()
     ends = sentence_ends(text)
     if not ends:
         nothing = np.zeros(0, np.int64)
@@ -102,7 +102,7 @@ def extract_features(answer: str) -> AnswerFeatures:
     keys = np.sort((ids << _SENTENCE_BITS) | sentence)
     distinct = keys >> _SENTENCE_BITS
     new = np.concatenate([[True], distinct[1:] != distinct[:-1]])
-    followed = len(answer) > MAX_CHARACTERS or len(text) > ends[-1]
+    followed = len(answer) > CHARACTERS_READ or len(text) > ends[-1]
     return AnswerFeatures(
         ids=distinct[new],
         first=keys[new] & ((1 << _SENTENCE_BITS) - 1),

@@ -42,8 +42,11 @@ OTHER_LANGUAGES = Training(epochs=24, rate=1e-3, dropped_inputs=0.3, dropped_uni
 """Training of the perceptron for other languages, where words are missing from the dictionary."""
 
 
-FEWEST_OF_A_LANGUAGE = 15
+FEWEST_OF_A_LANGUAGE = 8
 """Number of answers from which training knows a language of the dictionary."""
+
+LEAST_OF_A_LANGUAGE = 0.15
+"""Share of the answers said to be in a language whose words must be of one for training to know it."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +88,15 @@ def fit_answers(answers: Sequence[ReadAnswer], dictionary: ConceptDictionary) ->
 
 def _find_familiar(answers: Sequence[ReadAnswer], dictionary: ConceptDictionary) -> NDArray[np.uint8]:
     """Return for each language of the dictionary, and last for none of them, whether answers are in it."""
-    counts = Counter(int(each.inputs.languages[-1]) for each in answers)
-    n = len(dictionary.languages)
-    return np.array([*(counts[language] >= FEWEST_OF_A_LANGUAGE for language in range(n)), True], np.uint8)
+    found: dict[str, Counter[int]] = {}
+    for each in answers:
+        found.setdefault(each.answer.language, Counter())[int(each.inputs.languages[-1])] += 1
+    familiar = np.zeros(len(dictionary.languages) + 1, np.uint8)
+    for counts in found.values():
+        fewest = max(FEWEST_OF_A_LANGUAGE, LEAST_OF_A_LANGUAGE * counts.total())
+        familiar[[language for language, count in counts.items() if count >= fewest]] = 1
+    familiar[-1] = 1
+    return familiar
 
 
 def fit_linear(

@@ -28,10 +28,10 @@ from lookahead_ray.shipped_files import REFUSAL_DICTIONARY
 SEEN_LANGUAGES = (0.85, 0.65, 0.15)
 """Weights of the linear model and of the first perceptron, and what is added, in languages of training."""
 
-NEW_LANGUAGES = (1.5, 0.22)
+NEW_LANGUAGES = (1.5, 0.15)
 """Weight of the second perceptron, and what is added, in other languages of the dictionary."""
 
-LEAST_KNOWN = 0.55
+LEAST_KNOWN = 0.7
 """Share of an answer's features that training must have seen, unless the dictionary knows the language."""
 
 LEAST_KNOWN_WORDS = 0.25
@@ -72,7 +72,7 @@ class RefusalModel:
         return Reading(scores, known, ~familiar)
 
 
-def save_model(model: RefusalModel, path: Path) -> None:
+def save_refusal_model(model: RefusalModel, path: Path) -> None:
     """Write the weights of both models to `path` as safetensors."""
     linear = {
         field.name: np.ascontiguousarray(getattr(model.linear, field.name)) for field in fields(LinearModel)
@@ -81,7 +81,7 @@ def save_model(model: RefusalModel, path: Path) -> None:
     save_file(linear | concepts | {"familiar": model.familiar}, path)
 
 
-def load_model(path: Path) -> RefusalModel:
+def load_refusal_model(path: Path) -> RefusalModel:
     """Load a model from `path`, with the shipped dictionary.
 
     Raises:

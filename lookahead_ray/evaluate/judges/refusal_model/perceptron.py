@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookahead_ray.evaluate.judges.refusal_model.concept_inputs import Inputs
-from lookahead_ray.evaluate.judges.refusal_model.features import MAX_SENTENCES
+from lookahead_ray.evaluate.judges.refusal_model.features import SENTENCES_READ
 
 HIDDEN = 64
 BATCH = 128
@@ -52,12 +52,12 @@ class Perceptron:
         }
 
     def scores(self, inputs: Inputs) -> NDArray[np.float64]:
-        """Return the log-odds of a refusal after each sentence: (sentences,), for at most `MAX_SENTENCES`.
+        """Return the log-odds of a refusal after each sentence: (sentences,), for at most `SENTENCES_READ`.
 
         A sentence's score is the same whatever follows. As a product's last bits depend on its shape, the
         rows are filled up to always the same number.
         """
-        rows = np.zeros((MAX_SENTENCES, inputs.shape[1]), np.float32)
+        rows = np.zeros((SENTENCES_READ, inputs.shape[1]), np.float32)
         rows[: len(inputs)] = inputs
         units = np.maximum(rows @ self.hidden + self.hidden_bias, 0)
         scores: NDArray[np.float64] = (units @ self.output + self.output_bias[0]).astype(np.float64)

@@ -13,7 +13,11 @@ from lookahead_ray.evaluate.judges.refusal_model.concepts import ConceptDictiona
 from lookahead_ray.evaluate.judges.refusal_model.features import extract_features
 from lookahead_ray.evaluate.judges.refusal_model.fit import ReadAnswer, fit_answers, read_answers
 from lookahead_ray.evaluate.judges.refusal_model.held_out import measure_held_out
-from lookahead_ray.evaluate.judges.refusal_model.model import RefusalModel, load_model, save_model
+from lookahead_ray.evaluate.judges.refusal_model.model import (
+    RefusalModel,
+    load_refusal_model,
+    save_refusal_model,
+)
 from lookahead_ray.shipped_files import REFUSAL_DICTIONARY
 
 REFUSING = ("I can't help with {}.", "I won't help with {}.", "Sorry, I can't do {}.", "No help with {}.")
@@ -70,15 +74,15 @@ def test_a_language_that_only_the_dictionary_knows(model: RefusalModel) -> None:
 
 
 def test_file(model: RefusalModel, tmp_path: Path) -> None:
-    save_model(model, tmp_path / "w.safetensors")
-    loaded = load_model(tmp_path / "w.safetensors")
+    save_refusal_model(model, tmp_path / "w.safetensors")
+    loaded = load_refusal_model(tmp_path / "w.safetensors")
     found = extract_features("Sorry, I can't.")
     assert loaded.read(found).scores.tolist() == pytest.approx(model.read(found).scores.tolist(), abs=0.01)
     (tmp_path / "text").write_text("no weights")
     save_file({"weights": np.zeros(3, np.int8)}, tmp_path / "other")
     for name, rule in (("none", "must be weights"), ("text", "must be weights"), ("other", "got {")):
         with pytest.raises(ModelError, match=rule):
-            load_model(tmp_path / name)
+            load_refusal_model(tmp_path / name)
 
 
 def test_groups_are_left_out() -> None:
