@@ -28,13 +28,13 @@ from lookahead_ray.shipped_files import REFUSAL_DICTIONARY
 SEEN_LANGUAGES = (0.85, 0.65, 0.15)
 """Weights of the linear model and of the first perceptron, and what is added, in languages of training."""
 
-NEW_LANGUAGES = (1.5, 0.15)
+NEW_LANGUAGES = (1.5, 0.1)
 """Weight of the second perceptron, and what is added, in other languages of the dictionary."""
 
 LEAST_KNOWN = 0.7
 """Share of an answer's features that training must have seen, unless the dictionary knows the language."""
 
-LEAST_KNOWN_WORDS = 0.25
+LEAST_KNOWN_WORDS = 0.15
 """Share of an answer's words from which the dictionary knows its language."""
 
 
