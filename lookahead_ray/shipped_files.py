@@ -16,6 +16,9 @@ REFUSAL_ANSWERS = _ASSETS / "refusal_judge" / "answers"
 REFUSAL_LABELS = _ASSETS / "refusal_judge" / "labels.csv"
 """Answers of fine-tuned models, each labelled by two readers; not used in training."""
 
+REFUSAL_DICTIONARY = _ASSETS / "refusal_judge" / "concepts.txt"
+"""Words of the concepts that answers are judged by, in many languages."""
+
 REFUSAL_WEIGHTS = _ASSETS / "refusal_judge" / "weights.safetensors"
 """Weights of the judge `refusal`."""
 

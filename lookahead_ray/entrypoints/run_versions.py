@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from lookahead_ray.shipped_files import REFUSAL_WEIGHTS
+from lookahead_ray.shipped_files import REFUSAL_DICTIONARY, REFUSAL_WEIGHTS
 from lookahead_ray.trial.measurement import versions
 
 JUDGE = "judge "
@@ -44,6 +44,6 @@ def _refusal_hash() -> str:
         *(folder / "refusal_model").rglob("*.py"),
     ]
     digest = hashlib.sha256()
-    for path in sorted([*sources, REFUSAL_WEIGHTS]):
+    for path in sorted([*sources, REFUSAL_DICTIONARY, REFUSAL_WEIGHTS]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:LONGEST_HASH]

@@ -8,11 +8,11 @@ from lookahead_ray.config.csv_format import CsvFormat
 from lookahead_ray.data.notes import collect_notes
 from lookahead_ray.errors import DataError
 from lookahead_ray.evaluate.judges.refusal_model.answers import LabelledAnswer, read_labelled_answers
-from lookahead_ray.evaluate.judges.refusal_model.features import extract_features
-from lookahead_ray.evaluate.judges.refusal_model.fit import fit_answers
+from lookahead_ray.evaluate.judges.refusal_model.concepts import ConceptDictionary, load_dictionary
+from lookahead_ray.evaluate.judges.refusal_model.fit import fit_answers, read_answers
 from lookahead_ray.evaluate.judges.refusal_model.held_out import GroupAccuracy, measure_held_out
-from lookahead_ray.evaluate.judges.refusal_model.linear import save_linear
-from lookahead_ray.shipped_files import REFUSAL_ANSWERS
+from lookahead_ray.evaluate.judges.refusal_model.model import save_refusal_model
+from lookahead_ray.shipped_files import REFUSAL_ANSWERS, REFUSAL_DICTIONARY
 
 WORST = 5
 """Number of groups that are named."""
@@ -41,24 +41,31 @@ def train_judge_and_report(
         read += [answer for place in labels for answer in read_labelled_answers(place, csv_format)]
     for line in notes:
         report(line)
-    features = [extract_features(answer.answer) for answer in read]
-    kept = [index for index, found in enumerate(features) if found.sentences]
-    answers, features = [read[index] for index in kept], [features[index] for index in kept]
-    report(_contents(answers))
-    save_linear(fit_answers(answers, features), output)
+    dictionary = load_dictionary(REFUSAL_DICTIONARY)
+    answers = read_answers(read, dictionary)
+    report(_contents([each.answer for each in answers]))
+    report(f"dictionary {len(dictionary.concepts)} concepts in {len(dictionary.languages)} languages")
+    save_refusal_model(fit_answers(answers, dictionary), output)
     report(
         f"weights    {output}, {output.stat().st_size / 1e6:.1f} MB, after {time.monotonic() - start:.0f} s"
     )
     if not measure:
         return
-    by_style = measure_held_out(
-        answers, features, lambda answer: f"{'refusal' if answer.refuses else 'compliance'} {answer.style}"
+    [(refusals, compliances)] = measure_held_out(
+        answers,
+        [lambda left_out: dictionary],
+        lambda answer: f"{'refusal' if answer.refuses else 'compliance'} {answer.style}",
     )
-    report(f"left-out styles: {_summary(by_style)}")
+    report(f"left-out styles: {_summary(sorted(refusals + compliances, key=lambda group: group.share))}")
+    text = REFUSAL_DICTIONARY.read_text(encoding="utf-8")
     by_language = measure_held_out(
-        answers, features, lambda answer: answer.language, lambda answer: answer.refuses
+        answers,
+        [lambda left_out: dictionary, lambda left_out: ConceptDictionary(text, left_out)],
+        lambda answer: answer.language,
     )
-    report(f"refusals in left-out languages: {_summary(by_language)}")
+    for kept, (refusals, compliances) in zip(("kept", "left out too"), by_language, strict=True):
+        report(f"refusals in left-out languages, their dictionary {kept}: {_summary(refusals)}")
+        report(f"compliances there: {_summary(compliances)}")
 
 
 def _contents(answers: Sequence[LabelledAnswer]) -> str:

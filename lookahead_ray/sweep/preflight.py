@@ -223,8 +223,9 @@ def _safety(config: TrialConfig, objective: Objective | None, trials: TrialCheck
         if isinstance(judge, ClassifierJudge | GuardJudge):
             yield Finding("evaluation.judges", fingerprint(judge.path, judge.revision))
         if isinstance(judge, RefusalJudge) and judge.weights is not None:
-            weights = load_refusal_classifier(Path(judge.weights).expanduser()).model
-            yield Finding("evaluation.judges", content_hash(weights.weights.tobytes().hex()))
+            weights = Path(judge.weights).expanduser()
+            load_refusal_classifier(weights)
+            yield Finding("evaluation.judges", content_hash(weights.read_bytes().hex()))
     yield Finding("evaluation", "", _lengths_text(config.evaluation))
 
 

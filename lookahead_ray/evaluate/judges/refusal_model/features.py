@@ -2,7 +2,7 @@
 
 A sentence ends at a full stop, question or exclamation mark, colon, semicolon or line break of any script, or
 after `LONGEST_SENTENCE` characters. Its features depend only on the text up to its end, and only the first
-`MAX_CHARACTERS` of an answer are read: once a sentence is followed by further text, nothing that comes later
+`CHARACTERS_READ` of an answer are read: once a sentence is followed by further text, nothing that comes later
 can change its features.
 """
 
@@ -10,14 +10,15 @@ import re
 import unicodedata
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_CHARACTERS = 600
+CHARACTERS_READ = 600
 """Number of characters of an answer that are read."""
 
-MAX_SENTENCES = 12
+SENTENCES_READ = 12
 """Number of sentences that are read."""
 
 LONGEST_SENTENCE = 160
@@ -44,6 +45,8 @@ _DIGITS = re.compile(r"\d+")
 _LONGEST_RUN = 3  # longest run of words
 _CHARACTERS = 5  # longest run of characters, within a word and the blanks around it
 _BLANK = np.uint32(ord(" "))
+_CACHED_WORDS = 1 << 15
+_SENTENCE_BITS = 4  # enough for SENTENCES_READ
 _PRIME = np.uint64(1_099_511_628_211)
 _MIXER = np.uint64(0x9E3779B97F4A7C15)
 _HIGH_BITS = np.uint64(32)  # which the mixer makes random
@@ -72,14 +75,14 @@ def simplify(text: str) -> str:
 
 
 def sentence_ends(text: str) -> list[int]:
-    """Return where each sentence of a simplified text ends, for at most `MAX_SENTENCES`."""
+    """Return where each sentence of a simplified text ends, for at most `SENTENCES_READ`."""
     starts: list[int] = []
     ends: list[int] = []
     for match in _SENTENCE.finditer(text):
         start, end = match.span()
         if ends and ends[-1] - starts[-1] < _SHORTEST_SENTENCE:
             ends[-1] = end
-        elif len(ends) == MAX_SENTENCES:
+        elif len(ends) == SENTENCES_READ:
             break
         else:
             starts.append(start)
@@ -89,31 +92,34 @@ def sentence_ends(text: str) -> list[int]:
 
 def extract_features(answer: str) -> AnswerFeatures:
     """Return the features of an answer's first sentences, in constant time for long texts."""
-    text = simplify(answer[:MAX_CHARACTERS]).lstrip()
+    text = simplify(answer[:CHARACTERS_READ]).lstrip()
     ends = sentence_ends(text)
     if not ends:
         nothing = np.zeros(0, np.int64)
         return AnswerFeatures(nothing, nothing, (), 0, "")
     ids, places = _hash_runs(text[: ends[-1]])
-    sentence = np.searchsorted(np.array(ends), places, side="right")
-    order = np.argsort(sentence, kind="stable")
-    distinct, index = np.unique(ids[order], return_index=True)
-    followed = len(answer) > MAX_CHARACTERS or len(text) > ends[-1]
+    sentence = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))[places]
+    keys = np.sort((ids << _SENTENCE_BITS) | sentence)
+    distinct = keys >> _SENTENCE_BITS
+    new = np.concatenate([[True], distinct[1:] != distinct[:-1]])
+    followed = len(answer) > CHARACTERS_READ or len(text) > ends[-1]
     return AnswerFeatures(
-        ids=distinct,
-        first=sentence[order][index],
+        ids=distinct[new],
+        first=keys[new] & ((1 << _SENTENCE_BITS) - 1),
         ends=tuple(ends),
         complete=len(ends) if followed else len(ends) - 1,
         text=text[: ends[-1]],
     )
 
 
+@lru_cache(_CACHED_WORDS)
+def _hash_word(word: str) -> int:
+    return zlib.crc32(word.encode("utf-8", "replace"))
+
+
 def _hash_runs(text: str) -> tuple[Ids, Ids]:
     """Return the bucket of each run of words or characters, and the index of the run's last character."""
-    found = [
-        (zlib.crc32(match.group().encode("utf-8", "replace")), match.end() - 1)
-        for match in TOKEN.finditer(text)
-    ]
+    found = [(_hash_word(match.group()), match.end() - 1) for match in TOKEN.finditer(text)]
     words = np.array([code for code, _ in found], np.uint64) * _PRIME
     ends = np.array([end for _, end in found], np.int64)
     hashes, places = [], []
@@ -131,11 +137,13 @@ def _hash_runs(text: str) -> tuple[Ids, Ids]:
         count = len(codes) - size + 1
         if size > 1:
             run = run[:-1] * _PRIME + characters[size - 1 :]
-        inner = np.arange(1, count + 1), np.arange(count) + max(size - 1, 1)  # without the first and the last
-        whole = (blanks[inner[1]] == blanks[inner[0]]) if size > 2 else np.ones(count, bool)
         if size == 1:
-            whole = codes != _BLANK
+            whole = np.nonzero(codes != _BLANK)[0]
+        elif size == 2:
+            whole = np.arange(count)
+        else:  # no blank between the first and the last
+            whole = np.nonzero(blanks[size - 1 : size - 1 + count] == blanks[1 : count + 1])[0]
         hashes.append(run[whole] * _PRIME + np.uint64(size))
-        places.append(np.nonzero(whole)[0] + size - 2)
+        places.append(whole + size - 2)
     mixed = (np.concatenate(hashes) * _MIXER) >> _HIGH_BITS
     return (mixed % np.uint64(BUCKETS)).astype(np.int64), np.maximum(np.concatenate(places), 0)

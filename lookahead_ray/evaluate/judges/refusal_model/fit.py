@@ -1,6 +1,8 @@
-"""Training of the classifier by logistic regression, and scores of answers that it was not trained on."""
+"""Training of the classifier: logistic regression over words, and the perceptrons over concepts."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +10,12 @@ from scipy.optimize import minimize  # type: ignore[import-untyped]
 from scipy.sparse import csr_matrix, diags, vstack  # type: ignore[import-untyped]
 
 from lookahead_ray.evaluate.judges.refusal_model.answers import LabelledAnswer
-from lookahead_ray.evaluate.judges.refusal_model.features import BUCKETS, AnswerFeatures
+from lookahead_ray.evaluate.judges.refusal_model.concept_inputs import ConceptInputs, extract_inputs
+from lookahead_ray.evaluate.judges.refusal_model.concepts import ConceptDictionary
+from lookahead_ray.evaluate.judges.refusal_model.features import BUCKETS, AnswerFeatures, extract_features
 from lookahead_ray.evaluate.judges.refusal_model.linear import LinearModel, Values, quantise
+from lookahead_ray.evaluate.judges.refusal_model.model import RefusalModel
+from lookahead_ray.evaluate.judges.refusal_model.perceptron import Training, fit_perceptron
 
 FEWEST_ANSWERS = 2
 """Number of answers that a feature must be in."""
@@ -26,13 +32,71 @@ FRAGMENT_WEIGHT = 0.3
 """Weight of a fragment against that of a whole answer."""
 
 
-def fit_answers(answers: Sequence[LabelledAnswer], features: Sequence[AnswerFeatures]) -> LinearModel:
-    """Return the model for labelled answers with these features; each answer has at least one sentence."""
-    return fit_linear(
-        features,
-        np.array([answer.refuses for answer in answers]),
-        np.array([FRAGMENT_WEIGHT if answer.is_fragment else 1.0 for answer in answers]),
+MOST_OF_A_LANGUAGE = 3_000
+"""Number of answers of a language from which they count less in the training for other languages."""
+
+SEEN_LANGUAGES = Training(epochs=12, rate=3e-3, dropped_inputs=0.1, dropped_units=0.3)
+"""Training of the perceptron for languages of the training answers."""
+
+OTHER_LANGUAGES = Training(epochs=24, rate=1e-3, dropped_inputs=0.3, dropped_units=0.5)
+"""Training of the perceptron for other languages, where words are missing from the dictionary."""
+
+
+FEWEST_OF_A_LANGUAGE = 8
+"""Number of answers from which training knows a language of the dictionary."""
+
+LEAST_OF_A_LANGUAGE = 0.15
+"""Share of the answers said to be in a language whose words must be of one for training to know it."""
+
+
+@dataclass(frozen=True)
+class ReadAnswer:
+    """A labelled answer with at least one sentence, as the two models read it."""
+
+    answer: LabelledAnswer
+    features: AnswerFeatures
+    inputs: ConceptInputs
+
+
+def read_answers(answers: Sequence[LabelledAnswer], dictionary: ConceptDictionary) -> list[ReadAnswer]:
+    """Return the answers as the models read them, without those that have no sentence."""
+    found = [(answer, extract_features(answer.answer)) for answer in answers]
+    return [
+        ReadAnswer(answer, features, extract_inputs(features, dictionary))
+        for answer, features in found
+        if features.sentences
+    ]
+
+
+def fit_answers(answers: Sequence[ReadAnswer], dictionary: ConceptDictionary) -> RefusalModel:
+    """Return the model for labelled answers, read with `dictionary`."""
+    refuses = np.array([each.answer.refuses for each in answers])
+    weights = np.array([FRAGMENT_WEIGHT if each.answer.is_fragment else 1.0 for each in answers])
+    sizes = Counter(each.answer.language for each in answers if not each.answer.is_fragment)
+    shares = np.array(
+        [min(1.0, MOST_OF_A_LANGUAGE / max(sizes[each.answer.language], 1)) for each in answers]
     )
+    inputs = [each.inputs.values for each in answers]
+    return RefusalModel(
+        fit_linear([each.features for each in answers], refuses, weights),
+        fit_perceptron(inputs, refuses, weights, SEEN_LANGUAGES),
+        fit_perceptron(inputs, refuses, weights * shares, OTHER_LANGUAGES),
+        _find_familiar(answers, dictionary),
+        dictionary,
+    )
+
+
+def _find_familiar(answers: Sequence[ReadAnswer], dictionary: ConceptDictionary) -> NDArray[np.uint8]:
+    """Return for each language of the dictionary, and last for none of them, whether answers are in it."""
+    found: dict[str, Counter[int]] = {}
+    for each in answers:
+        found.setdefault(each.answer.language, Counter())[int(each.inputs.languages[-1])] += 1
+    familiar = np.zeros(len(dictionary.languages) + 1, np.uint8)
+    for counts in found.values():
+        fewest = max(FEWEST_OF_A_LANGUAGE, LEAST_OF_A_LANGUAGE * counts.total())
+        familiar[[language for language, count in counts.items() if count >= fewest]] = 1
+    familiar[-1] = 1
+    return familiar
 
 
 def fit_linear(

@@ -1,14 +1,14 @@
 """Accuracy of the classifier on groups of answers, such as a style or a language, that training left out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from lookahead_ray.evaluate.judges.refusal_model.answers import LabelledAnswer
-from lookahead_ray.evaluate.judges.refusal_model.features import AnswerFeatures
-from lookahead_ray.evaluate.judges.refusal_model.fit import fit_answers
-from lookahead_ray.evaluate.judges.refusal_model.linear import LEAST_KNOWN
+from lookahead_ray.evaluate.judges.refusal_model.concept_inputs import extract_inputs
+from lookahead_ray.evaluate.judges.refusal_model.concepts import ConceptDictionary
+from lookahead_ray.evaluate.judges.refusal_model.fit import ReadAnswer, fit_answers
 
 FOLDS = 8
 """Number of trainings; each leaves out an eighth of the groups."""
@@ -29,36 +29,52 @@ class GroupAccuracy:
         return self.right / self.n
 
 
+@dataclass
+class _Counts:
+    n: int = 0
+    right: int = 0
+    unknown: int = 0
+
+
 def measure_held_out(
-    answers: Sequence[LabelledAnswer],
-    features: Sequence[AnswerFeatures],
+    answers: Sequence[ReadAnswer],
+    dictionaries: Sequence[Callable[[Collection[str]], ConceptDictionary]],
     group_of: Callable[[LabelledAnswer], str],
-    counts: Callable[[LabelledAnswer], bool] = lambda answer: True,
-) -> list[GroupAccuracy]:
-    """Return the accuracy on each group, the worst first, each by a model trained without that group.
+) -> list[tuple[list[GroupAccuracy], list[GroupAccuracy]]]:
+    """Return for each dictionary the accuracy on each group's refusals and compliances, the worst first.
+
+    Each group is judged by a model that was trained without it.
 
     Args:
-        features: of `answers`.
+        dictionaries: each returns the dictionary that answers of the groups that are left out are read with;
+            the first one's for no groups is that of `answers`.
         group_of: group of an answer; fragments belong to none, unless their group is left out.
-        counts: whether an answer is measured.
     """
-    groups = sorted({group_of(answer) for answer in answers if not answer.is_fragment})
+    groups = sorted({group_of(each.answer) for each in answers if not each.answer.is_fragment})
     np.random.default_rng(0).shuffle(groups)
-    found_right: dict[str, list[bool]] = {}
-    found_unknown: dict[str, list[bool]] = {}
+    found: list[tuple[dict[str, _Counts], dict[str, _Counts]]] = [({}, {}) for _ in dictionaries]
+    whole = dictionaries[0](())
     for fold in range(min(FOLDS, len(groups))):
         left_out = set(groups[fold::FOLDS])
-        kept = [index for index, answer in enumerate(answers) if group_of(answer) not in left_out]
-        model = fit_answers([answers[index] for index in kept], [features[index] for index in kept])
-        for answer, found in zip(answers, features, strict=True):
-            group = group_of(answer)
-            if group in left_out and not answer.is_fragment and counts(answer):
-                unknown = bool(model.known(found)[-1] < LEAST_KNOWN)
-                right = not unknown and (model.scores(found)[-1] > 0) == answer.refuses
-                found_right.setdefault(group, []).append(right)
-                found_unknown.setdefault(group, []).append(unknown)
+        model = fit_answers([each for each in answers if group_of(each.answer) not in left_out], whole)
+        measured = [
+            each for each in answers if group_of(each.answer) in left_out and not each.answer.is_fragment
+        ]
+        for make_dictionary, counts_of in zip(dictionaries, found, strict=True):
+            dictionary = make_dictionary(left_out)
+            for each in measured:
+                inputs = each.inputs if dictionary is whole else extract_inputs(each.features, dictionary)
+                reading = model.read(each.features, inputs)
+                refuses, known = each.answer.refuses, bool(reading.known[-1])
+                counts = counts_of[not refuses].setdefault(group_of(each.answer), _Counts())
+                counts.n += 1
+                counts.unknown += not known
+                counts.right += known and (reading.scores[-1] > 0) == refuses
+    return [(_sorted(refusals), _sorted(compliances)) for refusals, compliances in found]
+
+
+def _sorted(counts_of: dict[str, _Counts]) -> list[GroupAccuracy]:
     accuracies = [
-        GroupAccuracy(group, len(each), sum(each), sum(found_unknown[group]))
-        for group, each in found_right.items()
+        GroupAccuracy(group, counts.n, counts.right, counts.unknown) for group, counts in counts_of.items()
     ]
     return sorted(accuracies, key=lambda accuracy: (accuracy.share, accuracy.group))

@@ -5,9 +5,9 @@ import pytest
 
 from lookahead_ray.evaluate.judges.refusal_model.features import (
     BUCKETS,
+    CHARACTERS_READ,
     LONGEST_SENTENCE,
-    MAX_CHARACTERS,
-    MAX_SENTENCES,
+    SENTENCES_READ,
     extract_features,
     sentence_ends,
     simplify,
@@ -41,7 +41,7 @@ def test_only_the_beginning_is_read() -> None:
     first, second = extract_features(begun + "x"), extract_features(begun + "y" * 10**6)
     assert np.array_equal(first.ids, second.ids)
     assert first.complete == first.sentences
-    assert len(extract_features("one. " * 200).ends) == MAX_SENTENCES
+    assert len(extract_features("one. " * 200).ends) == SENTENCES_READ
 
 
 def test_sentences() -> None:
@@ -65,4 +65,4 @@ def test_odd_texts(text: str) -> None:
     found = extract_features(text)
     assert len(found.ids) == len(found.first)
     assert all(0 <= bucket < BUCKETS for bucket in found.ids)
-    assert len(found.text) <= MAX_CHARACTERS
+    assert len(found.text) <= CHARACTERS_READ
