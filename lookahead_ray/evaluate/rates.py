@@ -7,9 +7,9 @@ order, so these are the first suite with such prompts, the first attack and the 
 
 from collections.abc import Sequence
 from functools import cache
-from math import sqrt
 
 from lookahead_ray.evaluate.results import COUNTED, Generation, Metric, Rate
+from lookahead_ray.stats.mean import mean_interval
 
 
 def headline(generations: Sequence[Generation], metric: Metric) -> list[Generation]:
@@ -54,15 +54,10 @@ def wilson(count: int, n: int) -> tuple[float, float]:
 
 def student(scores: Sequence[float]) -> tuple[float, float]:
     """Return the ends of Student's 95 % interval of the mean score, clipped to 0..1; (0, 1) for one score."""
-    n = len(scores)
-    if n < 2:
+    if len(scores) < 2:
         return 0.0, 1.0
-    mean = sum(scores) / n
-    deviation = sqrt(sum((score - mean) ** 2 for score in scores) / (n - 1))
-    from scipy.stats import t  # takes a second
-
-    half = float(t.ppf(0.975, n - 1)) * deviation / sqrt(n)
-    return max(mean - half, 0.0), min(mean + half, 1.0)
+    mean = mean_interval(scores)
+    return max(mean.low, 0.0), min(mean.high, 1.0)
 
 
 def _kind(row: Generation) -> tuple[str, str, str]:

@@ -81,7 +81,6 @@ def divergence(tuned: torch.Tensor, seed: torch.Tensor) -> torch.Tensor:
     return values
 
 
-@torch.inference_mode()
 def answer_nats(
     model: "PreTrainedModel",
     rows: Sequence[Rendered],
@@ -92,16 +91,32 @@ def answer_nats(
 
     Rows of similar length share a pass; after each, `progress` is called with the number of rows done.
     """
+    found = [0.0] * len(rows)
+    for done, (index, log_probs) in enumerate(_answer_log_probs(model, rows, pad_id), 1):
+        found[index] = -log_probs.sum().item()
+        if done % LOSS_BATCH == 0 or done == len(rows):
+            progress(done)
+    return found
+
+
+def answer_token_nats(
+    model: "PreTrainedModel", rows: Sequence[Rendered], pad_id: int
+) -> list[tuple[float, ...]]:
+    """Return −log p of each of the rows' answer tokens, in nats, in the order of `rows`; passes as above."""
+    found = dict(_answer_log_probs(model, rows, pad_id))
+    return [tuple((-found[index]).tolist()) for index in range(len(rows))]
+
+
+@torch.inference_mode()
+def _answer_log_probs(
+    model: "PreTrainedModel", rows: Sequence[Rendered], pad_id: int
+) -> Iterator[tuple[int, torch.Tensor]]:
+    """Yield a row's index and log p of its answer tokens, (answer tokens,), shorter rows first."""
     logits_and_targets = forward(pad_id)
     order = sorted(range(len(rows)), key=lambda index: rows[index].length)
-    found = [0.0] * len(rows)
     for start in range(0, len(order), LOSS_BATCH):
         chosen = order[start : start + LOSS_BATCH]
         batch = [rows[index] for index in chosen]
         with packing(model):
             log_probs = token_log_probs(*logits_and_targets(model, batch)).cpu()
-        parts = torch.split(log_probs, [len(row.answer_ids) for row in batch])
-        for index, part in zip(chosen, parts, strict=True):
-            found[index] = -part.sum().item()
-        progress(start + len(batch))
-    return found
+        yield from zip(chosen, torch.split(log_probs, [len(row.answer_ids) for row in batch]), strict=True)

@@ -96,6 +96,7 @@ def test_help_lists_the_commands() -> None:
     for command in (
         "sweep",
         "validate",
+        "screen",
         "train",
         "align",
         "evaluate",
@@ -115,7 +116,7 @@ def test_help_lists_the_commands() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        *("sweep", "validate", "train", "align", "evaluate", "tables", "rejudge", "judge-agreement"),
+        *("sweep", "validate", "screen", "train", "align", "evaluate", "tables", "rejudge", "judge-agreement"),
         *("preview", "submit", "status", "logs", "stop"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Commands for sweeps: run one, check a space, print or export a run's tables."""
+"""Commands for sweeps: run one, check or screen a space, print or export a run's tables."""
 
 import gc
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lookahead_ray.cli import space_lookup
-from lookahead_ray.cli.app import OWN_PROCESS, Overrides, RunDirectory, Space, print_line
+from lookahead_ray.cli.app import OWN_PROCESS, Overrides, RunDirectory, Space, print_line, stdout_printer
 from lookahead_ray.entrypoints import errors
 
 app = typer.Typer()
@@ -98,6 +98,24 @@ def without_collections() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+@app.command()
+def screen(
+    space: Space,
+    rows: Annotated[int, typer.Option("--rows", min=2, help="Number of training rows.")] = 32,
+    tokens: Annotated[int, typer.Option("--tokens", min=1, help="Number of first answer tokens.")] = 4,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="DIR", help="Directory or URL of the table. [runs/screen-<name>]"),
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Rank a space's previews by the seed model's loss of the first answer tokens; nothing is trained."""
+    with errors.exit_on_error():
+        from lookahead_ray.entrypoints.screen import screen_and_report
+
+        screen_and_report(space_lookup.find(space), overrides or [], rows, tokens, out, stdout_printer())
 
 
 @app.command()
