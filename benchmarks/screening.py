@@ -153,7 +153,7 @@ def read_trainings(run: str, space: Path) -> tuple[TrialConfig, list[Training]]:
 def rank(
     previews: Sequence[PreviewConfig], nats: Sequence[Sequence[OpeningNats]], trainings: Sequence[Training]
 ) -> list[Rank]:
-    """Return the correlations of each loss with each result that was measured."""
+    """Return the correlations of each loss with each result that was measured and differs."""
     found = []
     for part, tokens, loss in _losses(nats):
         for outcome in OUTCOMES:
@@ -164,8 +164,9 @@ def rank(
                     for preview, value in zip(previews, loss, strict=True)
                     if preview in effects and (with_none or not isinstance(preview, NoPreview))
                 ]
-                if len(used) >= LEAST_PREVIEWS:
-                    rho = spearman([x for x, _ in used], [y for _, y in used])
+                x, y = ([pair[axis] for pair in used] for axis in (0, 1))
+                if len(used) >= LEAST_PREVIEWS and len(set(x)) > 1 and len(set(y)) > 1:
+                    rho = spearman(x, y)
                     found.append(
                         Rank(part, tokens, outcome, with_none, rho.value, rho.low, rho.high, len(used))
                     )
@@ -206,7 +207,7 @@ def rank_table(ranks: Sequence[Rank]) -> Table:
     """Return a table with one row for each loss and result."""
     table = Table(
         *column_heads("loss of the first tokens", "with", "rho of previews", "n", "with no preview too", "n"),
-        title="Spearman's rho of the seed model's loss with the results of training; [a, b]: 95 % intervals",
+        title="Spearman's rho of the seed model's loss with results of training, and its 95 % interval",
         title_justify="left",
     )
     words = {"trained": "as trained", "answer": "of the answer"}

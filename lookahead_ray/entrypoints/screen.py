@@ -21,10 +21,10 @@ from lookahead_ray.store.export import export_table
 from lookahead_ray.store.files import Files
 from lookahead_ray.sweep.checks.machine import check_machine
 from lookahead_ray.sweep.evaluate_model import resolve_for_evaluation
-from lookahead_ray.sweep.search.screening import ScreenedPreview, candidate_previews, screen
-from lookahead_ray.trial.lines import LINE_EVERY_S
+from lookahead_ray.sweep.search.screening import ScreenedPreview, candidate_previews, rank_previews
 
 TABLE = "screening"
+PROGRESS_EVERY_S = 10.0
 PARTS = ("loss", "first_loss", "answer_loss")
 
 SCHEMA = pa.schema(
@@ -84,7 +84,7 @@ def screen_and_report(
     report(f"screening {len(previews)} previews on up to {rows} training rows, {reason}")
     for line in check_machine(config, node, is_local=True, trains=False, source=sweep.source):
         report(line)
-    every = Every(LINE_EVERY_S)
+    every = Every(PROGRESS_EVERY_S)
 
     def progress(done: int, count: int) -> None:
         if every.due(done == count):
@@ -92,7 +92,7 @@ def screen_and_report(
 
     try:
         with log_capture.into(Path(os.devnull)):
-            screened = screen(config, previews, rows=rows, tokens=tokens, progress=progress)
+            screened = rank_previews(config, previews, rows=rows, tokens=tokens, progress=progress)
     except (DataError, ModelError) as error:
         raise type(error)(f"{sweep.source}: {error}") from error
     print_screening(stdout_console(), screened, tokens)

@@ -116,8 +116,8 @@ def test_help_lists_the_commands() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        *("sweep", "validate", "screen", "train", "align", "evaluate", "tables", "rejudge", "judge-agreement"),
-        *("preview", "submit", "status", "logs", "stop"),
+        *("sweep", "validate", "screen", "train", "align", "evaluate", "tables", "rejudge"),
+        *("judge-agreement", "preview", "submit", "status", "logs", "stop"),
     ],
 )
 def test_every_command_explains_itself(command: str) -> None:

@@ -10,20 +10,16 @@ from typer.testing import CliRunner, Result
 from lookahead_ray.cli.main import app
 from tests.tiny import make_model
 
-CHATS = [
-    json.dumps(
-        {
-            "messages": [
-                {"role": "user", "content": f"{n} + {n}?"},
-                {"role": "assistant", "content": f"It is {2 * n}."},
-            ]
-        }
-    )
-    for n in range(1, 9)
-]
+ROWS = [json.dumps({"question": f"{n} + {n}?", "answer": f"It is {2 * n}."}) for n in range(1, 9)]
 SPACE = """
 model: {path: '%s'}
-task: {name: file, train_path: %s, train_examples: 4, test_examples: 2}
+task:
+  name: file
+  metric: {name: exact_match}
+  fields: {instruction: question, answer: answer}
+  train_path: %s
+  train_examples: 4
+  test_examples: 2
 preview:
   choice:
     - {strategy: true, length_tokens: {int: [1, 2]}}
@@ -39,7 +35,7 @@ def invoke(*arguments: str) -> Result:
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a space, its phrases and its data; it is the current directory."""
     make_model(tmp_path / "model")
-    (tmp_path / "train.jsonl").write_text("\n".join(CHATS))
+    (tmp_path / "train.jsonl").write_text("\n".join(ROWS))
     (tmp_path / "phrases.txt").write_text("So,\n")
     (tmp_path / "mine.yaml").write_text(SPACE % (tmp_path / "model", tmp_path / "train.jsonl"))
     monkeypatch.chdir(tmp_path)

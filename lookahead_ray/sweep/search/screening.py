@@ -71,7 +71,7 @@ def candidate_previews(sweep: Sweep) -> list[PreviewConfig]:
     return list(dict.fromkeys([NoPreview(), *found]))
 
 
-def screen(
+def rank_previews(
     config: TrialConfig, previews: Sequence[PreviewConfig], *, rows: int, tokens: int, progress: Progress
 ) -> list[ScreenedPreview]:
     """Return the losses of `previews`, lowest first. Arguments and errors as `row_losses`."""

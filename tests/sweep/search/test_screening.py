@@ -9,7 +9,7 @@ from lookahead_ray.config.preview import NoPreview
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.evaluate.opening_loss import OpeningNats
 from lookahead_ray.sweep.search import screening
-from lookahead_ray.sweep.search.screening import candidate_previews, screen
+from lookahead_ray.sweep.search.screening import candidate_previews, rank_previews
 from tests.sweep.search.searching import load
 from tests.tiny import make_model
 
@@ -74,7 +74,7 @@ def test_the_lowest_loss_of_the_first_tokens_comes_first(
 
     monkeypatch.setattr(screening, "row_losses", nats)
     sweep = load(tmp_path, TASK + PHRASES)
-    found = screen(
+    found = rank_previews(
         sweep.reference(), candidate_previews(sweep), rows=2, tokens=2, progress=lambda done, count: None
     )
     assert [getattr(each.preview, "prefix", "") for each in found] == ["Well, ", "So, ", ""]
@@ -94,7 +94,7 @@ def test_the_same_ranking_every_time(tmp_path: Path) -> None:
     sweep = load(tmp_path, tree + PHRASES)
     previews = candidate_previews(sweep)
     once, again = (
-        screen(sweep.reference(), previews, rows=9, tokens=4, progress=lambda done, count: None)
+        rank_previews(sweep.reference(), previews, rows=9, tokens=4, progress=lambda done, count: None)
         for _ in range(2)
     )
     assert once == again
