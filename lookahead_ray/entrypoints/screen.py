@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 
@@ -14,6 +15,7 @@ from lookahead_ray.entrypoints.chat_date import fix_chat_date
 from lookahead_ray.entrypoints.sweep import default_run, generate_openings, stdout_console
 from lookahead_ray.errors import DataError, ModelError
 from lookahead_ray.hardware.node import describe_local_node
+from lookahead_ray.hardware.precision import Precision
 from lookahead_ray.method.reporting import Every
 from lookahead_ray.presentation.screening_table import preview_labels, print_screening
 from lookahead_ray.stats.interval import Interval
@@ -72,12 +74,11 @@ def screen_and_report(
     sweep = fix_chat_date(sweep, default_run(sweep.name))
     node = describe_local_node()
     config, reason = resolve_for_evaluation(sweep.reference(), node)
+    precision = cast(Precision, config.training.precision)
     values = config.resources
     sweep = replace(
         sweep,
-        hardware=HardwareValues(
-            config.training.precision, values.workers, values.gpus_per_worker, values.cpus_per_worker
-        ),
+        hardware=HardwareValues(precision, values.workers, values.gpus_per_worker, values.cpus_per_worker),
     )
     sweep = generate_openings(sweep, path, overrides, report)
     previews = candidate_previews(sweep)

@@ -1,6 +1,6 @@
 """Screening of a space's previews before any training: the seed model's loss of the first answer tokens."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from lookahead_ray.hardware.precision import torch_dtype
 from lookahead_ray.model.load import load_model, load_tokenizer
 from lookahead_ray.stats.interval import Interval
 from lookahead_ray.stats.mean import mean_interval
-from lookahead_ray.sweep.search.grid import MOST_POINTS, all_points
+from lookahead_ray.sweep.search.grid import MOST_POINTS, Point, all_points
 
 SEARCHED_ONCE = ("model", "task")
 """Parts of a configuration that decide the losses, besides the preview."""
@@ -66,8 +66,7 @@ def candidate_previews(sweep: Sweep) -> list[PreviewConfig]:
         raise ConfigError(
             f"{sweep.source}: preview: must have at most {MOST_POINTS:,} values to be screened, got more"
         )
-    trees: list[Any] = [substitute(tree, lambda dimension, p=point: p[dimension.name]) for point in points]
-    found = [_PREVIEW.validate_python(each["preview"]) for each in trees]
+    found = [_preview_at(tree, point) for point in points]
     return list(dict.fromkeys([NoPreview(), *found]))
 
 
@@ -107,6 +106,11 @@ def row_losses(
         torch.set_num_threads(max(1, int(config.resources.cpus_per_worker)))
     model = load_model(config.model, torch_dtype(config.training.precision), device)
     return opening_nats(model, tokenizer, examples, previews, config.training, tokens, progress)
+
+
+def _preview_at(tree: Mapping[str, Any], point: Point) -> PreviewConfig:
+    filled: Any = substitute(tree, lambda dimension: point[dimension.name])
+    return _PREVIEW.validate_python(filled["preview"])
 
 
 def _summary(preview: PreviewConfig, nats: Sequence[OpeningNats]) -> ScreenedPreview:
