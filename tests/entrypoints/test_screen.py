@@ -82,3 +82,11 @@ def test_data_that_are_not_there_are_one_line(mine: Path) -> None:
     assert result.exit_code == 2
     assert result.stderr.startswith("error: mine.yaml: ")
     assert result.stderr.count("\n") == 1
+
+
+def test_openings_of_the_seed_model_are_generated_first(mine: Path) -> None:
+    space = "preview={strategy: virtual, prefix: {choice_from: {model_openings: 2, prompts: 4}}}"
+    result = invoke("mine.yaml", "--set", space)
+    assert result.exit_code == 2
+    assert "generating the seed model's openings for 4 prompts\n" in result.stdout
+    assert "opening in common, found none; list phrases instead" in result.stderr
