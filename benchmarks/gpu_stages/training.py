@@ -1,7 +1,8 @@
-"""Training by the project: packed and padded rows, with and without compiled layers and checkpointing."""
+"""Training by the project: rows packed and padded, layers compiled, with Liger, plain and checkpointed."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -44,8 +45,11 @@ def ways(settings: StageSettings) -> list[Way]:
     plain = {"compile": False}
     packed = [Way(f"packed_{budget}", {**plain, "micro_batch_tokens": budget}) for budget in sizes.budgets]
     first = packed[0]
+    has_liger = find_spec("liger_kernel") is not None and settings.device == "cuda"
+    with_liger = [Way(f"{first.name}_liger", {**first.fields, "liger": True})] if has_liger else []
     found = [
         Way(f"{first.name}_compiled", {**first.fields, "compile": True}),
+        *with_liger,
         *packed,
         Way("padded", {**plain, "micro_batch_size": sizes.micro_rows}, packed=False),
         Way(f"{first.name}_checkpointing", {**first.fields, "gradient_checkpointing": True}),

@@ -90,8 +90,12 @@ class TrainingConfig(Config):
     compile: bool | Auto = "auto"
     """Compile the model's layers for training by torch.compile, which merges the operations between matrix
     products. The first trial of a worker group waits for the compiler, a minute or more. Results differ by
-    rounding. `auto` compiles on GPUs only. Layers that can't be compiled run as they are, and one line says
-    why."""
+    rounding. `auto` compiles on GPUs only, and not with `liger`. Layers that can't be compiled run as they
+    are, and one line says why."""
+
+    liger: bool = False
+    """Train with the kernels of Liger, an optional package for GPUs, for norms, rotary positions and gated
+    MLPs in place of compiled layers. Results differ by rounding."""
 
     @property
     def micro_batches(self) -> int:
@@ -99,6 +103,12 @@ class TrainingConfig(Config):
         if self.micro_batch_tokens is not None:
             return -(-self.batch_size // (self.micro_batch_tokens // self.max_length))
         return -(-self.batch_size // self.micro_batch_size)
+
+    @model_validator(mode="after")
+    def _layers_have_one_code(self) -> Self:
+        if self.liger and self.compile is True:
+            raise ValueError("compile must be auto or false with liger: true, got true")
+        return self
 
     @model_validator(mode="after")
     def _budget_holds_a_row(self) -> Self:

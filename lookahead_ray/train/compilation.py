@@ -18,15 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
-from torch.nn import functional
 from transformers import AttentionInterface
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from lookahead_ray.config.training import TrainingConfig
 from lookahead_ray.errors import TrialError
 from lookahead_ray.train import packed_attention
-from lookahead_ray.train.batches import collate
-from lookahead_ray.train.packing_support import TRIED
+from lookahead_ray.train.pass_comparison import find_difference
 from lookahead_ray.train.process_group import gather_everywhere
 
 if TYPE_CHECKING:
@@ -34,9 +32,6 @@ if TYPE_CHECKING:
 
 VARIANTS = 64
 """Most variants of a layer's code, by precision, adapters and kinds of layers, in one process."""
-
-LARGEST_DIFFERENCE = {torch.float32: 1e-3, torch.bfloat16: 0.3}
-"""Of logits and gradients from those of plain layers, both norms: rounding alone causes less."""
 
 Forward = Callable[..., Any]
 
@@ -62,7 +57,9 @@ def compiled_layers(model: "PreTrainedModel", config: TrainingConfig) -> Iterato
 
 def is_wanted(config: TrainingConfig, device: torch.device) -> bool:
     """Return whether `training.compile` asks for compiled layers on `device`."""
-    return device.type == "cuda" if config.compile == "auto" else config.compile
+    if config.compile == "auto":
+        return device.type == "cuda" and not config.liger
+    return config.compile
 
 
 def can_compile(model: "PreTrainedModel") -> bool:
@@ -100,24 +97,12 @@ def find_obstacle(model: "PreTrainedModel", layers: Sequence[GradientCheckpointi
     if model.device.type == "cpu":  # its attention reads the rows' boundaries, which compiled code can't
         apart: Any = torch.compiler.disable  # torch lacks its annotation
         AttentionInterface.register(packed_attention.NAME, apart(packed_attention.attend))
-    was_training = model.training
-    weights = _trained(layers[0]) or _trained(model)
-    devices = [model.device] if model.device.type == "cuda" else []
-    model.train()
     try:
-        with torch.random.fork_rng(devices), _settings():
-            plain = _try(model, weights)
-            with _replaced(layers, _Run(model.config.model_type, 0)):
-                compiled = _try(model, weights)
+        with _settings():
+            differs = find_difference(model, _replaced(layers, _Run(model.config.model_type, 0)), layers[0])
     except Exception as error:  # of any kind, as any architecture may be tried; plain layers always work
         return _compiler_message(error)
-    finally:
-        model.train(was_training)
-    largest = LARGEST_DIFFERENCE[model.dtype]
-    for part, one, other in zip(("logits", "gradients"), plain, compiled, strict=True):
-        if not (one - other).norm() <= largest * one.norm().clamp(min=1e-9):
-            return f"compiled layers give other {part}"
-    return None
+    return f"compiled layers give other {differs}" if differs else None
 
 
 def _compiler_message(error: Exception) -> str:
@@ -197,20 +182,6 @@ def _settings() -> Iterator[None]:
         torch._functorch.config.patch(force_non_lazy_backward_lowering=True),
     ):
         yield
-
-
-def _try(model: "PreTrainedModel", weights: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return logits of two rows and the gradients of `weights` as flat fp32 tensors."""
-    micro = collate(TRIED, 0, model)
-    forward: Any = model.forward  # without hooks
-    logits = forward(**micro.inputs, use_cache=False).logits.flatten(0, 1).float()
-    loss = functional.cross_entropy(logits[micro.positions], micro.targets)
-    gradients = torch.autograd.grad(loss, weights, materialize_grads=True)  # some experts get no token
-    return logits.detach().flatten(), torch.cat([each.float().flatten() for each in gradients])
-
-
-def _trained(module: torch.nn.Module) -> list[torch.Tensor]:
-    return [weight for weight in module.parameters() if weight.requires_grad]
 
 
 def _key(model: "PreTrainedModel", layers: Sequence[GradientCheckpointingLayer]) -> tuple[Any, ...]:

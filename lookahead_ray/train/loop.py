@@ -14,6 +14,7 @@ from lookahead_ray.hardware.precision import torch_dtype
 from lookahead_ray.method.context import RowLoss
 from lookahead_ray.train.batches import plan_batches
 from lookahead_ray.train.compilation import compiled_layers
+from lookahead_ray.train.liger import liger_kernels
 from lookahead_ray.train.packing import packs
 from lookahead_ray.train.step import Step
 
@@ -54,7 +55,7 @@ def train(
     engine.train()
     steps = list(done)
     seen = sum(len(batch.examples) for batch in batches[: len(done)])
-    with compiled_layers(engine.module, config):
+    with liger_kernels(engine.module, config), compiled_layers(engine.module, config):
         for number, batch in enumerate(batches[len(done) :], start=len(done) + 1):
             start = time.perf_counter()
             examples = batch.examples

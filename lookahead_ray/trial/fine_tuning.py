@@ -30,6 +30,7 @@ from lookahead_ray.train.batches import optimiser_steps, plan_batches
 from lookahead_ray.train.compilation import can_compile, is_wanted
 from lookahead_ray.train.engine import build_engine, release_engine
 from lookahead_ray.train.flops import trial_flops
+from lookahead_ray.train.liger import check_liger
 from lookahead_ray.train.loop import check_finite_weights, train
 from lookahead_ray.train.model import forward, prepare_model
 from lookahead_ray.train.packing import packs
@@ -112,6 +113,7 @@ def fine_tune(
     if is_wanted(config.training, model.device):
         reporter.report("building", "compiling the model's layers")
         can_compile(model)
+    check_liger(model, config.training)
     release_backends()
     reporter.report("building", "initialising DeepSpeed")
     plan = plan_batches(

@@ -11,6 +11,9 @@ from uuid import uuid4
 import psutil
 
 MARK = "LOOKAHEAD_RAY_TEST_MARK"
+AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
+"""Ray's processes that end a minute after a killed driver, see `SweepProcess.wait_until_gone`."""
+
 SMALL = (
     "task.train_examples=16",
     "task.test_examples=4",

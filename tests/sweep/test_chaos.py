@@ -12,13 +12,13 @@ import pytest
 from lookahead_ray import store
 from lookahead_ray.trial.record import TrialRecord
 from tests.sweep.essence import essence
-from tests.sweep.processes import SweepProcess
+from tests.sweep.processes import AGENTS, SweepProcess
 from tests.tiny import make_model
 
 pytestmark = pytest.mark.slow
 SETTINGS = (
     "workers=1",
-    "search.trials=4",  # six with the references
+    "search.trials=2",  # four with the references
     "search.max_concurrent=1",
     "search.max_failures=9",
     "training.epochs=30",
@@ -31,8 +31,6 @@ VICTIMS = {
     "host": "ray::GroupHost",
     "driver": "",
 }
-# they end a minute after the others, see `wait_until_gone`
-AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 SEED = 4
 LONGEST_S = 12.0  # between two kills
 

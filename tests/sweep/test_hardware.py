@@ -134,6 +134,7 @@ def test_bf16_is_used_as_configured_and_its_cost_reported(
             "gpus_per_worker: this machine has no GPU that PyTorch can use, got 1; leave it out (auto) to "
             "take what is there, or set it to 0 to train on CPU cores",
         ),
+        ("training: {liger: true}\n", "training.liger: must be false without GPUs, got true"),
     ],
 )
 def test_what_this_machine_lacks_is_refused(

@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.numpy import load_file as load_numpy
+from safetensors.numpy import save_file as save_numpy
 from safetensors.torch import load_file, save_file
 
 from lookahead_ray.config.load import load_sweep
 from lookahead_ray.errors import ConfigError, DataError, LookaheadRayError, ModelError
+from lookahead_ray.evaluate.judges.refusal import load_refusal_classifier
+from lookahead_ray.shipped_files import REFUSAL_WEIGHTS
 from lookahead_ray.sweep.preflight import Preflight, check
 from tests.evaluate.judges.tiny_classifier import tiny_classifier
 from tests.tiny import make_model
@@ -260,6 +264,20 @@ def test_all_that_the_configuration_points_to_is_hashed(tmp_path: Path, model: P
         after = found(tmp_path, model, task, more)
         assert differing(before, after) == {name}
         before = after
+
+
+def test_weights_of_the_judge_refusal_are_hashed_and_checked(tmp_path: Path, model: Path) -> None:
+    weights = tmp_path / "weights.safetensors"
+    more = f"evaluation: {{judges: [{{name: refusal, weights: '{weights}'}}]}}\n"
+    shutil.copy(REFUSAL_WEIGHTS, weights)
+    before = found(tmp_path, model, more=more)
+    tensors = load_numpy(weights)
+    save_numpy(tensors | {"bias": tensors["bias"] + 1}, weights)
+    load_refusal_classifier.cache_clear()
+    assert differing(before, found(tmp_path, model, more=more)) == {"evaluation.judges"}
+    weights.write_bytes(b"no weights")
+    load_refusal_classifier.cache_clear()
+    assert "must be weights of the judge refusal" in refusal(ModelError, tmp_path, model, more=more)
 
 
 def merged(base: Path | str, share: str = "0.5") -> str:

@@ -9,11 +9,11 @@ import pyarrow.compute as pc
 import pytest
 
 from lookahead_ray import store
-from tests.sweep.processes import SweepProcess
+from tests.sweep.processes import AGENTS, SweepProcess
 from tests.tiny import make_model
 
 pytestmark = pytest.mark.slow
-LONG = ("training.epochs=40", "task.train_examples=64")  # some seconds of training, to be killed in
+LONG = ("training.epochs=20", "task.train_examples=64")  # some seconds of training, to be killed in
 # Ray's names of the processes; Tune wraps a trainable that requests resources
 TRAINER, TRIAL = "ray::RayTrainWorker", "ray::ResourceTrainable"
 Start = Callable[..., SweepProcess]
@@ -116,7 +116,7 @@ def test_a_killed_driver_leaves_committed_trials_and_no_process(start: Start, tm
     sweep.process.send_signal(signal.SIGKILL)
     sweep.process.wait(10)
     assert set(rows(tmp_path / "run")) == {"seed"}
-    sweep.wait_until_gone()
+    sweep.wait_until_gone(besides=AGENTS)
 
     refused = start("run", *LONG)
     assert refused.process.wait(120) == 2
@@ -129,6 +129,7 @@ def test_a_killed_driver_leaves_committed_trials_and_no_process(start: Start, tm
     assert set(after) == {"seed", "vanilla", "search-001"}
     assert after["seed"] == before.to_pylist()[0]
     assert pc.all(pc.equal(store.open(str(tmp_path / "run")).trials()["status"], "completed")).as_py()
+    sweep.wait_until_gone()
 
 
 def test_ctrl_c_keeps_committed_trials(start: Start, tmp_path: Path) -> None:

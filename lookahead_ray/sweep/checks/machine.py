@@ -25,8 +25,11 @@ def check_machine(
     """
     prefix = f"{source}: " * bool(source)
     try:
-        if trains and is_local and not config.resources.gpus_per_worker:
-            check_operation()
+        if trains and not config.resources.gpus_per_worker:
+            if config.training.liger:
+                raise ConfigError("training.liger: must be false without GPUs, got true")
+            if is_local:
+                check_operation()
         with suppress(ModelError):  # the model is on the cluster or the hub only, which `preflight` reports
             if line := check_memory(config, outline_model(config.model), node, trains):
                 yield line

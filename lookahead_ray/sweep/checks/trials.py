@@ -14,6 +14,7 @@ from lookahead_ray.data.tasks.registry import Task, load_task
 from lookahead_ray.model.outline import ModelOutline, outline_model
 from lookahead_ray.sweep.checks.evaluation_prompts import check_prompts
 from lookahead_ray.sweep.checks.generation import check_backend
+from lookahead_ray.sweep.checks.kernels import check_kernels
 from lookahead_ray.sweep.checks.lora import check_training_modules
 from lookahead_ray.sweep.checks.merge import check_other_model
 from lookahead_ray.sweep.checks.training_rows import check_rows, measure_rows
@@ -68,6 +69,7 @@ class TrialChecks:
             return
         if self._is_new("modules", config, "model", "training"):
             check_training_modules(config, outline)
+            check_kernels(config, outline)
         if self._is_new("merge", config, "model", "merge"):
             check_other_model(config, outline)
         if self._is_new("rows", config, "model", "task", "safety", "preview", "defence", "training"):

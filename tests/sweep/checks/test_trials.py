@@ -95,6 +95,7 @@ def test_a_preview_counts(tmp_path: Path, model: Path) -> None:
         ("evaluation.kl_tokens=2040", "evaluation.kl_tokens: must leave room in the model's context of 2048"),
         ("method={name: sdft, new_tokens: 2040}", "method.new_tokens: must leave room in the model's"),
         ("training.lora={target_modules: [query]}", "training.lora.target_modules: must name linear layers"),
+        ("training.liger=true", "training.liger: must be false where liger-kernel is not installed"),
     ],
 )  # fmt: skip
 def test_the_field_is_named(tmp_path: Path, model: Path, setting: str, rule: str) -> None:
