@@ -2,12 +2,13 @@
 
 The total error is spent over the looks by a function of the share seen so far (Lan and DeMets 1983,
 Biometrika 70), here in proportion to it: the power family of Kim and DeMets (1987, Biometrika 74) with
-exponent 1. O'Brien and Fleming's function spends nearly nothing at early looks and keeps the rest for the last
-one. Here nothing is decided at the end, where the sample is whole, so all is spent before.
+exponent 1. O'Brien and Fleming's function spends nearly nothing at early looks and keeps the rest for the
+last one. Here nothing is decided at the end, where the sample is whole, so all is spent before.
 """
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from math import sqrt
 from statistics import NormalDist
 
@@ -42,7 +43,7 @@ def critical_values(looks: tuple[float, ...], alpha: float) -> tuple[float, ...]
     found = [-NORMAL.inv_cdf(alpha * looks[0] / looks[-1])]
     sums, width = _grid(sqrt(looks[0]), found[0])
     mass = np.exp(-(sums**2) / (2 * looks[0])) / sqrt(2 * np.pi * looks[0]) * width
-    for before, look in zip(looks, looks[1:], strict=False):
+    for before, look in pairwise(looks):
         spread = sqrt(look - before)
         spent = alpha * (look - before) / looks[-1]
         low, high = -_REACH, _REACH
