@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 Status = Literal["completed", "partial", "stopped", "failed", "unjudged"]
-"""`completed`: evaluated on all prompts. `partial`: on the first ones, as these showed that the trial is below
+"""`completed`: evaluated on all prompts. `partial`: on the first ones, as these showed that it is below
 another point or the floor; its rates are those of these prompts, and it is never recommended. `stopped`:
 ended before its last epoch, with steps and signals but no generations. `failed`: ended with an error and
 without a measurement. `unjudged`: trained and answered, but a judge could not be asked; `judged_record`
