@@ -5,18 +5,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
 
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.data.suites.registry import load_suite
+from lookahead_ray.data.tasks.registry import load_task
+from lookahead_ray.evaluate.evaluation import Evaluation
 from lookahead_ray.evaluate.results import Generation
+from lookahead_ray.model.load import load_model, load_tokenizer
 from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.measuring import Measuring
 from lookahead_ray.trial.progress import TrialProgress
 from lookahead_ray.trial.record import completed_records
+from lookahead_ray.trial.reporter import ProgressReporter
 from lookahead_ray.trial.worker import run_worker
 from tests.tiny import make_model
 from tests.trial.test_finishing import TREE
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("group")]
+pytestmark = pytest.mark.slow
 
 
 class Ending:
@@ -42,6 +51,7 @@ def config(tmp_path: Path) -> TrialConfig:
     return TrialConfig.model_validate(tree)
 
 
+@pytest.mark.usefixtures("group")
 def test_a_rule_that_never_ends_changes_no_answer(config: TrialConfig) -> None:
     whole = run_worker(config, True, lambda progress: None)
     told: list[TrialProgress] = []
@@ -59,6 +69,7 @@ def test_a_rule_that_never_ends_changes_no_answer(config: TrialConfig) -> None:
     assert last.done == last.total > 0
 
 
+@pytest.mark.usefixtures("group")
 def test_a_point_ends_after_its_first_prompts_and_the_next_one_is_measured(config: TrialConfig) -> None:
     rule = Ending(look=0)
     measured = run_worker(config, True, lambda progress: None, end_measuring=rule)
@@ -78,8 +89,35 @@ def test_a_point_ends_after_its_first_prompts_and_the_next_one_is_measured(confi
     assert first.rsr.n == 2
 
 
+@pytest.mark.usefixtures("group")
 def test_the_seed_model_is_measured_whole(config: TrialConfig) -> None:
     rule: Any = Ending(look=0)
     measured = run_worker(config, False, lambda progress: None, end_measuring=rule)
     assert measured
     assert (measured.ended_because, rule.seen) == (None, [])
+
+
+def answer_on_rank(rank: int, store: str, config: TrialConfig) -> None:
+    """Answer on one of two ranks, of which the first decides, and save the answers and the reason."""
+    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+    tokenizer, task = load_tokenizer(config.model), load_task(config.task)
+    suites = [load_suite(suite) for suite in config.safety]
+    evaluation = Evaluation(tokenizer, task, suites, config.evaluation, rank=rank, world_size=2)
+    reporter = ProgressReporter(lambda progress: None)
+    unused: Any = None
+    rule = Ending(look=1)
+    measuring = Measuring(config, evaluation, unused, unused, reporter, "", 1, False, rule)
+    model = load_model(config.model, torch.float32)
+    torch.save((*measuring._answers(model, 0), rule.seen), f"{store}-{rank}")
+    dist.destroy_process_group()
+
+
+def test_the_first_rank_decides_for_all_by_the_answers_of_all(tmp_path: Path, config: TrialConfig) -> None:
+    store = str(tmp_path / "store")
+    mp.spawn(answer_on_rank, (store, config), nprocs=2)
+    first, second = (torch.load(f"{store}-{rank}", weights_only=False) for rank in (0, 1))
+    assert first[1] == second[1] == "below"
+    assert [look for look, _ in first[2]] == [0, 1]
+    assert second[2] == []
+    assert set(first[2][-1][1]) == {*first[0], *second[0]}
+    assert len({row.prompt_id for row in (*first[0], *second[0]) if row.metric == "rsr"}) == 4
