@@ -7,12 +7,13 @@ comparisons and spent over the looks (`stats.group_sequential`). A comparison in
 further split, as all of them must be below (Berger 1982, Technometrics 24).
 
 The prompts asked first are a random sample of all (`evaluate.portion`). So of the points whose whole
-measurement would not be below, at most `ALPHA` end early, however the points to compare with were chosen.
+measurement would not be below, at most `ALPHA` end early, as the points to compare with are chosen by their
+whole measurements. The error holds for each point, also for each of several points of one training.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lookahead_ray.config.objective import SafetyPart
 from lookahead_ray.evaluate.rates import credit, headline
@@ -43,13 +44,13 @@ class Term:
     weight: float
     baseline: Credits
 
-    def differences(self, generations: Sequence[Generation]) -> dict[tuple[str, str], float]:
-        """Return each prompt's part of the weighted difference, by suite and prompt id."""
+    def changes(self, generations: Sequence[Generation]) -> dict[tuple[str, str], float]:
+        """Return the credit of each prompt minus the baseline's, by suite and prompt id."""
         rows = [row for row in _rows(generations, self.rate) if row.verdict != "dropped"]
-        rows = [row for row in rows if row.prompt_id in self.baseline]
         return {
-            (row.suite, row.prompt_id): self.weight * (credit(row) - self.baseline[row.prompt_id]) / len(rows)
+            (row.suite, row.prompt_id): credit(row) - self.baseline[row.prompt_id]
             for row in rows
+            if row.prompt_id in self.baseline
         }
 
 
@@ -78,8 +79,7 @@ class MeasuringEnd:
             return None
         critical = critical_values(self.looks, ALPHA / len(self.comparisons))[look]
         for comparison in self.comparisons:
-            values = (_contributions(value, generations) for value in comparison.values)
-            if all(is_below_zero(value, critical) for value in values):
+            if all(_is_below(value, generations, critical) for value in comparison.values):
                 return comparison.reason
         return None
 
@@ -110,7 +110,8 @@ def floor_value(record: TrialRecord, parts: Sequence[SafetyPart], floor: float, 
 
 def is_above(record: TrialRecord, value: Value) -> bool:
     """Return whether a record that is measured whole has a value above 0 beyond the noise, two-sided 95 %."""
-    return is_below_zero([-one for one in _contributions(value, record.generations)], TWO_SIDED)
+    negated = tuple(replace(term, weight=-term.weight) for term in value)
+    return _is_below(negated, record.generations, TWO_SIDED)
 
 
 def metric_value(record: TrialRecord, metric: Metric, scale: float = 1.0) -> Value:
@@ -130,10 +131,18 @@ def _rows(generations: Sequence[Generation], rate: RateKey) -> list[Generation]:
     return headline(generations, rate)
 
 
-def _contributions(value: Value, generations: Sequence[Generation]) -> list[float]:
-    """Return each prompt's part of the value; a request's answers, plain and attacked, are one part."""
-    found: dict[tuple[str, str], float] = defaultdict(float)
+def _is_below(value: Value, generations: Sequence[Generation], critical: float) -> bool:
+    """Return whether the value is below 0 beyond the noise; False while one of its rates has no answer.
+
+    A request's answers, plain and attacked, are one contribution.
+    """
+    sums: dict[tuple[str, str], float] = defaultdict(float)
+    possible: dict[tuple[str, str], float] = defaultdict(float)
     for term in value:
-        for prompt, difference in term.differences(generations).items():
-            found[prompt] += difference
-    return list(found.values())
+        changes = term.changes(generations)
+        for prompt, change in changes.items():
+            sums[prompt] += term.weight / len(changes) * change
+            possible[prompt] += abs(term.weight) / len(changes)
+        if not changes:
+            return False
+    return is_below_zero(list(sums.values()), critical, max(possible.values()))

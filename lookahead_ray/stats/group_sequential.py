@@ -69,16 +69,16 @@ def _above(bound: float, sums: Array, spread: float) -> Array:
     return np.array([NORMAL.cdf((one - bound) / spread) for one in sums])
 
 
-def is_below_zero(contributions: Sequence[float], critical: float) -> bool:
+def is_below_zero(contributions: Sequence[float], critical: float, largest: float) -> bool:
     """Return whether the sum of independent contributions is below 0 beyond the noise.
 
     The statistic is the sum over the root of the sum of squares: contributions that are symmetric about 0
     exceed z with a probability of at most exp(-z² / 2) (Efron 1969), and near 0 the normal distribution
-    holds. For differences of 1, 0 and -1 it is McNemar's, with his correction for continuity: the sum is
-    moved towards 0 by the largest contribution, so that a few answers alone decide nothing.
+    holds. One more contribution above 0, of the `largest` possible size, is counted in both. For differences
+    of 1, 0 and -1 this is McNemar's test with a correction for continuity, so a few answers alone decide
+    nothing; and many small losses decide nothing while a rare large gain may not have been seen.
     """
-    values = np.asarray(contributions, dtype=float)
-    if not values.size or not np.isfinite(values).all():
+    values = np.asarray([*contributions, largest], dtype=float)
+    if len(values) < 2 or not np.isfinite(values).all():
         return False
-    total, largest = float(values.sum()), float(np.abs(values).max())
-    return total + largest < -critical * float(np.sqrt((values**2).sum()))
+    return float(values.sum()) < -critical * float(np.sqrt((values**2).sum()))

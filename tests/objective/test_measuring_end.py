@@ -102,7 +102,7 @@ def test_a_floor_may_be_a_rate() -> None:
 
 
 def test_a_point_above_the_floor_ends_if_a_better_one_is_known() -> None:
-    weak = trial("t", 0.95, 0.1, 1)
+    weak = trial("t", 0.95, 0.05, 1)
     assert ended(rule(FLOOR), weak) == (0, "utility below that of search-001, which keeps the floor")
     assert ended(rule(FLOOR), trial("t", 0.95, 0.6, 1)) is None
     unsafe = trial("search-002", 0.5, 0.9, 14)
@@ -134,7 +134,26 @@ def test_over_refusal_must_be_worse_too() -> None:
     objective = ParetoObjective(name="pareto", over_refusal=True)
     assert ended(rule(objective), trial("t", 0.4, 0.1, 1, refused=0.05)) is None
     reason = "safety and utility and compliance below those of search-001"
-    assert ended(rule(objective), trial("t", 0.4, 0.1, 1, refused=0.8)) == (0, reason)
+    assert ended(rule(objective), trial("t", 0.4, 0.05, 1, refused=0.8)) == (0, reason)
+
+
+def test_a_value_with_a_rate_that_has_no_answer_yet_ends_nothing() -> None:
+    bad = trial("t", 0.4, 0.1, 1)
+    without = [row for row in bad.generations if row.metric != "utility"]
+    assert rule(WEIGHTED).reason_to_end(0, bad.generations) is not None
+    assert rule(WEIGHTED).reason_to_end(0, without) is None
+
+
+def test_gains_that_weigh_more_than_all_losses_so_far_may_still_come() -> None:
+    vanilla = replace(VANILLA, utility=replace(trial("vanilla", 0.4, 0.1, 12).utility, value=0.06))
+    references = ReferenceTrials(SEED, vanilla)
+    known = replace(GOOD, objectives=(1.0,), objective=1.0)
+    found = end_rule(make_objective(WEIGHTED).comparisons(references, [known]))
+    assert found
+    same_utility = [row for row in GOOD.generations if row.metric == "utility"]
+    unsafe = [row for row in trial("t", 0.4, 0.5, 1).generations if row.metric != "utility"]
+    assert rule(WEIGHTED).reason_to_end(0, [*unsafe, *same_utility]) is not None
+    assert found.reason_to_end(0, [*unsafe, *same_utility]) is None
 
 
 def test_without_all_verdicts_nothing_ends() -> None:

@@ -35,20 +35,20 @@ def test_looks_are_ascending_shares(looks: tuple[float, ...]) -> None:
 
 
 def test_a_few_answers_decide_nothing() -> None:
-    assert not is_below_zero([-1.0] * 4, 1.96)
-    assert is_below_zero([-1.0] * 8, 1.96)
-    assert not is_below_zero([], 1.96)
-    assert not is_below_zero([0.0] * 100, 1.96)
-    assert not is_below_zero([float("nan"), *[-1.0] * 100], 1.96)
+    assert not is_below_zero([-1.0] * 4, 1.96, 1.0)
+    assert is_below_zero([-1.0] * 8, 1.96, 1.0)
+    assert not is_below_zero([], 1.96, 1.0)
+    assert not is_below_zero([0.0] * 100, 1.96, 1.0)
+    assert not is_below_zero([float("nan"), *[-1.0] * 100], 1.96, 1.0)
 
 
-def called(differences: np.ndarray, ids: list[str]) -> bool:
+def called(differences: np.ndarray, ids: list[str], largest: float = 1.0) -> bool:
     """Return whether a pair is called different at a look, given its differences by prompt id."""
     by_id = dict(zip(ids, differences, strict=True))
     seen: list[str] = []
     for portion, critical in zip(split_at(LOOKS), critical_values(LOOKS, ALPHA), strict=False):
         seen += portion.of(ids, lambda prompt: Place("suite", "none", prompt))
-        if is_below_zero([by_id[prompt] for prompt in seen], critical):
+        if is_below_zero([by_id[prompt] for prompt in seen], critical, largest):
             return True
     return False
 
@@ -73,7 +73,7 @@ def test_the_file_may_be_sorted_against_a_model(differing: float) -> None:
     )
     assert calls / PAIRS <= ALPHA
     in_file_order = differences[: PROMPTS // 4]
-    assert is_below_zero(in_file_order, critical_values(LOOKS, ALPHA)[0]) == (changed >= 8)
+    assert is_below_zero(in_file_order, critical_values(LOOKS, ALPHA)[0], 1.0) == (changed >= 8)
 
 
 def test_at_the_floor_at_most_one_in_twenty_is_called() -> None:
@@ -83,6 +83,18 @@ def test_at_the_floor_at_most_one_in_twenty_is_called() -> None:
     for pair in range(PAIRS):
         margins = (rng.random(PROMPTS) < 0.9) - 0.9
         calls += called(margins, [f"{pair}-{index}" for index in range(PROMPTS)])
+    assert calls / PAIRS <= ALPHA
+
+
+@pytest.mark.parametrize("gains", [1, 2, 5, 8, 12, 20])
+def test_rare_large_gains_may_balance_many_small_losses(gains: int) -> None:
+    """The utility term of an objective may weigh a prompt far more than the safety term does."""
+    losses = 100
+    differences = np.array([1.0] * gains + [-gains / losses] * losses + [0.0] * (100 - gains))
+    calls = sum(
+        called(differences, [f"{pair}-{index:03d}" for index in range(len(differences))])
+        for pair in range(PAIRS)
+    )
     assert calls / PAIRS <= ALPHA
 
 
