@@ -17,7 +17,7 @@ from lookahead_ray.method.reporting import Report
 Item = TypeVar("Item")
 
 
-class Place(NamedTuple):
+class PromptPlace(NamedTuple):
     """What identifies a prompt of a metric."""
 
     suite: str
@@ -32,7 +32,7 @@ class Portion:
     start: float
     end: float
 
-    def of(self, items: Sequence[Item], place: Callable[[Item], Place]) -> list[Item]:
+    def of(self, items: Sequence[Item], place: Callable[[Item], PromptPlace]) -> list[Item]:
         """Return the items in this portion, in the order of `items`.
 
         All items of a suite and attack must be given, on every rank: their number determines the portion.

@@ -10,7 +10,7 @@ from lookahead_ray.data.suites.attacks import NO_ATTACK
 from lookahead_ray.data.tasks.registry import Task
 from lookahead_ray.data.thoughts import Reply
 from lookahead_ray.evaluate.generation.prompting import Ids, PromptRunner
-from lookahead_ray.evaluate.portion import ALL, Place, Portion
+from lookahead_ray.evaluate.portion import ALL, Portion, PromptPlace
 from lookahead_ray.evaluate.results import Generation, Verdict
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def second_half(row: Rendered) -> Rendered:
 def task_shard(task: Task, runner: PromptRunner, portion: Portion = ALL) -> list[tuple[int, Example]]:
     """Return this rank's test examples with their indices. Reading is cheap: the answers' lengths count."""
     numbered = list(enumerate(task.test))
-    asked = portion.of(numbered, lambda one: Place(task.name, NO_ATTACK, _prompt_id(one[0])))
+    asked = portion.of(numbered, lambda one: PromptPlace(task.name, NO_ATTACK, _prompt_id(one[0])))
     return runner.shard(asked, lambda one: len(one[1].answer))
 
 

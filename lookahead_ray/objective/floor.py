@@ -12,7 +12,7 @@ from lookahead_ray.objective.judgement import (
     indices_where,
     rank_best_first,
 )
-from lookahead_ray.objective.measuring_end import Comparison, floor_value, is_above, metric_value
+from lookahead_ray.objective.measuring_end import EndComparison, floor_value, is_above, metric_value
 from lookahead_ray.objective.search_objective import ReportColumns, SearchObjective
 from lookahead_ray.objective.wording import (
     adjustment,
@@ -51,17 +51,17 @@ class SafetyFloor(SearchObjective[FloorObjective]):
 
     def comparisons(
         self, references: ReferenceTrials, points: Sequence[TrialRecord]
-    ) -> tuple[Comparison, ...]:
+    ) -> tuple[EndComparison, ...]:
         """Return the comparison with the floor, and in utility with the best point that is above it."""
         config = self.config
         margin = floor_value(references.seed, config.safety, config.floor, self._is_share)
-        found = [Comparison("safety below the floor", (margin,))]
+        found = [EndComparison("safety below the floor", (margin,))]
         known = [record for record in (references.vanilla, *points) if record.objectives]
         keeping = [record for record in known if is_above(record, margin)]
         if keeping:
             best = min(keeping, key=standing)
             reason = f"utility below that of {best.trial_id}, which keeps the floor"
-            found.append(Comparison(reason, (metric_value(best, "utility"),)))
+            found.append(EndComparison(reason, (metric_value(best, "utility"),)))
         return tuple(found)
 
     def ranking_values(self, scores: RelativeScores[float]) -> tuple[float, ...]:

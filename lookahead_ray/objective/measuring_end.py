@@ -54,23 +54,23 @@ class Term:
         }
 
 
-Value = tuple[Term, ...]
+ComparedValue = tuple[Term, ...]
 """The terms whose sum is a value of the point minus that of what it is compared with."""
 
 
 @dataclass(frozen=True)
-class Comparison:
+class EndComparison:
     """Values that must all be below 0 for a point to end, and the reason in words that is then stored."""
 
     reason: str
-    values: tuple[Value, ...]
+    values: tuple[ComparedValue, ...]
 
 
 @dataclass(frozen=True)
 class MeasuringEnd:
     """The rule that ends the measuring of one point; implements `trial.job.EndMeasuring`."""
 
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[EndComparison, ...]
     looks: tuple[float, ...] = LOOKS
 
     def reason_to_end(self, look: int, generations: Sequence[Generation]) -> str | None:
@@ -84,18 +84,20 @@ class MeasuringEnd:
         return None
 
 
-def end_rule(comparisons: Sequence[Comparison]) -> MeasuringEnd | None:
+def end_rule(comparisons: Sequence[EndComparison]) -> MeasuringEnd | None:
     """Return the rule of these comparisons; None without any, so that points are measured whole."""
     return MeasuringEnd(tuple(comparisons)) if comparisons else None
 
 
-def safety_value(record: TrialRecord, parts: Sequence[SafetyPart], scale: float = 1.0) -> Value:
+def safety_value(record: TrialRecord, parts: Sequence[SafetyPart], scale: float = 1.0) -> ComparedValue:
     """Return the safety of a point, times `scale`, minus the record's."""
     total = sum(part.weight for part in parts)
     return tuple(Term(part, scale * part.weight / total, credits_of(record, part)) for part in parts)
 
 
-def floor_value(record: TrialRecord, parts: Sequence[SafetyPart], floor: float, relative: bool) -> Value:
+def floor_value(
+    record: TrialRecord, parts: Sequence[SafetyPart], floor: float, relative: bool
+) -> ComparedValue:
     """Return the safety of a point minus the floor, a share of the record's safety if it is `relative`."""
     total = sum(part.weight for part in parts)
     return tuple(
@@ -108,13 +110,13 @@ def floor_value(record: TrialRecord, parts: Sequence[SafetyPart], floor: float, 
     )
 
 
-def is_above(record: TrialRecord, value: Value) -> bool:
+def is_above(record: TrialRecord, value: ComparedValue) -> bool:
     """Return whether a record that is measured whole has a value above 0 beyond the noise, two-sided 95 %."""
     negated = tuple(replace(term, weight=-term.weight) for term in value)
     return _is_below(negated, record.generations, TWO_SIDED)
 
 
-def metric_value(record: TrialRecord, metric: Metric, scale: float = 1.0) -> Value:
+def metric_value(record: TrialRecord, metric: Metric, scale: float = 1.0) -> ComparedValue:
     """Return the rate of a metric of a point, times `scale`, minus the record's."""
     return (Term(metric, scale, credits_of(record, metric)),)
 
@@ -131,7 +133,7 @@ def _rows(generations: Sequence[Generation], rate: RateKey) -> list[Generation]:
     return headline(generations, rate)
 
 
-def _is_below(value: Value, generations: Sequence[Generation], critical: float) -> bool:
+def _is_below(value: ComparedValue, generations: Sequence[Generation], critical: float) -> bool:
     """Return whether the value is below 0 beyond the noise; False while one of its rates has no answer.
 
     A request's answers, plain and attacked, are one contribution.

@@ -15,7 +15,7 @@ from lookahead_ray.objective.judgement import (
     indices_where,
     rank_best_first,
 )
-from lookahead_ray.objective.measuring_end import Comparison, Value, metric_value, safety_value
+from lookahead_ray.objective.measuring_end import ComparedValue, EndComparison, metric_value, safety_value
 from lookahead_ray.objective.search_objective import ReportColumns, SearchObjective
 from lookahead_ray.objective.wording import adjustment, compared_with_vanilla, interval_text
 from lookahead_ray.stats.simultaneous import Array, Bootstrapped, combined, joint
@@ -47,7 +47,7 @@ class ParetoFront(SearchObjective[ParetoObjective]):
 
     def comparisons(
         self, references: ReferenceTrials, points: Sequence[TrialRecord]
-    ) -> tuple[Comparison, ...]:
+    ) -> tuple[EndComparison, ...]:
         """Return a comparison with each of at most `MOST_COMPARED` points, vanilla included.
 
         They are those that dominate most together: each adds the largest hypervolume to those before.
@@ -62,11 +62,11 @@ class ParetoFront(SearchObjective[ParetoObjective]):
             left.remove(best)
         names = " and ".join(self.names)
         return tuple(
-            Comparison(f"{names} below those of {record.trial_id}", self._values_against(record))
+            EndComparison(f"{names} below those of {record.trial_id}", self._values_against(record))
             for record in chosen
         )
 
-    def _values_against(self, record: TrialRecord) -> tuple[Value, ...]:
+    def _values_against(self, record: TrialRecord) -> tuple[ComparedValue, ...]:
         found = [safety_value(record, self.config.safety), metric_value(record, "utility")]
         if self.config.over_refusal:
             found.append(metric_value(record, "over_refusal", -1.0))

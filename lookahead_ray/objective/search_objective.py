@@ -21,7 +21,7 @@ from lookahead_ray.objective.base import (
     utility_kept,
 )
 from lookahead_ray.objective.judgement import ObjectiveJudgement
-from lookahead_ray.objective.measuring_end import Comparison
+from lookahead_ray.objective.measuring_end import EndComparison
 from lookahead_ray.objective.wording import adjustment, compared_with_vanilla, interval_text
 from lookahead_ray.stats.simultaneous import Bootstrapped
 from lookahead_ray.trial.record import TrialRecord
@@ -85,7 +85,7 @@ class SearchObjective(ABC, Generic[ConfigModel]):
 
     def comparisons(
         self, references: ReferenceTrials, points: Sequence[TrialRecord]
-    ) -> tuple[Comparison, ...]:
+    ) -> tuple[EndComparison, ...]:
         """Return what ends the measuring of a point early (`objective.measuring_end`); empty: nothing does.
 
         Args:

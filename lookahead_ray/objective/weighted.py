@@ -14,7 +14,7 @@ from lookahead_ray.objective.base import (
     utility_scale,
 )
 from lookahead_ray.objective.judgement import ObjectiveJudgement, judge_by_merit
-from lookahead_ray.objective.measuring_end import Comparison, metric_value, safety_value
+from lookahead_ray.objective.measuring_end import EndComparison, metric_value, safety_value
 from lookahead_ray.objective.search_objective import SearchObjective
 from lookahead_ray.stats.simultaneous import Bootstrapped, combined
 from lookahead_ray.trial.record import TrialRecord
@@ -35,7 +35,7 @@ class WeightedSum(SearchObjective[WeightedObjective]):
 
     def comparisons(
         self, references: ReferenceTrials, points: Sequence[TrialRecord]
-    ) -> tuple[Comparison, ...]:
+    ) -> tuple[EndComparison, ...]:
         """Return the comparison with the best point so far, or with vanilla if that is better."""
         known = [record for record in (references.vanilla, *points) if record.objectives]
         if not known:
@@ -45,7 +45,7 @@ class WeightedSum(SearchObjective[WeightedObjective]):
             *safety_value(best, parts, weight / safety_of(references.seed, parts)),
             *metric_value(best, "utility", (1 - weight) * utility_scale(references)),
         )
-        return (Comparison(f"objective below that of {best.trial_id}", (value,)),)
+        return (EndComparison(f"objective below that of {best.trial_id}", (value,)),)
 
     def judge(self, scores: RelativeScores[Bootstrapped]) -> ObjectiveJudgement:
         """Judge candidates by the weighted mean."""

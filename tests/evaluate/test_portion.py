@@ -4,17 +4,17 @@ from itertools import pairwise
 
 import pytest
 
-from lookahead_ray.evaluate.portion import ALL, Place, Portion, split_at
+from lookahead_ray.evaluate.portion import ALL, Portion, PromptPlace, split_at
 
 PLACES = [
-    Place(suite, attack, f"harmful-{index:03d}")
+    PromptPlace(suite, attack, f"harmful-{index:03d}")
     for suite, count in (("probe", 40), ("small", 3))
     for attack in ("none", "prefill_3")
     for index in range(count)
 ]
 
 
-def take(portion: Portion, places: list[Place] = PLACES) -> list[Place]:
+def take(portion: Portion, places: list[PromptPlace] = PLACES) -> list[PromptPlace]:
     return portion.of(places, lambda place: place)
 
 

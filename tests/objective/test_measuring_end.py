@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective, WeightedObjective
-from lookahead_ray.evaluate.portion import Place, Portion
+from lookahead_ray.evaluate.portion import Portion, PromptPlace
 from lookahead_ray.evaluate.rates import rate
 from lookahead_ray.objective.base import ReferenceTrials
 from lookahead_ray.objective.measuring_end import ALPHA, LOOKS, MeasuringEnd, end_rule
@@ -82,7 +82,7 @@ def ended(rule: MeasuringEnd, record: TrialRecord) -> tuple[int, str] | None:
             for metric in ("rsr", "jsr", "over_refusal", "utility")
             for row in Portion(0, share).of(
                 [one for one in record.generations if one.metric == metric],
-                lambda one: Place(one.suite, one.attack, one.prompt_id),
+                lambda one: PromptPlace(one.suite, one.attack, one.prompt_id),
             )
         ]
         if reason := rule.reason_to_end(look, rows):

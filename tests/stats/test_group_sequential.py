@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from lookahead_ray.evaluate.portion import Place, split_at
+from lookahead_ray.evaluate.portion import PromptPlace, split_at
 from lookahead_ray.stats.group_sequential import critical_values, is_below_zero
 
 LOOKS = (0.25, 0.5)
@@ -47,7 +47,7 @@ def called(differences: np.ndarray, ids: list[str], largest: float = 1.0) -> boo
     by_id = dict(zip(ids, differences, strict=True))
     seen: list[str] = []
     for portion, critical in zip(split_at(LOOKS), critical_values(LOOKS, ALPHA), strict=False):
-        seen += portion.of(ids, lambda prompt: Place("suite", "none", prompt))
+        seen += portion.of(ids, lambda prompt: PromptPlace("suite", "none", prompt))
         if is_below_zero([by_id[prompt] for prompt in seen], critical, largest):
             return True
     return False
