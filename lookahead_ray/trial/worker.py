@@ -1,6 +1,5 @@
 """The work of each rank in a trial's worker group: load, train, evaluate in place, send rows to rank 0."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 import torch
@@ -19,7 +18,6 @@ from lookahead_ray.model.adapters import merge_adapters
 from lookahead_ray.model.load import load_model
 from lookahead_ray.train.batches import optimiser_steps
 from lookahead_ray.train.engine import prepare_environment
-from lookahead_ray.train.process_group import gather_everywhere
 from lookahead_ray.trial.epoch_signals import EpochSignals
 from lookahead_ray.trial.fine_tuning import TrainedModel, fine_tune
 from lookahead_ray.trial.job import Checkpoints, ChooseShare, EndMeasuring, Saving
@@ -31,6 +29,7 @@ from lookahead_ray.trial.out_of_memory import run_in_memory
 from lookahead_ray.trial.progress import Decide, OnProgress
 from lookahead_ray.trial.reporter import ProgressReporter
 from lookahead_ray.trial.seed_model import check_alike, kl_reference, tokenizer_of
+from lookahead_ray.trial.share_order import ChosenShares, ListedShares, ShareOrder
 
 
 def run_worker(
@@ -116,10 +115,11 @@ def _run(
         signals.measure(model, ())
     stopped = len(trained.steps) < reporter.total_steps
     hashes = [task.data_hash, *evaluation.data_hashes, *(asdict(example) for example in mixed)]
-    is_auto, shares = config.merge.share == "auto", config.merge.shares
-    if stopped or is_auto or not trains:
-        shares = shares[:1]
-    chooses = choose_share if trains and is_auto and not stopped else None
+    shares = config.merge.shares
+    single = stopped or not trains
+    order: ShareOrder = ListedShares(shares[:1] if single or config.merge.share == "auto" else shares)
+    if choose_share and config.merge.share == "auto" and not single:
+        order = ChosenShares(shares[0], choose_share)
     measuring = Measuring(
         config,
         evaluation,
@@ -127,17 +127,15 @@ def _run(
         signals,
         reporter,
         content_hash(hashes),
-        models=len(shares) if chooses is None else 1,
+        models=len(order.shares) if isinstance(order, ListedShares) else 1,
         changed=saving is not None,
         end_measuring=end_measuring if trains else None,
     )
     merger = Merger(trained, config, reporter.of("saving")) if trains else None
     measured: list[Measurement | None] = []
-    share: float | None = shares[0]
-    while share is not None:
-        index = len(measured)
-        is_last = chooses is None and index == len(shares) - 1
-        point = merger.merge(share, is_last) if merger else trained
+    while following := order.after(measured):
+        share = following.share
+        point = merger.merge(share, following.is_last) if merger else trained
         model = point.model
         if not (saving and saving.adapter):
             if trains and config.training.lora:
@@ -147,14 +145,7 @@ def _run(
             reporter.report("saving", "writing the model")
             if rank == 0:
                 write_model(model, tokenizer, saving)
-        found = measuring.measure(replace(point, model=model), index, stopped)
-        measured.append(found and replace(found, merge_share=share if len(config.merge.shares) > 1 else None))
-        share = _next_share(chooses, measured) if chooses else None if is_last else shares[index + 1]
+        found = measuring.measure(replace(point, model=model), len(measured), stopped)
+        measured.append(found and replace(found, merge_share=share if len(shares) > 1 else None))
     first, *further = measured
     return first and replace(first, further=tuple(one for one in further if one))
-
-
-def _next_share(rule: ChooseShare, measured: Sequence[Measurement | None]) -> float | None:
-    """Return the share that rank 0 chooses, on all ranks; only it has the measurements."""
-    known = [(one.merge_share, one.generations) for one in measured if one and one.merge_share is not None]
-    return gather_everywhere(rule.next_share(known) if known else None)[0]
