@@ -34,7 +34,10 @@ class TestFigures:
 
     def test_targets_are_met_or_not(self) -> None:
         def standing(price: int) -> tables.Standing:
-            return tables.standing([Trace((0, price), (0.1, 1.0), (1, 0), 0, 1)] * 3, 1000)
+            return tables.standing([Trace((0, price), (0.1, 1.0), (1, 0), 0, 1)] * 3, tables.Whole(1000))
 
         found = tables.targets({"ours": standing(40), "random": standing(100), "optunasearch": standing(50)})
-        assert [(target.peer, target.met) for target in found] == [("random", True), ("optunasearch", False)]
+        assert [(target.wanted.peer, target.met) for target in found] == [
+            ("random", True),
+            ("optunasearch", False),
+        ]

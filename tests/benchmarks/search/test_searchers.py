@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks.search.grid import key, tokens
-from benchmarks.search.searchers import Ours, Searcher, optunasearch, random_draws, shuffled
+from benchmarks.search.ours import Ours
+from benchmarks.search.searchers import Searcher, optunasearch, random_draws, shuffled
 from benchmarks.search.visits import Visit, trace
 from lookahead_ray.config.load import trial_json
 from lookahead_ray.config.objective import ParetoObjective
@@ -30,15 +31,16 @@ class SearcherContract:
 
     def test_only_points_of_the_grid_are_visited_and_paid_by_the_epochs_done(self) -> None:
         for visit in islice(self.visits(), 60):
-            record = grid().points[visit.point]
+            record = grid().points[visit.name]
             assert visit.tokens in {signal.train_tokens for signal in record.signals}
-            assert visit.completed == (visit.tokens == tokens(record))
-            assert visit.completed or self.stops
+            assert visit.stopped == (visit.tokens < tokens(record))
+            assert visit.measured == (() if visit.stopped else (record,))
+            assert self.stops or not visit.stopped
 
     def test_tokens_add_up_and_repeated_points_cost_nothing(self) -> None:
         first: dict[str, Visit] = {}
         for visit in islice(self.visits(), 200):
-            first.setdefault(visit.point, visit)
+            first.setdefault(visit.name, visit)
         first.pop(key(grid().vanilla.params), None)
         found = trace(grid(), islice(self.visits(), 200))
         costs = [visit.tokens for visit in first.values()]
@@ -86,7 +88,7 @@ class TestOursStopping(SearcherContract):
     exhausts = False
 
     def test_trials_are_stopped(self) -> None:
-        assert any(not visit.completed for seed in range(4) for visit in self.visits(seed))
+        assert any(visit.stopped for seed in range(4) for visit in self.visits(seed))
 
 
 class TestOursAtRandom(SearcherContract):
@@ -112,4 +114,4 @@ def test_ours_is_ask_and_tell_of_the_search() -> None:
         expected.append(key(job.params))
         search.tell(replace(grid().points[expected[-1]], trial_id=job.trial_id))
     visits = islice(Ours(sampler, None)(grid(), 3), 8)
-    assert [visit.point for visit in visits] == expected
+    assert [visit.name for visit in visits] == expected
