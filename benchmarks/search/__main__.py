@@ -39,6 +39,7 @@ def replay(
     space: SpaceOption = SPACE,
     out: OutOption = DEFAULT_OUT,
     seeds: Annotated[int, typer.Option(min=1, help="Number of random seeds per searcher.")] = 50,
+    searchers: Annotated[list[str] | None, typer.Option(help="Searchers to replay; by default all.")] = None,
 ) -> None:
     """Compare our search, Ray's OptunaSearch, random and grid search by training tokens.
 
@@ -49,7 +50,10 @@ def replay(
     from benchmarks.search.draw import draw
 
     grid, console, start = _read(file, space), _console(), _stamp()
-    traces = replaying.replay(grid, replaying.searchers_for(grid), seeds)
+    known = replaying.searchers_for(grid)
+    if unknown := set(searchers or ()) - set(known):
+        _fail(f"--searchers must be of {', '.join(known)}, got {', '.join(sorted(unknown))}")
+    traces = replaying.replay(grid, searchers or known, seeds)
     whole = tables.Whole(grid.train_tokens, grid.generated_tokens)
     standings = {name: tables.standing(runs, whole) for name, runs in traces.items()}
     found = tables.targets(standings, tables.TARGETS_OF_SHARES if len(grid.shares) > 1 else tables.TARGETS)

@@ -60,7 +60,15 @@ def compare(grid: Grid, seeds: int, floor: float = 0.9) -> FloorComparison:
         found = list(pool.map(count, *zip(*tasks, strict=True)))
     counts = [_count(part, len(grid.trainings)) for part in (found[:seeds], found[seeds:])]
     compared = ratio(counts[0].values, counts[1].values)
-    return FloorComparison(floor, utility, whole[0], *counts, compared, compared.value <= MOST)
+    return FloorComparison(
+        floor=floor,
+        utility=utility,
+        best=whole[0],
+        with_shares=counts[0],
+        without=counts[1],
+        ratio=compared,
+        met=compared.value <= MOST,
+    )
 
 
 def trainings_to(grid: Grid, floor: float, utility: float | None, shares: Shares, seed: int) -> int | None:

@@ -3,8 +3,8 @@
 All points answer the same prompts first, in an order by a hash of their ids. After a quarter and after half
 of them a point is compared with the points that were measured whole before its training began, prompt by
 prompt. It ends if one of them is better in safety and in utility beyond the noise: then it can't be on the
-front. Both tests must hold, so each may have the whole error probability (intersection-union test). It is
-split among the compared points (Bonferroni) and, by a spending function, among the looks (Lan and DeMets
+front. With a margin, it ends if it can't exceed that point by more than the margin in either. Both tests must
+hold, so each may have the whole error probability (intersection-union test). It is split among the compared points (Bonferroni) and, by a spending function, among the looks (Lan and DeMets
 1983); what a look does not spend is not passed on, which is conservative.
 """
 
@@ -52,6 +52,7 @@ class SequentialMeasuring:
     """The rule with its spending function."""
 
     spending: Spending = pocock
+    margin: float = 0.0  # in rates
     alpha: float = ALPHA
 
     def measure(self, prompts: Prompts, answers: Answers, known: Sequence[Answers]) -> Measured:
@@ -66,21 +67,22 @@ class SequentialMeasuring:
             part = {metric: ids[: math.ceil(look * len(ids))] for metric, ids in order.items()}
             allowed = self.alpha * (self.spending(look) - spent) / max(len(known), 1)
             spent = self.spending(look)
-            if any(_is_better(other, answers, part, allowed) for other in known):
+            if any(self._covers(other, answers, part, allowed) for other in known):
                 return Measured(part, _generated(answers, part), whole=False)
         return Measured(order, answers.generated, whole=True)
+
+    def _covers(
+        self, other: Answers, own: Answers, part: Mapping[Metric, Sequence[int]], allowed: float
+    ) -> bool:
+        """Return whether `other` is better in safety and utility, each at the one-sided level `allowed`."""
+        factor = NORMAL.inv_cdf(1 - allowed)
+        groups: tuple[tuple[Metric, ...], ...] = (SAFETY, ("utility",))
+        return all(_lower_end(other, own, metrics, part, factor) > -self.margin for metrics in groups)
 
 
 def answering_order(ids: Sequence[str]) -> list[int]:
     """Return the indices of the prompts in the order in which they are answered."""
     return sorted(range(len(ids)), key=lambda index: sha256(ids[index].encode()).digest())
-
-
-def _is_better(other: Answers, own: Answers, part: Mapping[Metric, Sequence[int]], allowed: float) -> bool:
-    """Return whether `other` is better in safety and utility, each at the one-sided level `allowed`."""
-    factor = NORMAL.inv_cdf(1 - allowed)
-    groups: tuple[tuple[Metric, ...], ...] = (SAFETY, ("utility",))
-    return all(_lower_end(other, own, metrics, part, factor) > 0 for metrics in groups)
 
 
 def _lower_end(

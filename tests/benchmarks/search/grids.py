@@ -22,12 +22,18 @@ SMALL = (
 )
 
 
-SHARES = (*SMALL[:2], "training.epochs={int: [1, 2]}", SMALL[3], "merge={share: [1.0, 0.75, 0.5]}")
+SHARES = (
+    SMALL[0],
+    "training.learning_rate={choice: [1.2e-3]}",
+    "training.epochs={int: [1, 2]}",
+    "search.reference={training.epochs: 1}",
+    "merge={share: [1.0, 0.75, 0.5]}",
+)
 
 
 @cache
 def grid_of_shares(noise: float = 0.1) -> Grid:
-    """Return a grid of 24 trainings with three shares each, with answers."""
+    """Return a grid of 12 trainings with three shares each, with answers."""
     return synthetic_grid(0, noise, SHARES)
 
 

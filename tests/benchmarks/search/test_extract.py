@@ -48,7 +48,7 @@ class TestExtraction:
     ) -> None:
         out, space = tmp_path / "grid.parquet", tmp_path / "space.yaml"
         space.write_text(yaml.safe_dump({**grid().sweep.template, "search": SEARCH}), encoding="utf-8")
-        assert extract(run[0], out, space) == len(grid().points)
+        assert extract(run[0], out, space) == (len(grid().trainings), 0)
         read = read_grid(out, grid().sweep)
         assert {point: pair(record) for point, record in read.points.items()} == {
             point: pair(record) for point, record in grid().points.items()
