@@ -6,10 +6,17 @@ from functools import cached_property
 from typing import get_args
 
 from lookahead_ray.evaluate.rates import credit, headline
-from lookahead_ray.evaluate.results import COUNTED, Generation, Metric
+from lookahead_ray.evaluate.results import COUNTED, Generation, Metric, Verdict
 from lookahead_ray.trial.record import TrialRecord
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
+OTHER: Mapping[Metric, Verdict] = {
+    "rsr": "unsafe",
+    "jsr": "unsafe",
+    "over_refusal": "complied",
+    "utility": "wrong",
+}
+"""The verdict of an answer without credit."""
 Prompts = Mapping[Metric, tuple[str, ...]]
 """Prompt ids of each metric, in the order in which a grid lists answers."""
 
@@ -92,6 +99,6 @@ def _row(metric: Metric, prompt_id: str, value: float) -> Generation:
         prefill="",
         answer="",
         judge="recorded",
-        verdict=COUNTED[metric] if value == 1 else "unparsed" if binary else "scored",
+        verdict=COUNTED[metric] if value == 1 else OTHER[metric] if binary else "scored",
         score=None if binary else value,
     )

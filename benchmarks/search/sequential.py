@@ -4,8 +4,9 @@ All points answer the same prompts first, in an order by a hash of their ids. Af
 of them a point is compared with the points that were measured whole before its training began, prompt by
 prompt. It ends if one of them is better in safety and in utility beyond the noise: then it can't be on the
 front. With a margin, it ends if it can't exceed that point by more than the margin in either. Both tests must
-hold, so each may have the whole error probability (intersection-union test). It is split among the compared points (Bonferroni) and, by a spending function, among the looks (Lan and DeMets
-1983); what a look does not spend is not passed on, which is conservative.
+hold, so each may have the whole error probability (intersection-union test). It is split among the compared
+points (Bonferroni) and, by a spending function, among the looks (Lan and DeMets 1983); what a look does not
+spend is not passed on, which is conservative.
 """
 
 import math

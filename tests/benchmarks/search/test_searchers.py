@@ -9,13 +9,13 @@ import pytest
 
 from benchmarks.search.grid import key, tokens
 from benchmarks.search.ours import Ours
-from benchmarks.search.searchers import Searcher, optunasearch, random_draws, shuffled
+from benchmarks.search.searchers import Searcher, greedy, halving, optunasearch, random_draws, shuffled
 from benchmarks.search.visits import Visit, trace
 from lookahead_ray.config.load import trial_json
 from lookahead_ray.config.objective import ParetoObjective
 from lookahead_ray.config.search import RandomSampler, TpeSampler
 from lookahead_ray.sweep.search.search import Search
-from tests.benchmarks.search.grids import EAGER_STOPPING, grid
+from tests.benchmarks.search.grids import EAGER_STOPPING, grid, grid_of_shares
 
 
 class SearcherContract:
@@ -69,6 +69,13 @@ class TestShuffled(SearcherContract):
     searcher = staticmethod(shuffled)
 
 
+class TestGreedy(SearcherContract):
+    searcher = staticmethod(greedy)
+
+    def test_the_seed_decides(self) -> None:
+        assert trace(grid(), self.visits(1)) == trace(grid(), self.visits(2))
+
+
 class TestRandomDraws(SearcherContract):
     searcher = staticmethod(random_draws)
 
@@ -115,3 +122,19 @@ def test_ours_is_ask_and_tell_of_the_search() -> None:
         search.tell(replace(grid().points[expected[-1]], trial_id=job.trial_id))
     visits = islice(Ours(sampler, None)(grid(), 3), 8)
     assert [visit.name for visit in visits] == expected
+
+
+class TestHalving:
+    def test_the_better_half_continues_and_pays_only_its_further_epochs(self) -> None:
+        whole = grid_of_shares()
+        visits = list(halving(whole, 0))
+        assert sorted(visit.name for visit in visits) == sorted(whole.trainings)
+        continued = [visit for visit in visits if visit.tokens < tokens(whole.points[visit.name])]
+        assert len(continued) == 3  # of six configurations
+        for visit in continued:
+            assert visit.tokens == tokens(whole.points[visit.name]) // 2
+            assert visit.measured == whole.trainings[visit.name]
+
+    def test_a_space_without_epochs_is_drawn_without_replacement(self) -> None:
+        visits = list(halving(grid(), 0))
+        assert sorted(visit.name for visit in visits) == sorted(grid().trainings)
