@@ -60,7 +60,7 @@ def replay(
     _warn_of_missing(grid, console)
     console.print(tables.standing_table(standings, replaying.LABELS, whole))
     for target in found:
-        console.print(tables.target_line(target, replaying.LABELS))
+        console.print(tables.target_line(target, replaying.LABELS), soft_wrap=True)
     picture = out / f"search-{start}.png"
     draw(picture, traces, replaying.LABELS, whole.tokens)
     facts = {"seeds": seeds, "points": len(grid.records), **_grid_facts(grid)}
@@ -86,7 +86,7 @@ def floor(
     found = counting.compare(grid, seeds, least)
     _warn_of_missing(grid, console)
     for line in counting.lines(found):
-        console.print(line)
+        console.print(line, soft_wrap=True)
     written = out / f"floor-{start}.json"
     write_json(written, {**_facts(start), "seeds": seeds, **_grid_facts(grid), **asdict(found)})
     console.print(f"\n{written}", soft_wrap=True)

@@ -56,6 +56,8 @@ def extract(
     for record in records:
         if record.role != "seed" and record.params:
             shares.setdefault(key(record.params), set()).add(share_of(record))
+    if unknown := next((name for name in shares if name not in expected), None):
+        raise BenchmarkError(f"{run}: trials must be points of {space}, got {unknown}")
     whole = {name for name, found in shares.items() if found == expected[name]}
     missing = len(expected) - len(whole)
     if missing and not partial:

@@ -71,7 +71,8 @@ class TestExtraction:
 
     def test_shares_and_answers_are_kept(self, tmp_path: Path) -> None:
         whole = with_texts(grid_of_shares())
-        out, space = tmp_path / "grid.parquet", write_space(tmp_path, whole, search=SEARCH_OF_SHARES)
+        out = tmp_path / "grid.parquet"
+        space = write_space(tmp_path, whole, search=SEARCH_OF_SHARES, workers="auto")  # a sweep fills it in
         committed = [configured(whole, record, number) for number, record in enumerate(records(whole))]
         run = commit(tmp_path, whole, committed)
         assert extract(run, out, space, count_tokens=len) == (len(whole.trainings), 0)
