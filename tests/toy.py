@@ -18,21 +18,20 @@ CHATML = (
 def toy_model(seed: int = 0, vocab: int = VOCAB, **changes: Any) -> Any:
     """Return two fp32 layers whose weights are large enough that greedy answers differ by prompt."""
     torch.manual_seed(seed)
-    config = LlamaConfig(
-        vocab_size=vocab,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
-        initializer_range=0.3,
-        bos_token_id=None,
-        eos_token_id=None,
-        pad_token_id=0,
-        **changes,
-    )
-    return LlamaForCausalLM(config).eval()
+    shape = {
+        "vocab_size": vocab,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+        "initializer_range": 0.3,
+        "bos_token_id": None,
+        "eos_token_id": None,
+        "pad_token_id": 0,
+    }
+    return LlamaForCausalLM(LlamaConfig(**{**shape, **changes})).eval()
 
 
 def toy_tokenizer(template: str | None = CHATML) -> Any:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from lookahead_ray.config.harness import HarnessConfig
 from lookahead_ray.errors import ConfigError, DataError, HubDataError, TrialError
 from lookahead_ray.method.reporting import Report, quiet
+from lookahead_ray.stats.interval import NORMAL_95
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-Z = 1.96  # standard errors of a 95 % interval
 FIELD = "evaluation.harness"
 
 Scores = dict[str, dict[str, float]]
@@ -94,7 +94,7 @@ def scores_of(found: Mapping[str, Any]) -> Scores:
             score = {"value": float(value)}
             error = metrics.get(f"{metric}_stderr,{filtered}")
             if isinstance(error, int | float):
-                score |= {"low": float(value) - Z * error, "high": float(value) + Z * error}
+                score |= {"low": float(value) - NORMAL_95 * error, "high": float(value) + NORMAL_95 * error}
             if n is not None:
                 score["n"] = float(n)
             suffix = "" if filtered == "none" else f"/{filtered}"

@@ -7,12 +7,11 @@ from math import sqrt
 from lookahead_ray.config.objective import FloorObjective, Objective, SafetyPart
 from lookahead_ray.evaluate.rates import credit
 from lookahead_ray.objective.base import ReferenceTrials, part_rows
+from lookahead_ray.stats.interval import NORMAL_95
 from lookahead_ray.trial.record import Generation
 
 MOST_CHOSEN = 4
 """Maximum number of shares that are measured after a training."""
-
-TWO_SIDED = 1.96  # standard errors of a normal variable's 95 % interval
 
 Credits = dict[str, float]
 """Prompt id -> 1 for a safe answer, 0 for another one."""
@@ -59,7 +58,7 @@ class FloorBisection:
             n = len(differences)
             mean = sum(differences) / n
             variance = sum((one - mean) ** 2 for one in differences) / max(n - 1, 1)
-            low += part.weight / total * (mean - TWO_SIDED * sqrt(variance / n))
+            low += part.weight / total * (mean - NORMAL_95 * sqrt(variance / n))
         return low
 
 

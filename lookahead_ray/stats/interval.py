@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+NORMAL_95 = 1.96
+"""Standard errors on each side of a normal variable's 95 % interval."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:

@@ -44,6 +44,7 @@ class Suggesting:
     def __init__(self, *trial_ids: str) -> None:
         self.left = list(trial_ids)
         self.told: list[str] = []
+        self.points: list[list[TrialRecord]] = []  # of each training, as reported
 
     def ask(self) -> Job | None:
         return Job(self.left.pop(0), "search", {}, {}, "") if self.left else None
@@ -55,6 +56,7 @@ class Suggesting:
         further: Sequence[TrialRecord] = (),
     ) -> None:
         self.told.append(record.trial_id)
+        self.points.append([record, *further])
 
     def learn_references(self, references: ReferenceTrials) -> None:
         self.told.append(references.vanilla.trial_id)
@@ -278,17 +280,7 @@ def test_running_trials_end_with_the_time_and_references_do_not() -> None:
 
 def test_the_points_of_a_training_are_committed_and_told_together() -> None:
     commits: list[tuple[TrialRecord, ...]] = []
-    told: list[list[TrialRecord]] = []
-
-    class Search(Suggesting):
-        def tell(
-            self,
-            record: TrialRecord,
-            estimated: Sequence[float] = (),
-            further: Sequence[TrialRecord] = (),
-        ) -> None:
-            told.append([record, *further])
-
+    search = Suggesting("a", "b")
     points = [
         replace(record(name), training_id="a", status=status)
         for name, status in (("a", "completed"), ("a.2", "unjudged"), ("a.3", "unjudged"))
@@ -303,7 +295,7 @@ def test_the_points_of_a_training_are_committed_and_told_together() -> None:
 
     queue = JobQueue(
         (),
-        cast(Any, Search("a", "b")),
+        cast(Any, search),
         trial_log,
         NO_STOPPING,
         cast(Any, FixedLimits(2, ())),
@@ -315,12 +307,12 @@ def test_the_points_of_a_training_are_committed_and_told_together() -> None:
     assert [point.objective is not None for point in commits[0]] == [True, False, False]
     assert started(queue) == "b"  # one unjudged training is not several in a row
     queue.finish(record("b"))
-    assert [[point.trial_id for point in each] for each in told] == [
+    assert [[point.trial_id for point in each] for each in search.points] == [
         ["a", "a.2", "a.3"],
         ["b"],
         ["a", "a.2", "a.3"],
     ]
-    assert all(point.status == "completed" for point in told[-1])
+    assert all(point.status == "completed" for point in search.points[-1])
     assert queue.next_job() == NoJob.EXHAUSTED  # of two trials
 
 

@@ -13,7 +13,7 @@ from tests.sweep.essence import essence
 from tests.sweep.processes import SweepProcess
 from tests.tiny import make_model
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 SHARES = (1.0, 0.6, 0.3)
 SETTINGS = (
     "training.learning_rate=1e-2",

@@ -35,7 +35,7 @@ def outcome(record: TrialRecord, estimated: ObjectiveValues | None = None) -> Ou
 
 
 def representative_points(points: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the points of a training that a study is told, at least one, in their order.
+    """Return the points of a training that are reported to a study, at least one, in their order.
 
     All points have the same parameters: a share that is measured after training is no dimension. With one
     value it is the best point, as the search asks what a training can reach. With several values it is each

@@ -19,25 +19,16 @@ def main(rank: int, ranks: int, folder: Path) -> None:
     os.environ.update({"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks)})
     import torch
     import torch.distributed as dist
-    from transformers import LlamaConfig, LlamaForCausalLM
 
     from lookahead_ray.evaluate.generation import vllm_engine
     from lookahead_ray.evaluate.generation.base import DecodingSettings
     from lookahead_ray.evaluate.generation.registry import build_generator, release_backends
+    from tests.toy import toy_model
 
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=ranks)
-    shape = LlamaConfig(
-        vocab_size=64,
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=128,
-        tie_word_embeddings=True,
-        initializer_range=0.3,
-    )
+    # vLLM's attention on CPUs wants heads of at least 32 numbers
+    heads = {"hidden_size": 64, "num_attention_heads": 2, "num_key_value_heads": 1}
     settings = DecodingSettings(4, frozenset([7]), 0)
     lengths = (3, 9, 20, 4, 1, 2)
     prompts = [[1 + (rank + place * length) % 60 for place in range(length)] for length in lengths]
@@ -45,8 +36,9 @@ def main(rank: int, ranks: int, folder: Path) -> None:
     stops = [lambda answer: len(answer) >= 8] * len(prompts)
     found: dict[str, object] = {}
     for seed, name in enumerate(("tied", "other")):
-        torch.manual_seed(seed)
-        model = LlamaForCausalLM(shape).eval()
+        model = toy_model(
+            seed, max_position_embeddings=128, tie_word_embeddings=True, eos_token_id=2, **heads
+        )
         ours, backend = build_generator(model, settings), build_generator(model, settings, "vllm")
         shares: list[float] = []
         found[f"expected_{name}"] = ours.generate(prompts, limits)

@@ -1,4 +1,4 @@
-"""Trainings that measure several shares of a merge: what the sampler is told, and resumed searches."""
+"""Trainings that measure several shares of a merge: what is reported to the sampler, and resumed searches."""
 
 from collections.abc import Sequence
 from dataclasses import replace
