@@ -155,6 +155,11 @@ class SearchConfig(Config):
     stopping: StoppingConfig | None = None
     """Stop unpromising trials after some epochs; null trains every trial to its end."""
 
+    measure: Literal["whole", "sequential"] = Field("whole", exclude_if=lambda value: value == "whole")
+    """Prompts on which the search's points are measured. `whole` asks all; `sequential` asks a quarter, then
+    half of them, and the rest only while the point is not below the floor or a committed point beyond the
+    noise. Reference trials, repeats, and whatever can be recommended are measured whole."""
+
     budget: BudgetConfig = BudgetConfig()
 
     confirm: ConfirmConfig | None = None

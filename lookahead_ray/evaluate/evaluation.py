@@ -23,6 +23,7 @@ from lookahead_ray.evaluate.generation.registry import build_generator
 from lookahead_ray.evaluate.judges.base import PrefixStable
 from lookahead_ray.evaluate.judges.call_quota import CallQuota
 from lookahead_ray.evaluate.judging import NamedJudge, build_judge, share
+from lookahead_ray.evaluate.portion import ALL, Portion
 from lookahead_ray.evaluate.results import Generation
 from lookahead_ray.evaluate.safety_prompts import Question, check_measurable, questions
 from lookahead_ray.evaluate.teacher_forced import answer_nats
@@ -102,18 +103,25 @@ class Evaluation:
         return sum(nats), sum(len(row.answer_ids) for row in rows)
 
     def generations(
-        self, model: "PreTrainedModel", answering: Report = quiet, judging: Report = quiet
+        self,
+        model: "PreTrainedModel",
+        answering: Report = quiet,
+        judging: Report = quiet,
+        portion: Portion = ALL,
     ) -> list[Generation]:
-        """Return the answers to all of this rank's prompts, generated in one call and scored by every judge.
+        """Return the answers to this rank's prompts, generated in one call and scored by every judge.
 
         Args:
             answering: progress of the generation, in the units of `GenerationProgress`.
             judging: progress of the scoring: answers per judge, plus rows whose loss is computed.
+            portion: the prompts that are asked; portions of one model follow each other.
         """
-        for judge in self.judges:
-            judge.outages.clear()
-        answers, predictions = self._answers(model, answering)
-        losses = len(task_shard(self.task, self.runner)) if self.task.metric == "answer_loss" else 0
+        if not portion.start:
+            for judge in self.judges:
+                judge.outages.clear()
+        answers, predictions = self._answers(model, answering, portion)
+        is_loss = self.task.metric == "answer_loss"
+        losses = len(task_shard(self.task, self.runner, portion)) if is_loss else 0
         counts = [sum(row.metric in judge.metrics for row in answers) for judge in self.judges]
         scored, total = 0, losses + sum(counts)
 
@@ -127,6 +135,7 @@ class Evaluation:
             self.config.task_new_tokens,
             predictions,
             progress("loss of reference answers", losses),
+            portion,
         )
         scored += losses
         rows: list[Generation] = []
@@ -140,19 +149,22 @@ class Evaluation:
 
     @property
     def outage(self) -> str | None:
-        """Return why the last `generations` left answers unjudged; None if it left none."""
+        """Return why answers to the last model's prompts are unjudged; None if none are."""
         return "; ".join(outage for judge in self.judges for outage in judge.outages) or None
 
-    def _answers(self, model: "PreTrainedModel", report: Report) -> tuple[list[Generation], list[Reply]]:
+    def _answers(
+        self, model: "PreTrainedModel", report: Report, portion: Portion
+    ) -> tuple[list[Generation], list[Reply]]:
         """Return the answers to this rank's safety prompts, not yet judged, and to its task prompts."""
         metrics = {metric for judge in self.judges for metric in judge.metrics}
         parts = questions(self.suites, self.attacks, metrics)
-        shard = [question for part in parts for question in self.runner.shard(part)]
+        asked = (portion.of(part, lambda question: question.place) for part in parts)
+        shard = [question for part in asked for question in self.runner.shard(part)]
         starts = [self._start(question) for question in shard]
         safety_prompts = [
             self._prompt(question, start) for question, start in zip(shard, starts, strict=True)
         ]
-        task_prompts = utility_prompts(self.task, self.runner)
+        task_prompts = utility_prompts(self.task, self.runner, portion)
         prefills = [
             question.attack.prefill or str(self.tokenizer.decode(list(start)))
             for question, start in zip(shard, starts, strict=True)

@@ -9,6 +9,7 @@ from lookahead_ray.data.suites.attacks import Attack
 from lookahead_ray.data.suites.suite import SafetyPrompt, SafetySuite
 from lookahead_ray.data.thoughts import Reply
 from lookahead_ray.errors import ConfigError
+from lookahead_ray.evaluate.portion import PromptPlace
 from lookahead_ray.evaluate.results import Ended, Generation, Metric
 
 PLAIN = Attack()
@@ -22,6 +23,11 @@ class Question:
     suite: str
     attack: Attack
     item: SafetyPrompt
+
+    @property
+    def place(self) -> PromptPlace:
+        """Return what identifies the question within its metric."""
+        return PromptPlace(self.suite, self.attack.name, self.item.id)
 
     def answered(self, prefill: str, reply: Reply, ended: Ended) -> Generation:
         """Return the row of an answer that is not judged yet."""

@@ -10,17 +10,18 @@ from lookahead_ray.data.suites.attacks import NO_ATTACK
 from lookahead_ray.data.tasks.registry import Task
 from lookahead_ray.data.thoughts import Reply
 from lookahead_ray.evaluate.generation.prompting import Ids, PromptRunner
+from lookahead_ray.evaluate.portion import ALL, Portion, PromptPlace
 from lookahead_ray.evaluate.results import Generation, Verdict
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def utility_prompts(task: Task, runner: PromptRunner) -> list[Ids]:
+def utility_prompts(task: Task, runner: PromptRunner, portion: Portion = ALL) -> list[Ids]:
     """Return this rank's test prompts, with their system prompts; empty if the metric is a loss."""
     if task.metric == "answer_loss":
         return []
-    return [_render(example, runner) for _, example in task_shard(task, runner)]
+    return [_render(example, runner) for _, example in task_shard(task, runner, portion)]
 
 
 def utility_rows(
@@ -30,6 +31,7 @@ def utility_rows(
     new_tokens: int,
     replies: Sequence[Reply],
     progress: Callable[[int], None] = lambda done: None,
+    portion: Portion = ALL,
 ) -> list[Generation]:
     """Return a row for each of this rank's test examples, from the `replies` to `utility_prompts`.
 
@@ -37,7 +39,7 @@ def utility_rows(
     the reference answer's tokens, end token included, over at most the first `new_tokens`.
     While losses are computed, `progress` is called with the number of rows done.
     """
-    numbered = task_shard(task, runner)
+    numbered = task_shard(task, runner, portion)
     examples = [example for _, example in numbered]
     if task.metric == "answer_loss":
         from lookahead_ray.evaluate.teacher_forced import answer_nats
@@ -58,7 +60,7 @@ def utility_rows(
             metric="utility",
             suite=task.name,
             attack=NO_ATTACK,
-            prompt_id=f"test-{index + 1:04d}",
+            prompt_id=_prompt_id(index),
             category="",
             prompt=example.instruction,
             suffix="",
@@ -91,9 +93,15 @@ def second_half(row: Rendered) -> Rendered:
     return Rendered((*row.prompt_ids, *row.answer_ids[:middle]), row.answer_ids[middle:])
 
 
-def task_shard(task: Task, runner: PromptRunner) -> list[tuple[int, Example]]:
+def task_shard(task: Task, runner: PromptRunner, portion: Portion = ALL) -> list[tuple[int, Example]]:
     """Return this rank's test examples with their indices. Reading is cheap: the answers' lengths count."""
-    return runner.shard(list(enumerate(task.test)), lambda numbered: len(numbered[1].answer))
+    numbered = list(enumerate(task.test))
+    asked = portion.of(numbered, lambda one: PromptPlace(task.name, NO_ATTACK, _prompt_id(one[0])))
+    return runner.shard(asked, lambda one: len(one[1].answer))
+
+
+def _prompt_id(index: int) -> str:
+    return f"test-{index + 1:04d}"
 
 
 def _render(example: Example, runner: PromptRunner) -> Ids:

@@ -140,6 +140,14 @@ def utility_gained(utility: float, seed_utility: float, vanilla_utility: float, 
     return (utility - seed_utility) / max(vanilla_utility - seed_utility, 1 / n)
 
 
+def utility_scale(references: ReferenceTrials) -> float:
+    """Return the change of U by a change of utility of 1. Raises ValueError if a reference lacks utility."""
+    seed, vanilla = references.seed.utility, references.vanilla.utility
+    if seed is None or vanilla is None:
+        raise ValueError("the objective needs utility of both references")
+    return utility_gained(seed.value + 1, seed.value, vanilla.value, vanilla.n)
+
+
 def standing(record: TrialRecord) -> tuple[int, float]:
     """Return a sort key, best first: trials that meet the constraint come before others, by their objective.
 
@@ -147,9 +155,21 @@ def standing(record: TrialRecord) -> tuple[int, float]:
     dominates alone relative to the origin. Trials that break the constraint follow, by how far they miss it;
     unscored trials come last, and with them those whose values are no numbers.
     """
-    if record.constraint is not None and record.constraint > 0:
-        return 1, record.constraint
-    value = record.objective
-    if value is None and record.objectives:
-        value = prod(max(objective, 0.0) for objective in record.objectives)
+    return _standing(record.objective, record.objectives, record.constraint)
+
+
+def standing_of(values: ObjectiveValues) -> tuple[int, float]:
+    """Return the sort key of a trial with these values, as `standing`."""
+    scalar = values.maximised[0] if len(values.maximised) == 1 else None
+    return _standing(scalar, values.maximised, values.constraint)
+
+
+def _standing(
+    scalar: float | None, maximised: Sequence[float], constraint: float | None
+) -> tuple[int, float]:
+    if constraint is not None and constraint > 0:
+        return 1, constraint
+    value = scalar
+    if value is None and maximised:
+        value = prod(max(one, 0.0) for one in maximised)
     return (0, -value) if value is not None and isfinite(value) else (2, 0.0)

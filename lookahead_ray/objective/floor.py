@@ -1,7 +1,9 @@
 """The objective `floor`: the greatest U among configurations whose safety is at least the floor."""
 
+from collections.abc import Sequence
+
 from lookahead_ray.config.objective import FloorObjective
-from lookahead_ray.objective.base import ObjectiveValues, RelativeScores
+from lookahead_ray.objective.base import ObjectiveValues, ReferenceTrials, RelativeScores, standing
 from lookahead_ray.objective.judgement import (
     FIRST_CANDIDATE,
     VANILLA,
@@ -10,6 +12,7 @@ from lookahead_ray.objective.judgement import (
     indices_where,
     rank_best_first,
 )
+from lookahead_ray.objective.measuring_end import EndComparison, floor_value, is_above, metric_value
 from lookahead_ray.objective.search_objective import ReportColumns, SearchObjective
 from lookahead_ray.objective.wording import (
     adjustment,
@@ -19,6 +22,7 @@ from lookahead_ray.objective.wording import (
     size_and_side,
 )
 from lookahead_ray.stats.simultaneous import Bootstrapped, combined, joint
+from lookahead_ray.trial.record import TrialRecord
 
 BELOW_ALL = 1e6
 """Subtracted from the ranking value of a trial below the floor: puts it below any utility."""
@@ -44,6 +48,21 @@ class SafetyFloor(SearchObjective[FloorObjective]):
         """Return U, and how far safety is below the floor."""
         kept = scores.safety_kept if self._is_share else scores.safety
         return ObjectiveValues((scores.utility_kept,), self.config.floor - kept)
+
+    def comparisons(
+        self, references: ReferenceTrials, points: Sequence[TrialRecord]
+    ) -> tuple[EndComparison, ...]:
+        """Return the comparison with the floor, and in utility with the best point that is above it."""
+        config = self.config
+        margin = floor_value(references.seed, config.safety, config.floor, self._is_share)
+        found = [EndComparison("safety below the floor", (margin,))]
+        known = [record for record in (references.vanilla, *points) if record.objectives]
+        keeping = [record for record in known if is_above(record, margin)]
+        if keeping:
+            best = min(keeping, key=standing)
+            reason = f"utility below that of {best.trial_id}, which keeps the floor"
+            found.append(EndComparison(reason, (metric_value(best, "utility"),)))
+        return tuple(found)
 
     def ranking_values(self, scores: RelativeScores[float]) -> tuple[float, ...]:
         """Return one number that orders all trials.

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from lookahead_ray.config.objective import ParetoObjective
-from lookahead_ray.objective.base import Number, ObjectiveValues, RelativeScores
-from lookahead_ray.objective.dominance import dominates
+from lookahead_ray.objective.base import Number, ObjectiveValues, ReferenceTrials, RelativeScores
+from lookahead_ray.objective.dominance import Pair, dominates, hypervolume
 from lookahead_ray.objective.judgement import (
     FIRST_CANDIDATE,
     VANILLA,
@@ -15,9 +15,14 @@ from lookahead_ray.objective.judgement import (
     indices_where,
     rank_best_first,
 )
+from lookahead_ray.objective.measuring_end import ComparedValue, EndComparison, metric_value, safety_value
 from lookahead_ray.objective.search_objective import ReportColumns, SearchObjective
 from lookahead_ray.objective.wording import adjustment, compared_with_vanilla, interval_text
 from lookahead_ray.stats.simultaneous import Array, Bootstrapped, combined, joint
+from lookahead_ray.trial.record import TrialRecord
+
+MOST_COMPARED = 3
+"""Maximum number of points that a new one is compared with while it is measured: they share the error."""
 
 
 class ParetoFront(SearchObjective[ParetoObjective]):
@@ -39,6 +44,33 @@ class ParetoFront(SearchObjective[ParetoObjective]):
     def values(self, scores: RelativeScores[float]) -> ObjectiveValues:
         """Return S, U and, if it is measured, compliance."""
         return ObjectiveValues(tuple(self._parts(scores)))
+
+    def comparisons(
+        self, references: ReferenceTrials, points: Sequence[TrialRecord]
+    ) -> tuple[EndComparison, ...]:
+        """Return a comparison with each of at most `MOST_COMPARED` points, vanilla included.
+
+        They are those that dominate most together: each adds the largest hypervolume to those before.
+        """
+        left = [record for record in (references.vanilla, *points) if record.objectives]
+        chosen: list[TrialRecord] = []
+        while left and len(chosen) < MOST_COMPARED:
+            best = max(left, key=lambda record: hypervolume(map(_pair, (*chosen, record))))
+            if hypervolume(map(_pair, (*chosen, best))) <= hypervolume(map(_pair, chosen)):
+                break
+            chosen.append(best)
+            left.remove(best)
+        names = " and ".join(self.names)
+        return tuple(
+            EndComparison(f"{names} below those of {record.trial_id}", self._values_against(record))
+            for record in chosen
+        )
+
+    def _values_against(self, record: TrialRecord) -> tuple[ComparedValue, ...]:
+        found = [safety_value(record, self.config.safety), metric_value(record, "utility")]
+        if self.config.over_refusal:
+            found.append(metric_value(record, "over_refusal", -1.0))
+        return tuple(found)
 
     def judge(self, scores: RelativeScores[Bootstrapped]) -> ObjectiveJudgement:
         """Judge candidates by the front.
@@ -95,6 +127,10 @@ class ParetoFront(SearchObjective[ParetoObjective]):
         if self.config.over_refusal and scores.compliance is not None:
             parts.append(scores.compliance)
         return parts
+
+
+def _pair(record: TrialRecord) -> Pair:
+    return record.objectives[0], record.objectives[1]
 
 
 def _product(parts: Sequence[Bootstrapped]) -> Bootstrapped:

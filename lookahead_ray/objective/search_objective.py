@@ -5,6 +5,7 @@ other modules know it by this interface only.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
@@ -20,6 +21,7 @@ from lookahead_ray.objective.base import (
     utility_kept,
 )
 from lookahead_ray.objective.judgement import ObjectiveJudgement
+from lookahead_ray.objective.measuring_end import EndComparison
 from lookahead_ray.objective.wording import adjustment, compared_with_vanilla, interval_text
 from lookahead_ray.stats.simultaneous import Bootstrapped
 from lookahead_ray.trial.record import TrialRecord
@@ -80,6 +82,16 @@ class SearchObjective(ABC, Generic[ConfigModel]):
     @abstractmethod
     def describe(self) -> str:
         """Return in words what is optimised, for `validate`; "safety" is explained by the caller."""
+
+    def comparisons(
+        self, references: ReferenceTrials, points: Sequence[TrialRecord]
+    ) -> tuple[EndComparison, ...]:
+        """Return what ends the measuring of a point early (`objective.measuring_end`); empty: nothing does.
+
+        Args:
+            points: completed points of the search so far, scored.
+        """
+        return ()
 
     def explain(self, judged: ObjectiveJudgement, index: int) -> str:
         """Return how the candidate at `index` compares with vanilla: a clause that begins with "its"."""

@@ -1,12 +1,23 @@
 """The objective `weighted`: w · S + (1 - w) · U, where w is the safety weight."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from lookahead_ray.config.objective import WeightedObjective
-from lookahead_ray.objective.base import ObjectiveValues, RelativeScores
+from lookahead_ray.objective.base import (
+    ObjectiveValues,
+    ReferenceTrials,
+    RelativeScores,
+    safety_of,
+    standing,
+    utility_scale,
+)
 from lookahead_ray.objective.judgement import ObjectiveJudgement, judge_by_merit
+from lookahead_ray.objective.measuring_end import EndComparison, metric_value, safety_value
 from lookahead_ray.objective.search_objective import SearchObjective
 from lookahead_ray.stats.simultaneous import Bootstrapped, combined
+from lookahead_ray.trial.record import TrialRecord
 
 
 class WeightedSum(SearchObjective[WeightedObjective]):
@@ -21,6 +32,20 @@ class WeightedSum(SearchObjective[WeightedObjective]):
         """Return the weighted mean."""
         weight = self.config.safety_weight
         return ObjectiveValues((weight * scores.safety_kept + (1 - weight) * scores.utility_kept,))
+
+    def comparisons(
+        self, references: ReferenceTrials, points: Sequence[TrialRecord]
+    ) -> tuple[EndComparison, ...]:
+        """Return the comparison with the best point so far, or with vanilla if that is better."""
+        known = [record for record in (references.vanilla, *points) if record.objectives]
+        if not known:
+            return ()
+        best, weight, parts = min(known, key=standing), self.config.safety_weight, self.config.safety
+        value = (
+            *safety_value(best, parts, weight / safety_of(references.seed, parts)),
+            *metric_value(best, "utility", (1 - weight) * utility_scale(references)),
+        )
+        return (EndComparison(f"objective below that of {best.trial_id}", (value,)),)
 
     def judge(self, scores: RelativeScores[Bootstrapped]) -> ObjectiveJudgement:
         """Judge candidates by the weighted mean."""

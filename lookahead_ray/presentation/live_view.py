@@ -184,4 +184,5 @@ def outcome_line(trial: FinishedTrial) -> str:
         figures.append(f"objective {decimal(record.objective)}")
     if trial.seconds is not None:
         figures.append(duration(trial.seconds))
-    return f"{'stopped' if record.status == 'stopped' else 'finished'}: {trial.label}: {', '.join(figures)}"
+    ending = {"stopped": "stopped", "partial": "measured in part"}.get(record.status, "finished")
+    return f"{ending}: {trial.label}: {', '.join(figures)}"

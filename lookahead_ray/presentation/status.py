@@ -29,7 +29,7 @@ from lookahead_ray.trial.label import label
 from lookahead_ray.trial.record import Metric, Rate, Status, TrialRecord, count_trainings
 
 DriverState = Literal["running", "ended", "unknown"]
-STATUSES: tuple[Status, ...] = ("completed", "stopped", "failed", "unjudged")
+STATUSES: tuple[Status, ...] = ("completed", "partial", "stopped", "failed", "unjudged")
 
 MOST_FAILURES = 5
 

@@ -25,9 +25,11 @@ class PlotPoint:
 
 
 def points_of(records: Sequence[TrialRecord], metric: SafetyMetric) -> list[PlotPoint]:
-    """Return the points of the trials that have both rates."""
+    """Return the points of the trials that have both rates; partial ones, of fewer prompts, are left out."""
     points = []
     for record in records:
+        if record.status == "partial":
+            continue
         rate = _safety(record) if metric == "safety" else getattr(record, metric)
         if _drawable(rate) and _drawable(record.utility):
             preview = record.config.get("preview", {})

@@ -23,7 +23,7 @@ TABLES: tuple[TableName, ...] = get_args(TableName)
 
 ADDED: dict[TableName, tuple[str, ...]] = {
     "generations": ("ended", "thoughts"),
-    "trials": ("harness", "share", "training_id"),
+    "trials": ("asked", "ended_because", "harness", "share", "training_id"),
 }
 """Nullable columns added since version 3 began; files that are older lack them, and they read as null."""
 
@@ -96,7 +96,14 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
         Column("learning_rate", REAL, True, "", "peak learning rate, from config"),
         Column("epochs", INT, True, "passes", "passes over the training examples, from config"),
         Column("seed", INT, True, "", "random seed, from config"),
-        Column("status", TEXT, True, "", "completed, stopped, failed or unjudged (a judge was down)"),
+        Column(
+            "status",
+            TEXT,
+            True,
+            "",
+            "completed, partial (measured on the first prompts only), stopped, failed or unjudged (a judge "
+            "was down)",
+        ),
         Column("error", TEXT, False, "", "reason why the trial failed or is unjudged"),
         Column("objective", REAL, False, "", "scalar score of a weighted or floor objective"),
         Column(
@@ -108,6 +115,20 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
         ),
         Column("constraint", REAL, False, "0..1", "floor minus safety: at most 0 if the floor is met"),
         Column("safety", REAL, False, "0..1", "the objective's weighted mean of rates"),
+        Column(
+            "asked",
+            INT,
+            False,
+            "prompts",
+            "prompts that were answered, each attack counted; null without a measurement and in older runs",
+        ),
+        Column(
+            "ended_because",
+            TEXT,
+            False,
+            "",
+            "why a partial trial's other prompts were not asked; null if all were",
+        ),
         *_rate("utility", "mean score on the task's test examples"),
         *_rate("rsr", "share of safe answers to the first suite's harmful prompts"),
         *_rate("jsr", "share of safe answers under the first attack"),

@@ -30,7 +30,7 @@ from lookahead_ray.sweep.tracking.trackers import Trackers
 from lookahead_ray.sweep.trial_log import TrialLog
 from lookahead_ray.sweep.tune import run_trials
 from lookahead_ray.trial.judge_calls import start_quota
-from lookahead_ray.trial.record import TrialRecord
+from lookahead_ray.trial.record import TrialRecord, group_by_training
 from lookahead_ray.trial.trainable import TuneTrial
 
 
@@ -164,7 +164,10 @@ def _make_job_queue(
     """Return the queue of the jobs left to run; the search continues from the records of `trial_log`."""
     records, references = trial_log.records, trial_log.references
     stopping = EarlyStopping(sweep, records, references)
-    found = {record.trial_id: stopping.estimate(record, references) for record in records}
+    found = {
+        points[0].trial_id: stopping.estimate_training(points, references)
+        for points in group_by_training(records)
+    }
     search = Search(
         sweep,
         records,

@@ -13,6 +13,8 @@ from enum import Enum
 from lookahead_ray.config.search import SearchConfig
 from lookahead_ray.errors import SurroundingsError, TrialError
 from lookahead_ray.evaluate.results import Signal
+from lookahead_ray.objective.measuring_end import MeasuringEnd, end_rule
+from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.objective.share_choice import choose_by
 from lookahead_ray.sweep.attempts import Attempts
 from lookahead_ray.sweep.interfaces import Observer
@@ -158,7 +160,7 @@ class JobQueue:
             scored, *others = self._trial_log.finish_training(points)
             self._attempts.end(scored.trial_id)
             if scored.role == "search":
-                estimate = self._stopping.estimate(scored, self._trial_log.references)
+                estimate = self._stopping.estimate_training([scored, *others], self._trial_log.references)
                 self._search.tell(scored, estimate, others)
             if scored.role in REFERENCE_ROLES and (references := self._trial_log.references):
                 self._stopping.learn([references.vanilla], references)
@@ -174,7 +176,7 @@ class JobQueue:
         for points in ended:
             if any(point.status == "unjudged" for point in points):
                 self._unjudged_in_row += 1
-            elif points[0].status == "completed":
+            elif any(point.status in ("completed", "partial") for point in points):
                 self._unjudged_in_row = 0
         if not self._unjudged_in_row:
             self._judge_late()
@@ -236,6 +238,15 @@ class JobQueue:
             return None
         return choose_by(self._trial_log.objective, references)
 
+    def _end_of_measuring(self) -> MeasuringEnd | None:
+        """Return the rule that ends the measuring of a search trial's points; None measures them whole."""
+        references = self._trial_log.references
+        if references is None or self._config.measure == "whole":
+            return None
+        known = self._trial_log.records
+        points = [one for one in known if one.role == "search" and one.status == "completed"]
+        return end_rule(make_objective(self._trial_log.objective).comparisons(references, points))
+
     def _suggested(self) -> Job | None:
         """Return the search's next suggestion that does not run later; None once the search has ended."""
         while not self._limits.search_ended(self._searched):
@@ -243,7 +254,12 @@ class JobQueue:
             if job is None:
                 return None
             self._searched += 1
-            job = replace(job, may_stop=self._stopping.enabled, choose_share=self._rule_of(job))
+            job = replace(
+                job,
+                may_stop=self._stopping.enabled,
+                choose_share=self._rule_of(job),
+                end_measuring=self._end_of_measuring(),
+            )
             attempts = self._attempts.count(job.trial_id)
             if attempts >= self._config.max_attempts:
                 error = self._attempts.error(job.trial_id) or "the driver was killed each time"

@@ -291,6 +291,8 @@ def _search_text(sweep: Sweep) -> Iterator[str]:
     if stopping := search.stopping:
         share = f"the best {1 / stopping.reduction:.0%} go on"
         yield f"stops weak trials early from epoch {stopping.grace_epochs} on, {share}"
+    if search.measure == "sequential":
+        yield "measures a point on the rest of the prompts only while it can still be among the best"
     if confirm := search.confirm:
         yield f"repeats the best {confirm.candidates}, with up to {confirm.seeds} more random seeds"
 

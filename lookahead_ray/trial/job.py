@@ -39,6 +39,17 @@ class ChooseShare(Protocol):
         """Return the share to measure next, given all shares so far with their answers; None to end."""
 
 
+class EndMeasuring(Protocol):
+    """A rule by which the measuring of a point ends before all its prompts are asked."""
+
+    @property
+    def looks(self) -> "Sequence[float]":
+        """Return the ascending shares of the prompts, in 0..1, after which it is asked."""
+
+    def reason_to_end(self, look: int, generations: "Sequence[Generation]") -> str | None:
+        """Return in words why measuring ends after this look, from 0, given all answers so far; or None."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """The work of one trial; the search creates the job, the worker group runs it."""
@@ -54,6 +65,7 @@ class Job:
     hang_minutes: float | None = None  # without progress, after which its ranks count as dead; None: never
     quota: "CallQuota | None" = None  # counts the calls of paid judges in the run; None: per trial
     choose_share: ChooseShare | None = None  # for a merge with the share `auto`
+    end_measuring: EndMeasuring | None = None  # None: every point is measured whole
     may_stop: bool = False  # whether the trial waits after each epoch for the driver's decision
 
     @property

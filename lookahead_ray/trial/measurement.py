@@ -45,6 +45,8 @@ class Measurement:
     harness: dict[str, dict[str, float]] = field(default_factory=dict)
     """Task and metric of `lm-eval` -> value, low, high and n; no low and high where it gives no error."""
     stopped: bool = False  # before its last epoch, and so not evaluated
+    asked: int | None = None  # prompts that were answered, each attack counted; None: in an older run
+    ended_because: str | None = None  # why the others were not asked; None: all were, or training stopped
     outage: str | None = None  # why answers are unjudged, in one line
     steps: tuple[Step, ...] = ()  # in order
     signals: tuple[Signal, ...] = ()  # in order

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch.distributed as dist
 
@@ -12,13 +12,18 @@ from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.evaluate.early_kl import SeedDistribution
 from lookahead_ray.evaluate.evaluation import Evaluation
 from lookahead_ray.evaluate.harness import measure_harness
+from lookahead_ray.evaluate.portion import split_at
 from lookahead_ray.evaluate.results import Generation
 from lookahead_ray.model.load import model_hash
-from lookahead_ray.train.process_group import object_group
+from lookahead_ray.train.process_group import gather_everywhere, object_group
 from lookahead_ray.trial.epoch_signals import EpochSignals
 from lookahead_ray.trial.fine_tuning import TrainedModel
+from lookahead_ray.trial.job import EndMeasuring
 from lookahead_ray.trial.measurement import Measurement, versions
 from lookahead_ray.trial.reporter import ProgressReporter
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 Value = TypeVar("Value")
 
@@ -35,6 +40,7 @@ class Measuring:
     data_hash: str
     models: int  # number of models
     changed: bool  # whether even the first model may differ from the one of the last signal
+    end_measuring: EndMeasuring | None = None  # a rule by which a model's prompts end early
 
     def measure(self, trained: TrainedModel, index: int, stopped: bool) -> Measurement | None:
         """Return the measurement of the model with this index on rank 0, None on other ranks.
@@ -47,11 +53,10 @@ class Measuring:
         start = time.perf_counter()
         model, evaluation, signals = trained.model, self.evaluation, self.signals
         model.eval()  # type: ignore[no-untyped-call]  # Transformers lacks its annotation
-        answering = self.reporter.part_of("answering", index, self.models)
         judging = self.reporter.part_of("judging", index, self.models)
-        generations = [] if stopped else evaluation.generations(model, answering, judging)
+        generations, reason = ([], None) if stopped else self._answers(model, index)
         abilities = {}
-        if self.config.evaluation.harness and not stopped:
+        if self.config.evaluation.harness and not stopped and not reason:
             parts = (evaluation.rank, evaluation.world_size)
             abilities = measure_harness(
                 model, evaluation.tokenizer, self.config.evaluation.harness, *parts, judging
@@ -64,6 +69,7 @@ class Measuring:
             return None
         _check_scores(row for rows, *_ in gathered for row in rows)
         measured = tuple(signals.measured) if index == 0 else ()
+        ordered = tuple(evaluation.in_order(row for rows, *_ in gathered for row in rows))
         return Measurement(
             workers=evaluation.world_size,
             zero_stage=trained.zero_stage,
@@ -76,13 +82,37 @@ class Measuring:
             versions=versions(),
             preparation=trained.preparation,
             stopped=stopped,
+            asked=len({(row.metric, row.suite, row.attack, row.prompt_id) for row in ordered}),
+            ended_because=reason,
             outage=next((outage for *_, outage in gathered if outage), None),
             harness={task: score for _, _, scores, _ in gathered for task, score in scores.items()},
             steps=trained.steps,
             signals=measured,
-            generations=tuple(evaluation.in_order(row for rows, *_ in gathered for row in rows)),
+            generations=ordered,
             token_kl=tuple(evaluation.kl.in_order(row for _, rows, *_ in gathered for row in rows)),
         )
+
+    def _answers(self, model: "PreTrainedModel", index: int) -> tuple[list[Generation], str | None]:
+        """Return this rank's answers, and on all ranks why not all prompts were asked; None if they were.
+
+        Rank 0 decides at the looks of `end_measuring`, by the answers of all ranks.
+        """
+        answering = self.reporter.part_of("answering", index, self.models)
+        judging = self.reporter.part_of("judging", index, self.models)
+        rule, rows = self.end_measuring, list[Generation]()
+        looks = rule.looks if rule else ()
+        for look, portion in enumerate(split_at(looks)):
+            reports = (portion.report(answering), portion.report(judging))
+            rows += self.evaluation.generations(model, *reports, portion)
+            if rule and look < len(looks):
+                gathered = _gather(rows)
+                reason = None
+                if gathered is not None:
+                    found = self.evaluation.in_order(row for part in gathered for row in part)
+                    reason = rule.reason_to_end(look, found)
+                if reason := gather_everywhere(reason)[0]:
+                    return rows, reason
+        return rows, None
 
 
 def _check_scores(rows: Iterable[Generation]) -> None:

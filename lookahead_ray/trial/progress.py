@@ -24,7 +24,7 @@ PHASES: tuple[Phase, ...] = get_args(Phase)
 ALTERNATING: frozenset[Phase] = frozenset({"training", "measuring", "saving"})
 
 MEASURING: frozenset[Phase] = frozenset({"answering", "judging"})
-"""Phases that repeat for each share of a merge."""
+"""Phases that repeat for each share of a merge, and for each portion of the prompts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,8 @@ def run_jobs(host: Any) -> None:
     first = True
     while (job := _next_job(host if leads else None)) is not None:
         config = TrialConfig.model_validate(job.config)
-        options = (job.saving, decide_of(job), job.checkpoints, job.quota, job.choose_share)
+        rules = (job.choose_share, job.end_measuring)
+        options = (job.saving, decide_of(job), job.checkpoints, job.quota, *rules)
         try:
             measured = run_worker(config, job.trains, send, *options)
         except Exception as error:

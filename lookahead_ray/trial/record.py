@@ -50,10 +50,12 @@ __all__ = [
     "utc_now",
 ]
 
-Status = Literal["completed", "stopped", "failed", "unjudged"]
-"""`completed`: evaluated. `stopped`: ended before its last epoch, with steps and signals but no generations.
-`failed`: ended with an error and without a measurement. `unjudged`: trained and answered, but a judge could
-not be asked; `judged_record` completes it."""
+Status = Literal["completed", "partial", "stopped", "failed", "unjudged"]
+"""`completed`: evaluated on all prompts. `partial`: on the first ones, as these showed that it is below
+another point or the floor; its rates are those of these prompts, and it is never recommended. `stopped`:
+ended before its last epoch, with steps and signals but no generations. `failed`: ended with an error and
+without a measurement. `unjudged`: trained and answered, but a judge could not be asked; `judged_record`
+completes it."""
 
 LONGEST_ERROR = 4000
 """Maximum length of a stored error in characters."""
@@ -167,9 +169,10 @@ def completed_record(
     """
     measured = replace(measured, further=()) if measured.further else measured
     unjudged = any(row.verdict == "unjudged" for row in measured.generations)
+    whole: Status = "partial" if measured.ended_because else "completed"
     return TrialRecord(
         **_identity(job, sweep_id, started_at),
-        status="stopped" if measured.stopped else "unjudged" if unjudged else "completed",
+        status="stopped" if measured.stopped else "unjudged" if unjudged else whole,
         error=(measured.outage or "a judge could not be asked")[:LONGEST_ERROR] if unjudged else None,
         **_rates(measured.generations),
         kl=mean_kl(measured.token_kl),

@@ -22,7 +22,7 @@ from lookahead_ray.train.engine import prepare_environment
 from lookahead_ray.train.process_group import gather_everywhere
 from lookahead_ray.trial.epoch_signals import EpochSignals
 from lookahead_ray.trial.fine_tuning import TrainedModel, fine_tune
-from lookahead_ray.trial.job import Checkpoints, ChooseShare, Saving
+from lookahead_ray.trial.job import Checkpoints, ChooseShare, EndMeasuring, Saving
 from lookahead_ray.trial.measurement import Measurement
 from lookahead_ray.trial.measuring import Measuring
 from lookahead_ray.trial.merging import Merger
@@ -42,6 +42,7 @@ def run_worker(
     checkpoints: Checkpoints | None = None,
     quota: CallQuota | None = None,
     choose_share: ChooseShare | None = None,
+    end_measuring: EndMeasuring | None = None,
 ) -> Measurement | None:
     """Run one trial on this rank; needs an initialised process group. Only rank 0 returns the measurement.
 
@@ -55,6 +56,7 @@ def run_worker(
             are to be written.
         checkpoints: training resumes from the last one there, if it is of this configuration.
         choose_share: the rule by which shares are chosen, if the merge has the share `auto`.
+        end_measuring: the rule by which a trained model's prompts may end early; None asks all.
         quota: counts the calls of paid judges in the whole run; None: the limits hold for this trial.
         decide: called by rank 0 after each epoch; if it returns False, training stops and the trial is not
             evaluated.
@@ -66,7 +68,8 @@ def run_worker(
     reporter = ProgressReporter(send)
 
     def run() -> Measurement | None:
-        return _run(config, trains, reporter, saving, decide, checkpoints, quota, choose_share)
+        rules = (choose_share, end_measuring)
+        return _run(config, trains, reporter, saving, decide, checkpoints, quota, *rules)
 
     return run_in_memory(run, config, lambda: reporter.progress.phase)
 
@@ -80,6 +83,7 @@ def _run(
     checkpoints: Checkpoints | None,
     quota: CallQuota | None,
     choose_share: ChooseShare | None,
+    end_measuring: EndMeasuring | None,
 ) -> Measurement | None:
     if saving:
         check_directory(saving)
@@ -125,6 +129,7 @@ def _run(
         content_hash(hashes),
         models=len(shares) if chooses is None else 1,
         changed=saving is not None,
+        end_measuring=end_measuring if trains else None,
     )
     merger = Merger(trained, config, reporter.of("saving")) if trains else None
     measured: list[Measurement | None] = []

@@ -105,5 +105,7 @@ def test_a_sweep_may_go_on_longer_but_not_be_searched_otherwise(tmp_path: Path) 
     longer = ("search.trials=99", "search.budget.hours=2", "search.confirm={seeds: 3}")
     hardware = ("search.max_failures=0", "search.max_concurrent=3", "search.checkpoint_epochs=null")
     assert identity() == identity(*longer, *hardware)
-    for other in ("sampler={name: gp}", "seed=1", "warm_start=[runs/a]", "stopping={}", "enqueue=[{}]"):
+    assert identity() == identity("search.measure=whole")  # the identity of runs from before the field
+    others = ("sampler={name: gp}", "seed=1", "warm_start=[runs/a]", "stopping={}", "enqueue=[{}]")
+    for other in (*others, "measure=sequential"):
         assert identity() != identity(f"search.{other}"), other

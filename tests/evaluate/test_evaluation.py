@@ -19,6 +19,7 @@ from lookahead_ray.data.tasks.registry import Task
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.evaluate.evaluation import METRICS, Evaluation
 from lookahead_ray.evaluate.generation import prompting
+from lookahead_ray.evaluate.portion import split_at
 from lookahead_ray.evaluate.rates import headline, rate
 from lookahead_ray.evaluate.results import Generation, TokenKl
 from lookahead_ray.method.reporting import Report
@@ -100,6 +101,24 @@ def test_the_prefill_is_the_beginning_of_the_opening_and_no_part_of_the_answer(m
             assert not row.answer.startswith(row.prefill)
         else:
             assert row.prefill == ""
+
+
+@pytest.mark.parametrize("metric", ["exact_match", "answer_loss"])
+@pytest.mark.parametrize("world_size", [1, 5])
+def test_portions_make_the_whole(model: Any, world_size: int, metric: Any) -> None:
+    task = Task("sums", ROWS, ROWS, exact_match, metric=metric)
+    rows: list[Generation] = []
+    for rank in range(world_size):
+        part = evaluation(rank, world_size, task=task)
+        for portion in split_at((0.25, 0.5)):  # with five ranks, some have no prompt of a portion at all
+            rows += part.generations(model, portion=portion)
+    whole = answers(model, evaluation(task=task))
+    assert evaluation(task=task).in_order(rows) == whole
+    first = evaluation(task=task).generations(model, portion=split_at((0.25, 0.5))[0])
+    assert {row.metric for row in first} == set(METRICS)
+    plain, attacked = ({row.prompt_id for row in first if row.metric == name} for name in ("rsr", "jsr"))
+    assert plain == attacked
+    assert len(plain) == 1
 
 
 Told = list[tuple[str, float, float]]

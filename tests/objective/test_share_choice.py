@@ -87,6 +87,15 @@ def test_without_verdicts_nothing_further_is_measured() -> None:
     assert rule.next_share([(1.0, rows)]) is None
 
 
+def test_a_share_whose_measuring_ended_is_judged_by_its_first_prompts() -> None:
+    rule = choose_by(FLOOR, ReferenceTrials(record(0.95), record(0.4)))
+    assert rule is not None
+    rows = [row for row in record(0.2).generations if int(row.prompt_id.rpartition("-")[2]) % 4 == 0]
+    assert rule.next_share([(1.0, rows)]) == 0.5
+    other = [replace(row, prompt_id=f"other-{row.prompt_id}") for row in rows]
+    assert rule.next_share([(1.0, other)]) is None
+
+
 @pytest.mark.parametrize("objective", [WeightedObjective()])
 def test_other_objectives_have_no_rule(objective: WeightedObjective) -> None:
     assert choose_by(objective, ReferenceTrials(record(0.95), record(0.4))) is None

@@ -54,6 +54,7 @@ def test_what_cannot_be_drawn_is_left_out() -> None:
     assert ids == ["t0", "t1", "t2", "t3", "t4", "t5", "t6"]
     assert not points_of([replace(record("a"), jsr=None)], "jsr")
     assert not points_of([replace(record("a"), rsr=rate(math.inf))], "rsr")
+    assert not points_of([replace(record("a"), status="partial")], "rsr")
 
 
 def test_points_say_what_they_tried() -> None:

@@ -45,15 +45,17 @@ class StoreContract:
     """Subclasses give a `run` fixture: the path or URL of a run that doesn't exist yet."""
 
     def test_round_trip(self, run: str) -> None:
+        partial = make_record(4).with_measured(asked=32, ended_because="safety below the floor")
         records = [make_record(3), make_failed(1), make_record(2, role="vanilla")]
+        records.append(replace(partial, status="partial", objective=None, objectives=()))
         writer = store.create(run, IDENTITY)
         for record in records:
             writer.commit(record)
         reader = store.open(run)
         assert reader.records() == records
         assert reader.identity == IDENTITY
-        assert reader.trials()["trial_id"].to_pylist() == ["trial-3", "trial-1", "trial-2"]
-        assert writer.committed_ids() == {"trial-1", "trial-2", "trial-3"}
+        assert reader.trials()["trial_id"].to_pylist() == ["trial-3", "trial-1", "trial-2", "trial-4"]
+        assert writer.committed_ids() == {"trial-1", "trial-2", "trial-3", "trial-4"}
 
     def test_tables_have_the_schemas_with_and_without_rows(self, run: str) -> None:
         writer = store.create(run, IDENTITY)

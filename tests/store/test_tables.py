@@ -24,7 +24,7 @@ REQUIRED_TRIALS = (
     "sweep_id trial_id role method strategy length_tokens prefix learning_rate epochs seed status error "
     "objective safety kl workers zero_stage train_tokens flops seconds_train seconds_evaluate seconds_total "
     "config config_hash params data_hash model_hash versions preparation started_at "
-    "objectives constraint restarts harness share training_id"
+    "objectives constraint restarts harness share training_id asked ended_because"
 )
 
 

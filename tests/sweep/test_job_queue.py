@@ -11,7 +11,8 @@ from lookahead_ray.config.load import Sweep
 from lookahead_ray.config.objective import FloorObjective, WeightedObjective
 from lookahead_ray.config.search import SearchConfig
 from lookahead_ray.errors import SurroundingsError, TrialError
-from lookahead_ray.objective.base import ReferenceTrials
+from lookahead_ray.objective.base import ObjectiveValues, ReferenceTrials
+from lookahead_ray.objective.measuring_end import MeasuringEnd
 from lookahead_ray.objective.share_choice import FloorBisection
 from lookahead_ray.sweep.attempts import Attempts
 from lookahead_ray.sweep.job_queue import JobQueue, NoJob
@@ -341,3 +342,47 @@ def test_a_merge_with_chosen_shares_gets_the_rule_of_the_objective() -> None:
     second = queue.next_job()
     assert isinstance(second, Job)
     assert second.choose_share is None
+
+
+def test_points_of_the_search_may_end_early_and_no_others() -> None:
+    config = SearchConfig(measure="sequential")
+    repeat = job("repeat")
+    references = tuple(replace(one, objectives=(0.5,), objective=0.5) for one in REFERENCES)
+    queue = job_queue([], Suggesting("a"), committed=references, trials=1, rounds=[[repeat]], config=config)
+    first = queue.next_job()
+    assert isinstance(first, Job)
+    assert isinstance(first.end_measuring, MeasuringEnd)
+    assert first.end_measuring.comparisons[0].reason == "objective below that of vanilla"
+    queue.finish(record("a"))
+    found = queue.next_job()
+    assert isinstance(found, Job)
+    assert (found.role, found.end_measuring) == ("repeat", None)
+    whole = job_queue([], Suggesting("a"), committed=references).next_job()
+    assert isinstance(whole, Job)
+    assert whole.end_measuring is None
+    starting = job_queue([], references=[job("seed")], config=config).next_job()
+    assert isinstance(starting, Job)
+    assert starting.end_measuring is None
+
+
+def test_a_partial_trial_is_reported_with_its_estimate() -> None:
+    class Search(Suggesting):
+        estimates: list[object]
+
+        def tell(
+            self,
+            record: TrialRecord,
+            estimated: object = (),
+            further: Sequence[TrialRecord] = (),
+        ) -> None:
+            self.estimates.append(estimated)
+
+    search = Search("a")
+    search.estimates = []
+    commits: list[TrialRecord] = []
+    queue = job_queue(commits, search, committed=REFERENCES)
+    queue.next_job()
+    queue.finish(replace(record("a"), status="partial"))
+    (estimate,) = search.estimates
+    assert isinstance(estimate, ObjectiveValues)
+    assert (commits[0].status, commits[0].objective) == ("partial", None)

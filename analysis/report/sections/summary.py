@@ -63,6 +63,7 @@ def _facts(view: View) -> list[tuple[str, str]]:
     return [
         ("trials", f"{len(states):,}"),
         ("completed", f"{view.completed:,}"),
+        *([("partial", f"{states.count('partial'):,}")] if "partial" in states else []),
         ("stopped", f"{states.count('stopped'):,}"),
         ("failed", f"{states.count('failed'):,}"),
         *([("unjudged", f"{states.count('unjudged'):,}")] if "unjudged" in states else []),

@@ -88,7 +88,7 @@ def recommend(
     compared = [_comparison(index, field, rates, judged) for index in judged.order]
     contenders = _repeated(field) or judged.possible | judged.better
     eligible = [index for index in judged.order if index in judged.better & contenders]
-    chosen, equals = _simplest(eligible, judged, field) if eligible else (None, 1)
+    chosen, equals = _simplest(eligible, judged, field, records) if eligible else (None, 1)
     shown = chosen if chosen is not None else _closest(judged, contenders)
     facts = Facts(field, rates, judged, shown, compared[judged.order.index(shown)], equals)
     ids = [candidate.trial_id for candidate in field.candidates]
@@ -113,12 +113,17 @@ def _repeated(field: Field) -> frozenset[int]:
     return frozenset(index for index, one in enumerate(field.candidates) if len(one.runs) > 1)
 
 
-def _simplest(eligible: Sequence[int], judged: ObjectiveJudgement, field: Field) -> tuple[int, int]:
-    """Return the simplest of the eligible candidates that equal the best, and the number of these."""
+def _simplest(
+    eligible: Sequence[int], judged: ObjectiveJudgement, field: Field, records: Sequence[TrialRecord]
+) -> tuple[int, int]:
+    """Return the simplest of the eligible candidates that equal the best, and the number of these.
+
+    The FLOPs of a training are those of its first point, which may be partial and so no candidate.
+    """
     best = eligible[0]
     alike = judged.indistinguishable_from(best)
     equals = [index for index in eligible if index == best or index in alike]
-    flops = {one.first.training: one.first.flops for one in field.candidates if one.first.flops}
+    flops = {record.training: record.flops for record in records if record.flops}
 
     def key(index: int) -> tuple[float, ...]:
         record = field.candidates[index].first

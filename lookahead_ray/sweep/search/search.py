@@ -69,7 +69,7 @@ class Search:
 
         Args:
             journal: file of the study for other programs to read; None for no file.
-            estimates: estimated values of the committed trials that were stopped, by trial id.
+            estimates: estimated values of the committed trials that ended early, by trial id.
             sweep_id: identifies the sweep's study in a journal that several sweeps share.
             warm: trials of earlier sweeps for the sampler, scored against this sweep's references.
             journal_changed: called after a trial has begun or ended in the journal.
@@ -132,7 +132,7 @@ class Search:
     ) -> None:
         """Report a search trial's end to the sampler, with the `further` points of its training.
 
-        `estimated` are the estimated values of a trial that was stopped early. Without them, and for a failed
+        `estimated` are the estimated values of a trial that ended early. Without them, and for a failed
         trial, the study records a failure. An unjudged trial goes on running for the sampler, until all its
         points are judged and it is reported again.
         """

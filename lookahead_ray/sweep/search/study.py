@@ -25,11 +25,11 @@ class Outcome:
 
 
 def outcome(record: TrialRecord, estimated: ObjectiveValues | None = None) -> Outcome:
-    """Return a record's outcome; a trial that was stopped early has the `estimated` values, or fails."""
+    """Return a record's outcome; a stopped or partial trial has the `estimated` values, or fails."""
     attributes: dict[str, Any] = {"status": record.status, **rates(record)}
     if record.status == "completed":
         return Outcome(record.objectives, record.constraint, attributes)
-    if record.status == "stopped" and estimated:
+    if record.status in ("stopped", "partial") and estimated:
         return Outcome(estimated.maximised, estimated.constraint, attributes | {"estimated": True})
     return Outcome(attributes=attributes)
 

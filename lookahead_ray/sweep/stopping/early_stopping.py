@@ -1,10 +1,11 @@
 """Early stopping in a sweep: signals, mapped to the references' scale, compared by successive halving."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.evaluate.results import Signal
-from lookahead_ray.objective.base import ObjectiveValues, ReferenceTrials
+from lookahead_ray.objective.base import ObjectiveValues, ReferenceTrials, standing_of
 from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.sweep.stopping.estimate import estimate_scores
 from lookahead_ray.sweep.stopping.successive_halving import SuccessiveHalving
@@ -29,14 +30,25 @@ class EarlyStopping:
         return self._halving is not None
 
     def estimate(self, record: TrialRecord, references: ReferenceTrials | None) -> ObjectiveValues | None:
-        """Return a stopped trial's values, estimated from its last signal, for the sampler.
+        """Return the estimated values of a trial that ended early, for the sampler.
 
-        None if the trial was not stopped or can't be estimated.
+        Those of a stopped trial are from its last signal, those of a partial one from the prompts that were
+        asked. None if the trial did not end early or can't be estimated.
         """
+        if record.status == "partial" and references:
+            found = self._objective.score(replace(record, status="completed"), references)
+            return ObjectiveValues(found.objectives, found.constraint) if found.objectives else None
         if record.status != "stopped" or not record.signals or not references:
             return None
         scores = estimate_scores(record.signals[-1], references, self._parts)
         return self._objective.estimate(scores) if scores else None
+
+    def estimate_training(
+        self, points: Sequence[TrialRecord], references: ReferenceTrials | None
+    ) -> ObjectiveValues | None:
+        """Return the best estimate among the points of a training; None if no point has one."""
+        found = [one for point in points if (one := self.estimate(point, references))]
+        return min(found, key=standing_of, default=None)
 
     def learn(self, records: Sequence[TrialRecord], references: ReferenceTrials) -> None:
         """Add ended trials to those that later trials are compared with."""

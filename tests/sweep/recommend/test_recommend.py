@@ -104,6 +104,27 @@ def test_the_simplest_of_equals_is_preferred() -> None:
     assert recommend([*records[:3], *records[4:], cheap], WeightedObjective()).trial_id == "c4"
 
 
+def test_a_further_point_costs_its_training_though_the_first_point_is_partial() -> None:
+    truth: Truth = (0.8, 0.6, 0.38)
+    records = sweep(10, VANILLA, truth, truth)
+    same = replace(records[2], training_id="c0")
+    first = replace(same.with_measured(flops=9.0), status="partial", objectives=())
+    further = replace(same.with_measured(flops=0.0), trial_id="c0.2")
+    cheap = replace(same.with_measured(flops=2.0), trial_id="c1", training_id="c1")
+    assert recommend([*records[:2], first, further], HALF).trial_id == "c0.2"
+    cheap = replace(cheap, config={**cheap.config, "training": {"epochs": 1}})
+    result = recommend([*records[:2], first, further, cheap], HALF)
+    assert (result.trial_id, result.indistinguishable) == ("c1", ("c0.2",))
+
+
+def test_a_partial_trial_is_no_candidate() -> None:
+    records = sweep(10, VANILLA, (0.8, 0.6, 0.38), (0.9, 0.7, 0.39))
+    partial = replace(records[3], status="partial")
+    result = recommend([*records[:3], partial], HALF)
+    assert [comparison.trial_id for comparison in result.comparisons] == ["c0"]
+    assert "not compared" not in result.sentence
+
+
 def test_the_method_of_a_candidate_is_named() -> None:
     records = sweep(6, VANILLA)
     method = {**records[1].config, "preview": {"strategy": "none"}, "method": {"name": "sdft"}}

@@ -10,6 +10,7 @@ from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObje
 from lookahead_ray.config.search import SearchConfig, StoppingConfig
 from lookahead_ray.evaluate.results import Rate, Signal
 from lookahead_ray.objective.base import ObjectiveValues, ReferenceTrials, RelativeScores
+from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.sweep.stopping.early_stopping import EarlyStopping
 from lookahead_ray.sweep.stopping.estimate import estimate_scores
 from lookahead_ray.trial.record import TrialRecord
@@ -106,3 +107,14 @@ class TestStopping:
         assert floor.estimate(stopped, None) is None
         three = ParetoObjective(name="pareto", over_refusal=True)  # which no signal measures
         assert EarlyStopping(sweep(three, self.CONFIG), [], REFERENCES).estimate(stopped, REFERENCES) is None
+
+    def test_a_partial_trial_has_the_values_of_its_first_prompts_and_a_training_the_best(self) -> None:
+        measured = replace(trial(1, 1.0), rsr=rate(0.5), jsr=rate(0.3), utility=rate(0.5))
+        worse = replace(measured, rsr=rate(0.1), status="partial")
+        partial = replace(measured, status="partial")
+        weighted = EarlyStopping(sweep(WeightedObjective(), None), [], REFERENCES)
+        expected = make_objective(WeightedObjective()).score(measured, REFERENCES)
+        assert weighted.estimate(partial, REFERENCES) == ObjectiveValues(expected.objectives)
+        best = weighted.estimate_training([worse, partial, measured], REFERENCES)
+        assert best == ObjectiveValues(expected.objectives)
+        assert weighted.estimate_training([measured], REFERENCES) is None
