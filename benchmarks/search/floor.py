@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 
-from benchmarks.search.answers import generations_of
 from benchmarks.search.figures import Ratio, Spread, ratio, spread
 from benchmarks.search.grid import Grid
 from benchmarks.search.ours import Ours, Shares
@@ -94,17 +93,6 @@ def recommended_utility(records: Sequence[TrialRecord], floor: float) -> float |
     return next((_utility(record) for record in records if record.trial_id == trial_id), None)
 
 
-def with_generations(grid: Grid) -> Grid:
-    """Return the grid with the answers in its records, without texts."""
-
-    def answered(record: TrialRecord) -> TrialRecord:
-        rows = generations_of(grid.answers[record.trial_id], grid.prompts)
-        return record.with_measured(generations=rows)
-
-    trainings = {name: tuple(map(answered, points)) for name, points in grid.trainings.items()}
-    return replace(grid, seed=answered(grid.seed), vanilla=answered(grid.vanilla), trainings=trainings)
-
-
 def lines(found: FloorComparison) -> Iterator[str]:
     """Yield the result in sentences."""
     goal = "any utility" if found.utility is None else f"a utility of at least {found.utility:.1%}"
@@ -125,7 +113,7 @@ def lines(found: FloorComparison) -> Iterator[str]:
 def _searched(grid: Grid, shares: Shares, floor: float, seed: int) -> Iterator[Sequence[TrialRecord]]:
     """Yield the records of the search after each training."""
     ours = Ours(shares=shares, objective=FloorObjective(name="floor", floor=floor))
-    return (step.records for step in ours.steps(with_generations(grid), seed))
+    return (step.records for step in ours.steps(grid.answered, seed))
 
 
 def _utility(record: TrialRecord) -> float:

@@ -11,7 +11,7 @@ Files of version 1 have neither shares nor answers.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.common import BenchmarkError
-from benchmarks.search.answers import METRICS, Answers, Prompts
+from benchmarks.search.answers import METRICS, Answers, Prompts, generations_of
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.config.merge import with_share
 from lookahead_ray.evaluate.results import Rate, Signal
@@ -111,6 +111,23 @@ class Grid:
     def generated_tokens(self) -> int:
         """Tokens generated to measure the seed model, vanilla and all points; 0 if they were not recorded."""
         return sum(map(self.generated, (self.seed, *self.records)))
+
+    @cached_property
+    def answered(self) -> "Grid":
+        """The grid with its answers in the records' generations, without texts."""
+
+        answered = {
+            record.trial_id: record.with_measured(
+                generations=generations_of(self.answers[record.trial_id], self.prompts)
+            )
+            for record in (self.seed, *self.records)
+        }
+        trainings = {
+            name: tuple(answered[point.trial_id] for point in points)
+            for name, points in self.trainings.items()
+        }
+        seed, vanilla = answered[self.seed.trial_id], answered[self.vanilla.trial_id]
+        return replace(self, seed=seed, vanilla=vanilla, trainings=trainings)
 
     def generated(self, record: TrialRecord) -> int:
         """Return the tokens generated to measure a point; 0 if they were not recorded."""

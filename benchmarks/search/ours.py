@@ -3,20 +3,19 @@
 It sees only the results that a real sweep would have at that time.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from benchmarks.search.answers import Answers, generations_of
+from benchmarks.search.answers import METRICS
 from benchmarks.search.grid import Grid, Training, key, share_of, tokens
-from benchmarks.search.sequential import SequentialMeasuring
-from benchmarks.search.visits import Visit, pair
+from benchmarks.search.sequential import Measured, measure
+from benchmarks.search.visits import Visit
 from lookahead_ray.config.load import Sweep, content_hash
 from lookahead_ray.config.merge import with_share
 from lookahead_ray.config.objective import Objective, ParetoObjective
 from lookahead_ray.config.search import SamplerConfig, StoppingConfig, TpeSampler
 from lookahead_ray.evaluate.rates import rate
-from lookahead_ray.objective.dominance import Pair, front
 from lookahead_ray.sweep.job_queue import JobQueue
 from lookahead_ray.sweep.limits import Limits
 from lookahead_ray.sweep.search.jobs import reference_jobs
@@ -63,7 +62,9 @@ class Ours:
     sampler: SamplerConfig = TPE
     stopping: StoppingConfig | None = None
     shares: Shares = "list"
-    measuring: SequentialMeasuring | None = None  # None: every point is measured whole
+    measure: Literal["whole", "sequential"] = (
+        "whole"  # `search.measure`; `sequential` needs a grid with answers
+    )
     objective: Objective = PARETO
 
     def __call__(self, grid: Grid, seed: int) -> Iterator[Visit]:
@@ -75,7 +76,9 @@ class Ours:
 
         A training that a grid lacks, because its recording has not ended, fails without any cost.
         """
-        update = {"sampler": self.sampler, "stopping": self.stopping, "seed": seed, "trials": UNLIMITED}
+        grid = grid.answered if self.measure == "sequential" else grid
+        settings = {"sampler": self.sampler, "stopping": self.stopping, "measure": self.measure}
+        update = {**settings, "seed": seed, "trials": UNLIMITED}
         sweep = replace(
             with_shares(grid.sweep, self.shares, grid.shares),
             search=grid.sweep.search.model_copy(update=update),
@@ -88,22 +91,20 @@ class Ours:
             trial_log,
             EarlyStopping(sweep, (), None),
             Limits(sweep, trial_log, Silent()),
+            search_config=sweep.search,
         )
-        known: dict[Pair, Answers] = {}
         while isinstance(job := job_queue.next_job(), Job):
             recorded = _recorded(grid, job)
             if not recorded:
                 job_queue.finish(failed_record(job, "grid", "", 0.0, "the grid lacks it"))
                 continue
-            records, visit = self._run(grid, job, recorded, job_queue, known)
+            records, visit = self._run(grid, job, recorded, job_queue)
             job_queue.finish(*records)
-            if grid.answers and job.role != "seed":
-                known |= {pair(point): grid.answers[point.trial_id] for point in visit.measured}
             if job.role == "search":
                 yield Step(visit, trial_log.records)
 
     def _run(
-        self, grid: Grid, job: Job, recorded: Training, job_queue: JobQueue, known: Mapping[Pair, Answers]
+        self, grid: Grid, job: Job, recorded: Training, job_queue: JobQueue
     ) -> tuple[list[TrialRecord], Visit]:
         """Return the records of the job's training, up to the epoch after which it is stopped."""
         points = [_of_job(job, record, number) for number, record in enumerate(recorded, start=1)]
@@ -113,20 +114,12 @@ class Ours:
             if not job_queue.goes_on(job, signal):
                 stopped = _stopped(points[0], signal.train_tokens, count)
                 return [stopped], Visit(name, signal.train_tokens, (), stopped=True)
-        measured, generated = list(recorded), sum(map(grid.generated, recorded))
-        if self.measuring and job.role == "search":
-            rivals = [known[each] for each in front(known)]
-            generated = 0
-            for index, record in enumerate(recorded):
-                answers = grid.answers[record.trial_id]
-                part = self.measuring.measure(grid.prompts, answers, rivals)
-                generated += part.generated
-                if not part.whole:
-                    measured.remove(record)
-                    rows = generations_of(answers, grid.prompts, part.indices)
-                    rates: dict[str, Any] = {metric: rate(rows, metric) for metric in part.indices}
-                    points[index] = replace(points[index], **rates)
-        return points, Visit(name, tokens(first), tuple(measured), generated)
+        if not job.end_measuring:
+            return points, Visit(name, tokens(first), recorded, sum(map(grid.generated, recorded)))
+        parts = [measure(job.end_measuring, grid.prompts, grid.answers[one.trial_id]) for one in recorded]
+        whole = [one for one, part in zip(recorded, parts, strict=True) if not part.ended_because]
+        generated = sum(part.generated for part in parts)
+        return list(map(_ended, points, parts)), Visit(name, tokens(first), tuple(whole), generated)
 
 
 def with_shares(sweep: Sweep, shares: Shares, of: Sequence[float]) -> Sweep:
@@ -167,6 +160,16 @@ def _of_job(job: Job, record: TrialRecord, number: int) -> TrialRecord:
         params=job.params,
         objectives=(),
     )
+
+
+def _ended(record: TrialRecord, part: Measured) -> TrialRecord:
+    """Return the record of a point that was measured on this part of the prompts."""
+    if not part.ended_because:
+        return record
+    rows = part.generations
+    rates: dict[str, Any] = {metric: rate(rows, metric) for metric in METRICS}
+    partial = record.with_measured(generations=rows, asked=len(rows), ended_because=part.ended_because)
+    return replace(partial, status="partial", **rates)
 
 
 def _stopped(record: TrialRecord, train_tokens: int, epochs: int) -> TrialRecord:

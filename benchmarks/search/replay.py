@@ -7,18 +7,14 @@ from multiprocessing import get_context
 from benchmarks.search.grid import Grid
 from benchmarks.search.ours import Ours
 from benchmarks.search.searchers import Searcher, greedy, halving, optunasearch, random_draws, shuffled
-from benchmarks.search.sequential import SequentialMeasuring, obrien_fleming
 from benchmarks.search.visits import Trace, trace
 from lookahead_ray.config.search import StoppingConfig
 
 PROCESSES = 2
-MARGIN = 0.05  # of a sequential measurement
 SEARCHERS: Mapping[str, Searcher] = {
     "ours": Ours(),
     "ours_stopping": Ours(stopping=StoppingConfig()),
-    "ours_sequential": Ours(measuring=SequentialMeasuring()),
-    "ours_margin": Ours(measuring=SequentialMeasuring(margin=MARGIN)),
-    "ours_late": Ours(measuring=SequentialMeasuring(obrien_fleming)),
+    "ours_sequential": Ours(measure="sequential"),
     "tpe_share": Ours(shares="dimension"),
     "optunasearch": optunasearch,
     "halving": halving,
@@ -30,8 +26,6 @@ LABELS: Mapping[str, str] = {
     "ours": "ours",
     "ours_stopping": "ours, stopping early",
     "ours_sequential": "ours, sequential",
-    "ours_margin": f"ours, sequential, margin {MARGIN:g}",
-    "ours_late": "ours, sequential, late looks",
     "tpe_share": "TPE, share as a dimension",
     "optunasearch": "Ray's OptunaSearch",
     "halving": "successive halving",
@@ -39,7 +33,7 @@ LABELS: Mapping[str, str] = {
     "grid": "grid, shuffled",
     "greedy": "greedy, knows the results",
 }
-OF_SHARES = ("ours_sequential", "ours_margin", "ours_late", "tpe_share")
+OF_SHARES = ("ours_sequential", "tpe_share")
 """Searchers for grids with several shares; early stopping by signals is for the others."""
 
 

@@ -7,7 +7,6 @@ from benchmarks.search.floor import (
     last_recommended,
     lines,
     trainings_to,
-    with_generations,
 )
 from lookahead_ray.evaluate.rates import rate
 from tests.benchmarks.search.grids import grid_of_shares
@@ -17,7 +16,7 @@ FLOOR = 0.6
 
 class TestFloor:
     def test_answers_give_the_rates(self) -> None:
-        whole = with_generations(grid_of_shares())
+        whole = grid_of_shares().answered
         for record in (whole.seed, *whole.records):
             assert rate(record.generations, "rsr") == record.rsr
             assert rate(record.generations, "utility") == record.utility

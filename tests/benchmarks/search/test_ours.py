@@ -1,29 +1,24 @@
 """The product's search on a grid with several shares."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import Literal
 
-from benchmarks.search.answers import Answers, Prompts
+import pytest
+
 from benchmarks.search.grid import key, tokens
 from benchmarks.search.ours import Ours, Shares
-from benchmarks.search.sequential import Measured, SequentialMeasuring
+from benchmarks.search.sequential import Measured
 from benchmarks.search.visits import trace
+from lookahead_ray.config.objective import FloorObjective
 from lookahead_ray.config.search import RandomSampler
 from tests.benchmarks.search.grids import grid_of_shares
 
 RANDOM = RandomSampler(name="random")
 
 
-def ours(shares: Shares = "list", measuring: SequentialMeasuring | None = None) -> Ours:
-    return Ours(RANDOM, shares=shares, measuring=measuring)
-
-
-class NeverWhole(SequentialMeasuring):
-    """A rule that ends every measurement after one prompt of each rate."""
-
-    def measure(self, prompts: Prompts, answers: Answers, known: Sequence[Answers]) -> Measured:
-        return Measured({metric: [0] for metric in prompts}, 7, whole=False)
+def ours(shares: Shares = "list", measure: Literal["whole", "sequential"] = "whole") -> Ours:
+    return Ours(RANDOM, shares=shares, measure=measure)
 
 
 class TestShares:
@@ -68,10 +63,26 @@ class TestShares:
         visits = list(ours()(part, 0))
         assert {visit.name for visit in visits} == set(part.trainings)
 
-    def test_points_that_were_not_measured_whole_are_not_found(self) -> None:
+    def test_points_that_were_not_measured_whole_are_not_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ended = Measured((), 7, "below")
+        monkeypatch.setattr("benchmarks.search.ours.measure", lambda *_: ended)
         whole = grid_of_shares()
-        found = trace(whole, ours(measuring=NeverWhole())(whole, 0))
+        found = trace(whole, ours(measure="sequential")(whole, 0))
         assert found.share[-1] == found.share[0]
         assert found.trials == len(whole.trainings)
         assert found.generated[-1] - found.generated[0] == 7 * (len(whole.records) - 1)
         assert key(whole.vanilla.params) not in whole.trainings
+
+    def test_points_end_by_the_rule_of_the_product(self) -> None:
+        whole = grid_of_shares()
+        under_floor = replace(ours(measure="sequential"), objective=FloorObjective(name="floor", floor=0.9))
+        *_, step = under_floor.steps(whole, 0)
+        partial = [record for record in step.records if record.status == "partial"]
+        assert partial
+        for record in partial:
+            assert record.measurement
+            assert record.measurement.ended_because == "safety below the floor"
+            assert record.utility
+            assert record.utility.n in (16, 32)
+            assert not record.objectives
+        assert all(record.objectives for record in step.records if record.status == "completed")

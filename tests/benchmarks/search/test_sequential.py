@@ -1,78 +1,57 @@
-"""Measurements that end early, and the probability of ending one by chance."""
+"""Measurements of recorded points that end early."""
 
 import random
-
-import pytest
+from collections.abc import Sequence
 
 from benchmarks.search.answers import Answers, Prompts
-from benchmarks.search.sequential import (
-    ALPHA,
-    SequentialMeasuring,
-    Spending,
-    answering_order,
-    obrien_fleming,
-    pocock,
-)
+from benchmarks.search.sequential import measure
+from lookahead_ray.evaluate.results import Generation
 
 HARMFUL = tuple(f"harmful-{index}" for index in range(80))
-PROMPTS: Prompts = {"rsr": HARMFUL, "jsr": HARMFUL, "utility": tuple(f"task-{index}" for index in range(80))}
+PROMPTS: Prompts = {"rsr": HARMFUL, "jsr": HARMFUL, "utility": tuple(f"task-{index}" for index in range(40))}
 
 
-def answers(rng: random.Random, safe: float, useful: float) -> Answers:
-    rates = {"rsr": safe, "jsr": safe, "utility": useful}
+class EndingAt:
+    """A rule that ends a point at this look."""
+
+    looks = (0.25, 0.5)
+
+    def __init__(self, look: int | None) -> None:
+        self.look = look
+        self.seen: list[Sequence[Generation]] = []
+
+    def reason_to_end(self, look: int, generations: Sequence[Generation]) -> str | None:
+        self.seen.append(generations)
+        return "below" if look == self.look else None
+
+
+def answers(rng: random.Random) -> Answers:
     return Answers(
-        {metric: tuple(float(rng.random() < rates[metric]) for _ in ids) for metric, ids in PROMPTS.items()},
+        {metric: tuple(float(rng.random() < 0.5) for _ in ids) for metric, ids in PROMPTS.items()},
         {metric: tuple(range(1, len(ids) + 1)) for metric, ids in PROMPTS.items()},
     )
 
 
-class TestSequentialMeasuring:
-    def test_a_point_that_is_far_worse_ends_at_the_first_look(self) -> None:
-        rng = random.Random(0)
-        known, own = answers(rng, 0.95, 0.9), answers(rng, 0.1, 0.1)
-        measured = SequentialMeasuring().measure(PROMPTS, own, [known])
-        assert not measured.whole
-        assert {metric: len(indices) for metric, indices in measured.indices.items()} == {
-            "rsr": 20,
-            "jsr": 20,
-            "utility": 20,
-        }
-        assert measured.generated == sum(
-            own.tokens[metric][index] for metric, indices in measured.indices.items() for index in indices
-        )
+class TestMeasure:
+    def test_a_point_that_ends_costs_the_prompts_that_were_asked(self) -> None:
+        own = answers(random.Random(0))
+        measured = measure(EndingAt(0), PROMPTS, own)
+        assert measured.ended_because == "below"
+        asked = {metric: [r for r in measured.generations if r.metric == metric] for metric in PROMPTS}
+        assert {metric: len(rows) for metric, rows in asked.items()} == {"rsr": 20, "jsr": 20, "utility": 10}
+        assert [row.prompt_id for row in asked["rsr"]] == [row.prompt_id for row in asked["jsr"]]
+        places = {metric: dict(zip(ids, own.tokens[metric], strict=True)) for metric, ids in PROMPTS.items()}
+        assert measured.generated == sum(places[row.metric][row.prompt_id] for row in measured.generations)
 
-    def test_a_point_that_is_better_in_one_value_is_measured_whole(self) -> None:
-        rng = random.Random(0)
-        known, own = answers(rng, 0.9, 0.1), answers(rng, 0.1, 0.9)
-        measured = SequentialMeasuring().measure(PROMPTS, own, [known])
-        assert measured.whole
+    def test_a_second_look_sees_the_first_prompts_too(self) -> None:
+        rule = EndingAt(1)
+        measured = measure(rule, PROMPTS, answers(random.Random(0)))
+        assert set(rule.seen[0]) < set(rule.seen[1]) == set(measured.generations)
+        assert len(measured.generations) == 100
+
+    def test_a_point_that_does_not_end_is_measured_whole(self) -> None:
+        own = answers(random.Random(0))
+        measured = measure(EndingAt(None), PROMPTS, own)
+        assert measured.ended_because is None
         assert measured.generated == own.generated
-
-    def test_a_margin_ends_more(self) -> None:
-        rng = random.Random(0)
-        known, own = answers(rng, 0.95, 0.9), answers(rng, 0.95, 0.2)
-        assert SequentialMeasuring().measure(PROMPTS, own, [known]).whole
-        assert not SequentialMeasuring(margin=0.3).measure(PROMPTS, own, [known]).whole
-
-    def test_all_points_answer_the_same_prompts_first(self) -> None:
-        order = answering_order(HARMFUL)
-        assert sorted(order) == list(range(80))
-        assert order == answering_order(list(HARMFUL))
-
-    @pytest.mark.parametrize("spending", [pocock, obrien_fleming])
-    def test_the_error_probability_is_spent_by_the_end(self, spending: Spending) -> None:
-        assert 0 < spending(0.25) < spending(0.5) < 1
-        assert spending(1.0) == pytest.approx(1)
-
-    def test_comparisons_without_a_difference_rarely_end(self) -> None:
-        rng, rule = random.Random(0), SequentialMeasuring()
-        for safe, useful in ((0.5, 0.5), (0.9, 0.3)):
-            pairs = [(answers(rng, safe, useful), answers(rng, safe, useful)) for _ in range(500)]
-            ended = sum(not rule.measure(PROMPTS, own, [known]).whole for known, own in pairs)
-            assert ended / len(pairs) <= ALPHA
-
-    def test_equal_safety_and_far_less_utility_rarely_end(self) -> None:
-        rng, rule = random.Random(0), SequentialMeasuring()
-        pairs = [(answers(rng, 0.7, 0.9), answers(rng, 0.7, 0.1)) for _ in range(500)]
-        ended = sum(not rule.measure(PROMPTS, own, [known]).whole for known, own in pairs)
-        assert ended / len(pairs) <= ALPHA
+        assert len(measured.generations) == 200
