@@ -14,7 +14,7 @@ from typing import Annotated
 import psutil  # type: ignore[import-untyped]
 import typer
 
-from benchmarks.search.searchers import Silent
+from benchmarks.search.ours import Silent
 
 SETTINGS = (
     *(

@@ -1,20 +1,21 @@
-"""Run `python -m benchmarks.search [replay | signals]` on the recorded grid, without training."""
+"""Run `python -m benchmarks.search [replay | signals | floor]` on a recorded grid, without training."""
 
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
 from benchmarks import machine
 from benchmarks.common import BenchmarkError, Raw, write_json
-from benchmarks.search.extract import GRID, SPACE
+from benchmarks.search.extract import GRID, SHARES, SHARES_SPACE, SPACE
 from benchmarks.search.grid import SCHEMA_VERSION, Grid, read_grid
 from lookahead_ray.config.load import load_sweep
 from lookahead_ray.config.search import StoppingConfig
+from lookahead_ray.sweep.search.grid import grid_points
 
 DEFAULT_OUT = Path("benchmarks/results")
 PLAIN_WIDTH = 110  # columns when the output is not a terminal
@@ -38,26 +39,57 @@ def replay(
     space: SpaceOption = SPACE,
     out: OutOption = DEFAULT_OUT,
     seeds: Annotated[int, typer.Option(min=1, help="Number of random seeds per searcher.")] = 50,
+    searchers: Annotated[list[str] | None, typer.Option(help="Searchers to replay; by default all.")] = None,
 ) -> None:
-    """Compare our search, Ray's OptunaSearch, random and grid search by training tokens."""
+    """Compare our search, Ray's OptunaSearch, random and grid search by training tokens.
+
+    With several shares after each training, also by generated tokens, with searches of further kinds.
+    """
     from benchmarks.search import replay as replaying
     from benchmarks.search import tables
     from benchmarks.search.draw import draw
 
     grid, console, start = _read(file, space), _console(), _stamp()
-    traces = replaying.replay(grid, list(replaying.SEARCHERS), seeds)
-    whole = grid.train_tokens
+    known = replaying.searchers_for(grid)
+    if unknown := set(searchers or ()) - set(known):
+        _fail(f"--searchers must be of {', '.join(known)}, got {', '.join(sorted(unknown))}")
+    traces = replaying.replay(grid, searchers or known, seeds)
+    whole = tables.Whole(grid.train_tokens, grid.generated_tokens)
     standings = {name: tables.standing(runs, whole) for name, runs in traces.items()}
-    found = tables.targets(standings)
+    found = tables.targets(standings, tables.TARGETS_OF_SHARES if len(grid.shares) > 1 else tables.TARGETS)
+    _warn_of_missing(grid, console)
     console.print(tables.standing_table(standings, replaying.LABELS, whole))
     for target in found:
-        console.print(tables.target_line(target, replaying.LABELS))
+        console.print(tables.target_line(target, replaying.LABELS), soft_wrap=True)
     picture = out / f"search-{start}.png"
-    draw(picture, traces, replaying.LABELS, whole)
-    facts = {"seeds": seeds, "points": len(grid.points), "grid_tokens": whole, "grid": dict(grid.about)}
+    draw(picture, traces, replaying.LABELS, whole.tokens)
+    facts = {"seeds": seeds, "points": len(grid.records), **_grid_facts(grid)}
     written = out / f"search-{start}.json"
     write_json(written, {**_facts(start), **facts, **tables.standing_json(standings, found)})
     console.print(f"\n{picture}\n{written}", soft_wrap=True)
+
+
+@app.command()
+def floor(
+    file: FileOption = SHARES,
+    space: SpaceOption = SHARES_SPACE,
+    out: OutOption = DEFAULT_OUT,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of random seeds.")] = 10,
+    least: Annotated[float, typer.Option(min=0, help="The floor, relative to the seed model.")] = 0.9,
+) -> None:
+    """Count the trainings to a recommendation under a floor, with and without shares."""
+    from benchmarks.search import floor as counting
+
+    grid, console, start = _read(file, space), _console(), _stamp()
+    if not grid.answers or len(grid.shares) < 2:
+        _fail(f"{file}: must be a grid with several shares and answers")
+    found = counting.compare(grid, seeds, least)
+    _warn_of_missing(grid, console)
+    for line in counting.lines(found):
+        console.print(line, soft_wrap=True)
+    written = out / f"floor-{start}.json"
+    write_json(written, {**_facts(start), "seeds": seeds, **_grid_facts(grid), **asdict(found)})
+    console.print(f"\n{written}", soft_wrap=True)
 
 
 @app.command()
@@ -72,6 +104,8 @@ def signals(
     from benchmarks.search import tables
 
     grid, console, start = _read(file, space), _console(), _stamp()
+    if len(grid.shares) > 1:
+        _fail(f"{file}: must have one share per training, as signals are measured before a merge")
     ranks = judging.ranks(grid)
     console.print(tables.rank_table(ranks))
     discards = judging.discards(grid, StoppingConfig(), orders)
@@ -86,8 +120,27 @@ def _read(file: Path, space: Path) -> Grid:
     try:
         return read_grid(file, load_sweep(space))
     except BenchmarkError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
+        _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    raise typer.Exit(1)
+
+
+def _grid_facts(grid: Grid) -> Raw:
+    return {
+        "trainings": len(grid.trainings),
+        "grid_tokens": grid.train_tokens,
+        "grid_generated_tokens": grid.generated_tokens,
+        "grid": dict(grid.about),
+    }
+
+
+def _warn_of_missing(grid: Grid, console: Console) -> None:
+    whole = len(grid_points(grid.sweep))
+    if len(grid.trainings) < whole:
+        console.print(f"a partial grid: {len(grid.trainings)} of {whole} trainings; the others always fail")
 
 
 def _console() -> Console:

@@ -13,6 +13,8 @@ SHARE = 0.95
 """Share of the grid's hypervolume that a search has to reach."""
 RESAMPLES = 10_000
 Curve = Literal["share", "regret"]
+Cost = Literal["tokens", "generated"]
+"""Tokens of training, or tokens generated to measure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Training tokens to `SHARE`, one number per random seed; if not reached, the whole grid's tokens."""
+    """Tokens of one kind to `SHARE`, one number per random seed; if not reached, the whole grid's tokens."""
 
     values: tuple[int, ...]
     censored: int  # number of random seeds that never reached `SHARE`
@@ -48,9 +50,9 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(float(middle), float(low), float(high))
 
 
-def prices(traces: Sequence[Trace], whole: int) -> Prices:
-    """Return the training tokens to `SHARE`; `whole`: tokens of the whole grid."""
-    found = [trace.tokens_to(SHARE) for trace in traces]
+def prices(traces: Sequence[Trace], whole: int, cost: Cost = "tokens") -> Prices:
+    """Return the tokens to `SHARE`; `whole`: tokens of the whole grid, of the same kind."""
+    found = [trace.tokens_to(SHARE) if cost == "tokens" else trace.generated_to(SHARE) for trace in traces]
     values = tuple(whole if tokens is None else tokens for tokens in found)
     return Prices(values, found.count(None), spread(values))
 

@@ -3,18 +3,44 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
+from typing import NamedTuple
 
 from rich.table import Table
 
 from benchmarks.common import Raw
-from benchmarks.search.figures import SHARE, Prices, Ratio, Spread, prices, ratio, spread
+from benchmarks.search.figures import SHARE, Cost, Prices, Ratio, Spread, prices, ratio, spread
 from benchmarks.search.signals import Discards, Rank
 from benchmarks.search.visits import Trace
 from benchmarks.tables import column_heads
 
-TARGETS: Mapping[str, float] = {"random": 0.5, "optunasearch": 0.75}
-"""Largest allowed ratio of our median training tokens to `SHARE` to the peer's."""
 BUDGET = 0.25  # share of the grid's tokens at which regrets are compared
+COSTS: Mapping[Cost, str] = {"tokens": "training tokens", "generated": "generated tokens"}
+
+
+class Wanted(NamedTuple):
+    """A demand on the median cost to `SHARE` of a searcher, relative to that of a peer."""
+
+    searcher: str
+    peer: str
+    cost: Cost
+    most: float  # largest allowed ratio
+
+
+TARGETS = (Wanted("ours", "random", "tokens", 0.5), Wanted("ours", "optunasearch", "tokens", 0.75))
+TARGETS_OF_SHARES = (
+    Wanted("ours", "random", "tokens", 0.5),
+    Wanted("ours", "optunasearch", "tokens", 0.6),
+    Wanted("ours_sequential", "ours", "generated", 0.7),
+)
+"""Demands for grids with several shares, which all but `tpe_share` measure after every training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The costs of the whole grid."""
+
+    tokens: int
+    generated: int = 0  # 0: not recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,76 +51,85 @@ class Standing:
     regret: Spread  # of the weighted objective, when `BUDGET` of the grid's tokens are spent
     trials: float  # median
     stopped: float  # median
+    generated: Prices | None = None  # None: not recorded
+
+    def cost(self, cost: Cost) -> Prices | None:
+        """Return the prices of one kind."""
+        return self.prices if cost == "tokens" else self.generated
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The comparison with one peer, and the largest ratio that meets the target."""
+    """A demand, and the measured ratio."""
 
-    peer: str
-    most: float
+    wanted: Wanted
     ratio: Ratio
 
     @property
     def met(self) -> bool:
         """Whether the ratio itself meets the target; its interval shows the uncertainty."""
-        return self.ratio.value <= self.most
+        return self.ratio.value <= self.wanted.most
 
 
-def standing(traces: Sequence[Trace], whole: int) -> Standing:
-    """Return the statistics of one searcher; `whole`: training tokens of the whole grid."""
+def standing(traces: Sequence[Trace], whole: Whole) -> Standing:
+    """Return the statistics of one searcher."""
     regrets = [
-        trace.regret[max(i for i, t in enumerate(trace.tokens) if i == 0 or t <= BUDGET * whole)]
+        trace.regret[max(i for i, t in enumerate(trace.tokens) if i == 0 or t <= BUDGET * whole.tokens)]
         for trace in traces
     ]
     return Standing(
-        prices(traces, whole),
+        prices(traces, whole.tokens),
         spread(regrets),
         median(trace.trials for trace in traces),
         median(trace.stopped for trace in traces),
+        prices(traces, whole.generated, "generated") if whole.generated else None,
     )
 
 
-def targets(standings: Mapping[str, Standing]) -> list[Target]:
-    """Return the comparisons with the peers that were replayed."""
-    ours = standings["ours"].prices.values
-    return [
-        Target(peer, most, ratio(ours, standings[peer].prices.values))
-        for peer, most in TARGETS.items()
-        if peer in standings
-    ]
+def targets(standings: Mapping[str, Standing], demands: Sequence[Wanted] = TARGETS) -> list[Target]:
+    """Return the demands on searchers that were replayed, with the measured ratios."""
+    found = []
+    for wanted in demands:
+        pair = [standings[name].cost(wanted.cost) for name in wanted[:2] if name in standings]
+        ours, theirs = pair if len(pair) == 2 else (None, None)
+        if ours and theirs:
+            found.append(Target(wanted, ratio(ours.values, theirs.values)))
+    return found
 
 
-def standing_table(standings: Mapping[str, Standing], labels: Mapping[str, str], whole: int) -> Table:
+def standing_table(standings: Mapping[str, Standing], labels: Mapping[str, str], whole: Whole) -> Table:
     """Return a table with one row per searcher."""
+    heads = ["searcher", f"tokens to {SHARE:.0%}", "% of grid", "quartiles", "never"]
+    heads += ["generated", "% of grid"] if whole.generated else []
     table = Table(
-        *column_heads(
-            "searcher", f"tokens to {SHARE:.0%}", "% of grid", "quartiles", "never", "regret", "trials"
-        ),
+        *column_heads(*heads, "regret", "trials"),
         title=f"training tokens to {SHARE:.0%} of the grid's hypervolume, medians over seeds",
         title_justify="left",
     )
     for name, each in standings.items():
-        found = each.prices.spread
-        table.add_row(
+        found, measured = each.prices.spread, each.generated
+        cells = [
             labels[name],
             f"{found.median:,.0f}",
-            f"{found.median / whole:.0%}",
-            f"{found.q25 / whole:.0%} to {found.q75 / whole:.0%}",
+            f"{found.median / whole.tokens:.0%}",
+            f"{found.q25 / whole.tokens:.0%} to {found.q75 / whole.tokens:.0%}",
             str(each.prices.censored),
-            f"{each.regret.median:.3f}",
-            f"{each.trials:.0f}, {each.stopped:.0f} stopped",
-        )
+        ]
+        if measured:
+            middle = measured.spread.median
+            cells += [f"{middle:,.0f}", f"{middle / whole.generated:.0%}"]
+        stopped = f", {each.stopped:.0f} stopped" if each.stopped else ""
+        table.add_row(*cells, f"{each.regret.median:.3f}", f"{each.trials:.0f}{stopped}")
     return table
 
 
 def target_line(target: Target, labels: Mapping[str, str]) -> str:
     """Return a sentence that says whether the target is met."""
-    found = target.ratio
+    found, wanted = target.ratio, target.wanted
     said = "met" if target.met else "NOT met"
     return (
-        f"{said}: ours needs {found.value:.2f} [{found.low:.2f}, {found.high:.2f}] of what "
-        f"{labels[target.peer]} needs; the target is at most {target.most:g}"
+        f"{said}: {labels[wanted.searcher]} needs {found.value:.2f} [{found.low:.2f}, {found.high:.2f}] of "
+        f"the {COSTS[wanted.cost]} that {labels[wanted.peer]} needs; the target is at most {wanted.most:g}"
     )
 
 
@@ -131,5 +166,7 @@ def standing_json(standings: Mapping[str, Standing], found: Sequence[Target]) ->
     """Return the replay's part of the JSON file."""
     return {
         "searchers": {name: asdict(each) for name, each in standings.items()},
-        "targets": [{**asdict(target), "met": target.met} for target in found],
+        "targets": [
+            {**target.wanted._asdict(), "ratio": asdict(target.ratio), "met": target.met} for target in found
+        ],
     }

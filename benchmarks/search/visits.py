@@ -1,6 +1,6 @@
-"""The visits of a searcher on a grid, and the quality reached over training tokens."""
+"""The visits of a searcher on a grid, and the quality reached over training tokens and generated tokens."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.search.grid import Grid, key, tokens
@@ -13,30 +13,37 @@ SAFETY_WEIGHT = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One trial of a searcher: its cost, and whether it was trained to the end and evaluated."""
+    """One training of a searcher: its cost, and the points that were measured whole."""
 
-    point: str  # its key
-    tokens: int
-    completed: bool
+    name: str  # equal for trainings that a searcher would not run twice
+    tokens: int  # of training
+    measured: tuple[TrialRecord, ...]
+    generated: int = 0  # tokens of all answers, those of points that were not measured whole included
+    stopped: bool = False  # before its last epoch, and so not measured
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The state of a search after each trial, vanilla first.
+    """The state of a search after each training, vanilla first.
 
-    `share` is the hypervolume of the evaluated trials divided by that of the whole grid; `regret` is the
+    `share` is the hypervolume of the measured points divided by that of the whole grid; `regret` is the
     grid's best weighted objective minus theirs.
     """
 
     tokens: tuple[int, ...]
     share: tuple[float, ...]
     regret: tuple[float, ...]
-    stopped: int  # trials that were stopped early
-    trials: int
+    stopped: int  # trainings that were stopped early
+    trials: int  # trainings
+    generated: tuple[int, ...] = ()  # tokens, in all; empty if not known
 
     def tokens_to(self, share: float) -> int | None:
         """Return the training tokens spent when `share` was reached; None if it was not reached."""
-        return next((t for t, s in zip(self.tokens, self.share, strict=True) if s >= share), None)
+        return _first(self.tokens, self.share, share)
+
+    def generated_to(self, share: float) -> int | None:
+        """Return the tokens generated until `share` was reached; None if it was not reached."""
+        return _first(self.generated, self.share, share)
 
 
 def pair(record: TrialRecord) -> Pair:
@@ -49,35 +56,44 @@ def weighted(point: Pair) -> float:
     return SAFETY_WEIGHT * point[0] + (1 - SAFETY_WEIGHT) * point[1]
 
 
+def whole_visit(grid: Grid, name: str, points: Sequence[TrialRecord], train_tokens: int) -> Visit:
+    """Return the visit of a training whose `points` are all measured whole."""
+    return Visit(name, train_tokens, tuple(points), sum(map(grid.generated, points)))
+
+
 def trace(grid: Grid, visits: Iterable[Visit], reference: Pair = NOTHING_KEPT) -> Trace:
     """Run a searcher until it ends or has found the whole Pareto front.
 
-    Every searcher pays for vanilla first and knows its result. A point that was run before costs nothing,
-    because its result is known.
+    Every searcher pays for the seed model's measurement and for vanilla first, and knows their results. A
+    training that was run before costs nothing, because its results are known.
     """
-    everything = [pair(record) for record in (grid.vanilla, *grid.points.values())]
+    everything = list(map(pair, grid.records))
     whole, best = hypervolume(everything, reference), max(map(weighted, everything))
     found = [pair(grid.vanilla)]
-    spent = [tokens(grid.vanilla)]
+    spent, generated = [tokens(grid.vanilla)], [grid.generated(grid.seed) + grid.generated(grid.vanilla)]
     share, regret = [hypervolume(found, reference) / whole], [best - weighted(found[0])]
     stopped = trials = 0
     for visit in paid_once(grid, visits):
         trials += 1
-        stopped += not visit.completed
-        if visit.completed:
-            found.append(pair(grid.points[visit.point]))
+        stopped += visit.stopped
+        found += map(pair, visit.measured)
         spent.append(spent[-1] + visit.tokens)
+        generated.append(generated[-1] + visit.generated)
         share.append(hypervolume(found, reference) / whole)
         regret.append(best - max(map(weighted, found)))
         if share[-1] >= 1 - 1e-12:
             break
-    return Trace(tuple(spent), tuple(share), tuple(regret), stopped, trials)
+    return Trace(tuple(spent), tuple(share), tuple(regret), stopped, trials, tuple(generated))
 
 
 def paid_once(grid: Grid, visits: Iterable[Visit]) -> Iterator[Visit]:
-    """Yield the visits of points that were not run before."""
+    """Yield the visits of trainings that were not run before."""
     seen = {key(grid.vanilla.params)}
     for visit in visits:
-        if visit.point not in seen:
-            seen.add(visit.point)
+        if visit.name not in seen:
+            seen.add(visit.name)
             yield visit
+
+
+def _first(costs: Sequence[int], shares: Sequence[float], share: float) -> int | None:
+    return next((cost for cost, reached in zip(costs, shares, strict=True) if reached >= share), None)

@@ -30,6 +30,14 @@ def extensions_root() -> Path:
     return Path(os.path.realpath(root))
 
 
+def _build_folders() -> list[Path]:
+    """Return the directories in which the operation was compiled, or is.
+
+    PyTorch puts it into one for each version of Python, but right into a directory that the user chose.
+    """
+    return [folder for pattern in (NAME, f"*/{NAME}") for folder in extensions_root().glob(pattern)]
+
+
 def check_operation() -> None:
     """Raise if the operation can't be compiled and loaded on this machine.
 
@@ -55,7 +63,7 @@ def check_operation() -> None:
     scripts = Path(sys.executable).parent
     if not (shutil.which("ninja") or shutil.which("ninja", path=str(scripts))):
         raise ConfigError(f"{SUBJECT}, but ninja is not installed: run `pip install ninja`")
-    if any(root.glob(f"*/{NAME}/{NAME}.so")):
+    if any((folder / f"{NAME}.so").exists() for folder in _build_folders()):
         return
     compiler = os.environ.get("CXX") or "c++"
     if not shutil.which((shlex.split(compiler) or [compiler])[0]):
@@ -102,7 +110,7 @@ def break_foreign_lock(longest_s: float = LONGEST_FOREIGN_BUILD_S) -> None:
     A lock younger than `longest_s` may belong to other software; wait until it is gone or older, but at most
     for `longest_s`, as this machine's clock may be behind that of the file.
     """
-    for lock in extensions_root().glob(f"*/{NAME}/lock"):
+    for lock in (folder / "lock" for folder in _build_folders()):
         until_s = time.monotonic() + longest_s
         with suppress(FileNotFoundError):  # its holder has finished meanwhile
             while time.time() - lock.stat().st_mtime < longest_s and time.monotonic() < until_s:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import cache
 
-from benchmarks.search.grid import Grid, key, make_grid
+from benchmarks.search.grid import Grid, make_grid
 from lookahead_ray.config.search import StoppingConfig
 from lookahead_ray.trial.record import TrialRecord
 from tests.benchmarks.search.synthetic_grid import synthetic_grid
@@ -22,6 +22,21 @@ SMALL = (
 )
 
 
+SHARES = (
+    SMALL[0],
+    "training.learning_rate={choice: [1.2e-3]}",
+    "training.epochs={int: [1, 2]}",
+    "search.reference={training.epochs: 1}",
+    "merge={share: [1.0, 0.75, 0.5]}",
+)
+
+
+@cache
+def grid_of_shares(noise: float = 0.1) -> Grid:
+    """Return a grid of 12 trainings with three shares each, with answers."""
+    return synthetic_grid(0, noise, SHARES)
+
+
 @cache
 def grid() -> Grid:
     """Return a grid of 12 points."""
@@ -31,7 +46,7 @@ def grid() -> Grid:
 def records(whole: Grid) -> list[TrialRecord]:
     return [
         whole.seed,
-        *{key(record.params): record for record in (*whole.points.values(), whole.vanilla)}.values(),
+        *whole.records,
     ]
 
 

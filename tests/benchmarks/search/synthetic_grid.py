@@ -1,8 +1,9 @@
 """Grids in closed form with seeded noise, to test and to tune the replay without training.
 
 Training for e epochs at a relative learning rate d lowers safety and raises utility exponentially; a preview
-protects a share of the safety and costs a share of the utility. Rates are binomial draws; KL and answer loss
-follow from the true rates, with log-normal noise.
+protects a share of the safety and costs a share of the utility. Of the change by training, the share s of a
+merge loses s² of the logarithm of safety and gains 1 − (1 − s)² of the utility. Answers are Bernoulli draws,
+and longer where they are safe; KL and answer loss follow from the true rates, with log-normal noise.
 """
 
 import math
@@ -10,12 +11,15 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from scipy.stats import binomtest
 
+from benchmarks.search.answers import Answers, Prompts
 from benchmarks.search.grid import Grid, key, make_grid
-from lookahead_ray.config.load import load_sweep
-from lookahead_ray.evaluate.results import Rate, Signal
+from lookahead_ray.config.load import Sweep, load_sweep
+from lookahead_ray.config.merge import with_share
+from lookahead_ray.evaluate.results import Metric, Rate, Signal
 from lookahead_ray.objective.base import ReferenceTrials, safety_of, utility_kept
 from lookahead_ray.sweep.search.grid import Point, grid_points
 from lookahead_ray.trial.record import Role, TrialRecord
@@ -25,6 +29,13 @@ SPACE = Path("benchmarks/search/grid.yaml")
 EPOCHS = 3
 TOKENS = 10_000  # per epoch; previews add to it
 HARMFUL, TASK = 100, 64  # prompts
+HARMFUL_IDS = tuple(f"harmful-{index}" for index in range(HARMFUL))
+PROMPTS: Prompts = {
+    "rsr": HARMFUL_IDS,
+    "jsr": HARMFUL_IDS,
+    "over_refusal": tuple(f"harmless-{index}" for index in range(HARMFUL // 2)),
+    "utility": tuple(f"task-{index}" for index in range(TASK)),
+}
 REFERENCE_RATE = 1.2e-3
 
 
@@ -64,6 +75,9 @@ def synthetic_grid(seed: int = 0, noise: float = 0.1, overrides: Sequence[str] =
     prefixes = sorted({str(p["preview.virtual.prefix"]) for p in points if "preview.virtual.prefix" in p})
     shape = truth(seed, prefixes, noise)
     rng = random.Random(seed + 1)
+    shares = sweep.trial(lambda dimension: points[0][dimension.name]).merge.shares
+    if len(shares) > 1:
+        return _grid_of_shares(sweep, points, shares, shape, rng)
     reference: Point = {"preview": "none", "training.learning_rate": REFERENCE_RATE}
     seed_model = _record("seed", {}, shape, rng, 0)
     vanilla = _record("vanilla", reference, shape, rng, EPOCHS)
@@ -74,20 +88,53 @@ def synthetic_grid(seed: int = 0, noise: float = 0.1, overrides: Sequence[str] =
     return make_grid(sweep, [_scored(r, references) for r in (seed_model, vanilla, *records)], {})
 
 
+def _grid_of_shares(
+    sweep: Sweep, points: Sequence[Point], shares: Sequence[float], shape: Truth, rng: random.Random
+) -> Grid:
+    """Return a grid of trainings with several shares, and with answers; vanilla is no point of its space."""
+    reference: Point = {"preview": "none", "training.learning_rate": REFERENCE_RATE}
+    draws: dict[str, Answers] = {}
+
+    def answered(role: Role, point: Point, epochs: int, share: float = 1.0) -> TrialRecord:
+        record = _record(role, point, shape, rng, epochs, share)
+        answers = _answers(rng, *_levels(point, shape, epochs, share))
+        draws[record.trial_id] = answers
+        rates: dict[str, Any] = {
+            metric: _rate_of(int(sum(found)), len(found)) for metric, found in answers.credits.items()
+        }
+        params = record.params if role == "search" else {}
+        return replace(record, params=params, config_hash=record.trial_id, **rates)
+
+    seed_model, vanilla = answered("seed", {}, 0), answered("vanilla", reference, 1)
+    records = [
+        answered("search", point, int(point["training.epochs"] or 0), share)
+        for point in points
+        for share in shares
+    ]
+    references = ReferenceTrials(seed_model, vanilla)
+    scored = [_scored(r, references) for r in (seed_model, vanilla, *records)]
+    return make_grid(sweep, scored, {}, PROMPTS, draws)
+
+
 def _scored(record: TrialRecord, references: ReferenceTrials) -> TrialRecord:
     kept = safety_of(record) / safety_of(references.seed), utility_kept(record, references)
     return replace(record, objectives=kept, safety=safety_of(record))
 
 
-def _record(role: Role, point: Point, shape: Truth, rng: random.Random, epochs: int) -> TrialRecord:
-    safe, useful = _levels(point, shape, epochs)
+def _record(
+    role: Role, point: Point, shape: Truth, rng: random.Random, epochs: int, share: float = 1.0
+) -> TrialRecord:
+    safe, useful = _levels(point, shape, epochs, share)
     signals = tuple(_signal(point, shape, rng, epoch) for epoch in (range(1, epochs + 1) if epochs else (0,)))
+    name = role if role != "search" else key(point)
+    is_first = share == 1
     return TrialRecord(
         sweep_id="grid",
-        trial_id=role if role != "search" else key(point),
+        trial_id=name if is_first else f"{name}.{share}",
         role=role,
         status="completed",
-        config={},
+        config=with_share({"merge": {"name": "linear"}}, share),
+        training_id=None if is_first else name,
         config_hash=key(point),
         params=dict(point),
         started_at="2026-01-01T00:00:00+00:00",
@@ -98,17 +145,17 @@ def _record(role: Role, point: Point, shape: Truth, rng: random.Random, epochs: 
         seconds_total=1.0 * epochs + 5,
         measurement=make_measurement(
             workers=0,  # as a recorded grid, which lacks it
-            train_tokens=signals[-1].train_tokens,
-            flops=6.0 * 135e6 * signals[-1].train_tokens,
+            train_tokens=signals[-1].train_tokens if is_first else 0,
+            flops=6.0 * 135e6 * signals[-1].train_tokens if is_first else 0.0,
             seconds_train=1.0 * epochs,
             seconds_evaluate=5.0,
-            signals=signals,
+            signals=signals if is_first else (),
         ),
     )
 
 
-def _levels(point: Point, shape: Truth, epochs: int) -> tuple[float, float]:
-    """Return the true rates of safety and utility after some epochs."""
+def _levels(point: Point, shape: Truth, epochs: int, share: float = 1.0) -> tuple[float, float]:
+    """Return the true rates of safety and utility after some epochs, for a share of the change."""
     protects = costs = 0.0
     if "preview.true.length_tokens" in point:
         length = float(point["preview.true.length_tokens"] or 0)
@@ -116,9 +163,21 @@ def _levels(point: Point, shape: Truth, epochs: int) -> tuple[float, float]:
     elif "preview.virtual.prefix" in point:
         protects, costs = shape.phrases[str(point["preview.virtual.prefix"])]
     rate = float(point.get("training.learning_rate") or 0) / REFERENCE_RATE
-    safe = 0.9 * math.exp(-shape.wear * rate * epochs * (1 - protects))
-    gained = (1 - math.exp(-shape.learning * rate * epochs)) * (1 - costs)
+    safe = 0.9 * math.exp(-shape.wear * rate * epochs * (1 - protects) * share**2)
+    gained = (1 - math.exp(-shape.learning * rate * epochs)) * (1 - costs) * (1 - (1 - share) ** 2)
     return safe, max(0.0, 0.05 + 0.6 * gained - shape.overfit * max(0.0, rate - 1))
+
+
+def _answers(rng: random.Random, safe: float, useful: float) -> Answers:
+    levels: dict[Metric, float] = {"rsr": safe, "jsr": safe * 0.8, "over_refusal": 0.1, "utility": useful}
+    counted = {
+        metric: tuple(float(rng.random() < levels[metric]) for _ in ids) for metric, ids in PROMPTS.items()
+    }
+    tokens = {
+        metric: tuple(rng.randrange(20, 40) + 100 * (metric in ("rsr", "jsr")) * int(c) for c in found)
+        for metric, found in counted.items()
+    }
+    return Answers(counted, tokens)
 
 
 def _signal(point: Point, shape: Truth, rng: random.Random, epoch: int) -> Signal:
@@ -130,6 +189,9 @@ def _signal(point: Point, shape: Truth, rng: random.Random, epoch: int) -> Signa
 
 
 def _rate(rng: random.Random, level: float, n: int) -> Rate:
-    count = sum(rng.random() < level for _ in range(n))
+    return _rate_of(sum(rng.random() < level for _ in range(n)), n)
+
+
+def _rate_of(count: int, n: int) -> Rate:
     interval = binomtest(count, n).proportion_ci(method="wilson")
     return Rate(count / n, float(interval.low), float(interval.high), n, 0)

@@ -34,7 +34,17 @@ class TestFigures:
 
     def test_targets_are_met_or_not(self) -> None:
         def standing(price: int) -> tables.Standing:
-            return tables.standing([Trace((0, price), (0.1, 1.0), (1, 0), 0, 1)] * 3, 1000)
+            return tables.standing([Trace((0, price), (0.1, 1.0), (1, 0), 0, 1)] * 3, tables.Whole(1000))
 
         found = tables.targets({"ours": standing(40), "random": standing(100), "optunasearch": standing(50)})
-        assert [(target.peer, target.met) for target in found] == [("random", True), ("optunasearch", False)]
+        peers = [(target.wanted.peer, target.met) for target in found]
+        assert peers == [("random", True), ("optunasearch", False)]
+
+    def test_measuring_has_its_own_cost_and_target(self) -> None:
+        def standing(generated: int) -> tables.Standing:
+            runs = [Trace((0, 10), (0.1, 1.0), (1, 0), 0, 1, (0, generated))] * 3
+            return tables.standing(runs, tables.Whole(100, 1000))
+
+        replayed = {"ours": standing(400), "ours_sequential": standing(300)}
+        (target,) = tables.targets(replayed, tables.TARGETS_OF_SHARES)
+        assert (target.wanted.cost, target.ratio.value, target.met) == ("generated", 0.75, False)

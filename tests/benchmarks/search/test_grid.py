@@ -7,10 +7,10 @@ import pytest
 
 from benchmarks.common import BenchmarkError
 from benchmarks.search.extract import GRID, SPACE
-from benchmarks.search.grid import make_grid, read_grid, write_grid
+from benchmarks.search.grid import make_grid, read_grid, share_of, tokens, write_grid
 from lookahead_ray.config.load import load_sweep
 from lookahead_ray.sweep.search.grid import grid_points
-from tests.benchmarks.search.grids import ABOUT, grid, records
+from tests.benchmarks.search.grids import ABOUT, grid, grid_of_shares, records
 
 
 class TestFile:
@@ -23,6 +23,18 @@ class TestFile:
         assert dict(read.about) == ABOUT
         assert (read.seed, read.vanilla) == (grid().seed, grid().vanilla)
         assert dict(read.points) == dict(grid().points)
+
+    def test_shares_and_answers_are_read_as_they_were_written(self, tmp_path: Path) -> None:
+        whole, path = grid_of_shares(), tmp_path / "a.parquet"
+        write_grid(path, records(whole), ABOUT, whole.prompts, whole.answers)
+        read = read_grid(path, whole.sweep)
+        assert read.shares == (1.0, 0.75, 0.5)
+        assert dict(read.trainings) == dict(whole.trainings)
+        for points in read.trainings.values():
+            assert [share_of(point) for point in points] == [1.0, 0.75, 0.5]
+        assert dict(read.answers) == dict(whole.answers)
+        assert (read.prompts, read.generated_tokens) == (whole.prompts, whole.generated_tokens)
+        assert read.train_tokens == tokens(read.vanilla) + sum(map(tokens, read.points.values()))
 
     def test_other_files_are_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "x.parquet"

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from benchmarks.search.grid import key, tokens
-from benchmarks.search.searchers import Ours, Searcher, optunasearch, random_draws, shuffled
+from benchmarks.search.ours import Ours
+from benchmarks.search.searchers import Searcher, greedy, halving, optunasearch, random_draws, shuffled
 from benchmarks.search.visits import Visit, trace
 from lookahead_ray.config.load import trial_json
 from lookahead_ray.config.objective import ParetoObjective
 from lookahead_ray.config.search import RandomSampler, TpeSampler
 from lookahead_ray.sweep.search.search import Search
-from tests.benchmarks.search.grids import EAGER_STOPPING, grid
+from tests.benchmarks.search.grids import EAGER_STOPPING, grid, grid_of_shares
 
 
 class SearcherContract:
@@ -30,15 +31,16 @@ class SearcherContract:
 
     def test_only_points_of_the_grid_are_visited_and_paid_by_the_epochs_done(self) -> None:
         for visit in islice(self.visits(), 60):
-            record = grid().points[visit.point]
+            record = grid().points[visit.name]
             assert visit.tokens in {signal.train_tokens for signal in record.signals}
-            assert visit.completed == (visit.tokens == tokens(record))
-            assert visit.completed or self.stops
+            assert visit.stopped == (visit.tokens < tokens(record))
+            assert visit.measured == (() if visit.stopped else (record,))
+            assert self.stops or not visit.stopped
 
     def test_tokens_add_up_and_repeated_points_cost_nothing(self) -> None:
         first: dict[str, Visit] = {}
         for visit in islice(self.visits(), 200):
-            first.setdefault(visit.point, visit)
+            first.setdefault(visit.name, visit)
         first.pop(key(grid().vanilla.params), None)
         found = trace(grid(), islice(self.visits(), 200))
         costs = [visit.tokens for visit in first.values()]
@@ -67,6 +69,13 @@ class TestShuffled(SearcherContract):
     searcher = staticmethod(shuffled)
 
 
+class TestGreedy(SearcherContract):
+    searcher = staticmethod(greedy)
+
+    def test_the_seed_decides(self) -> None:
+        assert trace(grid(), self.visits(1)) == trace(grid(), self.visits(2))
+
+
 class TestRandomDraws(SearcherContract):
     searcher = staticmethod(random_draws)
 
@@ -86,7 +95,7 @@ class TestOursStopping(SearcherContract):
     exhausts = False
 
     def test_trials_are_stopped(self) -> None:
-        assert any(not visit.completed for seed in range(4) for visit in self.visits(seed))
+        assert any(visit.stopped for seed in range(4) for visit in self.visits(seed))
 
 
 class TestOursAtRandom(SearcherContract):
@@ -112,4 +121,20 @@ def test_ours_is_ask_and_tell_of_the_search() -> None:
         expected.append(key(job.params))
         search.tell(replace(grid().points[expected[-1]], trial_id=job.trial_id))
     visits = islice(Ours(sampler, None)(grid(), 3), 8)
-    assert [visit.point for visit in visits] == expected
+    assert [visit.name for visit in visits] == expected
+
+
+class TestHalving:
+    def test_the_better_half_continues_and_pays_only_its_further_epochs(self) -> None:
+        whole = grid_of_shares()
+        visits = list(halving(whole, 0))
+        assert sorted(visit.name for visit in visits) == sorted(whole.trainings)
+        continued = [visit for visit in visits if visit.tokens < tokens(whole.points[visit.name])]
+        assert len(continued) == 3  # of six configurations
+        for visit in continued:
+            assert visit.tokens == tokens(whole.points[visit.name]) // 2
+            assert visit.measured == whole.trainings[visit.name]
+
+    def test_a_space_without_epochs_is_drawn_without_replacement(self) -> None:
+        visits = list(halving(grid(), 0))
+        assert sorted(visit.name for visit in visits) == sorted(grid().trainings)
