@@ -135,7 +135,8 @@ class Alignment:
         def report(line: str) -> None:
             self.report(f"{when}: {line}")
 
-        return evaluate_model(trial, self.store.identity.sweep_id, trial_id, self._log, report)
+        sweep_id = self.store.identity.sweep_id
+        return evaluate_model(trial, sweep_id, trial_id, self._log, report, describes=False)
 
     def _run(self, reporter: ProgressReporter, step: Callable[[], Value]) -> Value:
         """Return the result of a step that computes in this process."""

@@ -7,6 +7,7 @@ from lookahead_ray.method.reporting import Every
 from lookahead_ray.trial.progress import Phase, TrialProgress
 
 LINE_EVERY_S = 10.0
+SHORT_S = 120.0  # below which the time that is left is shown in seconds
 
 
 class ProgressLines:
@@ -38,4 +39,5 @@ class ProgressLines:
         if progress.done < start + 1:
             return ""
         left_s = (self._clock() - start_s) / (progress.done - start) * (progress.total - progress.done)
-        return f" · about {left_s / 60:.0f} min left"
+        left = f"{left_s / 60:.0f} min" if left_s >= SHORT_S else f"{left_s:.0f} s"
+        return f" · about {left} left"
