@@ -107,8 +107,10 @@ def train_adapter(
     reporter.report("building", "loading the model")
     tokenizer = load_tokenizer(config.model)
     model = load_model(config.model, torch_dtype(config.training.precision), device)
-    # Each epoch is a separate draw, so the engine does one pass over all draws.
-    training = config.training.model_copy(update={"epochs": 1})
+    # Each epoch is a separate draw, so the engine does one pass over all draws. The loss turns the adapters
+    # off and on in each micro-batch, so `auto` compiles nothing.
+    compiles = config.training.compile is True
+    training = config.training.model_copy(update={"epochs": 1, "compile": compiles})
     rows = data.rows
     reporter.total_steps = optimiser_steps(len(rows), 1, training.batch_size)
     torch.manual_seed(config.seed)

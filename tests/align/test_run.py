@@ -23,6 +23,11 @@ from lookahead_ray.trial.reporter import ProgressReporter
 from tests.tiny import make_model
 
 CPU = torch.device("cpu")
+
+# of the command before it took other models, with this tiny model in place of the embedded one
+DATA_HASH = "ebf4c7af9037de98430699e4a6ee123ff2057b2864f9e2a78afb403553fc7514"
+LOSSES = [2.861985, 3.336954, 5.489155, 1.789855, 1.247958]
+
 pytestmark = pytest.mark.usefixtures("group")
 
 
@@ -104,6 +109,15 @@ def test_an_interrupted_alignment_continues_to_the_same_adapter(config: AlignCon
     assert found.keys() == expected.keys()
     for name, weight in expected.items():
         torch.testing.assert_close(found[name], weight, rtol=1e-4, atol=1e-6)
+
+
+def test_rows_and_losses_are_those_from_when_only_the_embedded_model_could_be_aligned(
+    config: AlignConfig, tmp_path: Path
+) -> None:
+    data = prepare(config, tmp_path, [])
+    assert data.data_hash == DATA_HASH
+    losses = train_to(config, data, tmp_path, tmp_path / "out", reporter([]))
+    assert losses == pytest.approx(LOSSES, rel=1e-3)
 
 
 def test_a_checkpoint_of_other_settings_is_not_used(config: AlignConfig, tmp_path: Path) -> None:
