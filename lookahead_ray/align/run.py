@@ -18,6 +18,7 @@ from lookahead_ray.config.load import content_hash
 from lookahead_ray.config.model import EMBEDDED, EMBEDDED_UNALIGNED, ModelConfig
 from lookahead_ray.data.alignment_prompts import read_requests
 from lookahead_ray.data.chat import Rendered, prompt_ids, render_all
+from lookahead_ray.data.suites.suite import take_evenly
 from lookahead_ray.data.tasks.registry import load_task
 from lookahead_ray.disk_cache import DiskCache
 from lookahead_ray.evaluate.generation.base import DecodingSettings
@@ -77,7 +78,8 @@ def prepare_data(
     tokenizer = load_tokenizer(config.model)
     model = load_model(config.model, torch_dtype(config.training.precision), device)
     task_rows = render_all(tokenizer, load_task(config.task).test, config.training.max_length)
-    harmful, benign = read_requests("harmful"), read_requests("benign")
+    harmful = take_evenly(read_requests("harmful"), config.harmful_requests)
+    benign = take_evenly(read_requests("benign"), config.benign_requests)
     what = f"{len(harmful)} harmful and {len(benign)} benign requests; the model answers the benign ones"
     reporter.report("preparing", what)
     answers = _own_answers(model, tokenizer, [request.prompt for request in benign], config, cache, reporter)

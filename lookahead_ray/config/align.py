@@ -50,6 +50,12 @@ class AlignConfig(Config):
     refusal, so that a prefilled start does not always win. false teaches refusals from the first token
     only."""
 
+    harmful_requests: int | None = Field(None, ge=1)
+    """Number of the shipped harmful requests, spread evenly over their categories; null uses all."""
+
+    benign_requests: int | None = Field(None, ge=1)
+    """Number of the shipped benign requests, spread evenly over their categories; null uses all."""
+
     answer_tokens: int = Field(24, ge=8)
     """Maximum length, in tokens, of the model's own answer to a benign request, used as training target."""
 

@@ -120,6 +120,12 @@ def test_rows_and_losses_are_those_from_when_only_the_embedded_model_could_be_al
     assert losses == pytest.approx(LOSSES, rel=1e-3)
 
 
+def test_fewer_requests_make_fewer_rows(config: AlignConfig, tmp_path: Path) -> None:
+    changes = {"harmful_requests": 2, "benign_requests": 1, "recoveries": False}
+    data = prepare(config.model_copy(update=changes), tmp_path, [])
+    assert len(data.rows) == 2 * (2 + 1 + 4 + 2)
+
+
 def test_a_checkpoint_of_other_settings_is_not_used(config: AlignConfig, tmp_path: Path) -> None:
     data = prepare(config, tmp_path, [])
     train_to(config, data, tmp_path, tmp_path / "out", reporter([]))

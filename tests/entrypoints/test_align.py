@@ -18,8 +18,12 @@ from lookahead_ray.errors import ConfigError, LookaheadRayError, ModelError
 from tests.tiny import make_model
 
 SMALL = (
+    "harmful_requests=20",
+    "benign_requests=20",
+    "openings=20",
+    "word_problems=4",
     "training.epochs=1",
-    "training.batch_size=128",
+    "training.batch_size=16",
     "training.precision=fp32",
     "task.test_examples=4",
     "safety.harmful_prompts=10",
