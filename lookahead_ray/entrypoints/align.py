@@ -97,7 +97,8 @@ def align_and_report(options: AlignOptions, report: Callable[[str], None]) -> No
     found = check(sweep, searches=False, trains=False)
     for line in found.remarks:
         report(line)
-    where = options.run or default_run(f"{COMMAND}-{content_hash(requested.model_dump(mode='json'))[:8]}")
+    tree = requested.model_dump(mode="json")
+    where = options.run or default_run(f"{COMMAND}-{content_hash([tree, found.hashes])[:8]}")
     sweep = fix_chat_date(sweep, where)
     config, reason = _resolve(requested, sweep, where)
     report(reason)
@@ -106,7 +107,6 @@ def align_and_report(options: AlignOptions, report: Callable[[str], None]) -> No
     from lookahead_ray import store
     from lookahead_ray.entrypoints.alignment import MERGED, Alignment
 
-    tree = requested.model_dump(mode="json")
     precision = config.training.precision
     identity = store.SweepIdentity.new(
         COMMAND, content_hash(tree), tree, found.hashes, precision, chat_date=sweep.chat_date
@@ -193,7 +193,7 @@ def _continues(options: AlignOptions) -> Iterator[None]:
     except FloatingPointError as error:
         raise TrialError(str(error)) from error
     except BaseException as error:
-        same_again = isinstance(error, LookaheadRayError)
-        if not same_again or isinstance(error, (StoreError, SurroundingsError)):
+        fails_again = isinstance(error, LookaheadRayError)
+        if not fails_again or isinstance(error, (StoreError, SurroundingsError)):
             error.add_note(f"continue with: {options.command}")
         raise
