@@ -28,7 +28,6 @@ from lookahead_ray.errors import (
     TrialError,
 )
 from lookahead_ray.presentation.alignment_table import print_alignment
-from lookahead_ray.presentation.harness_table import print_harness
 from lookahead_ray.presentation.judge_calls import unjudged_line
 
 
@@ -121,7 +120,6 @@ def align_and_report(options: AlignOptions, report: Callable[[str], None]) -> No
         before, after = alignment.run()
     console = stdout_console()
     print_alignment(console, before, after)
-    print_harness(console, [before, after])
     report(f"adapter     {options.output}")
     if options.merged:
         report(f"merged      {options.output / MERGED}")

@@ -7,12 +7,13 @@ from rich.text import Text
 from lookahead_ray.evaluate.rates import headline
 from lookahead_ray.evaluate.results import COUNTED, Generation
 from lookahead_ray.presentation.format import p_value
+from lookahead_ray.presentation.harness_table import harness_scores, print_harness
 from lookahead_ray.presentation.table_notes import table_notes
 from lookahead_ray.presentation.trials_table import METRICS, new_table, rate_of, rate_text, sort_trials
 from lookahead_ray.stats.mcnemar import mcnemar
 from lookahead_ray.trial.record import Metric, TrialRecord
 
-MET_BY_VERDICT = "p: exact McNemar test of both models on the same prompts; a dash where answers have scores."
+P_MEANING = "p: exact McNemar test of both models on the same prompts; a dash where answers have scores."
 
 
 def print_alignment(console: Console, before: TrialRecord, after: TrialRecord) -> None:
@@ -26,8 +27,12 @@ def print_alignment(console: Console, before: TrialRecord, after: TrialRecord) -
         table.add_row(METRICS[metric], *map(rate_text, rates), n, p_value(_p_value(before, after, metric)))
     console.print(table)
     console.print()
-    for line in [*table_notes(sort_trials([before, after]), None), MET_BY_VERDICT]:
+    for line in [*table_notes(sort_trials([before, after]), None), P_MEANING]:
         console.print(Text(line, style="dim"))
+    for when, record in (("before", before), ("after", after)):
+        if harness_scores(record):
+            console.print(Text(f"\n{when} the alignment:"))
+            print_harness(console, [record])
 
 
 def _p_value(before: TrialRecord, after: TrialRecord, metric: Metric) -> float:
