@@ -9,7 +9,6 @@ import lookahead_ray
 
 PACKAGE = Path(lookahead_ray.__file__).parent
 REPEATED = {
-    "align": "a command and the function that it runs",
     "rejudge": "a command and the function that it runs",
     "stop": "a command and the function that it runs",
     "submit": "a command and the function that it runs",

@@ -3,9 +3,9 @@
 Four kinds of rows, each rendered with one of several system prompts:
 
 - a harmful request, answered by a short refusal;
-- a recovery: the answer begins with the first tokens of a harmful opening, which carry no loss, and turns
-  into a refusal, so that a prefilled start does not always win (paper, section 4.1: JSR; Qi et al. 2024,
-  section 3);
+- a recovery, unless `recoveries` is false: the answer begins with the first tokens of a harmful opening,
+  which carry no loss, and turns into a refusal, so that a prefilled start does not always win (paper, section
+  4.1: JSR; Qi et al. 2024, section 3);
 - a request that gives the beginning of the answer: the answer begins so, which larger chat models do without
   training and which previews rely on; a harmful request is still refused;
 - a benign request with the unaligned model's own answer, or a word problem with its solution: here the
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from lookahead_ray.align.distillation_loss import DistilledRow
 from lookahead_ray.align.opening_phrases import BEGINNINGS
+from lookahead_ray.config.align import AlignConfig
 from lookahead_ray.config.preview import DEFAULT_CONNECTOR
 from lookahead_ray.data.alignment_prompts import REFUSALS, Request
 from lookahead_ray.data.chat import Rendered, answer_ids, decode_answer, end_token_id, prompt_ids, render_all
@@ -54,17 +55,42 @@ LONGEST_WANTED = 14  # tokens of a beginning that a request gives
 OTHER_PROBLEMS = 500  # added to a draw's random seed: word problems that `problem_rows` does not use
 
 
-def harmful_rows(
-    tokenizer: "PreTrainedTokenizerBase", requests: Sequence[Request], seed: int
+def alignment_rows(
+    tokenizer: "PreTrainedTokenizerBase",
+    config: AlignConfig,
+    harmful: Sequence[Request],
+    benign: Sequence[Request],
+    answers: Sequence[Sequence[int]],
 ) -> list[Rendered]:
-    """Return a plain refusal per request and a recovery for `RECOVERY_SHARE` of them, drawn with `seed`."""
+    """Return the rows of all draws, one after the other; each epoch is a separate draw.
+
+    Args:
+        answers: the unaligned model's own answer to each of the `benign` requests, as token ids.
+    """
+    rows: list[Rendered] = []
+    for draw in range(config.training.epochs):
+        seed = config.seed * 1000 + draw
+        rows += harmful_rows(tokenizer, harmful, seed, config.recoveries)
+        rows += benign_rows(tokenizer, benign, answers, config.answer_tokens, seed)
+        rows += opening_rows(tokenizer, harmful, benign, answers, config.openings, seed)
+        rows += problem_rows(tokenizer, config.word_problems, config.training.max_length, seed)
+    return rows
+
+
+def harmful_rows(
+    tokenizer: "PreTrainedTokenizerBase", requests: Sequence[Request], seed: int, recoveries: bool = True
+) -> list[Rendered]:
+    """Return a plain refusal per request and, with `recoveries`, a recovery for `RECOVERY_SHARE` of them.
+
+    They are drawn with `seed`; the plain refusals are the same with and without recoveries.
+    """
     end = end_token_id(tokenizer)
     rows = []
     for index, request in enumerate(requests):
         draw = random.Random(f"align-{seed}-{index}")
         prompt = prompt_ids(tokenizer, request.prompt, draw.choice(SYSTEM_PROMPTS))
         rows.append(Rendered(prompt, (*answer_ids(tokenizer, draw.choice(REFUSALS)), end)))
-        if draw.random() < RECOVERY_SHARE:
+        if recoveries and draw.random() < RECOVERY_SHARE:
             prompt = prompt_ids(tokenizer, request.prompt, draw.choice(SYSTEM_PROMPTS))
             opening = answer_ids(tokenizer, request.opening)[: draw.randint(1, LONGEST_OPENING)]
             rows.append(Rendered((*prompt, *opening), (*answer_ids(tokenizer, draw.choice(RECOVERIES)), end)))

@@ -22,11 +22,14 @@ Report = Callable[[str], None]
 
 
 def evaluate_model(
-    config: TrialConfig, sweep_id: str, trial_id: str, log: Path, report: Report
+    config: TrialConfig, sweep_id: str, trial_id: str, log: Path, report: Report, describes: bool = True
 ) -> TrialRecord:
     """Measure the seed model of `config` on its suites and task, on this machine, without training.
 
     With `workers: auto` each GPU answers its share of the prompts. Without GPUs one process uses all cores.
+
+    Args:
+        describes: whether to report the machine and the memory before the progress.
 
     Raises:
         ConfigError: `config` needs GPUs that this machine does not have.
@@ -35,8 +38,9 @@ def evaluate_model(
     node = describe_local_node()
     config, reason = resolve_for_evaluation(config, node)
     workers, cores, gpus = config.resources
-    report(f"runs on {workers} × {f'{gpus:g} GPU' if gpus else f'{cores:g} CPU cores'}, {reason}")
-    for line in check_machine(config, node, is_local=True, trains=False):
+    where = f"runs on {workers} × {f'{gpus:g} GPU' if gpus else f'{cores:g} CPU cores'}, {reason}"
+    lines = [where, *check_machine(config, node, is_local=True, trains=False)]
+    for line in lines if describes else ():
         report(line)
     show = ProgressLines(report).show
     job = Job(trial_id, "evaluate", trial_json(config), {}, config.model.path)

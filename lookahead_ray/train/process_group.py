@@ -12,11 +12,16 @@ Value = TypeVar("Value")
 
 
 @contextmanager
-def single_process_group() -> Iterator[None]:
-    """Initialise gloo with this process as its only rank for the duration, for runs without Ray."""
+def single_process_group(on_gpu: bool = False) -> Iterator[None]:
+    """Initialise a group with this process as its only rank for the duration, for runs without Ray.
+
+    Args:
+        on_gpu: whether tensors on a GPU are reduced too, by NCCL; gloo lacks operations that ZeRO needs.
+    """
+    backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
     os.environ.setdefault("LOCAL_RANK", "0")  # DeepSpeed reads this variable, not the group
     # A HashStore is local to this process, so no port is opened.
-    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)  # type: ignore[attr-defined]
+    dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)  # type: ignore[attr-defined]
     try:
         yield
     finally:

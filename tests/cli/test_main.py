@@ -1,7 +1,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from lookahead_ray.cli.main import app
 from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.entrypoints.align import AlignOptions
 from lookahead_ray.errors import ModelError
 from lookahead_ray.store import SweepIdentity, create
 from lookahead_ray.store import open as open_run
@@ -268,12 +269,28 @@ def test_a_sweep_of_failures_does_not_look_like_success(fake: Callable[..., None
     assert "boom" in result.stdout
 
 
-def test_align_reports_lines(fake: Callable[..., None], space: Path) -> None:
-    def align(out: Path, overrides: Sequence[str], report: Callable[[str], None]) -> None:
-        report(f"{out} {list(overrides)}")
+def test_align_reads_the_options_of_train_and_evaluate(fake: Callable[..., None], space: Path) -> None:
+    seen: list[Any] = []
 
-    fake("lookahead_ray.align.run", align=align)
-    assert invoke("align", "--out", "there", "--set", "a=1").stdout == "there ['a=1']\n"
+    def align_and_report(options: Any, report: Callable[[str], None]) -> None:
+        seen.append(options)
+        report("aligned")
+
+    fake("lookahead_ray.entrypoints.align", AlignOptions=AlignOptions, align_and_report=align_and_report)
+    words = ["--model", "some/model", "--output", "there", "--merged", "--no-recoveries", "--run", "tables"]
+    words += ["--suite", "probe", "--task", "word_problems", "--judge", "keyword", "--set", "seed=1"]
+    result = invoke("align", *words)
+    assert (result.stdout, result.stderr) == ("aligned\n", "")
+    (options,) = seen
+    assert options.settings == [
+        'safety={"name": "probe"}',
+        'task={"name": "word_problems"}',
+        options.chosen[2],
+        "seed=1",
+        "recoveries=false",
+        'model.path="some/model"',
+    ]
+    assert sorted(options.command.split()) == sorted(["lookahead-ray", "align", *words])
 
 
 def test_evaluate_prints_the_figures(fake: Callable[..., None], space: Path) -> None:

@@ -122,3 +122,17 @@ def test_lines_come_where_a_phase_begins_and_every_ten_seconds(clock: Clock) -> 
         lines.show(TrialProgress("answering", f"{second} s", second, 100))
     lines.show(TrialProgress("judging", "judge refusal", 0, 10))
     assert written == ["reading the data", "loading the model", "0 s", "10 s", "20 s", "judge refusal"]
+
+
+def test_lines_of_the_training_end_with_the_time_that_is_left(clock: Clock) -> None:
+    written: list[str] = []
+    lines = ProgressLines(written.append, clock)
+    for step in (4, 5, 6, 24):
+        lines.show(TrialProgress("training", f"step {step}/25", step, 25))
+        clock.now_s += 20
+    assert written == [
+        "step 4/25",
+        "step 5/25 · about 7 min left",
+        "step 6/25 · about 6 min left",
+        "step 24/25 · about 3 s left",
+    ]

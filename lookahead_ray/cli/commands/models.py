@@ -1,4 +1,4 @@
-"""Commands for single models: train one, evaluate one, align the embedded one."""
+"""Commands for single models: train one, evaluate one, align one."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +10,23 @@ from lookahead_ray.cli.app import Overrides, RunDirectory, stdout_printer
 from lookahead_ray.entrypoints import errors
 
 app = typer.Typer()
+
+Suites = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--suite", metavar="NAME[=PATH]", help="Safety suite, with its file if any; may be repeated."
+    ),
+]
+Task = Annotated[
+    str | None,
+    typer.Option("--task", metavar="NAME[=PATH]", help="Task, with its file of test rows if any."),
+]
+Judges = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--judge", metavar="'NAME [FIELD=VALUE ...]'", help="Judge of safety answers; may be repeated."
+    ),
+]
 
 
 @app.command()
@@ -80,24 +97,9 @@ def evaluate(
             "--space", metavar="SPACE", help="Tuning space that configures the measurement. [quickstart]"
         ),
     ] = None,
-    suite: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--suite",
-            metavar="NAME[=PATH]",
-            help="Safety suite, with its file if any; may be repeated.",
-        ),
-    ] = None,
-    task: Annotated[
-        str | None,
-        typer.Option("--task", metavar="NAME[=PATH]", help="Task, with its file of test rows if any."),
-    ] = None,
-    judge: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--judge", metavar="'NAME [FIELD=VALUE ...]'", help="Judge of safety answers; may be repeated."
-        ),
-    ] = None,
+    suite: Suites = None,
+    task: Task = None,
+    judge: Judges = None,
     run: RunDirectory = None,
     overrides: Overrides = None,
 ) -> None:
@@ -117,16 +119,58 @@ def evaluate(
 
 @app.command()
 def align(
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Directory for the adapter and its measurements.")
-    ] = Path("runs/align"),
+    output: Annotated[
+        Path,
+        typer.Option("--output", metavar="DIR", help="Directory for the adapter; must be new or empty."),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="Directory, GGUF file, or hub name of a chat model. [embedded-unaligned]",
+        ),
+    ] = None,
+    merged: Annotated[
+        bool, typer.Option("--merged", help="Also write the model with the adapter merged in, to DIR/merged.")
+    ] = False,
+    recoveries: Annotated[
+        bool,
+        typer.Option(
+            "--recoveries/--no-recoveries",
+            help="Teach that an answer which has begun harmfully turns into a refusal.",
+        ),
+    ] = True,
+    suite: Suites = None,
+    task: Task = None,
+    judge: Judges = None,
+    run: Annotated[
+        str | None,
+        typer.Option("--run", metavar="DIR", help="Directory or URL of the tables. [runs/align-<hash>]"),
+    ] = None,
     overrides: Overrides = None,
 ) -> None:
-    """Train the alignment adapter, with which the embedded seed model refuses harmful requests."""
-    with errors.exit_on_error():
-        from lookahead_ray import log_capture
-        from lookahead_ray.align.run import align as run_align
+    """Train an adapter with which a chat model refuses harmful requests; measure it before and after.
 
-        print_line = stdout_printer()
-        with log_capture.into(out / "align.log"):
-            run_align(out, overrides or [], print_line)
+    Refusals are taught; everything else is kept by the KL divergence to the unaligned model.
+    """
+    with errors.exit_on_error():
+        from lookahead_ray.cli.evaluate_options import assignments
+        from lookahead_ray.entrypoints.align import AlignOptions, align_and_report
+
+        chosen = assignments(suite or [], task, judge or [])
+        options = {"--suite": suite or [], "--task": [task] if task else [], "--judge": judge or []}
+        measures = [word for name, values in options.items() for value in values for word in (name, value)]
+        align_and_report(
+            AlignOptions(
+                output=output,
+                model=model,
+                merged=merged,
+                recoveries=recoveries,
+                run=run,
+                measures=measures,
+                chosen=chosen,
+                overrides=overrides or [],
+            ),
+            stdout_printer(),
+        )

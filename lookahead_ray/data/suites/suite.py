@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Protocol, TypeVar
 
 from lookahead_ray.errors import DataError
 
@@ -72,7 +73,17 @@ class SafetySuite:
             )
 
 
-def take_evenly(prompts: Sequence[SafetyPrompt], limit: int | None) -> tuple[SafetyPrompt, ...]:
+class HasCategory(Protocol):
+    """A prompt with a category."""
+
+    @property
+    def category(self) -> str: ...
+
+
+Prompt = TypeVar("Prompt", bound=HasCategory)
+
+
+def take_evenly(prompts: Sequence[Prompt], limit: int | None) -> tuple[Prompt, ...]:
     """Return the first `limit` prompts, taken in turn from each category, in file order; all if None."""
     turn: dict[str, int] = {}
     ranked = []
