@@ -26,6 +26,8 @@ SMALL = (
     "training.epochs=1",
     "training.precision=fp32",
     "search.trials=1",
+    "merge={share: 1.0}",
+    "objective={name: weighted, safety_weight: 0.5}",
 )
 
 

@@ -118,6 +118,8 @@ def _simplest(
 ) -> tuple[int, int]:
     """Return the simplest of the eligible candidates that equal the best, and the number of these.
 
+    Of equally simple ones it is the best.
+
     The FLOPs of a training are those of its first point, which may be partial and so no candidate.
     """
     best = eligible[0]
@@ -165,12 +167,15 @@ def _p_value(
 def complexity(record: TrialRecord, flops: float | None) -> tuple[float, ...]:
     """Return a sort key, simplest first; `flops` are those of the whole training.
 
-    It compares the number of additions other than the preview (another method, defences, a merge), then
-    the preview's length in characters, then the cost in FLOPs, then the epochs.
+    It compares the number of additions other than the preview (another method, defences, a merge of chosen
+    layers), then the preview's length in characters, then the cost in FLOPs, then the epochs. A linear merge
+    costs nothing, so of the points of one training the best one is as simple as the others.
     """
-    training = record.config.get("training", {})
+    training, config = record.config.get("training", {}), dict(record.config)
+    if config.get("merge", {}).get("name") == "linear":
+        del config["merge"]
     return (
-        len(list(additions_to_vanilla(record.config))),
+        len(list(additions_to_vanilla(config))),
         _preview_characters(record.config.get("preview", {})),
         inf if flops is None else flops,
         training.get("epochs", 0),

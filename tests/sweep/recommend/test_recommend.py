@@ -104,6 +104,25 @@ def test_the_simplest_of_equals_is_preferred() -> None:
     assert recommend([*records[:3], *records[4:], cheap], WeightedObjective()).trial_id == "c4"
 
 
+def test_of_the_points_of_a_training_the_best_is_recommended() -> None:
+    records = sweep(10, VANILLA, (0.95, 0.8, 0.36), (0.95, 0.8, 0.38))
+    config = {"preview": {"strategy": "true", "length_tokens": 2}}
+    points = [
+        replace(records[2].with_measured(flops=2.0), config=config, training_id="c0"),
+        replace(
+            records[3].with_measured(flops=0.0),
+            trial_id="c0.2",
+            config={**config, "merge": {"name": "linear", "share": 0.8}},
+            training_id="c0",
+        ),
+    ]
+    result = recommend([*records[:2], *points], WeightedObjective())
+    assert (result.trial_id, result.indistinguishable) == ("c0.2", ("c0",))
+    layers = {"name": "layers", "share": 0.8, "threshold": 0.7, "base_path": "base"}
+    points[1] = replace(points[1], config={**config, "merge": layers})
+    assert recommend([*records[:2], *points], WeightedObjective()).trial_id == "c0"
+
+
 def test_a_further_point_costs_its_training_though_the_first_point_is_partial() -> None:
     truth: Truth = (0.8, 0.6, 0.38)
     records = sweep(10, VANILLA, truth, truth)
