@@ -15,6 +15,7 @@ from lookahead_ray.evaluate.harness import measure_harness
 from lookahead_ray.evaluate.portion import split_at
 from lookahead_ray.evaluate.results import Generation
 from lookahead_ray.model.load import model_hash
+from lookahead_ray.train.allocator import give_back
 from lookahead_ray.train.process_group import gather_everywhere, object_group
 from lookahead_ray.trial.epoch_signals import EpochSignals
 from lookahead_ray.trial.fine_tuning import TrainedModel
@@ -51,6 +52,7 @@ class Measuring:
             FloatingPointError: a score or the KL divergence is not finite.
         """
         start = time.perf_counter()
+        give_back()  # holes that training, or the cache of other answers, left between tensors
         model, evaluation, signals = trained.model, self.evaluation, self.signals
         model.eval()  # type: ignore[no-untyped-call]  # Transformers lacks its annotation
         judging = self.reporter.part_of("judging", index, self.models)
