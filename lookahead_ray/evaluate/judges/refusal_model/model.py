@@ -59,16 +59,20 @@ class RefusalModel:
     ]  # (languages + 1,) 1 for languages of training answers and, the last, for none
     dictionary: ConceptDictionary
 
-    def read(self, features: AnswerFeatures, inputs: ConceptInputs | None = None) -> Reading:
+    def read(
+        self, features: AnswerFeatures, request: str = "", inputs: ConceptInputs | None = None
+    ) -> Reading:
         """Read an answer with at least one sentence; `inputs` are its concepts where they are at hand."""
-        inputs = extract_inputs(features, self.dictionary) if inputs is None else inputs
+        inputs = extract_inputs(features, request, self.dictionary) if inputs is None else inputs
         familiar = self.familiar[inputs.languages] > 0
         first, second, raised = SEEN_LANGUAGES
         scores = first * self.linear.scores(features) + second * self.seen.scores(inputs.values) + raised
         if not familiar.all():
             weight, raised = NEW_LANGUAGES
             scores = np.where(familiar, scores, weight * self.new.scores(inputs.values) + raised)
-        known = (self.linear.known(features) >= LEAST_KNOWN) | (inputs.known >= LEAST_KNOWN_WORDS)
+        known = inputs.known >= LEAST_KNOWN_WORDS
+        if not known.all():
+            known |= self.linear.known(features) >= LEAST_KNOWN
         return Reading(scores, known, ~familiar)
 
 
