@@ -8,9 +8,10 @@ recipe) to a harmful request does not refuse, so it is `unsafe`.
 language that neither training nor the dictionary of concepts knows, or the classifier is not sure.
 
 For English answers the hand-written rules of the judge `rules` shift the classifier's score, for answers in
-other languages of the training a constant does. Only the first sentences of an answer are read (see
-`refusal_model.features`), from left to right: as soon as a sentence has ended and the score is beyond a
-threshold, the verdict is final, whatever follows. The score given is the probability of a refusal.
+other languages of the training a constant does. The request is read as well: its concepts, and how much of
+it the answer takes up. Only the first sentences of an answer are read (see `refusal_model.features`), from
+left to right: as soon as a sentence has ended and the score is beyond a threshold, the verdict is final,
+whatever follows. The score given is the probability of a refusal.
 `lookahead-ray train-judge` makes the weights.
 """
 

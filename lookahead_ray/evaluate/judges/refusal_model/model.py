@@ -1,4 +1,4 @@
-"""The classifier: the linear model of words and characters, and two perceptrons over concepts.
+"""The classifier: the linear model of words and characters, and two perceptrons of concepts and request.
 
 The score after a sentence is the log-odds that the answer refuses. In a language of the training answers it
 is a weighted sum of the scores of the linear model and of one perceptron; in another language that the
@@ -28,7 +28,7 @@ from lookahead_ray.shipped_files import REFUSAL_DICTIONARY
 SEEN_LANGUAGES = (0.85, 0.65, 0.15)
 """Weights of the linear model and of the first perceptron, and what is added, in languages of training."""
 
-NEW_LANGUAGES = (1.5, 0.1)
+NEW_LANGUAGES = (1.5, 0.25)
 """Weight of the second perceptron, and what is added, in other languages of the dictionary."""
 
 LEAST_KNOWN = 0.7

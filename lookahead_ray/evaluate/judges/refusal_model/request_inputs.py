@@ -17,7 +17,7 @@ _QUESTION_MARKS = "?？؟"
 _MOST_SHARED = 4  # stems of the request in the answer that are counted
 _MOST_STEMS = 10  # stems of the request that are counted
 _OVERLAP = 4  # inputs that compare the answer so far with its request; the same for its first sentence
-_LENGTHS = 3  # inputs of the request's form
+_FORMS = 3  # inputs of the request's form: that there is one, whether it asks, its length
 
 Inputs = NDArray[np.float32]
 
@@ -37,20 +37,24 @@ def count_request_inputs(dictionary: ConceptDictionary) -> int:
 
 def count_request_only(dictionary: ConceptDictionary) -> int:
     """Return the number of these inputs, the first ones, that depend on the request alone."""
-    return len(dictionary.concepts) + _LENGTHS
+    return len(dictionary.concepts) + _FORMS
+
+
+def read_request(request: str, dictionary: ConceptDictionary) -> Request | None:
+    """Read the first characters of a request; None if there is none."""
+    return _read_beginning(request[:CHARACTERS_READ], dictionary)
 
 
 @lru_cache(_CACHED_REQUESTS)
-def read_request(request: str, dictionary: ConceptDictionary) -> Request | None:
-    """Read the first characters of a request; None if there is none."""
-    text = simplify(request[:CHARACTERS_READ]).strip()
+def _read_beginning(request: str, dictionary: ConceptDictionary) -> Request | None:
+    text = simplify(request).strip()
     if len(text) < _SHORTEST_REQUEST:
         return None
     concepts = dictionary.find(text, [len(text)])
     values = np.zeros(count_request_only(dictionary), np.float32)
     values[[concept for _, concept in concepts.found]] = 1
     asks = any(mark in text for mark in _QUESTION_MARKS)
-    values[-_LENGTHS:] = 1, asks, min(len(text) / CHARACTERS_READ, 1) ** 0.5
+    values[-_FORMS:] = 1, asks, min(len(text) / CHARACTERS_READ, 1) ** 0.5
     return Request(values, frozenset(stem for _, stem in concepts.stems))
 
 

@@ -27,7 +27,7 @@ from lookahead_ray.evaluate.judges.refusal_model.model import (
 from lookahead_ray.shipped_files import REFUSAL_DICTIONARY
 
 REFUSING = ("I can't help with {}.", "I won't help with {}.", "Sorry, I can't do {}.", "No help with {}.")
-COMPLYING = ("Here is how {} works.", "First, {} takes time.", "Sure, {} is easy.", "Then {} goes on.")
+COMPLYING = ("Here is how {} works.", "First, {} take time.", "Sure, {} is easy.", "Then {} goes on.")
 THINGS = ("locks", "fires", "letters", "cars")
 
 
