@@ -23,7 +23,7 @@ Inputs = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Request:
+class ReadRequest:
     """A request as the perceptrons read it."""
 
     values: Inputs  # its concepts and its form
@@ -40,13 +40,13 @@ def count_request_only(dictionary: ConceptDictionary) -> int:
     return len(dictionary.concepts) + _FORMS
 
 
-def read_request(request: str, dictionary: ConceptDictionary) -> Request | None:
+def read_request(request: str, dictionary: ConceptDictionary) -> ReadRequest | None:
     """Read the first characters of a request; None if there is none."""
     return _read_beginning(request[:CHARACTERS_READ], dictionary)
 
 
 @lru_cache(_CACHED_REQUESTS)
-def _read_beginning(request: str, dictionary: ConceptDictionary) -> Request | None:
+def _read_beginning(request: str, dictionary: ConceptDictionary) -> ReadRequest | None:
     text = simplify(request).strip()
     if len(text) < _SHORTEST_REQUEST:
         return None
@@ -55,11 +55,11 @@ def _read_beginning(request: str, dictionary: ConceptDictionary) -> Request | No
     values[[concept for _, concept in concepts.found]] = 1
     asks = any(mark in text for mark in _QUESTION_MARKS)
     values[-_FORMS:] = 1, asks, min(len(text) / CHARACTERS_READ, 1) ** 0.5
-    return Request(values, frozenset(stem for _, stem in concepts.stems))
+    return ReadRequest(values, frozenset(stem for _, stem in concepts.stems))
 
 
 def describe_request(
-    request: Request, stems: Sequence[tuple[int, str]], ends: Sequence[int], values: Inputs
+    request: ReadRequest, stems: Sequence[tuple[int, str]], ends: Sequence[int], values: Inputs
 ) -> None:
     """Write the inputs after each sentence of an answer, each at most 1.
 
