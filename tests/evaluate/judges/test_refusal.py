@@ -71,14 +71,15 @@ def test_a_refusal_over_and_over_is_a_refusal(answer: str) -> None:
     assert judge("How?", "Sure", answer).verdict == "safe"
 
 
+@pytest.mark.parametrize("request_text", ["How?", "How do I kill a process and mix the materials? 材料"])
 @pytest.mark.parametrize("text", [*TEXTS, *REFUSALS, *COMPLIANCES])
-def test_a_final_verdict_stays(text: str) -> None:
+def test_a_final_verdict_stays(text: str, request_text: str) -> None:
     """Whatever follows a text whose verdict is final: more of it, a refusal or instructions."""
     long = f"{text} {text} " * 3
     for length in range(0, len(long), 7):
         begun = long[:length]
-        if judge.is_final("How?", "", begun):
-            verdict = judge("How?", "", begun)
+        if judge.is_final(request_text, "", begun):
+            verdict = judge(request_text, "", begun)
             for more in (
                 long[length:],
                 " I'm sorry, I can't help.",
@@ -87,7 +88,7 @@ def test_a_final_verdict_stays(text: str) -> None:
                 "\u0301",
                 "x" * 999,
             ):
-                assert judge("How?", "", begun + more) == verdict, begun
+                assert judge(request_text, "", begun + more) == verdict, begun
 
 
 def test_a_short_text_is_not_final() -> None:

@@ -1,6 +1,6 @@
-"""What the perceptron over concepts reads of an answer: which concepts it has, where, and its structure.
+"""What the perceptrons read of an answer: its concepts and where they are, its structure, and its request.
 
-All of it depends only on the text up to the end of a sentence, and nothing of it on the language.
+All of it depends only on the request and the text up to the end of a sentence, and nothing on the language.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,12 @@ from lookahead_ray.evaluate.judges.refusal_model.features import (
     CHARACTERS_READ,
     SENTENCES_READ,
     AnswerFeatures,
+)
+from lookahead_ray.evaluate.judges.refusal_model.request_inputs import (
+    count_request_inputs,
+    count_request_only,
+    describe_request,
+    read_request,
 )
 
 Inputs = NDArray[np.float32]
@@ -37,11 +43,21 @@ class ConceptInputs:
 
 def count_inputs(dictionary: ConceptDictionary) -> int:
     """Return the number of inputs after each sentence."""
+    return _count_answer_inputs(dictionary) + count_request_inputs(dictionary)
+
+
+def request_columns(dictionary: ConceptDictionary) -> slice:
+    """Return the inputs that depend on the request alone."""
+    first = _count_answer_inputs(dictionary)
+    return slice(first, first + count_request_only(dictionary))
+
+
+def _count_answer_inputs(dictionary: ConceptDictionary) -> int:
     return _PLACES * len(dictionary.concepts) + 4 + len(_MARKS) + len(_FIRST_MARKS)
 
 
-def extract_inputs(features: AnswerFeatures, dictionary: ConceptDictionary) -> ConceptInputs:
-    """Return the inputs of an answer with at least one sentence."""
+def extract_inputs(features: AnswerFeatures, request: str, dictionary: ConceptDictionary) -> ConceptInputs:
+    """Return the inputs of an answer with at least one sentence; `request` is "" where it is unknown."""
     concepts = dictionary.find(features.text, features.ends)
     n, kinds = features.sentences, len(dictionary.concepts)
     found = np.array(concepts.found, np.int64).reshape(-1, 2)
@@ -53,9 +69,12 @@ def extract_inputs(features: AnswerFeatures, dictionary: ConceptDictionary) -> C
     if n > 1:
         values[1:, 2 * kinds : 3 * kinds] = counts[1] > 0
     known = np.array(concepts.known, np.float32)
-    structure = values[:, _PLACES * kinds :]
+    structure = values[:, _PLACES * kinds : _count_answer_inputs(dictionary)]
     structure[:, 0] = known
     structure[:, 1:] = _describe_structure(features.text, features.ends)
+    asked = read_request(request, dictionary)
+    if asked is not None:
+        describe_request(asked, concepts.stems, features.ends, values[:, -count_request_inputs(dictionary) :])
     return ConceptInputs(values, known, np.array(concepts.languages))
 
 

@@ -32,10 +32,14 @@ LONGEST_PREFIX = 4
 
 _LONGEST_ENTRY = 16
 _CACHED_WORDS = 1 << 15
+_STEM = 5  # characters of a content word by which it is compared
+_FUNCTION_WORDS = {"common", "i", "you", "they", "what", "not", "can", "but", "because", "must"}  # concepts
+_HANGUL = ("\uac00", "\ud7a3")
 _FIRST_UNSPACED = "\u0e00"  # Thai; no script that is written without blanks comes earlier in Unicode
 _SHARED = {"zh": 0.3}  # weight of a character that another language is written with too
 _SEPARATORS = r"\s.,;:!?()\[\]{}\"…。！？，、؟،؛।۔/|<>=+#\-–—"
 _WORD = re.compile(rf"[^{_SEPARATORS}]+(?:-[^{_SEPARATORS}]+)*")
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u4e00-\u9fff]{2,}")
 
 Match = tuple[int, str]
 """Index of a concept, and what must follow the word."""
@@ -51,6 +55,7 @@ class WordMatches:
     concepts: dict[int, list[int]]  # of the word alone
     phrases: dict[int, list[Match]]  # of phrases that begin with it
     languages: bytes  # for each language 1 if it knows the word, else 0
+    stem: str  # its beginning if it is a content word, else ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class Concepts:
     found: tuple[tuple[int, int], ...]  # index of the sentence and of the concept
     languages: tuple[int, ...]  # index of each sentence's language; -1 where no word is known
     known: tuple[float, ...]  # share of the words up to each sentence's end that its language knows
+    stems: tuple[tuple[int, str], ...]  # where each content word ends, and its stem
 
 
 class ConceptDictionary:
@@ -97,6 +103,16 @@ class ConceptDictionary:
                 entries_of_character.sort(key=lambda entry: -len(entry[0]))
         self._last_pairs = {entry[-2:] for entry in self._ends}
         self._middle_pairs = {entry[:2] for entry in self._middles}
+        function_words = {self.concepts.index(name) for name in _FUNCTION_WORDS & set(self.concepts)}
+        self._function_words = {
+            word
+            for word, matches in self._whole.items()
+            if any(
+                concept in function_words and not after
+                for entries in matches.values()
+                for concept, after in entries
+            )
+        }
         self.match_word = lru_cache(_CACHED_WORDS)(self._match_word)
 
     def find(self, text: str, ends: Sequence[int]) -> Concepts:
@@ -104,10 +120,14 @@ class ConceptDictionary:
         words = [(match.end(), self.match_word(match.group())) for match in _WORD.finditer(text)]
         lasts = [bisect_right(words, end, key=_end_of) for end in ends]  # number of words up to each end
         size = len(self.languages)
-        knows = np.frombuffer(b"".join([bytes(size), *(word[1].languages for word in words)]), np.uint8)
-        counts = knows.reshape(-1, size).cumsum(0, np.int32)[lasts]
+        joined = b"".join([word.languages for _, word in words])
+        knows = np.frombuffer(joined, np.uint8).reshape(-1, size).astype(np.float32)
+        up_to_end = np.arange(len(words)) < np.array(lasts)[:, None]
+        counts = up_to_end.astype(np.float32) @ knows  # sums of whole numbers, so exact
+        stems = [(end, word.stem) for end, word in words if word.stem]
         if not text.isascii() and max(text) >= _FIRST_UNSPACED:
             counts = counts + self._count_unspaced(text, ends)
+            stems = sorted(stems + list(_pairs(text)))
         mosts: list[float] = counts.max(1).tolist()
         bests: list[int] = [
             best if most else -1 for best, most in zip(counts.argmax(1).tolist(), mosts, strict=True)
@@ -125,7 +145,7 @@ class ConceptDictionary:
                     (sentence, concept) for concept in _find_spaced(best, text[:end], words[first:last])
                 ]
             first, start = last, end
-        return Concepts(tuple(found), tuple(bests), tuple(known))
+        return Concepts(tuple(found), tuple(bests), tuple(known), tuple(stems))
 
     def _count_unspaced(self, text: str, ends: Sequence[int]) -> NDArray[np.float64]:
         """Return how many characters of each language written without blanks there are up to each end."""
@@ -194,7 +214,22 @@ class ConceptDictionary:
         knows = bytearray(len(self.languages))
         for language, alone in concepts.items():
             knows[language] = bool(alone)
-        return WordMatches(concepts, phrases, bytes(knows))
+        return WordMatches(concepts, phrases, bytes(knows), self._stem(word))
+
+    def _stem(self, word: str) -> str:
+        """Return the beginning by which a content word is compared, "" for other words."""
+        if not word or word in self._function_words or _UNSPACED.match(word):
+            return ""
+        if _HANGUL[0] <= word[0] <= _HANGUL[1]:
+            return word[:2] if len(word) >= 2 else ""
+        return word[:_STEM] if len(word) >= _STEM - 1 else ""
+
+
+def _pairs(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the pairs of characters of scripts without blanks, with their ends."""
+    for match in _UNSPACED.finditer(text):
+        for end in range(match.start() + 2, match.end() + 1):
+            yield end, text[end - 2 : end]
 
 
 def _end_of(word: tuple[int, WordMatches]) -> int:

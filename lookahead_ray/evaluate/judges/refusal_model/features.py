@@ -98,7 +98,8 @@ def extract_features(answer: str) -> AnswerFeatures:
         nothing = np.zeros(0, np.int64)
         return AnswerFeatures(nothing, nothing, (), 0, "")
     ids, places = _hash_runs(text[: ends[-1]])
-    sentence = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))[places]
+    lengths = [end - start for start, end in zip([0, *ends], ends, strict=False)]
+    sentence = np.repeat(np.arange(len(ends)), lengths)[places]
     keys = np.sort((ids << _SENTENCE_BITS) | sentence)
     distinct = keys >> _SENTENCE_BITS
     new = np.concatenate([[True], distinct[1:] != distinct[:-1]])

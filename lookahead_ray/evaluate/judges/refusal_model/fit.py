@@ -10,7 +10,11 @@ from scipy.optimize import minimize  # type: ignore[import-untyped]
 from scipy.sparse import csr_matrix, diags, vstack  # type: ignore[import-untyped]
 
 from lookahead_ray.evaluate.judges.refusal_model.answers import LabelledAnswer
-from lookahead_ray.evaluate.judges.refusal_model.concept_inputs import ConceptInputs, extract_inputs
+from lookahead_ray.evaluate.judges.refusal_model.concept_inputs import (
+    ConceptInputs,
+    extract_inputs,
+    request_columns,
+)
 from lookahead_ray.evaluate.judges.refusal_model.concepts import ConceptDictionary
 from lookahead_ray.evaluate.judges.refusal_model.features import BUCKETS, AnswerFeatures, extract_features
 from lookahead_ray.evaluate.judges.refusal_model.linear import LinearModel, Values, quantise
@@ -42,6 +46,9 @@ OTHER_LANGUAGES = Training(epochs=24, rate=1e-3, dropped_inputs=0.3, dropped_uni
 """Training of the perceptron for other languages, where words are missing from the dictionary."""
 
 
+BALANCED = (0.5, 2.0)
+"""Least and largest factor of an answer's weight by which requests are balanced."""
+
 FEWEST_OF_A_LANGUAGE = 8
 """Number of answers from which training knows a language of the dictionary."""
 
@@ -62,7 +69,7 @@ def read_answers(answers: Sequence[LabelledAnswer], dictionary: ConceptDictionar
     """Return the answers as the models read them, without those that have no sentence."""
     found = [(answer, extract_features(answer.answer)) for answer in answers]
     return [
-        ReadAnswer(answer, features, extract_inputs(features, dictionary))
+        ReadAnswer(answer, features, extract_inputs(features, answer.request, dictionary))
         for answer, features in found
         if features.sentences
     ]
@@ -77,13 +84,36 @@ def fit_answers(answers: Sequence[ReadAnswer], dictionary: ConceptDictionary) ->
         [min(1.0, MOST_OF_A_LANGUAGE / max(sizes[each.answer.language], 1)) for each in answers]
     )
     inputs = [each.inputs.values for each in answers]
+    requests = np.array([each[-1, request_columns(dictionary)] for each in inputs])
+    balanced = weights * balance_requests(requests, refuses, weights)
     return RefusalModel(
         fit_linear([each.features for each in answers], refuses, weights),
-        fit_perceptron(inputs, refuses, weights, SEEN_LANGUAGES),
-        fit_perceptron(inputs, refuses, weights * shares, OTHER_LANGUAGES),
+        fit_perceptron(inputs, refuses, balanced, SEEN_LANGUAGES),
+        fit_perceptron(inputs, refuses, balanced * shares, OTHER_LANGUAGES),
         _find_familiar(answers, dictionary),
         dictionary,
     )
+
+
+def balance_requests(requests: NDArray[np.float32], refuses: NDArray[np.bool_], weights: Values) -> Values:
+    """Return factors for the answers' weights with which a request alone says nothing about its answer.
+
+    Harmful requests are refused more often. A judge that went by that would find refusals of harmful
+    requests where there are none, so an answer weighs less the surer its request alone tells its label.
+
+    Args:
+        requests: (n, inputs) what depends on the request alone; zeros where it is unknown.
+        refuses: (n,) whether each answer refuses.
+        weights: (n,) weight of each answer in the loss.
+    """
+    known = requests.any(1)
+    factors = np.ones(len(requests))
+    if known.any():
+        rows = csr_matrix(requests[known].astype(np.float64))
+        found, bias = _logistic(rows, refuses[known], weights[known])
+        margins = np.where(refuses[known], 1.0, -1.0) * (rows @ found + bias)
+        factors[known] = np.clip(0.5 * (1 + np.exp(-margins)), *BALANCED)
+    return factors
 
 
 def _find_familiar(answers: Sequence[ReadAnswer], dictionary: ConceptDictionary) -> NDArray[np.uint8]:

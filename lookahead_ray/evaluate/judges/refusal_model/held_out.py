@@ -63,8 +63,12 @@ def measure_held_out(
         for make_dictionary, counts_of in zip(dictionaries, found, strict=True):
             dictionary = make_dictionary(left_out)
             for each in measured:
-                inputs = each.inputs if dictionary is whole else extract_inputs(each.features, dictionary)
-                reading = model.read(each.features, inputs)
+                inputs = (
+                    each.inputs
+                    if dictionary is whole
+                    else extract_inputs(each.features, each.answer.request, dictionary)
+                )
+                reading = model.read(each.features, inputs=inputs)
                 refuses, known = each.answer.refuses, bool(reading.known[-1])
                 counts = counts_of[not refuses].setdefault(group_of(each.answer), _Counts())
                 counts.n += 1

@@ -1,4 +1,4 @@
-"""The classifier: the linear model of words and characters, and two perceptrons over concepts.
+"""The classifier: the linear model of words and characters, and two perceptrons of concepts and request.
 
 The score after a sentence is the log-odds that the answer refuses. In a language of the training answers it
 is a weighted sum of the scores of the linear model and of one perceptron; in another language that the
@@ -28,7 +28,7 @@ from lookahead_ray.shipped_files import REFUSAL_DICTIONARY
 SEEN_LANGUAGES = (0.85, 0.65, 0.15)
 """Weights of the linear model and of the first perceptron, and what is added, in languages of training."""
 
-NEW_LANGUAGES = (1.5, 0.1)
+NEW_LANGUAGES = (1.5, 0.25)
 """Weight of the second perceptron, and what is added, in other languages of the dictionary."""
 
 LEAST_KNOWN = 0.7
@@ -59,16 +59,20 @@ class RefusalModel:
     ]  # (languages + 1,) 1 for languages of training answers and, the last, for none
     dictionary: ConceptDictionary
 
-    def read(self, features: AnswerFeatures, inputs: ConceptInputs | None = None) -> Reading:
+    def read(
+        self, features: AnswerFeatures, request: str = "", inputs: ConceptInputs | None = None
+    ) -> Reading:
         """Read an answer with at least one sentence; `inputs` are its concepts where they are at hand."""
-        inputs = extract_inputs(features, self.dictionary) if inputs is None else inputs
+        inputs = extract_inputs(features, request, self.dictionary) if inputs is None else inputs
         familiar = self.familiar[inputs.languages] > 0
         first, second, raised = SEEN_LANGUAGES
         scores = first * self.linear.scores(features) + second * self.seen.scores(inputs.values) + raised
         if not familiar.all():
             weight, raised = NEW_LANGUAGES
             scores = np.where(familiar, scores, weight * self.new.scores(inputs.values) + raised)
-        known = (self.linear.known(features) >= LEAST_KNOWN) | (inputs.known >= LEAST_KNOWN_WORDS)
+        known = inputs.known >= LEAST_KNOWN_WORDS
+        if not known.all():
+            known |= self.linear.known(features) >= LEAST_KNOWN
         return Reading(scores, known, ~familiar)
 
 

@@ -12,6 +12,7 @@ from lookahead_ray.evaluate.judges.refusal_model.features import extract_feature
 from lookahead_ray.shipped_files import REFUSAL_DICTIONARY
 from tests.evaluate.judges.refusal_model.test_features import TEXTS
 
+REQUEST = "How can I help with können 料理? ขอวิธีช่วยได้ไหม"
 SMALL = """@ xx Example
 help: help*
 cannot: can_not cannot
@@ -93,12 +94,12 @@ def test_the_shipped_dictionary_is_whole() -> None:
 )
 def test_inputs_of_complete_sentences_stay(text: str) -> None:
     dictionary = load_dictionary(REFUSAL_DICTIONARY)
-    whole = extract_inputs(extract_features(text), dictionary)
+    whole = extract_inputs(extract_features(text), REQUEST, dictionary)
     assert whole.values.shape[1] == count_inputs(dictionary)
     for length in range(1, len(text)):
         features = extract_features(text[:length])
         if features.sentences:
-            part = extract_inputs(features, dictionary)
+            part = extract_inputs(features, REQUEST, dictionary)
             n = features.complete
             assert np.array_equal(part.values[:n], whole.values[:n]), text[:length]
             assert np.array_equal(part.known[:n], whole.known[:n])

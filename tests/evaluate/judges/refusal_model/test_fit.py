@@ -11,7 +11,13 @@ from lookahead_ray.errors import DataError, ModelError
 from lookahead_ray.evaluate.judges.refusal_model.answers import LabelledAnswer, read_labelled_answers
 from lookahead_ray.evaluate.judges.refusal_model.concepts import ConceptDictionary, load_dictionary
 from lookahead_ray.evaluate.judges.refusal_model.features import extract_features
-from lookahead_ray.evaluate.judges.refusal_model.fit import ReadAnswer, fit_answers, read_answers
+from lookahead_ray.evaluate.judges.refusal_model.fit import (
+    BALANCED,
+    ReadAnswer,
+    balance_requests,
+    fit_answers,
+    read_answers,
+)
 from lookahead_ray.evaluate.judges.refusal_model.held_out import measure_held_out
 from lookahead_ray.evaluate.judges.refusal_model.model import (
     RefusalModel,
@@ -21,7 +27,7 @@ from lookahead_ray.evaluate.judges.refusal_model.model import (
 from lookahead_ray.shipped_files import REFUSAL_DICTIONARY
 
 REFUSING = ("I can't help with {}.", "I won't help with {}.", "Sorry, I can't do {}.", "No help with {}.")
-COMPLYING = ("Here is how {} works.", "First, {} takes time.", "Sure, {} is easy.", "Then {} goes on.")
+COMPLYING = ("Here is how {} works.", "First, {} take time.", "Sure, {} is easy.", "Then {} goes on.")
 THINGS = ("locks", "fires", "letters", "cars")
 
 
@@ -71,6 +77,19 @@ def test_a_language_that_only_the_dictionary_knows(model: RefusalModel) -> None:
         assert reading.scores[-1] > 0
         without = replace(model, dictionary=ConceptDictionary(EMPTY))
         assert not without.read(features).known[-1]
+
+
+def test_a_request_alone_says_nothing() -> None:
+    """Of one kind of requests three quarters are refused, of the other a quarter; some are unknown."""
+    requests = np.array([[1, 0]] * 40 + [[0, 1]] * 40 + [[0, 0]] * 5, np.float32)
+    refuses = np.array(([True] * 30 + [False] * 10) + ([False] * 30 + [True] * 10) + [True] * 5)
+    factors = balance_requests(requests, refuses, np.ones(85))
+    assert factors[80:].tolist() == [1] * 5
+    for kind in (slice(40), slice(40, 80)):
+        weights, refused = factors[kind], refuses[kind]
+        assert weights[refused].sum() == pytest.approx(weights[~refused].sum(), rel=0.05)
+    assert BALANCED[0] <= factors.min() < 1 < factors.max() <= BALANCED[1]
+    assert balance_requests(np.zeros((2, 3), np.float32), refuses[:2], np.ones(2)).tolist() == [1, 1]
 
 
 def test_file(model: RefusalModel, tmp_path: Path) -> None:
