@@ -3,7 +3,6 @@
 import random
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -38,14 +37,6 @@ LONGEST_S = 12.0  # between two kills
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     return make_model(tmp_path / "model")
-
-
-@pytest.fixture
-def started() -> Iterator[list[SweepProcess]]:
-    sweeps: list[SweepProcess] = []
-    yield sweeps
-    for sweep in sweeps:
-        sweep.clean_up()
 
 
 def essences(run: Path) -> dict[str, TrialRecord]:

@@ -1,7 +1,6 @@
 """A whole sweep whose points are measured in portions, killed in its second training, and resumed."""
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,14 +36,6 @@ FIRST = 10 + 10 + 3 + 5
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_refusing_model(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture
-def started() -> Iterator[list[SweepProcess]]:
-    processes: list[SweepProcess] = []
-    yield processes
-    for sweep in processes:
-        sweep.clean_up()
 
 
 def records_of(run: Path) -> list[TrialRecord]:

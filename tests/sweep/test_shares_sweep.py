@@ -1,7 +1,6 @@
 """A whole sweep whose trainings are measured at several shares of a merge, killed and resumed."""
 
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,14 +27,6 @@ SETTINGS = (
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_model(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture
-def started() -> Iterator[list[SweepProcess]]:
-    processes: list[SweepProcess] = []
-    yield processes
-    for sweep in processes:
-        sweep.clean_up()
 
 
 def of_a_trial(record: TrialRecord) -> TrialRecord:
