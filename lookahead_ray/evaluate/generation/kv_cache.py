@@ -8,6 +8,7 @@ masked.
 from collections.abc import Sequence
 from math import ceil
 from typing import Any
+from weakref import proxy
 
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
@@ -99,7 +100,7 @@ class _Layer(DynamicLayer):
 
     def __init__(self, slots: Slots) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Transformers lacks its annotation
-        self._slots = slots
+        self._slots: Slots = proxy(slots)  # in a cycle, the memory would wait for the garbage collector
         self._prefix: tuple[torch.Tensor, torch.Tensor] | None = None
         self.states: tuple[torch.Tensor, ...] = ()
 

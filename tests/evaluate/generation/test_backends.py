@@ -1,5 +1,6 @@
 """Greedy generation in batches equals Transformers' own, prompt by prompt."""
 
+import gc
 import random
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -286,3 +287,17 @@ def test_each_prompt_may_have_its_own_limit(make: Any) -> None:
 def test_the_prompt_that_does_not_fit_with_its_own_limit_is_named(model: Any) -> None:
     with pytest.raises(ModelError, match="30 tokens of prompt and 483 new ones are 513 tokens"):
         run(model, limits=[483] * len(PROMPTS))
+
+
+@pytest.mark.parametrize("name", EVERYWHERE)
+def test_the_cache_is_freed_at_once(name: str, model: Any) -> None:
+    """Not by the garbage collector, which does not know how large tensors are."""
+    settings = DecodingSettings(4, frozenset(), pad_id=0)
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(isinstance(each, torch.Tensor) for each in gc.get_objects())
+        BACKENDS[name](model, settings).generate(PROMPTS, LONGEST, None)
+        assert sum(isinstance(each, torch.Tensor) for each in gc.get_objects()) == before
+    finally:
+        gc.enable()
