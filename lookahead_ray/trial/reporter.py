@@ -47,11 +47,15 @@ class ProgressReporter:
         return partial(self.report, phase)
 
     def part_of(self, phase: Phase, index: int, parts: int) -> Report:
-        """Return `report` for one of `parts` repetitions of a phase, of equal size: the total covers all."""
+        """Return `report` for one of `parts` repetitions of a phase: each is one unit of the trial's total.
+
+        The total of a repetition may change while it runs, as answers end early.
+        """
 
         def report(detail: str, done: float = 0.0, total: float = 0.0) -> None:
             which = f"model {index + 1} of {parts} · " if parts > 1 else ""
-            self.report(phase, f"{which}{detail}", done + index * total, parts * total)
+            shares = (index + done / total, parts) if total else (0.0, 0.0)
+            self.report(phase, f"{which}{detail}", *shares)
 
         return report
 

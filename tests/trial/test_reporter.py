@@ -136,3 +136,17 @@ def test_lines_of_the_training_end_with_the_time_that_is_left(clock: Clock) -> N
         "step 6/25 · about 6 min left",
         "step 24/25 · about 3 s left",
     ]
+
+
+def test_each_model_of_a_trial_is_one_unit(
+    reporter: ProgressReporter, clock: Clock, sent: list[TrialProgress]
+) -> None:
+    """Although the first one's answers ended early, so that its work is less than the second one's."""
+    for index, (done, total) in enumerate([(300.0, 300.0), (100.0, 1000.0)]):
+        clock.now_s += 5
+        reporter.part_of("answering", index, 2)("answering", done, total)
+    assert [(each.done, each.total) for each in sent[-2:]] == [(1.0, 2), (1.1, 2)]
+    assert sent[-1].detail == "model 2 of 2 · answering"
+    clock.now_s += 5
+    reporter.part_of("judging", 0, 1)("judging", 0, 0)
+    assert (sent[-1].done, sent[-1].total) == (0, 0)
