@@ -15,6 +15,18 @@ def shorten(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(width - 1, 0)].rstrip() + "…"
 
 
+def shorten_label(label: str, width: int) -> str:
+    """Return at most `width` characters of a trial's label.
+
+    A phrase in quotes is cut first, so that what follows it, such as a share, can still be read.
+    """
+    head, quote, tail = label.rpartition("”")
+    cut = width - len(tail) - 2  # the ellipsis and the quote
+    if len(label) <= width or not quote or cut <= head.find("“") + 1:
+        return shorten(label, width)
+    return f"{head[:cut].rstrip()}…{quote}{tail}"
+
+
 def duration(seconds: float) -> str:
     """Return a duration as `42 s`, `7 min 05 s` or `3 h 20 min`."""
     whole = max(round(seconds), 0)

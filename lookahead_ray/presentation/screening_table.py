@@ -8,7 +8,7 @@ from rich.table import Column
 from rich.text import Text
 
 from lookahead_ray.config.preview import NoPreview, PreviewConfig
-from lookahead_ray.presentation.format import decimal, shorten
+from lookahead_ray.presentation.format import decimal, shorten_label
 from lookahead_ray.presentation.trials_table import LONGEST_LABEL, new_table
 from lookahead_ray.sanitize import clean
 from lookahead_ray.stats.interval import Interval
@@ -24,7 +24,7 @@ def print_screening(console: Console, screened: Sequence[ScreenedPreview], token
     for name, each in zip(preview_labels([each.preview for each in screened]), screened, strict=True):
         cells = [_text(interval) for interval in (each.loss, each.first, each.answer)]
         style = "dim" if isinstance(each.preview, NoPreview) else ""
-        table.add_row(Text(shorten(clean(name), LONGEST_LABEL), style=style), *cells)
+        table.add_row(Text(shorten_label(clean(name), LONGEST_LABEL), style=style), *cells)
     console.print()
     console.print(table)
     for line in (

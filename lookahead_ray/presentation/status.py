@@ -18,7 +18,7 @@ from lookahead_ray import store
 from lookahead_ray.config.search import SearchConfig
 from lookahead_ray.filesystem import is_url
 from lookahead_ray.objective.base import standing
-from lookahead_ray.presentation.format import decimal, duration, first_line, shorten
+from lookahead_ray.presentation.format import decimal, duration, first_line, shorten, shorten_label
 from lookahead_ray.presentation.judge_calls import judge_calls, unjudged_line
 from lookahead_ray.presentation.trials_table import METRICS, rate_of, rate_text
 from lookahead_ray.sanitize import clean
@@ -205,7 +205,7 @@ def _best_line(best: Best | None) -> str:
     figures += [f"{name} {rate_text(rate)}" for name, rate in rates]
     if any(rate.unparsed for _, rate in rates):
         figures.append("2? is two unparsed answers, counted as not safe or not right")
-    return f"{shorten(best.label, 60)}: {', '.join(figures)}"
+    return f"{shorten_label(best.label, 60)}: {', '.join(figures)}"
 
 
 def _driver_line(status: RunStatus) -> str:

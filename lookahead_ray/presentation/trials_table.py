@@ -7,7 +7,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from lookahead_ray.objective.base import standing
-from lookahead_ray.presentation.format import percent, shorten
+from lookahead_ray.presentation.format import percent, shorten_label
 from lookahead_ray.sanitize import clean
 from lookahead_ray.sweep.recommend.seed_average import SeedAverage, average_over_seeds
 from lookahead_ray.trial.label import label
@@ -68,7 +68,9 @@ def new_table(*columns: Column) -> Table:
 def trial_cell(one: SeedAverage, chosen: str | None = None) -> Text:
     """Return a configuration's name for a table's first column; the `chosen` one is marked."""
     record = one.record
-    name = shorten(trial_label(record), LONGEST_LABEL) + (f" ({one.seeds} seeds)" if one.seeds > 1 else "")
+    name = shorten_label(trial_label(record), LONGEST_LABEL) + (
+        f" ({one.seeds} seeds)" if one.seeds > 1 else ""
+    )
     if record.status != "completed":
         return Text(f"{name} ({record.status})", style=STYLES.get(record.status, "dim"))
     if record.trial_id == chosen:

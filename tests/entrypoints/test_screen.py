@@ -39,6 +39,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "phrases.txt").write_text("So,\n")
     (tmp_path / "mine.yaml").write_text(SPACE % (tmp_path / "model", tmp_path / "train.jsonl"))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOOKAHEAD_RAY_CACHE", str(tmp_path / "cache"))
     return tmp_path
 
 

@@ -27,3 +27,18 @@ def test_figures() -> None:
     )
     assert (text.p_value(0.0002), text.p_value(0.04), text.p_value(math.nan)) == ("<0.001", "0.040", "–")
     assert text.shorten("abcdef", 4) == "abc…"
+
+
+@pytest.mark.parametrize(
+    ("label", "short"),
+    [
+        ("true, 6 tokens", "true, 6 tokens"),
+        ("virtual, “The answer is below.”, share 0.8", "virtual, “The ans…”, share 0.8"),
+        ("virtual, “The answer is worked out below.”", "virtual, “The answer is work…”"),
+        ("no preview, constrained_sft, safety mix 10 %", "no preview, constrained_sft,…"),
+        ("“a”, constrained_sft, safety mix 10 %", "“a”, constrained_sft, safety…"),
+    ],
+)
+def test_phrases_of_labels_are_cut_first(label: str, short: str) -> None:
+    assert text.shorten_label(label, 30) == short
+    assert len(short) <= 30
