@@ -84,6 +84,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "adapter_model.safetensors")
 
 
+@pytest.mark.slow
 def test_an_interrupted_alignment_continues_to_the_same_adapter(config: AlignConfig, tmp_path: Path) -> None:
     said: list[str] = []
     data = prepare(config, tmp_path, said)

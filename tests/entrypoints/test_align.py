@@ -96,7 +96,8 @@ def test_the_line_repeats_the_protocol() -> None:
 
 @pytest.mark.slow
 def test_a_killed_alignment_continues_and_its_adapter_is_a_model(model: Path, tmp_path: Path) -> None:
-    sets = [word for one in SMALL for word in ("--set", one)]
+    longer = ("task.test_examples=100", "evaluation.task_new_tokens=48")  # some seconds, to be killed in
+    sets = [word for one in (*SMALL, *longer) for word in ("--set", one)]
     words = ["align", "--model", "model", "--output", "out", "--merged", "--no-recoveries", *sets]
     log = tmp_path / "first.txt"
     with log.open("w") as file:

@@ -68,14 +68,15 @@ def test_a_share_below_the_floor_is_rarely_taken_for_one_above() -> None:
     rng = np.random.default_rng(0)
     seed = {f"p{i}": 1.0 for i in range(160)}
     rule = FloorBisection(DEFAULT_PARTS[:1], 0.9, (seed,))
+    template = replace(make_record(1).generations[0], metric="rsr")
+    unsafe, safe = (
+        [replace(template, prompt_id=prompt, verdict=verdict) for prompt in seed]
+        for verdict in ("unsafe", "safe")
+    )
     above = 0
     for _ in range(2000):
-        safe = rng.random(160) < 0.9  # exactly at the floor
-        template = make_record(1).generations[0]
-        rows = [
-            replace(template, metric="rsr", prompt_id=f"p{i}", verdict="safe" if good else "unsafe")
-            for i, good in enumerate(safe)
-        ]
+        is_safe = rng.random(160) < 0.9  # exactly at the floor
+        rows = [good if chosen else bad for chosen, good, bad in zip(is_safe, safe, unsafe, strict=True)]
         above += rule.next_share([(1.0, rows)]) is None
     assert above / 2000 < 0.05
 
