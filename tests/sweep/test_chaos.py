@@ -53,7 +53,7 @@ def test_a_sweep_of_kills_ends_as_an_undisturbed_one(
     quiet.finish()
 
     draw = random.Random(SEED)
-    order = ["worker", "driver", "trial", "worker", "driver", "host"]
+    order = list(VICTIMS)
     draw.shuffle(order)
     kills: list[str] = []
     run = tmp_path / "chaos"
@@ -75,7 +75,7 @@ def test_a_sweep_of_kills_ends_as_an_undisturbed_one(
         sweep.wait_until_gone(besides=AGENTS)
     for sweep in started:
         sweep.wait_until_gone()
-    assert len(kills) >= 4, kills
+    assert len(kills) >= 3, kills
     disturbed = essences(run)
     expected = essences(tmp_path / "quiet")
     assert disturbed.keys() == expected.keys(), f"seed {SEED}, kills {kills}"
