@@ -19,6 +19,7 @@ from lookahead_ray.config.objective import SafetyPart
 from lookahead_ray.evaluate.rates import credit, headline
 from lookahead_ray.objective.base import part_rows
 from lookahead_ray.stats.group_sequential import critical_values, is_below_zero
+from lookahead_ray.stats.interval import NORMAL_95
 from lookahead_ray.trial.record import Generation, Metric, TrialRecord
 
 LOOKS = (0.25, 0.5)
@@ -26,8 +27,6 @@ LOOKS = (0.25, 0.5)
 
 ALPHA = 0.05
 """Maximum probability of ending a point that is not below what it is compared with."""
-
-TWO_SIDED = 1.96  # standard errors of a normal variable's 95 % interval
 
 Credits = Mapping[str, float]
 """Prompt id -> 1 for an answer that counts, 0 for another one, or a score in 0..1."""
@@ -113,7 +112,7 @@ def floor_value(
 def is_above(record: TrialRecord, value: ComparedValue) -> bool:
     """Return whether a record that is measured whole has a value above 0 beyond the noise, two-sided 95 %."""
     negated = tuple(replace(term, weight=-term.weight) for term in value)
-    return _is_below(negated, record.generations, TWO_SIDED)
+    return _is_below(negated, record.generations, NORMAL_95)
 
 
 def metric_value(record: TrialRecord, metric: Metric, scale: float = 1.0) -> ComparedValue:
