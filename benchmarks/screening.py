@@ -28,7 +28,7 @@ from scipy.stats import rankdata  # type: ignore[import-untyped]
 from benchmarks import machine
 from benchmarks.common import BenchmarkError, Raw, write_json
 from benchmarks.search.extract import SPACE
-from benchmarks.search.grid import read_grid
+from benchmarks.search.grid import read_grid, share_of
 from benchmarks.tables import column_heads
 from lookahead_ray import store
 from lookahead_ray.config.dimension import substitute
@@ -146,7 +146,7 @@ def read_trainings(run: str, space: Path) -> tuple[TrialConfig, list[Training]]:
     vanilla = next((record for record in records if record.role == "vanilla"), None)
     if vanilla is None:
         raise BenchmarkError(f"{run}: must have a completed vanilla trial")
-    whole = [record for record in records if record.config.get("merge", {}).get("share", 1.0) == 1.0]
+    whole = [record for record in records if share_of(record) == 1]
     return TrialConfig.model_validate(vanilla.config), list(map(_of_run, whole))
 
 
