@@ -70,6 +70,11 @@ class Evaluation:
     judges: tuple[NamedJudge, ...] = field(init=False)
     runner: PromptRunner = field(init=False)
     kl: EarlyKl = field(init=False)
+    last_answers: dict[Ids, Ids] = field(init=False, default_factory=dict)
+    """This rank's last answer to each prompt, the draft of the next model's answer.
+
+    Models that are measured one after the other have shares of one training, and many answers begin alike.
+    """
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attacks", load_attacks(self.config.attacks))
@@ -179,13 +184,16 @@ class Evaluation:
             report(detail, progress.done, progress.total)
 
         settings = DecodingSettings.of(model, self.tokenizer, self.config.batch_size)
+        prompts = [*safety_prompts, *task_prompts]
         generated = self.runner.generate(
             build_generator(model, settings, self.config.backend),
-            [*safety_prompts, *task_prompts],
+            prompts,
             [*limits, *task_limits],
             on_generation,
             [*stops, *[None] * len(task_prompts)],
+            self.last_answers,
         )
+        self.last_answers.update(zip(prompts, generated, strict=True))
         answers = [
             question.answered(
                 prefill,

@@ -21,6 +21,7 @@ class Generator(Protocol):
         limits: int | Sequence[int],
         progress: OnGeneration | None = None,
         stops: Sequence[Stop | None] | None = None,
+        drafts: Sequence[Sequence[int]] | None = None,
     ) -> list[list[int]]:
         """Return an answer for each prompt, as token ids without the end token, in the order of `prompts`.
 
@@ -30,6 +31,8 @@ class Generator(Protocol):
             progress: called with the progress after each forward pass.
             stops: one for each prompt, or None; an answer ends after the first multiple of `STOP_EVERY`
                 tokens for which its function returns True.
+            drafts: one for each prompt, such as a similar model's answer; they make the same answers faster
+                where they agree with them, and may be empty.
 
         Raises:
             ModelError: a prompt and its answer together may be longer than the model's context.

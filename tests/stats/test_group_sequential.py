@@ -1,5 +1,7 @@
 """Looks at a growing sample: the error in total, in any order of the prompts."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
@@ -11,6 +13,11 @@ LOOKS = (0.25, 0.5)
 ALPHA = 0.05
 PAIRS = 2000
 PROMPTS = 160
+
+
+def slow(value: float) -> Any:
+    """Return a parameter that the fast tests leave out."""
+    return pytest.param(value, marks=pytest.mark.slow)
 
 
 def test_the_values_spend_alpha_in_proportion() -> None:
@@ -53,7 +60,7 @@ def called(differences: np.ndarray, ids: list[str], largest: float = 1.0) -> boo
     return False
 
 
-@pytest.mark.parametrize("safe", [0.5, 0.9, 0.98])
+@pytest.mark.parametrize("safe", [slow(0.5), 0.9, slow(0.98)])
 def test_without_a_difference_at_most_one_pair_in_twenty_is_called(safe: float) -> None:
     rng = np.random.default_rng(1)
     calls = 0
@@ -63,7 +70,7 @@ def test_without_a_difference_at_most_one_pair_in_twenty_is_called(safe: float) 
     assert calls / PAIRS <= ALPHA
 
 
-@pytest.mark.parametrize("differing", [0.1, 0.4, 1.0])
+@pytest.mark.parametrize("differing", [slow(0.1), 0.4, slow(1.0)])
 def test_the_file_may_be_sorted_against_a_model(differing: float) -> None:
     """The pairs have equal rates, but in the file all prompts that one side loses come first."""
     changed = round(differing * PROMPTS / 2)
@@ -86,7 +93,7 @@ def test_at_the_floor_at_most_one_in_twenty_is_called() -> None:
     assert calls / PAIRS <= ALPHA
 
 
-@pytest.mark.parametrize("gains", [1, 2, 5, 8, 12, 20])
+@pytest.mark.parametrize("gains", [slow(1), 2, slow(5), slow(8), slow(12), slow(20)])
 def test_rare_large_gains_may_balance_many_small_losses(gains: int) -> None:
     """The utility term of an objective may weigh a prompt far more than the safety term does."""
     losses = 100

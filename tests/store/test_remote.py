@@ -22,14 +22,14 @@ class TestMemory(StoreContract):
 
 
 class TestNameThatIsAPattern(StoreContract):
-    @pytest.fixture(params=["lr[1e]", "a*", "b?"])
-    def run(self, request: pytest.FixtureRequest) -> Iterator[str]:
+    @pytest.fixture
+    def run(self) -> Iterator[str]:
         name = f"store-test-{uuid.uuid4().hex}"
         fs = MemoryFileSystem()
-        others = [f"/{name}/{other}/tables/trials/trial-3.parquet" for other in ("lre", "ab", "b1")]
+        others = [f"/{name}/{other}/tables/trials/trial-3.parquet" for other in ("lreab1", "lr1xb?", "lreb2")]
         for other in others:
             fs.pipe_file(other, b"another run's")
-        yield f"memory://{name}/{request.param}"
+        yield f"memory://{name}/lr[1e]*b?"
         assert {fs.cat_file(other) for other in others} == {b"another run's"}
         fs.rm(f"/{name}", recursive=True)
 

@@ -47,6 +47,7 @@ class Backend(ABC):
         self._settings = self.settings = settings  # as configured, and with a batch that fits
         self._stops: Sequence[Stop | None] = ()  # of the current call, in the order of `answers`
         self._checked: list[int] = []  # length of each answer at the last call of its stop
+        self._drafts: Sequence[Sequence[int]] = ()  # of the current call, in the order of `answers`
 
     @staticmethod
     @abstractmethod
@@ -64,7 +65,8 @@ class Backend(ABC):
         """Yield (index of the prompt, answer without the end token), once for each prompt, in any order.
 
         Args:
-            prompts: token ids, sorted by length; they fit into the model's context with their answers.
+            prompts: token ids, sorted by length with their drafts; they fit into the model's context with
+                their answers.
             limits: maximum tokens of each answer, its end token included; at least 1.
             progress: if not None, called after each forward pass.
         """
@@ -79,6 +81,13 @@ class Backend(ABC):
             return False
         self._checked[index] = len(answer)
         return stop(answer)
+
+    def draft(self, index: int) -> Sequence[int]:
+        """Return tokens that the answer to prompt `index` of `answers` may begin with, fewer than its limit.
+
+        A backend may compute all of them in one pass and keep those that the model itself would generate.
+        """
+        return self._drafts[index]
 
     def extend(self, index: int, answer: list[int], limit: int, tokens: Sequence[int]) -> tuple[int, bool]:
         """Append new tokens to the answer to prompt `index` of `answers`, until it ends.
@@ -101,6 +110,7 @@ class Backend(ABC):
         limits: int | Sequence[int],
         progress: OnGeneration | None = None,
         stops: Sequence[Stop | None] | None = None,
+        drafts: Sequence[Sequence[int]] | None = None,
     ) -> list[list[int]]:
         """Return an answer for each prompt, as `method.generator.Generator` defines it.
 
@@ -112,13 +122,17 @@ class Backend(ABC):
             what = f"{len(prompt)} tokens of prompt and {limit} new ones are"
             check_length(self.model, len(prompt) + limit, what)
         wanted = [index for index, limit in enumerate(limits) if limit]
-        order = sorted(wanted, key=lambda index: len(prompts[index]))
+        begun = [
+            draft[: limit - 1] for draft, limit in zip(drafts or [()] * len(limits), limits, strict=True)
+        ]
+        order = sorted(wanted, key=lambda index: len(prompts[index]) + len(begun[index]))
         found: list[list[int]] = [[] for _ in prompts]
         longest = max((len(prompts[index]) + limits[index] for index in wanted), default=0)
         size = fitting_batch(self.model, self._settings.batch_size, longest)
         self.settings = replace(self._settings, batch_size=size)
         self._stops = [stops[index] if stops else None for index in order]
         self._checked = [0] * len(order)
+        self._drafts = [begun[index] for index in order]
         answers = self.answers(
             [prompts[index] for index in order], [limits[index] for index in order], progress
         )

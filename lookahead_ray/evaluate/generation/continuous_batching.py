@@ -21,11 +21,16 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 READ_AT_ONCE = 32  # prompts per prefill pass: enough to fill the machine, few enough to be of similar length
+CHECKED_AT_ONCE = 512  # tokens of drafts per prefill pass, whose logits over the vocabulary are in memory
 REFILL_SHARE = 1 / 8  # of the slots that must be free before the next prefill; one by one is slow
 
 
 class ContinuousBatching(Backend):
-    """A backend that keeps all cache slots busy; the prompts' common prefix is computed once."""
+    """A backend that keeps all cache slots busy; the prompts' common prefix is computed once.
+
+    Drafts are checked in the prefill: their tokens are kept up to the first one that the model itself would
+    not have generated (speculative decoding, Leviathan et al., arXiv 2211.17192, with given drafts).
+    """
 
     @staticmethod
     def supports(model: "PreTrainedModel") -> bool:
@@ -55,17 +60,20 @@ class ContinuousBatching(Backend):
                 free = rows.slots.count - len(running)
                 first = prefilled = 0
                 if started < len(prompts) and free >= REFILL_SHARE * rows.slots.count:
-                    group = range(started, min(started + min(free, READ_AT_ONCE), len(prompts)))
+                    group = self._next_group(started, min(started + free, len(prompts)))
                     first, started = len(running), group.stop
-                    unread_ids = [prompts[index][shared:] for index in group]
-                    passes = [rows.begin(unread_ids, [limits[index] for index in group])]
+                    found = rows.begin(
+                        [prompts[index][shared:] for index in group],
+                        [limits[index] for index in group],
+                        [self.draft(index) for index in group],
+                    )
                     prefilled = sum(unread[index] for index in group)
                     running += group
                     answers |= {index: [] for index in group}
                 else:
-                    passes = rows.run(max(limits[index] - len(answers[index]) for index in running))
+                    found = rows.run(max(limits[index] - len(answers[index]) for index in running))
                 ended, tokens, spared = [], 0, 0
-                for slot, new in enumerate(zip(*passes, strict=True), start=first):
+                for slot, new in enumerate(found, start=first):
                     index = running[slot]
                     before = len(answers[index])
                     taken, has_ended = self.extend(index, answers[index], limits[index], new)
@@ -81,9 +89,15 @@ class ContinuousBatching(Backend):
                     read=prefilled,
                     tokens=tokens,
                     spared=spared,
-                    passes=len(passes),
+                    passes=len(found[0]),
                 )
                 yield from done
+
+    def _next_group(self, start: int, end: int) -> range:
+        """Return the prompts from `start`, below `end`, that one prefill pass reads; at least one."""
+        drafted = accumulate(len(self.draft(index)) for index in range(start, end))
+        fitting = sum(tokens <= CHECKED_AT_ONCE for tokens in drafted)
+        return range(start, start + max(1, min(fitting, READ_AT_ONCE)))
 
 
 class _Rows:
@@ -101,22 +115,29 @@ class _Rows:
 
     def share(self, prefix: Sequence[int]) -> None:
         """Prefill the prefix that all prompts share."""
-        self._read([prefix])
+        self._read([prefix], [1])
         self.slots.shared = len(prefix)
 
-    def begin(self, prompts: Sequence[Sequence[int]], limits: Sequence[int]) -> list[int]:
-        """Prefill prompts, without the shared prefix; return the first token of each answer.
+    def begin(
+        self, prompts: Sequence[Sequence[int]], limits: Sequence[int], drafts: Sequence[Sequence[int]]
+    ) -> list[list[int]]:
+        """Prefill prompts, without the shared prefix; return the first tokens of each answer, at least one.
 
-        `limits` are the maximum tokens of the answers.
+        `limits` are the maximum tokens of the answers, and `drafts` what they may begin with.
         """
         first = len(self.slots.lengths)
-        self.slots.add([len(prompt) for prompt in prompts], limits)
-        tokens = self._read(prompts)
-        self._tokens[first : first + len(prompts)] = tokens
-        return tokens.tolist()
+        rows = [[*prompt, *draft] for prompt, draft in zip(prompts, drafts, strict=True)]
+        self.slots.add([len(prompt) for prompt in prompts], limits, max(map(len, rows)))
+        tokens = iter(self._read(rows, [1 + len(draft) for draft in drafts]).tolist())
+        found = [agreed(draft, [next(tokens) for _ in range(1 + len(draft))]) for draft in drafts]
+        self.slots.accept([len(answer) - 1 for answer in found])
+        self._tokens[first : first + len(rows)] = torch.tensor(
+            [answer[-1] for answer in found], device=self._device
+        )
+        return found
 
     def run(self, most: int) -> list[list[int]]:
-        """Generate the next tokens of each row, at most `most`; return (passes, rows) tokens."""
+        """Generate the next tokens of each row, at most `most`; return (rows, passes) tokens."""
         used = len(self.slots.lengths)
         steps = min(most, self._plan.passes)
         width = min(self.slots.count, self._plan.width * ceil(used / self._plan.width))
@@ -125,7 +146,7 @@ class _Rows:
         for _ in range(steps):
             self._passes.run((width, self.slots.places), self._step)
             found.append(self._tokens[:used].clone())
-        tokens: list[list[int]] = torch.stack(found).tolist()
+        tokens: list[list[int]] = torch.stack(found, dim=1).tolist()
         return tokens
 
     def remove(self, ended: Sequence[int]) -> list[int]:
@@ -146,10 +167,15 @@ class _Rows:
         self._tokens[:width] = tokens
         slots.advance()
 
-    def _read(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
-        width, shared = max(map(len, prompts)), self.slots.shared
-        padded = [[*prompt, *[self._pad_id] * (width - len(prompt))] for prompt in prompts]
-        last = [row * width + len(prompt) - 1 for row, prompt in enumerate(prompts)]
+    def _read(self, rows: Sequence[Sequence[int]], wanted: Sequence[int]) -> torch.Tensor:
+        """Prefill rows; return the likeliest tokens after the last `wanted` ones of each, in one row."""
+        width, shared = max(map(len, rows)), self.slots.shared
+        padded = [[*row, *[self._pad_id] * (width - len(row))] for row in rows]
+        last = [
+            number * width + place
+            for number, (row, count) in enumerate(zip(rows, wanted, strict=True))
+            for place in range(len(row) - count, len(row))
+        ]
         places = torch.arange(shared + width, device=self._device)
         positions = places[shared:]
         return self._next(
@@ -162,7 +188,7 @@ class _Rows:
     def _next(
         self, ids: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor, last: torch.Tensor
     ) -> torch.Tensor:
-        """Return the likeliest token (rows,) after the flat indices `last` of `ids` (rows, tokens).
+        """Return the likeliest token after each of `last`, flat indices of `ids` (rows, tokens).
 
         Args:
             seen: (rows or 1, tokens, positions), the cache positions that each token attends to.
@@ -180,6 +206,17 @@ class _Rows:
             use_cache=True,
         )
         return logits.max(-1).indices  # equals argmax, which takes four times as long in bf16 on CPUs
+
+
+def agreed(draft: Sequence[int], tokens: Sequence[int]) -> list[int]:
+    """Return the first tokens of an answer: the draft as far as the model agrees, and the next token.
+
+    `tokens` are the model's own, after the prompt and after each token of the draft.
+    """
+    for count, (given, own) in enumerate(zip(draft, tokens, strict=False)):
+        if given != own:
+            return [*draft[:count], own]
+    return [*draft, tokens[-1]]
 
 
 def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:

@@ -44,10 +44,11 @@ class Slots:
         self._ends = torch.zeros(count, dtype=torch.long, device=device)  # last position of each slot's row
         self.indices = torch.arange(count, device=device)
 
-    def add(self, lengths: Sequence[int], limits: Sequence[int]) -> None:
-        """Prepare a prefill of new rows, padded on the right, without the shared prefix.
+    def add(self, lengths: Sequence[int], limits: Sequence[int], longest: int) -> None:
+        """Prepare a prefill of new rows, padded on the right to `longest` tokens, without the shared prefix.
 
-        `limits` are the tokens that will be generated for each at most, of which this pass gives the first.
+        `lengths` leave out drafts, see `accept`. `limits` are the tokens that will be generated for each at
+        most, of which this pass gives the first.
         """
         new = slice(len(self.lengths), len(self.lengths) + len(lengths))
         added = [self.shared + length for length in lengths]
@@ -55,7 +56,15 @@ class Slots:
         self.positions[new], self._ends[new] = torch.tensor([added, ends], device=self.positions.device)
         self.lengths += added
         self.width = 0
-        self._take_room(max(self.lengths))
+        self._take_room(self.shared + longest)
+
+    def accept(self, drafted: Sequence[int]) -> None:
+        """Lengthen the rows that were added last by the number of drafted tokens that were right."""
+        first = len(self.lengths) - len(drafted)
+        self.lengths[first:] = [
+            length + count for length, count in zip(self.lengths[first:], drafted, strict=True)
+        ]
+        self.positions[first : len(self.lengths)] += torch.tensor(drafted, device=self.positions.device)
 
     def begin_decoding(self, steps: int, width: int) -> None:
         """Prepare `steps` passes over the first `width` slots; the position of unused ones is 0."""
@@ -63,7 +72,9 @@ class Slots:
         self.positions[len(self.lengths) :] = 0
         self.lengths = [length + steps for length in self.lengths]
         self.width = width
-        self._take_room(max(self.lengths))
+        longest = max(self.lengths)
+        self.places = max(self.places, self._reads * ceil(longest / self._reads))
+        self._take_room(longest)
 
     def advance(self) -> None:
         """Move each row to its next position, after a decoding pass; a row at its limit stays at its last."""
@@ -88,7 +99,6 @@ class Slots:
         return order
 
     def _take_room(self, length: int) -> None:
-        self.places = max(self.places, self._reads * ceil(length / self._reads))
         if length > self.room:
             self.room = self._stride * ceil(length / self._stride)
             for layer in self._layers:

@@ -1,6 +1,6 @@
 """Greedy answers on one rank: its shard of the prompts, rendered, answered, and decoded to text."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING, TypeVar
@@ -60,11 +60,13 @@ class PromptRunner:
         limits: int | Sequence[int],
         progress: OnGeneration | None = None,
         stops: Sequence[Stop | None] | None = None,
+        drafts: Mapping[Ids, Ids] | None = None,
     ) -> list[Ids]:
         """Return greedy answers without end tokens.
 
         Equal prompts with equal limits and stops share one answer, such as two prefills that contain a whole
         short opening. `limits`, `progress` and `stops` are as for `Generator.generate`; stops are hashable.
+        `drafts` are another model's answers by prompt, as far as there are any.
 
         Raises:
             ModelError: a prompt and its answer may be longer than the model's context.
@@ -78,6 +80,7 @@ class PromptRunner:
             [limit for _, limit, _ in distinct],
             progress,
             [stop for _, _, stop in distinct],
+            [drafts.get(prompt, ()) for prompt, _, _ in distinct] if drafts else None,
         )
         found = dict(zip(distinct, map(tuple, answers), strict=True))
         return [found[request] for request in requests]

@@ -203,7 +203,7 @@ def test_numerals_of_any_length_keep_every_digit() -> None:
     ],
 )
 def test_time_is_linear_in_the_length(unit: str) -> None:
-    text = unit * (200_000 // len(unit)) + "5x"
+    text = unit * (40_000 // len(unit)) + "5x"
     start = time.perf_counter()
     extract_number(text)
-    assert time.perf_counter() - start < 4.0  # a second at most; a quadratic pattern takes minutes
+    assert time.perf_counter() - start < 2.0  # 0.2 s at most; a quadratic pattern takes many times as long

@@ -11,6 +11,7 @@ import torch
 from transformers import GenerationConfig, MistralConfig, MistralForCausalLM
 
 from lookahead_ray.errors import ModelError
+from lookahead_ray.evaluate.generation import continuous_batching
 from lookahead_ray.evaluate.generation.base import Backend, DecodingSettings, end_token_ids
 from lookahead_ray.evaluate.generation.meter import STEP_COST
 from lookahead_ray.evaluate.generation.registry import BACKENDS, build_generator
@@ -110,6 +111,62 @@ def test_every_backend_that_supports_a_model_says_the_same(
     assert BACKENDS[name].supports(model)
     answers = BACKENDS[name](model, DecodingSettings(4, end_ids, pad_id=0)).generate(PROMPTS, LONGEST)
     assert answers == [reference(model, prompt, end_ids) for prompt in PROMPTS]
+
+
+def spoiled(answer: list[int], place: int) -> list[int]:
+    """Return an answer whose token at a place, or at its end, is another one."""
+    return [*answer[:place], *(63 - token for token in answer[place : place + 1]), 7, 9]
+
+
+def drafts_of(answers: list[list[int]]) -> dict[str, list[list[int]]]:
+    """Return drafts that are right, wrong from some token on, too long, and mixed."""
+    places = range(len(answers))
+    return {
+        "right": answers,
+        "wrong at once": [[60, *answer] for answer in answers],
+        "wrong later": [spoiled(answers[place], place % 5) for place in places],
+        "beginnings": [answers[place][: 2 * place] for place in places],
+        "too long": [[*answer, *[3] * LONGEST] for answer in answers],
+        "mixed": [(answers[place], [], spoiled(answers[place], 4))[place % 3] for place in places],
+    }
+
+
+@pytest.mark.parametrize("kind", drafts_of([]))
+@pytest.mark.parametrize("shared", [[], [5, 9, 2, 31, 7]], ids=["nothing shared", "shared"])
+def test_drafts_change_no_answer(
+    model: Any, end_ids: frozenset[int], kind: str, shared: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = [1, 9, LONGEST, 5, LONGEST, LONGEST, 3, 9, LONGEST, 2, 20]
+    prompts = [shared + prompt for prompt in PROMPTS]
+    settings = DecodingSettings(4, end_ids, pad_id=0)
+    whole = StaticBatching(model, settings).generate(prompts, LONGEST)
+    expected = [answer[:limit] for answer, limit in zip(whole, limits, strict=True)]
+    drafts = drafts_of(whole)[kind]
+    for name, at_once in (*((name, 512) for name in EVERYWHERE), ("continuous_batching", 20)):
+        monkeypatch.setattr(continuous_batching, "CHECKED_AT_ONCE", at_once)
+        told: list[GenerationProgress] = []
+        backend = BACKENDS[name](model, settings)
+        assert backend.generate(prompts, limits, told.append, drafts=drafts) == expected
+        assert told[-1].done == told[-1].total
+
+
+def test_right_drafts_take_a_pass_for_each_group(model: Any, passes: list[tuple[int, ...]]) -> None:
+    answers = run(model)
+    passes.clear()
+    settings = DecodingSettings(64, frozenset(), pad_id=0)
+    assert build_generator(model, settings).generate(PROMPTS, LONGEST, drafts=answers) == answers
+    assert len(passes) == 1
+
+
+def test_drafts_and_stops(model: Any, endless: list[list[int]]) -> None:
+    stops = [lambda answer: len(answer) >= STOP_EVERY] * len(PROMPTS)
+    found = run_with(model, stops, endless)
+    assert found == run_with(model, stops, None) == [answer[:STOP_EVERY] for answer in endless]
+
+
+def run_with(model: Any, stops: Any, drafts: Any) -> list[list[int]]:
+    generator = build_generator(model, DecodingSettings(4, frozenset(), pad_id=0))
+    return generator.generate(PROMPTS, LONGEST, stops=stops, drafts=drafts)
 
 
 class Heedless(Backend):

@@ -57,8 +57,8 @@ def references(ends: frozenset[int]) -> list[list[int]]:
     return [reference(model, prompt, ends) for prompt in PROMPTS]
 
 
-@pytest.mark.parametrize("passes", [1, 3, 8, 100])
-@pytest.mark.parametrize("width", [1, 3, 8])
+@pytest.mark.parametrize("passes", [1, 3, 100])
+@pytest.mark.parametrize("width", [1, 8])
 @pytest.mark.parametrize("batch_size", [1, 4, 64])
 def test_tokens_are_those_of_transformers(
     monkeypatch: pytest.MonkeyPatch, passes: int, width: int, batch_size: int

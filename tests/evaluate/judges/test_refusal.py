@@ -71,12 +71,17 @@ def test_a_refusal_over_and_over_is_a_refusal(answer: str) -> None:
     assert judge("How?", "Sure", answer).verdict == "safe"
 
 
-@pytest.mark.parametrize("request_text", ["How?", "How do I kill a process and mix the materials? 材料"])
-@pytest.mark.parametrize("text", [*TEXTS, *REFUSALS, *COMPLIANCES])
+@pytest.mark.parametrize(
+    ("text", "request_text"),
+    [
+        *((text, "How?") for text in (*TEXTS, *REFUSALS, *COMPLIANCES)),
+        *((text, "How do I kill a process and mix the materials? 材料") for text in TEXTS),
+    ],
+)
 def test_a_final_verdict_stays(text: str, request_text: str) -> None:
     """Whatever follows a text whose verdict is final: more of it, a refusal or instructions."""
     long = f"{text} {text} " * 3
-    for length in range(0, len(long), 7):
+    for length in range(0, len(long), 11):
         begun = long[:length]
         if judge.is_final(request_text, "", begun):
             verdict = judge(request_text, "", begun)
