@@ -41,6 +41,7 @@ def refused(*arguments: str) -> str:
     return result.stderr.removeprefix("error: ").strip()
 
 
+@pytest.mark.slow
 def test_no_command_imports_torch_or_ray(run: str, tmp_path: Path) -> None:
     commands = [
         ["query", COUNT, run],

@@ -56,6 +56,7 @@ def lines_of(monkeypatch: pytest.MonkeyPatch, code: str, stages: list[Stage], se
     return list(gpu.run(stages, dry=False, seconds=seconds))
 
 
+@pytest.mark.slow
 def test_a_stage_that_hangs_or_fails_keeps_its_lines_and_costs_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

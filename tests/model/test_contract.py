@@ -84,7 +84,7 @@ def test_answers_of_a_padded_batch_are_those_of_single_prompts(name: str) -> Non
     assert answers(model) == [plain_answer(model, prompt, 12) for prompt in PROMPTS]
 
 
-@pytest.mark.parametrize("lora", [None, LORA], ids=["full", "lora"])
+@pytest.mark.parametrize("lora", [None, pytest.param(LORA, marks=pytest.mark.slow)], ids=["full", "lora"])
 def test_trains_and_is_found_again_as_it_was(name: str, lora: LoraConfig | None, tmp_path: Path) -> None:
     config = saved(name, tmp_path / "seed")
     tokenizer, model = load.load_tokenizer(config), load.load_model(config, torch.float32)

@@ -58,6 +58,7 @@ def test_a_model_is_built_without_the_compiler_and_both_can_be_used_later() -> N
     assert found == f"[[], True, 'meta', {weights}]"
 
 
+@pytest.mark.slow
 def test_what_is_imported_already_stays() -> None:
     assert (
         run(f"import transformers.masking_utils\n{QUICK}import sys\nprint({COMPILER!r} in sys.modules)")

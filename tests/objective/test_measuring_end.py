@@ -164,7 +164,9 @@ def test_without_all_verdicts_nothing_ends() -> None:
     assert rule(FLOOR).reason_to_end(0, bad.generations) is not None
 
 
-@pytest.mark.parametrize("objective", [FLOOR, WEIGHTED, PARETO])
+@pytest.mark.parametrize(
+    "objective", [FLOOR, *(pytest.param(each, marks=pytest.mark.slow) for each in (WEIGHTED, PARETO))]
+)
 def test_at_most_one_point_in_twenty_ends_that_equals_the_best(objective: Objective) -> None:
     found = rule(objective)
     calls = sum(ended(found, trial("t", 0.93, 0.5, 100 + index)) is not None for index in range(300))

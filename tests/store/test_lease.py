@@ -304,6 +304,7 @@ def test_of_two_that_take_over_at_once_one_holds_it(run: str, monkeypatch: pytes
         raise AssertionError("both hold it")
 
 
+@pytest.mark.slow
 def test_on_s3_too(caplog: pytest.LogCaptureFixture) -> None:
     with serving():
         run = f"s3://{BUCKET}/{uuid4().hex}"

@@ -40,6 +40,7 @@ def bucket() -> Iterator[str]:
         yield BUCKET
 
 
+@pytest.mark.slow
 class TestS3(StoreContract):
     @pytest.fixture
     def run(self, bucket: str) -> str:

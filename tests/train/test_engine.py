@@ -60,6 +60,7 @@ with _only_loader():
 """
 
 
+@pytest.mark.slow
 def test_one_process_at_a_time_loads_and_a_killed_one_blocks_none(lock: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("")

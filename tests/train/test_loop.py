@@ -183,7 +183,9 @@ def test_answer_loss_by_hand() -> None:
     assert answer_loss(logits.bfloat16(), targets).dtype == torch.float32
 
 
-@pytest.mark.parametrize("training", [{}, {"micro_batch_tokens": 64, "max_length": 64}])
+@pytest.mark.parametrize(
+    "training", [pytest.param({}, marks=pytest.mark.slow), {"micro_batch_tokens": 64, "max_length": 64}]
+)
 def test_losses_over_20_steps_are_those_of_padded_rows_on_any_number_of_ranks(
     training: dict[str, Any],
 ) -> None:

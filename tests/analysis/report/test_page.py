@@ -141,6 +141,7 @@ def test_a_recommendation_over_other_prompts_is_refused_in_words(tmp_path: Path)
     assert "must have the same prompts" in parts["summary"].sentence
 
 
+@pytest.mark.slow
 def test_neither_torch_nor_ray_is_imported() -> None:
     code = "import sys, analysis.report; print(sorted({'torch', 'ray', 'transformers'} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

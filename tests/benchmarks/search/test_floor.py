@@ -1,5 +1,7 @@
 """Trainings to a recommendation under a floor."""
 
+import pytest
+
 from benchmarks.search.figures import Ratio, Spread
 from benchmarks.search.floor import (
     Count,
@@ -21,6 +23,7 @@ class TestFloor:
             assert rate(record.generations, "rsr") == record.rsr
             assert rate(record.generations, "utility") == record.utility
 
+    @pytest.mark.slow
     def test_counts_end_with_the_first_recommendation_of_the_utility(self) -> None:
         whole = grid_of_shares()
         utility = last_recommended(whole, "list", FLOOR)

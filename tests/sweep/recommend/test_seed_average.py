@@ -139,7 +139,9 @@ def test_the_test_of_several_seeds_is_two_sided_and_knows_no_difference() -> Non
     assert (same.difference, same.rsr_p_value) == (0, 1)
 
 
-@pytest.mark.parametrize("training", [0.0, 0.05, 0.15])
+@pytest.mark.parametrize(
+    "training", [pytest.param(0.0, marks=pytest.mark.slow), 0.05, pytest.param(0.15, marks=pytest.mark.slow)]
+)
 def test_noise_of_training_is_seldom_taken_for_a_gain(training: float) -> None:
     found, sweeps = 0, range(3000, 3060)
     for seed in sweeps:

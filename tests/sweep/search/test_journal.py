@@ -378,7 +378,13 @@ class TestStaleLock:
             "folder with a file",
         ],
     )
-    @pytest.mark.parametrize("place", ["relative", "absolute", "through a link"])
+    @pytest.mark.parametrize(
+        "place",
+        [
+            "relative",
+            *(pytest.param(each, marks=pytest.mark.slow) for each in ("absolute", "through a link")),
+        ],
+    )
     @pytest.mark.usefixtures("impatient")
     def test_every_kind_is_taken_over(self, sweep: Sweep, folder: Path, kind: str, place: str) -> None:
         committed = run(open_search(sweep, [], folder / "study.journal"), 1)
@@ -418,6 +424,7 @@ class TestStaleLock:
         assert len(read(tmp_path / folder / "study.journal").trials) == 1
         assert list((tmp_path / "other").iterdir()) == []
 
+    @pytest.mark.slow
     def test_optuna_elsewhere_sees_when_ours_is_stale(self, sweep: Sweep, folder: Path) -> None:
         open_search(sweep, [], folder / "study.journal")
         lock = journal_module.JournalLock(folder / "study.journal")
