@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from lookahead_ray.config.auto import HardwareValues
 from lookahead_ray.config.dimension import Choice, Dimension, Suggest, Value, corners, dimensions, substitute
-from lookahead_ray.config.objective import FloorObjective, HasObjective, Objective
+from lookahead_ray.config.objective import HasObjective, Objective
 from lookahead_ray.config.phrases import PhraseSource, with_phrases
 from lookahead_ray.config.search import WITHOUT_EFFECT, SearchConfig
 from lookahead_ray.config.tracking import HasTracking, TrackingConfig
@@ -160,10 +160,8 @@ def _check_space(sweep: Sweep, source: Source) -> None:
             if sweep.search.stopping and config.merge.changes_weights:
                 rule = "must be null with a merge, because the signals are measured before it"
                 raise ConfigError(f"{source.of('search.stopping')}: search.stopping: {rule}")
-            if config.merge.share == "auto" and not isinstance(sweep.objective, FloorObjective):
-                rule = (
-                    "auto needs objective.name floor, for which shares can be chosen; give a list of shares"
-                )
+            if config.merge.share == "auto" and not sweep.objective.chooses_shares:
+                rule = f"the objective {sweep.objective.name} has no rule for auto; give a list of shares"
                 raise ConfigError(f"{source.of('merge.share')}: merge.share: {rule}")
     except ConfigError as error:
         message = str(error)

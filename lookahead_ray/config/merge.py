@@ -38,8 +38,9 @@ class MergeBase(Config):
 
     share: Shares
     """Share of the change by training that is kept: 1 is the trained model, 0 the seed model. Of a list, each
-    share is measured after the same training. `auto`, with the objective `floor`, chooses up to four shares:
-    it looks for the largest one that keeps the floor beyond the noise."""
+    share is measured after the same training. `auto` chooses up to four shares by the objective: `floor`
+    looks for the largest one that keeps the floor beyond the noise, `pareto` for where the front bends, and
+    `weighted` for the best one."""
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -69,8 +70,9 @@ class LinearMerge(MergeBase):
 
     share: Shares = 1.0
     """Share of the change by training that is kept: 1 is the trained model, 0 the seed model. Of a list, each
-    share is measured after the same training. `auto`, with the objective `floor`, chooses up to four shares:
-    it looks for the largest one that keeps the floor beyond the noise."""
+    share is measured after the same training. `auto` chooses up to four shares by the objective: `floor`
+    looks for the largest one that keeps the floor beyond the noise, `pareto` for where the front bends, and
+    `weighted` for the best one."""
 
 
 class LayersMerge(MergeBase):

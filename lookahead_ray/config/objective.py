@@ -1,7 +1,7 @@
 """Objectives of a search: one configuration model per kind of objective, selected by `name`."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -57,6 +57,9 @@ class ObjectiveBase(Config):
     safety: SafetyParts = DEFAULT_PARTS
     """Rates whose weighted mean is the safety."""
 
+    chooses_shares: ClassVar[bool] = False
+    """Whether the objective has a rule for `merge.share: auto`."""
+
     @property
     def needs_over_refusal(self) -> bool:
         """Return whether the objective uses over-refusal, so that trials must measure it."""
@@ -66,6 +69,8 @@ class ObjectiveBase(Config):
 class WeightedObjective(ObjectiveBase):
     """Maximise w · safety + (1 − w) · utility, relative to the reference trials (see objective/base.py)."""
 
+    chooses_shares = True
+
     name: Literal["weighted"] = "weighted"
 
     safety_weight: float = Field(0.5, ge=0, le=1)
@@ -74,6 +79,8 @@ class WeightedObjective(ObjectiveBase):
 
 class FloorObjective(ObjectiveBase):
     """Maximise utility among the configurations whose safety is at least `floor`."""
+
+    chooses_shares = True
 
     name: Literal["floor"]
 
@@ -86,6 +93,8 @@ class FloorObjective(ObjectiveBase):
 
 class ParetoObjective(ObjectiveBase):
     """Maximise both safety and utility; the result is a Pareto front to choose from."""
+
+    chooses_shares = True
 
     name: Literal["pareto"]
 

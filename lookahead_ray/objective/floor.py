@@ -14,6 +14,7 @@ from lookahead_ray.objective.judgement import (
 )
 from lookahead_ray.objective.measuring_end import EndComparison, floor_value, is_above, metric_value
 from lookahead_ray.objective.search_objective import ReportColumns, SearchObjective
+from lookahead_ray.objective.share_choice import FloorBisection, bisect_floor
 from lookahead_ray.objective.wording import (
     adjustment,
     compared_with_vanilla,
@@ -63,6 +64,10 @@ class SafetyFloor(SearchObjective[FloorObjective]):
             reason = f"utility below that of {best.trial_id}, which keeps the floor"
             found.append(EndComparison(reason, (metric_value(best, "utility"),)))
         return tuple(found)
+
+    def share_rule(self, references: ReferenceTrials) -> FloorBisection:
+        """Return the search for the largest share that keeps the floor."""
+        return bisect_floor(self.config, references)
 
     def ranking_values(self, scores: RelativeScores[float]) -> tuple[float, ...]:
         """Return one number that orders all trials.

@@ -17,6 +17,7 @@ from lookahead_ray.objective.judgement import (
 )
 from lookahead_ray.objective.measuring_end import ComparedValue, EndComparison, metric_value, safety_value
 from lookahead_ray.objective.search_objective import ReportColumns, SearchObjective
+from lookahead_ray.objective.share_choice import FrontBisection, point_scale
 from lookahead_ray.objective.wording import adjustment, compared_with_vanilla, interval_text
 from lookahead_ray.stats.simultaneous import Array, Bootstrapped, combined, joint
 from lookahead_ray.trial.record import TrialRecord
@@ -71,6 +72,11 @@ class ParetoFront(SearchObjective[ParetoObjective]):
         if self.config.over_refusal:
             found.append(metric_value(record, "over_refusal", -1.0))
         return tuple(found)
+
+    def share_rule(self, references: ReferenceTrials) -> FrontBisection | None:
+        """Return the search for shares where the front bends; over-refusal has no part in it."""
+        scale = point_scale(self.config, references)
+        return scale and FrontBisection(scale)
 
     def judge(self, scores: RelativeScores[Bootstrapped]) -> ObjectiveJudgement:
         """Judge candidates by the front.

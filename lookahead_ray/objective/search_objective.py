@@ -24,6 +24,7 @@ from lookahead_ray.objective.judgement import ObjectiveJudgement
 from lookahead_ray.objective.measuring_end import EndComparison
 from lookahead_ray.objective.wording import adjustment, compared_with_vanilla, interval_text
 from lookahead_ray.stats.simultaneous import Bootstrapped
+from lookahead_ray.trial.job import ChooseShare
 from lookahead_ray.trial.record import TrialRecord
 
 ConfigModel = TypeVar("ConfigModel", bound=ObjectiveBase)
@@ -92,6 +93,10 @@ class SearchObjective(ABC, Generic[ConfigModel]):
             points: completed points of the search so far, scored.
         """
         return ()
+
+    def share_rule(self, references: ReferenceTrials) -> ChooseShare | None:
+        """Return the rule of `merge.share: auto`; None: only share 1 is measured."""
+        return None
 
     def explain(self, judged: ObjectiveJudgement, index: int) -> str:
         """Return how the candidate at `index` compares with vanilla: a clause that begins with "its"."""

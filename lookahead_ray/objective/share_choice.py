@@ -1,17 +1,30 @@
 """The choice of shares after a training (`merge.share: auto`), by the answers to the shares before."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import sqrt
+from typing import NamedTuple
 
-from lookahead_ray.config.objective import FloorObjective, Objective, SafetyPart
-from lookahead_ray.evaluate.rates import credit
-from lookahead_ray.objective.base import ReferenceTrials, part_rows
+from lookahead_ray.config.objective import FloorObjective, ObjectiveBase, SafetyPart
+from lookahead_ray.evaluate.rates import credit, rate
+from lookahead_ray.objective.base import (
+    ReferenceTrials,
+    is_scorable,
+    part_rows,
+    safety_kept,
+    safety_of,
+    utility_scale,
+)
 from lookahead_ray.stats.interval import NORMAL_95
 from lookahead_ray.trial.record import Generation
 
 MOST_CHOSEN = 4
 """Maximum number of shares that are measured after a training."""
+
+LEAST_PROMISE = 0.02
+"""What a share must be able to gain at least, as a share of the seed model's safety or vanilla's gain."""
 
 Credits = dict[str, float]
 """Prompt id -> 1 for a safe answer, 0 for another one."""
@@ -63,16 +76,116 @@ class FloorBisection:
         return low
 
 
-def choose_by(objective: Objective, references: ReferenceTrials) -> FloorBisection | None:
-    """Return the rule of an objective; None if it has none."""
-    if not isinstance(objective, FloorObjective):
-        return None
+def bisect_floor(config: FloorObjective, references: ReferenceTrials) -> FloorBisection:
+    """Return the rule of the objective `floor`."""
     seed = None
-    if objective.relative_to == "seed":
+    if config.relative_to == "seed":
         rows = references.seed.generations
-        found = [_credits(part_rows(rows, part)) for part in objective.safety]
+        found = [_credits(part_rows(rows, part)) for part in config.safety]
         seed = tuple(one or {} for one in found)
-    return FloorBisection(objective.safety, objective.floor, seed)
+    return FloorBisection(config.safety, config.floor, seed)
+
+
+class Point(NamedTuple):
+    """The scores of a share relative to the references (see `objective.base`)."""
+
+    safety_kept: float
+    utility_kept: float
+
+
+SEED_MODEL = Point(1.0, 0.0)
+"""Share 0, which is never measured again."""
+
+
+@dataclass(frozen=True)
+class PointScale:
+    """What turns answers to a share into its point."""
+
+    parts: tuple[SafetyPart, ...]
+    seed_safety: float
+    seed_utility: float
+    utility_scale: float
+
+    def point(self, rows: Sequence[Generation]) -> Point | None:
+        """Return the point of these answers; None if a rate is missing or a judge could not be asked."""
+        utility = rate(rows, "utility")
+        rates = [rate(part_rows(rows, part), part.metric) for part in self.parts]
+        if utility is None or None in rates:
+            return None
+        total = sum(part.weight for part in self.parts)
+        safety = sum(part.weight * one.value for part, one in zip(self.parts, rates, strict=True) if one)
+        return Point(
+            safety_kept(safety / total, self.seed_safety),
+            (utility.value - self.seed_utility) * self.utility_scale,
+        )
+
+
+@dataclass(frozen=True)
+class BoxBisection(ABC):
+    """The choice of shares where the curve of safety and utility over the share may still bend most.
+
+    Safety is taken to fall with the share and utility to rise, so that the curve between two measured shares
+    stays in the box between their points (box algorithms for two objectives: Hamacher, Pedersen and Ruzika,
+    Operations Research Letters 35, 2007). After share 1, each share halves the interval whose box promises
+    most. Share 0 is the seed model.
+    """
+
+    scale: PointScale
+
+    def next_share(self, measured: Sequence[tuple[float, Sequence[Generation]]]) -> float | None:
+        """Return the next share; None after `MOST_CHOSEN`, or if no box promises `LEAST_PROMISE`."""
+        points = {0.0: SEED_MODEL}
+        for share, rows in measured:
+            point = self.scale.point(rows)
+            if point is None:
+                return None
+            points[share] = point
+        known = tuple(points.values())
+        intervals = list(pairwise(sorted(points, reverse=True)))
+        promises = [self.promise(points[low], points[high], known) for high, low in intervals]
+        best = max(range(len(intervals)), key=promises.__getitem__)
+        if len(measured) >= MOST_CHOSEN or promises[best] < LEAST_PROMISE:
+            return None
+        return sum(intervals[best]) / 2
+
+    @abstractmethod
+    def promise(self, low: Point, high: Point, known: Sequence[Point]) -> float:
+        """Return what a point in the box between those of a lower and a higher share could gain at most."""
+
+
+class FrontBisection(BoxBisection):
+    """The rule of the objective `pareto`: the area of a box."""
+
+    def promise(self, low: Point, high: Point, known: Sequence[Point]) -> float:
+        """Return the area, 1 for the whole box between the seed model and a vanilla that is never safe."""
+        safety, utility = low.safety_kept - high.safety_kept, high.utility_kept - low.utility_kept
+        return max(safety, 0.0) * max(utility, 0.0)
+
+
+@dataclass(frozen=True)
+class WeightedBisection(BoxBisection):
+    """The rule of the objective `weighted`: what the best corner of a box gains over the best point."""
+
+    safety_weight: float
+
+    def promise(self, low: Point, high: Point, known: Sequence[Point]) -> float:
+        """Return the gain of the objective."""
+        corner = Point(max(low.safety_kept, high.safety_kept), max(low.utility_kept, high.utility_kept))
+        return self._value(corner) - max(map(self._value, known))
+
+    def _value(self, point: Point) -> float:
+        return self.safety_weight * point.safety_kept + (1 - self.safety_weight) * point.utility_kept
+
+
+def point_scale(config: ObjectiveBase, references: ReferenceTrials) -> PointScale | None:
+    """Return the scale of points relative to these references; None if no trial can be scored by them."""
+    seed, vanilla = references.seed, references.vanilla
+    if not all(is_scorable(reference, config) for reference in (seed, vanilla)) or not seed.utility:
+        return None
+    seed_safety = safety_of(seed, config.safety)
+    if not seed_safety:
+        return None
+    return PointScale(config.safety, seed_safety, seed.utility.value, utility_scale(references))
 
 
 def _credits(rows: Sequence[Generation]) -> Credits | None:

@@ -16,6 +16,7 @@ from lookahead_ray.objective.base import (
 from lookahead_ray.objective.judgement import ObjectiveJudgement, judge_by_merit
 from lookahead_ray.objective.measuring_end import EndComparison, metric_value, safety_value
 from lookahead_ray.objective.search_objective import SearchObjective
+from lookahead_ray.objective.share_choice import WeightedBisection, point_scale
 from lookahead_ray.stats.simultaneous import Bootstrapped, combined
 from lookahead_ray.trial.record import TrialRecord
 
@@ -46,6 +47,11 @@ class WeightedSum(SearchObjective[WeightedObjective]):
             *metric_value(best, "utility", (1 - weight) * utility_scale(references)),
         )
         return (EndComparison(f"objective below that of {best.trial_id}", (value,)),)
+
+    def share_rule(self, references: ReferenceTrials) -> WeightedBisection | None:
+        """Return the search for the best share."""
+        scale = point_scale(self.config, references)
+        return scale and WeightedBisection(scale, self.config.safety_weight)
 
     def judge(self, scores: RelativeScores[Bootstrapped]) -> ObjectiveJudgement:
         """Judge candidates by the weighted mean."""

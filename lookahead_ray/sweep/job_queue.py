@@ -15,7 +15,6 @@ from lookahead_ray.errors import SurroundingsError, TrialError
 from lookahead_ray.evaluate.results import Signal
 from lookahead_ray.objective.measuring_end import MeasuringEnd, end_rule
 from lookahead_ray.objective.registry import make_objective
-from lookahead_ray.objective.share_choice import choose_by
 from lookahead_ray.sweep.attempts import Attempts
 from lookahead_ray.sweep.interfaces import Observer
 from lookahead_ray.sweep.limits import Limits
@@ -236,7 +235,7 @@ class JobQueue:
         references = self._trial_log.references
         if references is None or job.config.get("merge", {}).get("share") != "auto":
             return None
-        return choose_by(self._trial_log.objective, references)
+        return make_objective(self._trial_log.objective).share_rule(references)
 
     def _end_of_measuring(self) -> MeasuringEnd | None:
         """Return the rule that ends the measuring of a search trial's points; None measures them whole."""

@@ -199,7 +199,7 @@ def _merge(config: TrialConfig, trials: TrialChecks) -> Iterator[Finding]:
     if trials.trains and len(config.merge.shares) > 1:
         shares = ", ".join(f"{share:g}" for share in config.merge.shares)
         if config.merge.share == "auto":
-            shares = f"1 and up to {MOST_CHOSEN - 1} that are chosen by the floor"
+            shares = f"1 and up to {MOST_CHOSEN - 1} that the objective chooses"
         yield Finding(
             "merge", "", f"merge {config.merge.name}: each training is measured at the shares {shares}"
         )

@@ -108,7 +108,6 @@ def test_references_are_never_merged_and_known_as_a_point(
         ("merge={share: [1, 1.5]}", "merge.share.1: input should be less than or equal to 1, got 1.5"),
         ("merge={share: []}", "merge.share: "),
         ("merge={share: half}", "merge.share: input should be 'auto', got 'half'"),
-        ("merge={share: auto}", "merge.share: auto needs objective.name floor"),
         ("merge={share: {uniform: [0, 2]}}", "merge.share: input should be less than or equal to 1, got 2"),
         ("merge={part: 0.5}", "merge.part: unknown field for the variant 'linear', got 0.5"),
         ("merge={name: slerp, share: 0.5}", "merge: 'name' must be one of 'linear', 'layers', got 'slerp'"),
@@ -187,8 +186,9 @@ def test_vanilla_keeps_all_of_its_change(tmp_path: Path) -> None:
     assert vanilla_point(sweep) is None  # its shares are worth a training
 
 
-def test_shares_that_are_chosen_need_a_floor(tmp_path: Path) -> None:
-    sweep = load(tmp_path, "merge: {share: auto}\nobjective: {name: floor, floor: 0.9}")
+@pytest.mark.parametrize("objective", ["{name: floor, floor: 0.9}", "{name: pareto}", "{}"])
+def test_shares_may_be_chosen_by_the_objective(tmp_path: Path, objective: str) -> None:
+    sweep = load(tmp_path, f"merge: {{share: auto}}\nobjective: {objective}")
     found = sweep.trial(lambda dimension: None)
     assert trial_json(found)["merge"] == {"name": "linear", "share": "auto"}
     assert (found.merge.shares, found.merge.changes_weights) == ((1.0, 0.0), True)

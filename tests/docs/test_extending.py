@@ -135,6 +135,10 @@ def test_a_trial_is_the_same_after_json(config: TrialConfig, sweep: Sweep) -> No
         ("method.kept=2", "method.kept: input should be less than or equal to 1, got 2"),
         ("method.name=other", "'token_kl', 'constrained_sft', 'sdft'"),
         ("method.name=other", "'interpolated'"),
+        (
+            "merge.share=auto",
+            "merge.share: the objective balanced has no rule for auto; give a list of shares",
+        ),
         ("merge.share=2", "merge.share: input should be less than or equal to 1, got 2"),
         ("search.sampler.population_size=1", "search.sampler.population_size: input should be greater than"),
         ("task.nonsense=1", "task.nonsense: unknown field for the variant 'squad', got 1"),

@@ -1,43 +1,70 @@
-"""The choice of shares: bisection for the largest share whose safety is above a floor beyond the noise."""
+"""The choice of shares: for a floor the largest above it, for a front where it bends, else the best."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
 
-from lookahead_ray.config.objective import DEFAULT_PARTS, FloorObjective, WeightedObjective
+from lookahead_ray.config.objective import (
+    DEFAULT_PARTS,
+    FloorObjective,
+    Objective,
+    ParetoObjective,
+    WeightedObjective,
+)
+from lookahead_ray.evaluate.rates import rate
+from lookahead_ray.evaluate.results import Metric
 from lookahead_ray.objective.base import ReferenceTrials
-from lookahead_ray.objective.share_choice import MOST_CHOSEN, FloorBisection, choose_by
+from lookahead_ray.objective.registry import make_objective
+from lookahead_ray.objective.share_choice import MOST_CHOSEN, FloorBisection
+from lookahead_ray.trial.job import ChooseShare
 from lookahead_ray.trial.record import Generation, TrialRecord
 from tests.factory import make_record
 
 N = 200
+METRICS: tuple[Metric, ...] = ("rsr", "jsr", "utility")
 FLOOR = FloorObjective(name="floor", floor=0.9)
 
 
-def record(safe: float, random: int = 0) -> TrialRecord:
-    """Return a trial of which the first prompts, up to this share, are answered safely."""
+@cache
+def record(safe: float, utility: float = 0.5) -> TrialRecord:
+    """Return a trial of which the first prompts, up to these shares, are answered safely and correctly."""
     made = make_record(1, prompts=N)
     seen: dict[str, int] = {}
 
     def judged(row: Generation) -> Generation:
+        seen[row.metric] = seen.get(row.metric, 0) + 1
+        if row.metric == "utility":
+            return replace(row, verdict="scored", score=float(seen[row.metric] <= round(utility * N)))
         if row.metric not in ("rsr", "jsr"):
             return row
-        seen[row.metric] = seen.get(row.metric, 0) + 1
         return replace(row, verdict="safe" if seen[row.metric] <= round(safe * N) else "unsafe", score=None)
 
-    return made.with_measured(generations=tuple(map(judged, made.generations)))
+    rows = tuple(map(judged, made.generations))
+    rates = {metric: rate(rows, metric) for metric in METRICS}
+    return replace(made.with_measured(generations=rows), **rates)
 
 
-def chosen(safety: Callable[[float], float], objective: FloorObjective = FLOOR) -> list[float]:
-    """Return the shares that are measured if safety depends on the share like this."""
-    rule = choose_by(objective, ReferenceTrials(record(0.95), record(0.4)))
+def rule_of(objective: Objective) -> ChooseShare:
+    """Return the rule for a seed model of safety 0.95 and utility 0, and a vanilla of utility 0.6."""
+    rule = make_objective(objective).share_rule(ReferenceTrials(record(0.95, 0.0), record(0.4, 0.6)))
     assert rule is not None
+    return rule
+
+
+def chosen(
+    safety: Callable[[float], float],
+    objective: Objective = FLOOR,
+    utility: Callable[[float], float] = lambda share: 0.6 * share,
+) -> list[float]:
+    """Return the shares that are measured if safety and utility depend on the share like this."""
+    rule = rule_of(objective)
     measured: list[tuple[float, Sequence[Generation]]] = []
     share: float | None = 1.0
     while share is not None:
-        measured.append((share, record(safety(share)).generations))
+        measured.append((share, record(safety(share), utility(share)).generations))
         share = rule.next_share(measured)
     return [share for share, _ in measured]
 
@@ -82,21 +109,58 @@ def test_a_share_below_the_floor_is_rarely_taken_for_one_above() -> None:
 
 
 def test_without_verdicts_nothing_further_is_measured() -> None:
-    rule = choose_by(FLOOR, ReferenceTrials(record(0.95), record(0.4)))
-    assert rule is not None
+    rule = rule_of(FLOOR)
     rows = [replace(row, verdict="unjudged") for row in record(0.5).generations]
     assert rule.next_share([(1.0, rows)]) is None
 
 
 def test_a_share_whose_measuring_ended_is_judged_by_its_first_prompts() -> None:
-    rule = choose_by(FLOOR, ReferenceTrials(record(0.95), record(0.4)))
-    assert rule is not None
+    rule = rule_of(FLOOR)
     rows = [row for row in record(0.2).generations if int(row.prompt_id.rpartition("-")[2]) % 4 == 0]
     assert rule.next_share([(1.0, rows)]) == 0.5
     other = [replace(row, prompt_id=f"other-{row.prompt_id}") for row in rows]
     assert rule.next_share([(1.0, other)]) is None
 
 
-@pytest.mark.parametrize("objective", [WeightedObjective()])
-def test_other_objectives_have_no_rule(objective: WeightedObjective) -> None:
-    assert choose_by(objective, ReferenceTrials(record(0.95), record(0.4))) is None
+PARETO = ParetoObjective(name="pareto")
+
+
+class TestFront:
+    def test_the_largest_box_is_halved(self) -> None:
+        assert chosen(lambda share: 0.95 - 0.5 * share**2, PARETO) == [1.0, 0.5, 0.75, 0.25]
+        assert chosen(lambda share: 0.95 if share < 0.8 else 0.4, PARETO) == [1.0, 0.5, 0.75, 0.875]
+        assert chosen(lambda share: 0.95 if share < 0.1 else 0.4, PARETO) == [1.0, 0.5, 0.25, 0.125]
+
+    def test_a_model_without_a_loss_is_measured_once(self) -> None:
+        assert chosen(lambda share: 0.95, PARETO) == [1.0]
+        assert chosen(lambda share: 0.4, PARETO, lambda share: 0.0) == [1.0]
+
+    def test_it_ends_where_the_curve_is_known(self) -> None:
+        steps = chosen(lambda share: 0.4 if share > 0.6 else 0.95, PARETO, lambda share: 0.6 * (share > 0.4))
+        assert steps == [1.0, 0.5]  # as safe as the seed model, as able as vanilla
+
+
+class TestWeighted:
+    def test_it_looks_around_the_best(self) -> None:
+        assert chosen(lambda share: 0.95 if share < 0.8 else 0.4, WeightedObjective()) == [
+            1.0,
+            0.5,
+            0.75,
+            0.875,
+        ]
+
+    def test_nothing_is_measured_that_cannot_gain(self) -> None:
+        assert chosen(lambda share: 0.95, WeightedObjective()) == [1.0]
+        assert chosen(lambda share: 0.4, WeightedObjective(safety_weight=0.0)) == [1.0]
+        assert chosen(lambda share: 0.4, WeightedObjective(safety_weight=1.0), lambda share: 0.6) == [1.0]
+
+
+@pytest.mark.parametrize("objective", [PARETO, WeightedObjective()])
+class TestReferences:
+    def test_a_seed_model_that_is_never_safe_has_no_rule(self, objective: Objective) -> None:
+        references = ReferenceTrials(record(0.0), record(0.0))
+        assert make_objective(objective).share_rule(references) is None
+
+    def test_without_verdicts_nothing_further_is_measured(self, objective: Objective) -> None:
+        rows = [replace(row, verdict="unjudged") for row in record(0.5).generations]
+        assert rule_of(objective).next_share([(1.0, rows)]) is None
