@@ -1,4 +1,4 @@
-"""Run `python -m benchmarks.search [replay | signals | floor]` on a recorded grid, without training."""
+"""Run `python -m benchmarks.search [replay | floor | sequential | signals]` on a recorded grid."""
 
 import sys
 from dataclasses import asdict
@@ -89,6 +89,29 @@ def floor(
         console.print(line, soft_wrap=True)
     written = out / f"floor-{start}.json"
     write_json(written, {**_facts(start), "seeds": seeds, **_grid_facts(grid), **asdict(found)})
+    console.print(f"\n{written}", soft_wrap=True)
+
+
+@app.command()
+def sequential(
+    file: FileOption = SHARES,
+    space: SpaceOption = SHARES_SPACE,
+    out: OutOption = DEFAULT_OUT,
+    orders: Annotated[int, typer.Option(min=1, help="Number of random orders of the trainings.")] = 50,
+) -> None:
+    """Count the generated tokens that measuring in portions saves, under each objective."""
+    from benchmarks.search import saving
+
+    grid, console, start = _read(file, space), _console(), _stamp()
+    if not grid.answers:
+        _fail(f"{file}: must be a grid with answers")
+    found = saving.savings(grid, orders)
+    _warn_of_missing(grid, console)
+    for line in saving.lines(found):
+        console.print(line, soft_wrap=True)
+    written = out / f"sequential-{start}.json"
+    rows: Raw = {"savings": [asdict(each) for each in found]}
+    write_json(written, {**_facts(start), **_grid_facts(grid), **rows})
     console.print(f"\n{written}", soft_wrap=True)
 
 

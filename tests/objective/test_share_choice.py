@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def record(safe: float, utility: float = 0.5) -> TrialRecord:
         return replace(row, verdict="safe" if seen[row.metric] <= round(safe * N) else "unsafe", score=None)
 
     rows = tuple(map(judged, made.generations))
-    rates = {metric: rate(rows, metric) for metric in METRICS}
+    rates: dict[str, Any] = {metric: rate(rows, metric) for metric in METRICS}
     return replace(made.with_measured(generations=rows), **rates)
 
 
