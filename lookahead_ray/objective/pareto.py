@@ -76,7 +76,7 @@ class ParetoFront(SearchObjective[ParetoObjective]):
     def share_rule(self, references: ReferenceTrials) -> FrontBisection | None:
         """Return the search for shares where the front bends; over-refusal has no part in it."""
         scale = point_scale(self.config, references)
-        return scale and FrontBisection(scale)
+        return FrontBisection(scale) if scale else None
 
     def judge(self, scores: RelativeScores[Bootstrapped]) -> ObjectiveJudgement:
         """Judge candidates by the front.

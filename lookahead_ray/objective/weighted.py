@@ -51,7 +51,7 @@ class WeightedSum(SearchObjective[WeightedObjective]):
     def share_rule(self, references: ReferenceTrials) -> WeightedBisection | None:
         """Return the search for the best share."""
         scale = point_scale(self.config, references)
-        return scale and WeightedBisection(scale, self.config.safety_weight)
+        return WeightedBisection(scale, self.config.safety_weight) if scale else None
 
     def judge(self, scores: RelativeScores[Bootstrapped]) -> ObjectiveJudgement:
         """Judge candidates by the weighted mean."""
