@@ -1,5 +1,7 @@
-"""Run `python -m benchmarks.search [replay | floor | sequential | signals]` on a recorded grid."""
+"""Run `python -m benchmarks.search [replay | floor | sequential | signals | missing]` on a grid."""
 
+import json
+import shlex
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,7 +14,7 @@ from rich.console import Console
 from benchmarks import machine
 from benchmarks.common import BenchmarkError, Raw, write_json
 from benchmarks.search.extract import GRID, SHARES, SHARES_SPACE, SPACE
-from benchmarks.search.grid import SCHEMA_VERSION, Grid, read_grid
+from benchmarks.search.grid import SCHEMA_VERSION, Grid, key, read_grid
 from lookahead_ray.config.load import load_sweep
 from lookahead_ray.config.search import StoppingConfig
 from lookahead_ray.sweep.search.grid import grid_points
@@ -137,6 +139,18 @@ def signals(
     rows: Raw = {"ranks": [asdict(each) for each in ranks], "discards": [asdict(each) for each in discards]}
     write_json(written, {**_facts(start), "grid": dict(grid.about), **rows})
     console.print(f"\n{written}", soft_wrap=True)
+
+
+@app.command()
+def missing(file: FileOption = SHARES, space: SpaceOption = SHARES_SPACE) -> None:
+    """Print the options of `lookahead-ray sweep` by which a run records what a partial grid lacks."""
+    grid = _read(file, space)
+    points = [point for point in grid_points(grid.sweep) if key(point) not in grid.trainings]
+    if not points:
+        print("no training is missing")
+        return
+    listed = ", ".join(json.dumps(point) for point in points)
+    print(f"--set search.trials={len(points)} --set {shlex.quote(f'search.enqueue=[{listed}]')}")
 
 
 def _read(file: Path, space: Path) -> Grid:

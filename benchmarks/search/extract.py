@@ -11,7 +11,7 @@ import typer
 
 from benchmarks.common import BenchmarkError
 from benchmarks.search.answers import Answers, Prompts, answers_of, prompts_of
-from benchmarks.search.grid import key, make_grid, share_of, write_grid
+from benchmarks.search.grid import Grid, key, make_grid, read_grid, share_of, write_grid
 from lookahead_ray import store
 from lookahead_ray.config.load import Sweep, load_sweep, trial_json
 from lookahead_ray.config.objective import ParetoObjective
@@ -35,6 +35,7 @@ def extract(
     note: str = "",
     partial: bool = False,
     count_tokens: Callable[[str], int] | None = None,
+    add: bool = False,
 ) -> tuple[int, int]:
     """Write the grid of `run`, a sweep over `space`; return the numbers of trainings written and missing.
 
@@ -42,16 +43,21 @@ def extract(
         note: describes how the grid was recorded.
         partial: whether trainings may be missing.
         count_tokens: returns the number of tokens of a text; None loads the model's tokenizer.
+        add: whether the run's trainings are added to those in `out`, whose references stay.
 
     Raises:
-        BenchmarkError: a trial is no point of the space or was measured on other prompts; or, unless
-            `partial`, a point is missing, failed, or was stopped early.
+        BenchmarkError: a trial is no point of the space or was measured on other prompts, `out` is no grid
+            to add to; or, unless `partial`, a point is missing, failed, or was stopped early.
         StoreError: there is no run.
     """
     sweep = load_sweep(space)
     expected = {key(point): trial_shares(sweep, point) for point in grid_points(sweep)}
+    earlier = read_grid(out, sweep) if add else None
     kept = [record for record in store.open(run).records() if record.role in KEPT_ROLES]
-    records = scored([placed(record, sweep) for record in kept if record.status == "completed"])
+    done = [placed(record, sweep) for record in kept if record.status == "completed"]
+    if earlier:
+        done = [earlier.seed, *earlier.records, *not_in(earlier, done)]
+    records = scored(done)
     shares: dict[str, set[float]] = {}
     for record in records:
         if record.role != "seed" and record.params:
@@ -68,14 +74,29 @@ def extract(
     about = {
         "command": f"lookahead-ray sweep benchmarks/search/{space.name}",
         "note": note,
-        "versions": json.dumps(records[-1].versions, sort_keys=True),
+        "versions": json.dumps(done[-1].versions, sort_keys=True),
         "recorded": f"{min(r.started_at for r in records)} to {max(r.started_at for r in records)}",
         "space": space.read_text(encoding="utf-8"),
     }
-    prompts = prompts_of(records[0])
-    answers = all_answers(sweep, records, prompts, count_tokens) if prompts else {}
+    known = earlier.answers if earlier else {}
+    prompts = earlier.prompts if earlier else prompts_of(records[0])
+    new = [record for record in records if record.trial_id not in known]
+    answers = {**known, **all_answers(sweep, new, prompts, count_tokens)} if prompts else {}
     write_grid(out, records, about, prompts, answers)
     return len(whole), missing
+
+
+def not_in(grid: Grid, records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the points of trainings that the grid lacks, with ids that name their sweep too."""
+    return [
+        replace(
+            record,
+            trial_id=f"{record.sweep_id}/{record.trial_id}",
+            training_id=f"{record.sweep_id}/{record.training_id}",
+        )
+        for record in records
+        if record.role == "search" and key(record.params) not in grid.trainings
+    ]
 
 
 def trial_shares(sweep: Sweep, point: Mapping[str, Any]) -> set[float]:
@@ -157,11 +178,12 @@ def main(
     space: Annotated[Path, typer.Option(help="The space that was swept.")] = SPACE,
     note: Annotated[str, typer.Option(help="A note on how the grid was recorded.")] = "",
     partial: Annotated[bool, typer.Option("--partial", help="Write what has been measured so far.")] = False,
+    add: Annotated[bool, typer.Option("--add", help="Add the run's trainings to those in the file.")] = False,
 ) -> None:
     """Convert a sweep over every point of a space to one file for the replay of searchers."""
     file = out or space.with_suffix(".parquet")
     try:
-        count, missing = extract(run, file, space, note, partial)
+        count, missing = extract(run, file, space, note, partial, add=add)
     except (BenchmarkError, LookaheadRayError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from error

@@ -97,6 +97,27 @@ class TestExtraction:
         assert extract(run, out, space, partial=True, count_tokens=len) == (1, 11)
         assert len(read_grid(out, whole.sweep).records) == 4
 
+    @pytest.mark.slow
+    def test_a_second_run_adds_what_the_first_lacks(self, tmp_path: Path) -> None:
+        whole = with_texts(grid_of_shares())
+        out, space = tmp_path / "grid.parquet", write_space(tmp_path, whole, search=SEARCH_OF_SHARES)
+        every = [configured(whole, record, number) for number, record in enumerate(records(whole))]
+        first = commit(tmp_path / "first", whole, every[:5])  # both references and one training
+        again = [replace(record, trial_id=f"search-{number}") for number, record in enumerate(every[2:])]
+        second = commit(tmp_path / "second", whole, [*every[:2], *again])
+        assert extract(first, out, space, partial=True, count_tokens=len) == (1, 11)
+        before = read_grid(out, whole.sweep)
+        assert extract(second, out, space, count_tokens=len, add=True) == (12, 0)
+        after = read_grid(out, whole.sweep)
+        assert len(after.answers) == 2 + 3 * 12
+        kept = next(iter(before.trainings))
+        assert [point.trial_id for point in after.trainings[kept]] == [
+            point.trial_id for point in before.trainings[kept]
+        ]
+        assert {name: list(map(pair, points)) for name, points in after.trainings.items()} == {
+            name: list(map(pair, points)) for name, points in whole.trainings.items()
+        }
+
     def test_trials_of_another_space_are_refused(self, tmp_path: Path) -> None:
         space = write_space(tmp_path, grid(), search=SEARCH, seed=7)
         committed = [configured(grid(), record, number) for number, record in enumerate(records(grid()))]
