@@ -1,4 +1,4 @@
-"""Run `python -m benchmarks.search [replay | floor | sequential | signals | missing]` on a grid."""
+"""Run `python -m benchmarks.search COMMAND` on a recorded grid: replays of searches, and tables."""
 
 import json
 import shlex
@@ -139,6 +139,24 @@ def signals(
     rows: Raw = {"ranks": [asdict(each) for each in ranks], "discards": [asdict(each) for each in discards]}
     write_json(written, {**_facts(start), "grid": dict(grid.about), **rows})
     console.print(f"\n{written}", soft_wrap=True)
+
+
+@app.command()
+def curves(
+    file: FileOption = SHARES, space: SpaceOption = SHARES_SPACE, out: OutOption = DEFAULT_OUT
+) -> None:
+    """Show the rates of each preview at each share, averaged over its trainings."""
+    from benchmarks.search import curves as drawing
+
+    grid, console, start = _read(file, space), _console(), _stamp()
+    if not grid.answers:
+        _fail(f"{file}: must be a grid with answers")
+    points = drawing.curve_points(grid)
+    _warn_of_missing(grid, console)
+    console.print(drawing.curve_table(points, grid))
+    picture = out / f"curves-{start}.png"
+    drawing.draw_curves(picture, points, grid)
+    console.print(f"\n{picture}", soft_wrap=True)
 
 
 @app.command()
