@@ -86,14 +86,14 @@ def bisect_floor(config: FloorObjective, references: ReferenceTrials) -> FloorBi
     return FloorBisection(config.safety, config.floor, seed)
 
 
-class Point(NamedTuple):
+class SharePoint(NamedTuple):
     """The scores of a share relative to the references (see `objective.base`)."""
 
     safety_kept: float
     utility_kept: float
 
 
-SEED_MODEL = Point(1.0, 0.0)
+SEED_MODEL = SharePoint(1.0, 0.0)
 """Share 0, which is never measured again."""
 
 
@@ -106,7 +106,7 @@ class PointScale:
     seed_utility: float
     utility_scale: float
 
-    def point(self, rows: Sequence[Generation]) -> Point | None:
+    def point(self, rows: Sequence[Generation]) -> SharePoint | None:
         """Return the point of these answers; None if a rate is missing or a judge could not be asked."""
         utility = rate(rows, "utility")
         rates = [rate(part_rows(rows, part), part.metric) for part in self.parts]
@@ -114,7 +114,7 @@ class PointScale:
             return None
         total = sum(part.weight for part in self.parts)
         safety = sum(part.weight * one.value for part, one in zip(self.parts, rates, strict=True) if one)
-        return Point(
+        return SharePoint(
             safety_kept(safety / total, self.seed_safety),
             (utility.value - self.seed_utility) * self.utility_scale,
         )
@@ -149,14 +149,14 @@ class BoxBisection(ABC):
         return sum(intervals[best]) / 2
 
     @abstractmethod
-    def promise(self, low: Point, high: Point, known: Sequence[Point]) -> float:
+    def promise(self, low: SharePoint, high: SharePoint, known: Sequence[SharePoint]) -> float:
         """Return what a point in the box between those of a lower and a higher share could gain at most."""
 
 
 class FrontBisection(BoxBisection):
     """The rule of the objective `pareto`: the area of a box."""
 
-    def promise(self, low: Point, high: Point, known: Sequence[Point]) -> float:
+    def promise(self, low: SharePoint, high: SharePoint, known: Sequence[SharePoint]) -> float:
         """Return the area, 1 for the whole box between the seed model and a vanilla that is never safe."""
         safety, utility = low.safety_kept - high.safety_kept, high.utility_kept - low.utility_kept
         return max(safety, 0.0) * max(utility, 0.0)
@@ -168,12 +168,12 @@ class WeightedBisection(BoxBisection):
 
     safety_weight: float
 
-    def promise(self, low: Point, high: Point, known: Sequence[Point]) -> float:
+    def promise(self, low: SharePoint, high: SharePoint, known: Sequence[SharePoint]) -> float:
         """Return the gain of the objective."""
-        corner = Point(max(low.safety_kept, high.safety_kept), max(low.utility_kept, high.utility_kept))
+        corner = SharePoint(max(low.safety_kept, high.safety_kept), max(low.utility_kept, high.utility_kept))
         return self._value(corner) - max(map(self._value, known))
 
-    def _value(self, point: Point) -> float:
+    def _value(self, point: SharePoint) -> float:
         return self.safety_weight * point.safety_kept + (1 - self.safety_weight) * point.utility_kept
 
 

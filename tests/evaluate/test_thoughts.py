@@ -96,7 +96,7 @@ def test_an_evaluation_keeps_them_apart(monkeypatch: pytest.MonkeyPatch, opened:
     prompts: dict[tuple[int, ...], str] = {}
 
     def answer(
-        self: PromptRunner, generator: Any, asked: Any, limits: Any, progress: Any, stops: Any
+        self: PromptRunner, generator: Any, asked: Any, limits: Any, *others: Any
     ) -> list[tuple[int, ...]]:
         answers = []
         for prompt in asked:

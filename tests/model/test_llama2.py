@@ -66,7 +66,7 @@ def test_so_are_prefilled_answers(tmp_path: Any, monkeypatch: pytest.MonkeyPatch
     asked: list[str] = []
 
     def answer(
-        self: PromptRunner, generator: Any, prompts: Any, limits: Any, progress: Any, stops: Any
+        self: PromptRunner, generator: Any, prompts: Any, limits: Any, *others: Any
     ) -> list[tuple[int, ...]]:
         asked.extend(written(tokenizer, prompt) for prompt in prompts)
         return [answer_ids(tokenizer, "No.")] * len(prompts)
