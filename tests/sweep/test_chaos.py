@@ -14,7 +14,7 @@ from tests.sweep.essence import essence
 from tests.sweep.processes import AGENTS, SweepProcess
 from tests.tiny import make_model
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 SETTINGS = (
     "workers=1",
     "search.trials=2",  # four with the references

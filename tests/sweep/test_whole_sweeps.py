@@ -82,7 +82,7 @@ def assert_rates_can_be_recomputed(run: store.Run) -> None:
         )
 
 
-@pytest.mark.long  # two minutes; the sweep of kills has such a kill too
+@pytest.mark.long  # two minutes; another test here kills a trial with the default settings
 def test_a_trial_whose_process_is_killed_runs_again_after_the_others(start: Start, tmp_path: Path) -> None:
     sweep = start("run", *LONG, "search.trials=2", "search.max_failures=0", "search.max_concurrent=1")
     sweep.wait_for("finished: vanilla")
