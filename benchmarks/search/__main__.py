@@ -104,9 +104,7 @@ def sequential(
     """Count the generated tokens that measuring in portions saves, under each objective."""
     from benchmarks.search import saving
 
-    grid, console, start = _read(file, space), _console(), _stamp()
-    if not grid.answers:
-        _fail(f"{file}: must be a grid with answers")
+    grid, console, start = _read_answered(file, space), _console(), _stamp()
     found = saving.savings(grid, orders)
     _warn_of_missing(grid, console)
     for line in saving.lines(found):
@@ -148,9 +146,7 @@ def curves(
     """Show the rates of each preview at each share, averaged over its trainings."""
     from benchmarks.search import curves as drawing
 
-    grid, console, start = _read(file, space), _console(), _stamp()
-    if not grid.answers:
-        _fail(f"{file}: must be a grid with answers")
+    grid, console, start = _read_answered(file, space), _console(), _stamp()
     points = drawing.curve_points(grid)
     _warn_of_missing(grid, console)
     console.print(drawing.curve_table(points, grid))
@@ -176,6 +172,13 @@ def _read(file: Path, space: Path) -> Grid:
         return read_grid(file, load_sweep(space))
     except BenchmarkError as error:
         _fail(str(error))
+
+
+def _read_answered(file: Path, space: Path) -> Grid:
+    grid = _read(file, space)
+    if not grid.answers:
+        _fail(f"{file}: must be a grid with answers")
+    return grid
 
 
 def _fail(message: str) -> NoReturn:

@@ -2,14 +2,14 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from benchmarks.search.figures import Spread, spread
 from benchmarks.search.grid import Grid
 from benchmarks.search.sequential import measure
 from benchmarks.search.visits import pair
 from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective, WeightedObjective
-from lookahead_ray.objective.base import ReferenceTrials, standing
+from lookahead_ray.objective.base import ReferenceTrials, standing, with_score
 from lookahead_ray.objective.dominance import front
 from lookahead_ray.objective.measuring_end import end_rule
 from lookahead_ray.objective.registry import make_objective
@@ -54,10 +54,11 @@ def lines(found: Sequence[Saving]) -> Iterator[str]:
 
 def _saving(grid: Grid, name: str, config: Objective, orders: int) -> Saving:
     objective = make_objective(config)
-    vanilla = _scored(objective, grid.vanilla, grid.references)
+    vanilla = with_score(grid.vanilla, objective.score(grid.vanilla, grid.references))
     references = ReferenceTrials(grid.seed, vanilla)
     trainings = [
-        tuple(_scored(objective, point, references) for point in points) for points in grid.trainings.values()
+        tuple(with_score(point, objective.score(point, references)) for point in points)
+        for points in grid.trainings.values()
     ]
     best = _best(trainings)
     whole = sum(grid.generated(point) for points in trainings for point in points)
@@ -99,16 +100,3 @@ def _best(trainings: Sequence[Sequence[TrialRecord]]) -> set[str]:
         members = front(map(pair, points))
         return {point.trial_id for point in points if pair(point) in members}
     return {min(points, key=standing).trial_id}
-
-
-def _scored(
-    objective: SearchObjective[Objective], record: TrialRecord, references: ReferenceTrials
-) -> TrialRecord:
-    score = objective.score(record, references)
-    return replace(
-        record,
-        objective=score.objective,
-        objectives=score.objectives,
-        constraint=score.constraint,
-        safety=score.safety,
-    )

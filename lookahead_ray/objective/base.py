@@ -10,7 +10,7 @@
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, prod
 from typing import Generic, TypeVar
 
@@ -55,6 +55,17 @@ class Score:
     objectives: tuple[float, ...] = ()
     constraint: float | None = None
     safety: float | None = None
+
+
+def with_score(record: TrialRecord, score: Score) -> TrialRecord:
+    """Return the record with these values; its safety stays where the score has none."""
+    return replace(
+        record,
+        objective=score.objective,
+        objectives=score.objectives,
+        constraint=score.constraint,
+        safety=record.safety if score.safety is None else score.safety,
+    )
 
 
 def rows_of(record: TrialRecord, part: SafetyPart) -> list[Generation]:

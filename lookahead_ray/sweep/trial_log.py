@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lookahead_ray.config.objective import Objective
-from lookahead_ray.objective.base import ReferenceTrials
+from lookahead_ray.objective.base import ReferenceTrials, with_score
 from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.sweep.interfaces import Observer
 from lookahead_ray.sweep.search.references import references_among
@@ -94,14 +94,7 @@ class TrialLog:
         vanilla = record if record.role in ("seed", "vanilla") else self._completed("vanilla")
         if seed is None or vanilla is None:
             return record
-        found = self._objective.score(record, ReferenceTrials(seed, vanilla))
-        return replace(
-            record,
-            objective=found.objective,
-            objectives=found.objectives,
-            constraint=found.constraint,
-            safety=record.safety if found.safety is None else found.safety,
-        )
+        return with_score(record, self._objective.score(record, ReferenceTrials(seed, vanilla)))
 
     def _completed(self, role: Role) -> TrialRecord | None:
         found = (r for r in self.records if r.role == role and r.status == "completed")

@@ -209,7 +209,7 @@ class _Rows:
 
 
 def agreed(draft: Sequence[int], tokens: Sequence[int]) -> list[int]:
-    """Return the first tokens of an answer: the draft as far as the model agrees, and the next token.
+    """Return the first tokens of an answer: those of the draft before the first wrong one, and one more.
 
     `tokens` are the model's own, after the prompt and after each token of the draft.
     """

@@ -66,7 +66,7 @@ class PromptRunner:
 
         Equal prompts with equal limits and stops share one answer, such as two prefills that contain a whole
         short opening. `limits`, `progress` and `stops` are as for `Generator.generate`; stops are hashable.
-        `drafts` are another model's answers by prompt, as far as there are any.
+        `drafts` maps prompts to another model's answers; prompts may be missing.
 
         Raises:
             ModelError: a prompt and its answer may be longer than the model's context.
