@@ -87,7 +87,8 @@ def extract(
 
 
 def not_in(grid: Grid, records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the points of trainings that the grid lacks, with ids that name their sweep too."""
+    """Return the points that the grid lacks, with ids that name their sweep too."""
+    known = {(key(record.params), share_of(record)) for record in grid.records}
     return [
         replace(
             record,
@@ -95,7 +96,7 @@ def not_in(grid: Grid, records: Sequence[TrialRecord]) -> list[TrialRecord]:
             training_id=f"{record.sweep_id}/{record.training_id}",
         )
         for record in records
-        if record.role == "search" and key(record.params) not in grid.trainings
+        if record.role == "search" and (key(record.params), share_of(record)) not in known
     ]
 
 
@@ -107,11 +108,11 @@ def trial_shares(sweep: Sweep, point: Mapping[str, Any]) -> set[float]:
 def placed(record: TrialRecord, sweep: Sweep) -> TrialRecord:
     """Return the record with the parameters of its point; the seed model has none.
 
-    Vanilla has those of the point that it is, if the space contains it without further shares.
+    All points of vanilla's training have those of the point that it is, if the space contains it.
     """
     if record.role == "seed":
         return record
-    if record.role == "vanilla":
+    if record.role == "vanilla" or not record.params:
         return replace(record, params=vanilla_point(sweep) or {})
     try:
         config = sweep.trial(lambda dimension: record.params[dimension.name])

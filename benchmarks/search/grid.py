@@ -90,7 +90,12 @@ class Grid:
     def records(self) -> tuple[TrialRecord, ...]:
         """Vanilla and the points of all trainings."""
         rest = (record for training in self.trainings.values() for record in training)
-        return (self.vanilla, *(record for record in rest if record is not self.vanilla))
+        return (self.vanilla, *(record for record in rest if record.trial_id != self.vanilla.trial_id))
+
+    @property
+    def vanilla_points(self) -> Training:
+        """The points of vanilla's training."""
+        return self.trainings.get(key(self.vanilla.params), (self.vanilla,))
 
     @property
     def references(self) -> ReferenceTrials:
@@ -169,7 +174,9 @@ def make_grid(
     for points in trainings.values():
         _check_training(points)
     if vanilla.params:
-        trainings.setdefault(key(vanilla.params), [vanilla])
+        found = trainings.get(key(vanilla.params), [])
+        # a training of the same point gave the same model
+        trainings[key(vanilla.params)] = [vanilla, *(point for point in found if share_of(point) < 1)]
     whole = {name: tuple(points) for name, points in trainings.items()}
     return Grid(sweep, seed, vanilla, whole, dict(about), prompts or {}, answers or {})
 

@@ -135,11 +135,11 @@ def with_shares(sweep: Sweep, shares: Shares, of: Sequence[float]) -> Sweep:
 
 def _recorded(grid: Grid, job: Job) -> Training:
     """Return the points that the job measures, the largest share first; none if the grid lacks them."""
-    if job.role in ("seed", "vanilla"):
-        return (grid.seed if job.role == "seed" else grid.vanilla,)
+    if job.role == "seed":
+        return (grid.seed,)
     share = job.config.get("merge", {}).get("share", 1.0)
     wanted = share if isinstance(share, list | tuple) else [share]
-    points = grid.trainings.get(_training_key(job), ())
+    points = grid.vanilla_points if job.role == "vanilla" else grid.trainings.get(_training_key(job), ())
     return tuple(record for record in points if share_of(record) in wanted)
 
 
@@ -149,12 +149,12 @@ def _training_key(job: Job) -> str:
 
 def _of_job(job: Job, record: TrialRecord, number: int) -> TrialRecord:
     """Return the recorded point as that of the job's training with this number, from 1; not scored yet."""
-    config = with_share(job.config, share_of(record)) if job.role == "search" else job.config
+    config = with_share(job.config, share_of(record)) if job.trains else job.config
     return replace(
         record,
         trial_id=job.trial_id if number == 1 else f"{job.trial_id}.{number}",
         training_id=job.trial_id if job.trains else None,
-        role=job.role,
+        role="search" if number > 1 else job.role,
         config=config,
         config_hash=content_hash(config),
         params=job.params,

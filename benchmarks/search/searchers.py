@@ -101,7 +101,7 @@ def halving(grid: Grid, seed: int) -> Iterator[Visit]:
 
 def greedy(grid: Grid, seed: int) -> Iterator[Visit]:
     """Yield trainings in an order that knows the results: each adds most hypervolume per training token."""
-    found = [pair(grid.vanilla)]
+    found = list(map(pair, grid.vanilla_points))
     left = {name for name in grid.trainings if name != key(grid.vanilla.params)}
     while left:
         area = hypervolume(found)

@@ -64,14 +64,15 @@ def whole_visit(grid: Grid, name: str, points: Sequence[TrialRecord], train_toke
 def trace(grid: Grid, visits: Iterable[Visit], reference: Pair = NOTHING_KEPT) -> Trace:
     """Run a searcher until it ends or has found the whole Pareto front.
 
-    Every searcher pays for the seed model's measurement and for vanilla first, and knows their results. A
-    training that was run before costs nothing, because its results are known.
+    Every searcher pays for the seed model's measurement and for vanilla, at all its shares, first, and knows
+    their results. A training that was run before costs nothing, because its results are known.
     """
     everything = list(map(pair, grid.records))
     whole, best = hypervolume(everything, reference), max(map(weighted, everything))
-    found = [pair(grid.vanilla)]
-    spent, generated = [tokens(grid.vanilla)], [grid.generated(grid.seed) + grid.generated(grid.vanilla)]
-    share, regret = [hypervolume(found, reference) / whole], [best - weighted(found[0])]
+    known = grid.vanilla_points
+    found = list(map(pair, known))
+    spent, generated = [tokens(grid.vanilla)], [sum(map(grid.generated, (grid.seed, *known)))]
+    share, regret = [hypervolume(found, reference) / whole], [best - max(map(weighted, found))]
     stopped = trials = 0
     for visit in paid_once(grid, visits):
         trials += 1

@@ -32,6 +32,9 @@ VANILLA_SETTINGS: Mapping[str, Mapping[str, Value]] = {
 }
 """The fields of a trial's tree that make it vanilla fine-tuning."""
 
+REFERENCE_SHARES = (1.0, 0.75, 0.5)
+"""Shares that are measured after vanilla fine-tuning where a merge has the share `auto`."""
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -81,6 +84,20 @@ class Sweep:
     def reference(self) -> TrialConfig:
         """Return vanilla fine-tuning: `VANILLA_SETTINGS`, and other dimensions at reference values."""
         return self._fill(TrialConfig.model_validate(_tree_of_reference(self)))
+
+    def reference_training(self) -> TrialConfig:
+        """Return the training of `reference` with the shares of the space's merge, if it has several.
+
+        Share 1, the reference itself, comes first. For shares that an objective chooses, which it can only do
+        once the references are measured, the others are those of `REFERENCE_SHARES`.
+        """
+        merge = substitute(self.template, self.reference_value).get("merge", {})
+        share = merge.get("share")
+        if share != "auto" and not isinstance(share, list | tuple):
+            return self.reference()
+        shares = REFERENCE_SHARES if share == "auto" else (1.0, *share)
+        tree = {**_tree_of_reference(self), "merge": {**merge, "share": list(shares)}}
+        return self._fill(TrialConfig.model_validate(tree))
 
     def _fill(self, config: TrialConfig) -> TrialConfig:
         if self.chat_date is not None and config.model.chat_date is None:

@@ -96,7 +96,9 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
     if waiting := unjudged_line(result.records):
         errors.print_to_stderr(f"error: {waiting}; continue with: {again}")
         raise typer.Exit(errors.EXIT_UNKNOWN)
-    searched = [record for record in result.records if record.role == "search"]
+    from lookahead_ray.sweep.search.references import search_trials
+
+    searched = search_trials(result.records)
     if searched and all(record.status == "failed" for record in searched):
         errors.print_to_stderr("error: every trial of the search failed")
         raise typer.Exit(errors.EXIT_UNKNOWN)

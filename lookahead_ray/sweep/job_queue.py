@@ -19,6 +19,7 @@ from lookahead_ray.sweep.attempts import Attempts
 from lookahead_ray.sweep.interfaces import Observer
 from lookahead_ray.sweep.limits import Limits
 from lookahead_ray.sweep.search.jobs import REFERENCE_ROLES
+from lookahead_ray.sweep.search.references import points_of_vanilla
 from lookahead_ray.sweep.search.search import Search
 from lookahead_ray.sweep.stopping.budget import accelerators
 from lookahead_ray.sweep.stopping.early_stopping import EarlyStopping
@@ -163,7 +164,7 @@ class JobQueue:
                 self._search.tell(scored, estimate, others)
             if scored.role in REFERENCE_ROLES and (references := self._trial_log.references):
                 self._stopping.learn([references.vanilla], references)
-                self._search.learn_references(references)
+                self._search.learn_references(references, points_of_vanilla(self._trial_log.records))
         self._held.clear()
         self._note_verdicts(seed_first)
         if any(one.role in REFERENCE_ROLES and one.status == "failed" for one, *_ in seed_first):
@@ -187,10 +188,10 @@ class JobQueue:
             references = self._trial_log.references
             if references and any(record.role in REFERENCE_ROLES for record in completed):
                 self._stopping.learn([references.vanilla], references)
-                self._search.learn_references(references)
+                self._search.learn_references(references, points_of_vanilla(self._trial_log.records))
             for training in {record.training: record for record in completed}.values():
-                if training.role == "search":
-                    first, *others = self._trial_log.of_training(training)
+                first, *others = self._trial_log.of_training(training)
+                if first.role == "search":
                     self._search.tell(first, further=others)
         return not self._trial_log.unjudged
 

@@ -69,12 +69,14 @@ class LateJudging:
         return has_any and self._trial_log.references is None
 
     def _score_vanilla(self, scored: Sequence[str]) -> list[TrialRecord]:
-        """Score vanilla if it was committed without, as the seed model was unjudged then."""
+        """Score vanilla's points that were committed without, as the seed model was unjudged then."""
         references = self._trial_log.references
-        if references is None or references.vanilla.trial_id in scored:
+        if references is None:
             return []
-        vanilla = self._sink.load(references.vanilla.trial_id)
-        return [self._trial_log.complete(vanilla, self._sink.complete)]
+        points = self._trial_log.of_training(references.vanilla)
+        left = [one for one in points if one.status == "completed" and one.trial_id not in scored]
+        loaded = [self._sink.load(one.trial_id) for one in left]
+        return [self._trial_log.complete(record, self._sink.complete) for record in loaded]
 
     def _judges_of(self, record: TrialRecord) -> Sequence[JudgeConfig]:
         """Return the trial's judges, with the limits that hold now."""

@@ -54,7 +54,9 @@ class TrialLog:
 
     def finish_training(self, points: Sequence[TrialRecord]) -> list[TrialRecord]:
         """Score, commit together and announce all points of a training; return the scored records."""
-        scored = list(map(self._scored, points))
+        scored: list[TrialRecord] = []
+        for record in points:  # further points of vanilla are scored against the first one
+            scored.append(self._scored(record, scored))
         self._commit(*scored)
         slim = list(map(self._stripper.strip_texts, scored))
         self.records += slim
@@ -69,7 +71,8 @@ class TrialLog:
     def complete(self, record: TrialRecord, write: Callable[[TrialRecord], None]) -> TrialRecord:
         """Score, `write` and announce a trial that is judged by now; it comes last, as if it ended now.
 
-        The trial is `unjudged` so far, or vanilla that lacks an objective as the seed model was unjudged.
+        The trial is `unjudged` so far, or a point of vanilla's training that lacks an objective as the seed
+        model was unjudged.
         """
         scored = self._scored(record)
         write(scored)
@@ -79,23 +82,30 @@ class TrialLog:
         return slim
 
     def take_over(self, references: Sequence[TrialRecord], left: Sequence[Job], sweep_id: str) -> None:
-        """Commit the `references` of another sweep as this sweep's own, if they are `left` to run."""
-        for job in left:
-            for record in references:
-                if record.role == job.role:
-                    unscored = replace(record, objective=None, objectives=(), constraint=None, safety=None)
-                    training_id = job.trial_id if job.trains else None
-                    own = replace(unscored, sweep_id=sweep_id, trial_id=job.trial_id, training_id=training_id)
-                    self.finish(own)
+        """Commit the `references` of another sweep as this sweep's own, if they are `left` to run.
 
-    def _scored(self, record: TrialRecord) -> TrialRecord:
+        Further points of vanilla's training are among them.
+        """
+        trainings = {points[0].role: points for points in group_by_training(references)}
+        for job in left:
+            own = []
+            for number, record in enumerate(trainings.get(job.role, ()), start=1):
+                unscored = replace(record, objective=None, objectives=(), constraint=None, safety=None)
+                trial_id = job.trial_id if number == 1 else f"{job.trial_id}.{number}"
+                training_id = job.trial_id if job.trains else None
+                own.append(replace(unscored, sweep_id=sweep_id, trial_id=trial_id, training_id=training_id))
+            if own:
+                self.finish_training(own)
+
+    def _scored(self, record: TrialRecord, before: Sequence[TrialRecord] = ()) -> TrialRecord:
+        """Return the record scored against the references, which may be among the points `before` it."""
         # The seed model is scored first: its objective does not depend on vanilla's gain, as its U is 0.
-        seed = record if record.role == "seed" else self._completed("seed")
-        vanilla = record if record.role in ("seed", "vanilla") else self._completed("vanilla")
+        seed = record if record.role == "seed" else self._completed("seed", before)
+        vanilla = record if record.role in ("seed", "vanilla") else self._completed("vanilla", before)
         if seed is None or vanilla is None:
             return record
         return with_score(record, self._objective.score(record, ReferenceTrials(seed, vanilla)))
 
-    def _completed(self, role: Role) -> TrialRecord | None:
-        found = (r for r in self.records if r.role == role and r.status == "completed")
+    def _completed(self, role: Role, before: Sequence[TrialRecord]) -> TrialRecord | None:
+        found = (r for r in [*self.records, *before] if r.role == role and r.status == "completed")
         return next(found, None)

@@ -187,7 +187,8 @@ def completed_records(
     """Return the records of a measured training, one for each share of its merge, the first one first.
 
     Their configurations are those of trials with one share. The first one has the job's id, and
-    `seconds_total`; the second one has the id with ".2" appended, and so on.
+    `seconds_total`; the second one has the id with ".2" appended, and so on. The first point of vanilla's
+    training is the reference; the further ones are candidates like those of the search.
     """
     from lookahead_ray.config.merge import with_share  # imports pydantic, as in `_identity`
 
@@ -196,7 +197,8 @@ def completed_records(
         share = one.merge_share
         config = job.config if share is None else with_share(job.config, share)
         trial_id = job.trial_id if number == 1 else f"{job.trial_id}.{number}"
-        point = replace(job, config=config, trial_id=trial_id)
+        role: Role = "search" if job.role == "vanilla" and number > 1 else job.role
+        point = replace(job, config=config, trial_id=trial_id, role=role)
         seconds = seconds_total if number == 1 else 0.0
         record = completed_record(point, sweep_id, started_at, seconds, one)
         records.append(record if number == 1 else replace(record, training_id=job.trial_id))

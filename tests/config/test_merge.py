@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lookahead_ray.config.dimension import Dimension, Value
-from lookahead_ray.config.load import Sweep, load_sweep, trial_json
+from lookahead_ray.config.load import REFERENCE_SHARES, Sweep, load_sweep, trial_json
 from lookahead_ray.config.merge import LayersMerge, LinearMerge, join_points, point_configs
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.errors import ConfigError
@@ -183,7 +183,39 @@ def test_points_of_different_trainings_are_not_joined(tmp_path: Path) -> None:
 def test_vanilla_keeps_all_of_its_change(tmp_path: Path) -> None:
     sweep = load(tmp_path, "merge: {share: [1.0, 0.5]}")
     assert not sweep.reference().merge.changes_weights
-    assert vanilla_point(sweep) is None  # its shares are worth a training
+    assert vanilla_point(sweep) == {}
+
+
+@pytest.mark.parametrize(
+    ("merge", "shares"),
+    [
+        ("{share: [1.0, 0.5]}", [1.0, 0.5]),
+        ("{share: [0.8, 0.6]}", [1.0, 0.8, 0.6]),  # the reference comes first
+        ("{share: 0.5}", [1.0]),
+        ("{share: {choice: [1.0, 0.5]}}", [1.0]),
+        ("{choice: [{share: [1.0, 0.5]}, {share: 0.3}]}", [1.0, 0.5]),
+        ("{share: auto}", list(REFERENCE_SHARES)),
+    ],
+)
+def test_vanilla_is_measured_at_all_shares_of_the_space(
+    tmp_path: Path, merge: str, shares: list[float]
+) -> None:
+    sweep = load(tmp_path, f"merge: {merge}\nobjective: {{name: pareto}}")
+    training = sweep.reference_training()
+    assert [point.merge.kept for point in training.points] == shares
+    assert training.points[0] == sweep.reference()
+    assert all(point.preview == sweep.reference().preview for point in training.points)
+
+
+def test_vanilla_is_measured_with_the_merge_of_the_space(tmp_path: Path) -> None:
+    layers = LAYERS.replace("share: 0.5", "share: [0.5, 0.2]")
+    assert layers != LAYERS
+    points = load(tmp_path, f"merge: {layers}").reference_training().points
+    assert [(point.merge.name, point.merge.kept) for point in points] == [
+        ("linear", 1.0),
+        ("layers", 0.5),
+        ("layers", 0.2),
+    ]
 
 
 @pytest.mark.parametrize("objective", ["{name: floor, floor: 0.9}", "{name: pareto}", "{}"])

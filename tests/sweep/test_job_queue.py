@@ -59,8 +59,8 @@ class Suggesting:
         self.told.append(record.trial_id)
         self.points.append([record, *further])
 
-    def learn_references(self, references: ReferenceTrials) -> None:
-        self.told.append(references.vanilla.trial_id)
+    def learn_references(self, references: ReferenceTrials, points: Sequence[TrialRecord] = ()) -> None:
+        self.told += [record.trial_id for record in (references.vanilla, *points)]
 
 
 class FixedLimits:
@@ -114,6 +114,30 @@ def test_vanilla_that_ends_first_waits_for_the_seed_and_has_an_objective() -> No
     order.finish(ended(1, "seed"))
     assert {record.role for record in commits} == {"seed", "vanilla"}
     assert all(record.objective is not None for record in commits)
+
+
+@pytest.mark.parametrize("first", ["seed", "vanilla"])
+def test_further_points_of_vanilla_are_scored_candidates_that_the_search_is_told(first: Role) -> None:
+    commits: list[tuple[TrialRecord, ...]] = []
+    search = Suggesting()
+    order = job_queue([], search, [job("seed"), job("vanilla")])
+    order._trial_log._commit = lambda *points: commits.append(points)
+    for _ in range(2):
+        order.next_job()
+    points = (ended(2, "vanilla"), further_of_vanilla(3, "vanilla.2"), further_of_vanilla(4, "vanilla.3"))
+    for role in (first, "vanilla" if first == "seed" else "seed"):
+        order.finish(*(points if role == "vanilla" else [ended(1, "seed")]))
+    assert [[record.trial_id for record in each] for each in commits] == [
+        ["seed"],
+        ["vanilla", "vanilla.2", "vanilla.3"],
+    ]
+    assert all(record.objective is not None for each in commits for record in each)
+    assert search.told == ["vanilla", "vanilla.2", "vanilla.3"]
+    assert order._searched == 0
+
+
+def further_of_vanilla(number: int, trial_id: str) -> TrialRecord:
+    return replace(ended(number, "search"), trial_id=trial_id, training_id="vanilla")
 
 
 def test_vanilla_is_committed_though_the_seed_failed() -> None:

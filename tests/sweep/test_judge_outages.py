@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from lookahead_ray import store
 from lookahead_ray.config.load import Sweep, load_sweep
+from lookahead_ray.config.objective import WeightedObjective
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.entrypoints.sweep import open_sink
 from lookahead_ray.errors import StoreError
@@ -21,6 +23,7 @@ from lookahead_ray.evaluate.judges.base import JudgeUnavailableError
 from lookahead_ray.evaluate.judges.call_quota import RunQuota, calls_of
 from lookahead_ray.evaluate.judging import build_judge
 from lookahead_ray.evaluate.results import Generation
+from lookahead_ray.sweep import late_judging as module
 from lookahead_ray.sweep.job_queue import MOST_UNJUDGED, JobQueue
 from lookahead_ray.sweep.late_judging import LateJudging
 from lookahead_ray.sweep.search.jobs import reference_jobs
@@ -28,7 +31,7 @@ from lookahead_ray.sweep.search.search import Search
 from lookahead_ray.sweep.search.study import TRIAL_ID
 from lookahead_ray.sweep.trial_log import TrialLog
 from lookahead_ray.trial.job import Job
-from lookahead_ray.trial.record import TrialRecord, completed_record, utc_now
+from lookahead_ray.trial.record import TrialRecord, completed_records, utc_now
 from tests.evaluate.judges.judge_server import Reply, scored, serve
 from tests.factory import make_record
 from tests.sweep.test_job_queue import NO_STOPPING, FixedLimits, Silent
@@ -40,6 +43,7 @@ gpus_per_worker: 0
 cpus_per_worker: 1
 task: {{name: word_problems}}
 preview: {{strategy: true, length_tokens: 3}}
+{more}
 training: {{learning_rate: {{loguniform: [1.0e-5, 1.0e-3]}}, precision: fp32}}
 evaluation:
   judges: [{{name: llm, model: m, base_url: "{url}", cache_dir: "{cache}", timeout_s: {timeout_s},
@@ -55,6 +59,7 @@ class Judged:
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.run = str(folder / "run")
+        self.more = ""  # further lines of the space
         self._folder = folder
         self._stack = stack
         self.server = self._stack.enter_context(serve())
@@ -100,7 +105,7 @@ class Judged:
             while isinstance(job := queue.next_job(), Job):
                 hook(job.trial_id)
                 self.trained.append(job.trial_id)
-                queue.finish(self._simulated(job, sink.sweep_id))
+                queue.finish(*self._simulated(job, sink.sweep_id))
             ended = [trial for trial in search.study.get_trials() if trial.state.is_finished()]
             self.told = sorted(trial.user_attrs[TRIAL_ID] for trial in ended if TRIAL_ID in trial.user_attrs)
             late.require_references()
@@ -112,9 +117,9 @@ class Judged:
 
     def _space(self, calls: int) -> str:
         url, cache = self.server.base_url, self._folder / "cache"
-        return SPACE.format(url=url, cache=cache, calls=calls, timeout_s=self.timeout_s)
+        return SPACE.format(url=url, cache=cache, calls=calls, timeout_s=self.timeout_s, more=self.more)
 
-    def _simulated(self, job: Job, sweep_id: str) -> TrialRecord:
+    def _simulated(self, job: Job, sweep_id: str) -> list[TrialRecord]:
         made = make_record(sum(map(ord, job.trial_id)), prompts=6)
         assert made.measurement
         rows = [self._answered(row, job.trial_id) for row in made.generations]
@@ -123,7 +128,11 @@ class Judged:
         judged = judge.judged(rows) + [row for row in rows if row.metric == "utility"]
         outage = "; ".join(judge.outages) or None
         measured = replace(made.measurement, generations=tuple(judged), outage=outage)
-        return completed_record(job, sweep_id, utc_now(), 1.0, measured)
+        first, *shares = TrialConfig.model_validate(job.config).merge.shares
+        further = tuple(replace(measured, merge_share=share) for share in shares)
+        if shares:
+            measured = replace(measured, merge_share=first, further=further)
+        return completed_records(job, sweep_id, utc_now(), 1.0, measured)
 
     @staticmethod
     def _answered(row: Generation, trial_id: str) -> Generation:
@@ -200,6 +209,38 @@ def test_in_a_reference_the_sweep_stops_before_the_search_and_resumes(
     judged.mend()
     assert essence(judged.session()) == undisturbed
     assert Counter(judged.trained).most_common(1)[0][1] == 1
+
+
+def test_all_points_of_vanillas_training_are_judged_late(judged: Judged) -> None:
+    judged.more = "merge: {share: [1.0, 0.5]}"
+    with pytest.raises(JudgeUnavailableError, match=r"^vanilla could not be judged"):
+        judged.session(lambda trial_id: fails(judged) if trial_id == "vanilla" else None)
+    assert [record.status for record in judged.records()] == ["completed", "unjudged", "unjudged"]
+    judged.mend()
+    records = {record.trial_id: record for record in judged.session()}
+    assert {record.status for record in records.values()} == {"completed"}
+    assert records["vanilla.2"].role == "search"
+    assert all(record.objective is not None for record in records.values())
+    assert Counter(judged.trained).most_common(1)[0][1] == 1
+
+
+def test_points_of_vanilla_are_scored_once_the_seed_model_is_judged(
+    judged: Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The seed model's judge was down while vanilla, which ran beside it, was judged."""
+    judged.more = "merge: {share: [1.0, 0.5]}"
+    committed = []
+    for record in judged.session()[:3]:
+        unscored = replace(record, objective=None, objectives=(), safety=None)
+        is_seed = record.role == "seed"
+        committed.append(replace(unscored, status="unjudged", rsr=None, jsr=None) if is_seed else unscored)
+    trial_log = TrialLog(WeightedObjective(), committed, lambda *points: None, cast(Any, Silent()))
+    by_id, written = {record.trial_id: record for record in committed}, list[str]()
+    sink = SimpleNamespace(load=by_id.get, complete=lambda r: written.append(r.trial_id), run=judged.run)
+    monkeypatch.setattr(module, "judge_again", lambda rows, *_: (rows, None))
+    completed = LateJudging([], cast(Any, sink), trial_log).judge()
+    assert written == ["seed", "vanilla", "vanilla.2"] == [record.trial_id for record in completed]
+    assert all(record.objective is not None for record in trial_log.records)
 
 
 @pytest.mark.parametrize("breaks", BREAKS)

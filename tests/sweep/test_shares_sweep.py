@@ -44,14 +44,17 @@ def test_points_are_those_of_single_trials_and_a_killed_sweep_doubles_none(
     started[-1].wait_for("running: true, 6 tokens, shares 1, 0.6, 0.3: training")
     started[-1].process.send_signal(signal.SIGKILL)
     started[-1].process.wait(10)
-    assert [record.trial_id for record in store.open(str(run)).records()] == ["seed", "vanilla"]
+    references = ["seed", "vanilla", "vanilla.2", "vanilla.3"]
+    assert [record.trial_id for record in store.open(str(run)).records()] == references
     started.append(SweepProcess(model, run, several, ("--resume",)))
     text = started[-1].finish()
     assert "[3/3] finished: true, 6 tokens, share 0.6: RSR" in text
     records = store.open(str(run)).records()
     assert {record.status for record in records} == {"completed"}
-    assert (len(records), count_trainings(records)) == (5, 3)
-    _, _, points = group_by_training(records)
+    assert (len(records), count_trainings(records)) == (7, 3)
+    _, vanilla, points = group_by_training(records)
+    assert [point.trial_id for point in vanilla] == references[1:]
+    assert [point.config.get("merge", {}).get("share", 1.0) for point in vanilla] == [*SHARES]
     assert [point.trial_id for point in points] == ["search-001", "search-001.2", "search-001.3"]
     assert [point.config.get("merge", {}).get("share", 1.0) for point in points] == [*SHARES]
     tokens = sum(step.tokens for step in points[0].steps)

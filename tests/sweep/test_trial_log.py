@@ -142,3 +142,15 @@ def test_references_of_another_sweep_replace_pending_ones() -> None:
     assert [record.objective for record in watched.trial_log.records] == expected
     watched.trial_log.take_over(old, [], "new")
     assert len(watched.trial_log.records) == 2
+
+
+def test_vanilla_of_another_sweep_brings_the_points_of_its_training() -> None:
+    further = replace(unscored(3), trial_id="vanilla.3", training_id="vanilla", objective=0.9)
+    jobs = [Job("seed", "seed", {}, {}, "seed"), Job("vanilla-2", "vanilla", {}, {}, "vanilla")]
+    watched = Watched()
+    commits: list[tuple[TrialRecord, ...]] = []
+    watched.trial_log._commit = lambda *points: commits.append(points)
+    watched.trial_log.take_over([SEED, VANILLA, further], jobs, "new")
+    (seed,), (vanilla, point) = commits
+    assert (point.trial_id, point.training_id, point.role) == ("vanilla-2.2", "vanilla-2", "search")
+    assert point.objective == SCORE(further, ReferenceTrials(seed, vanilla)).objective

@@ -14,6 +14,7 @@ from lookahead_ray.trial.record import (
     LONGEST_ERROR,
     Measurement,
     Metric,
+    Role,
     TrialRecord,
     completed_record,
     completed_records,
@@ -116,8 +117,8 @@ class TestPoints:
     MERGE: ClassVar = {"name": "linear", "share": [1.0, 0.5, 0.2]}
     FURTHER = replace(MEASURED, train_tokens=0, flops=0.0, seconds_train=0.1, steps=())
 
-    def records(self) -> list[TrialRecord]:
-        job = replace(JOB, config={**JOB.config, "merge": self.MERGE})
+    def records(self, role: Role = "search") -> list[TrialRecord]:
+        job = replace(JOB, role=role, config={**JOB.config, "merge": self.MERGE})
         further = tuple(replace(self.FURTHER, merge_share=share) for share in (0.5, 0.2))
         measured = replace(MEASURED, merge_share=1.0, further=further)
         return completed_records(job, "s", "now", 15.0, measured)
@@ -138,6 +139,10 @@ class TestPoints:
         assert all(record.measurement and not record.measurement.further for record in records)
         assert count_trainings(records) == count_trainings(records, "search") == 1
         assert count_trainings(records, "vanilla") == 0
+
+    def test_only_the_first_point_of_vanilla_is_the_reference(self) -> None:
+        assert [record.role for record in self.records("vanilla")] == ["vanilla", "search", "search"]
+        assert [record.role for record in self.records("repeat")] == ["repeat"] * 3
 
     def test_one_share_gives_the_record_as_ever(self) -> None:
         assert completed_records(JOB, "s", "now", 15.0, MEASURED) == [

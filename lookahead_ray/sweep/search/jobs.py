@@ -23,14 +23,16 @@ def make_job(trial_id: str, role: Role, config: TrialConfig, params: dict[str, A
 def reference_jobs(sweep: Sweep, committed: Sequence[TrialRecord]) -> list[Job]:
     """Return jobs for the seed model as it is and for vanilla, unless completed; failed ones run again.
 
-    Unjudged ones don't: their answers are judged again.
+    Unjudged ones don't: their answers are judged again. The training of vanilla is measured at all shares of
+    the space's merge, as it is paid for: the further points are candidates.
     """
+    configs = {"seed": sweep.reference(), "vanilla": sweep.reference_training()}
     jobs = []
     for role in REFERENCE_ROLES:
         tries = [record for record in committed if record.role == role]
         if not any(record.status in ("completed", "unjudged") for record in tries):
             trial_id = f"{role}-{len(tries) + 1}" if tries else role
-            jobs.append(make_job(trial_id, role, sweep.reference(), {}))
+            jobs.append(make_job(trial_id, role, configs[role], {}))
     return jobs
 
 

@@ -21,8 +21,22 @@ def references_among(records: Sequence[TrialRecord]) -> ReferenceTrials | None:
     return ReferenceTrials(completed["seed"], completed["vanilla"])
 
 
+def points_of_vanilla(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the further points of the reference trainings, which are candidates, in their order."""
+    references = {record.trial_id for record in records if record.role in ("seed", "vanilla")}
+    return [record for record in records if record.is_further_point and record.training in references]
+
+
+def search_trials(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the records of what the search suggested: all candidates but `points_of_vanilla`."""
+    others = {record.trial_id for record in points_of_vanilla(records)}
+    return [record for record in records if record.role == "search" and record.trial_id not in others]
+
+
 def vanilla_point(sweep: Sweep) -> Point | None:
     """Return the dimension values of vanilla fine-tuning if the space contains it; else None.
+
+    With a list of shares it is the point whose shares are all measured after vanilla's training.
 
     For preview, method, defence and merge the value is vanilla's option, and for a field of theirs, such as
     `merge.share`, vanilla's value. Without the preview's value, samplers would treat only the other
@@ -45,10 +59,12 @@ def vanilla_point(sweep: Sweep) -> Point | None:
             if field in vanilla and (value := _vanilla_value(here, vanilla[field])) is not None:
                 point[here.name] = value
     try:
-        held = sweep.trial(lambda dimension: point[dimension.name]) == sweep.reference()
+        trial = sweep.trial(lambda dimension: point[dimension.name])
     except KeyError:
         return None
-    return point if held else None
+    chosen = trial.merge.share == "auto"
+    measured = sweep.reference_training().points
+    return point if not chosen and all(each in measured for each in trial.points) else None
 
 
 def _vanilla_value(dimension: Dimension, vanilla: Value) -> Value:

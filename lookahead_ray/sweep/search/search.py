@@ -22,7 +22,12 @@ from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.sweep.search.grid import Point, all_points, grid_points
 from lookahead_ray.sweep.search.jobs import make_job, number_of
 from lookahead_ray.sweep.search.journal import Journal, open_journal
-from lookahead_ray.sweep.search.references import references_among, vanilla_point
+from lookahead_ray.sweep.search.references import (
+    points_of_vanilla,
+    references_among,
+    search_trials,
+    vanilla_point,
+)
 from lookahead_ray.sweep.search.samplers import distribution, make_sampler, note_generation, suggest
 from lookahead_ray.sweep.search.study import (
     ROLE,
@@ -94,7 +99,7 @@ class Search:
         self.study = optuna.create_study(directions=["maximize"] * len(names))
         self._studies = [StudyLog(self.study, distributions)]
         self._journal: Journal | None = None
-        searched = [record for record in committed if record.role == "search"]
+        searched = search_trials(committed)
         if journal is not None:
             ids = [record.trial_id for record in searched]
             study_name = f"{sweep.name} {sweep_id}".strip()
@@ -103,7 +108,7 @@ class Search:
             self._studies.append(self._journal)
         self._again = deque(self._in_flight(searched))
         if references := references_among(committed):
-            self.learn_references(references)
+            self.learn_references(references, points_of_vanilla(committed))
         self._replay(searched, estimates)
         tried = [record.params for record in searched] + [job.params for job in self._again]
         enqueued: list[Point] = [dict(point) for point in sweep.search.enqueue]
@@ -141,15 +146,19 @@ class Search:
             return
         self._note_points(points, "search", estimated)
 
-    def learn_references(self, references: ReferenceTrials) -> None:
+    def learn_references(self, references: ReferenceTrials, points: Sequence[TrialRecord] = ()) -> None:
         """Add vanilla fine-tuning, if the space contains it, and warm trials to the study.
 
-        Vanilla's configuration is not run again; a warm trial's may be.
+        Vanilla's configuration is not run again; a warm trial's may be. `points` are the further ones of
+        vanilla's training; an older run has none.
         """
         self._tried.add(_key(references.vanilla.config))
         known = group_by_training(trial.scored(references, self._objective) for trial in self._warm)
-        if (point := vanilla_point(self._sweep)) is not None:
-            known.append([replace(references.vanilla, params=point)])
+        point = vanilla_point(self._sweep)
+        if point is not None and len(points) + 1 == len(self._sweep.reference_training().points):
+            known.append([replace(record, params=point) for record in (references.vanilla, *points)])
+            in_space = self._sweep.trial(lambda dimension: point[dimension.name])
+            self._tried.add(_key(trial_json(in_space)))
         for points in known:
             if any(record.objectives for record in points):
                 record = points[0]

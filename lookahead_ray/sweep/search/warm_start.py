@@ -23,6 +23,7 @@ from lookahead_ray.errors import ConfigError
 from lookahead_ray.objective.base import ReferenceTrials
 from lookahead_ray.objective.search_objective import SearchObjective
 from lookahead_ray.sweep.search.jobs import REFERENCE_ROLES
+from lookahead_ray.sweep.search.references import points_of_vanilla, search_trials
 from lookahead_ray.trial.record import TrialRecord
 
 ANY = ("seed", "workers", "cpus_per_worker", "gpus_per_worker")
@@ -63,7 +64,7 @@ class WarmStart:
     """The fitting trials of all earlier runs, and one line per run for the user."""
 
     trials: tuple[WarmTrial, ...] = ()
-    references: tuple[TrialRecord, ...] = ()  # the seed model's trial, or that and vanilla's
+    references: tuple[TrialRecord, ...] = ()  # the seed model's, or that and all points of vanilla's training
     lines: tuple[str, ...] = ()
 
 
@@ -85,7 +86,7 @@ def warm_start(
     lines: list[str] = []
     references: tuple[TrialRecord, ...] = ()
     for index, earlier in enumerate(runs):
-        searched = [r for r in earlier.records if r.role == "search" and r.status == "completed"]
+        searched = [r for r in search_trials(earlier.records) if r.status == "completed"]
         found = {record.trial_id: _difference(sweep, hashes, earlier, record) for record in searched}
         fitting = [record for record in searched if found[record.trial_id] is None]
         reasons = Counter(reason for reason in found.values() if reason is not None)
@@ -100,7 +101,8 @@ def warm_start(
         lines.append(f"{line}; left out: {why}" if why else line)
         if len(found_there) > len(references):
             references = found_there
-            lines.append(f"{' and '.join(r.role for r in references)} as measured in {earlier.run}")
+            roles = [record.role for record in references if not record.is_further_point]
+            lines.append(f"{' and '.join(roles)} as measured in {earlier.run}")
         trials += [WarmTrial(f"{earlier.run}/{record.trial_id}", record) for record in fitting]
     return WarmStart(tuple(trials), references, tuple(lines))
 
@@ -108,7 +110,10 @@ def warm_start(
 def _references(
     sweep: Sweep, hashes: Mapping[str, str], earlier: EarlierRun, versions: Mapping[str, str]
 ) -> tuple[TrialRecord, ...]:
-    """Return a run's completed references that would be the same here; vanilla only with its seed model."""
+    """Return a run's completed references that would be the same here; vanilla only with its seed model.
+
+    Vanilla comes with the further points of its training, and only if all that are measured here are there.
+    """
     if _changed(hashes, earlier):
         return ()
     here = sweep.reference()
@@ -125,8 +130,27 @@ def _references(
         )
         if (record := next(fitting, None)) is None:
             break
-        found.append(record)
+        further = _further_points(sweep, earlier, record) if role == "vanilla" else []
+        if further is None:
+            break
+        found += [record, *further]
     return tuple(found)
+
+
+def _further_points(sweep: Sweep, earlier: EarlierRun, vanilla: TrialRecord) -> list[TrialRecord] | None:
+    """Return the points of an earlier vanilla's training measured here too; None if one is lacking."""
+    there = [
+        (record, TrialConfig.model_validate(record.config))
+        for record in points_of_vanilla(earlier.records)
+        if record.training == vanilla.training and record.status == "completed"
+    ]
+    found = []
+    for here in sweep.reference_training().points[1:]:
+        fitting = (record for record, config in there if not _differing(here, config))
+        if (record := next(fitting, None)) is None:
+            return None
+        found.append(record)
+    return found
 
 
 def _changed(hashes: Mapping[str, str], earlier: EarlierRun) -> str | None:

@@ -91,8 +91,8 @@ def synthetic_grid(seed: int = 0, noise: float = 0.1, overrides: Sequence[str] =
 def _grid_of_shares(
     sweep: Sweep, points: Sequence[Point], shares: Sequence[float], shape: Truth, rng: random.Random
 ) -> Grid:
-    """Return a grid of trainings with several shares, and with answers; vanilla is no point of its space."""
-    reference: Point = {"preview": "none", "training.learning_rate": REFERENCE_RATE}
+    """Return a grid of trainings with several shares, and with answers."""
+    reference: Point = {"preview": "none", "training.learning_rate": REFERENCE_RATE, "training.epochs": 1}
     draws: dict[str, Answers] = {}
 
     def answered(role: Role, point: Point, epochs: int, share: float = 1.0) -> TrialRecord:
@@ -102,14 +102,14 @@ def _grid_of_shares(
         rates: dict[str, Any] = {
             metric: _rate_of(int(sum(found)), len(found)) for metric, found in answers.credits.items()
         }
-        params = record.params if role == "search" else {}
-        return replace(record, params=params, config_hash=record.trial_id, **rates)
+        return replace(record, config_hash=record.trial_id, **rates)
 
     seed_model, vanilla = answered("seed", {}, 0), answered("vanilla", reference, 1)
     records = [
         answered("search", point, int(point["training.epochs"] or 0), share)
         for point in points
         for share in shares
+        if share < 1 or key(point) != key(reference)
     ]
     references = ReferenceTrials(seed_model, vanilla)
     scored = [_scored(r, references) for r in (seed_model, vanilla, *records)]

@@ -80,7 +80,8 @@ class TestExtraction:
         assert {name: list(map(pair, points)) for name, points in read.trainings.items()} == {
             name: list(map(pair, points)) for name, points in whole.trainings.items()
         }
-        assert read.vanilla.params == {}
+        assert read.vanilla.params == whole.vanilla.params
+        assert read.vanilla_points[0] == read.vanilla
         assert read.prompts == whole.prompts
         assert read.answers[read.vanilla.trial_id].credits == whole.answers["vanilla"].credits
         tokens = read.answers[read.vanilla.trial_id].tokens
@@ -90,8 +91,8 @@ class TestExtraction:
     def test_a_partial_run_gives_the_trainings_that_are_whole(self, tmp_path: Path) -> None:
         whole = with_texts(grid_of_shares())
         out, space = tmp_path / "grid.parquet", write_space(tmp_path, whole, search=SEARCH_OF_SHARES)
-        some = [configured(whole, record, number) for number, record in enumerate(records(whole)[:7])]
-        run = commit(tmp_path, whole, some)  # both references, one training, and two points of another
+        some = [configured(whole, record, number) for number, record in enumerate(records(whole)[:6])]
+        run = commit(tmp_path, whole, some)  # both references, one training, and a point of another
         with pytest.raises(BenchmarkError, match="11 are missing; --partial"):
             extract(run, out, space, count_tokens=len)
         assert extract(run, out, space, partial=True, count_tokens=len) == (1, 11)
@@ -109,7 +110,7 @@ class TestExtraction:
         before = read_grid(out, whole.sweep)
         assert extract(second, out, space, count_tokens=len, add=True) == (12, 0)
         after = read_grid(out, whole.sweep)
-        assert len(after.answers) == 2 + 3 * 12
+        assert len(after.answers) == 1 + 3 * 12  # vanilla is one of the points
         kept = next(iter(before.trainings))
         assert [point.trial_id for point in after.trainings[kept]] == [
             point.trial_id for point in before.trainings[kept]

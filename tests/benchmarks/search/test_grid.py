@@ -34,7 +34,7 @@ class TestFile:
             assert [share_of(point) for point in points] == [1.0, 0.75, 0.5]
         assert dict(read.answers) == dict(whole.answers)
         assert (read.prompts, read.generated_tokens) == (whole.prompts, whole.generated_tokens)
-        assert read.train_tokens == tokens(read.vanilla) + sum(map(tokens, read.points.values()))
+        assert read.train_tokens == sum(map(tokens, read.points.values()))
 
     def test_other_files_are_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "x.parquet"

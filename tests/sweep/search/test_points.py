@@ -8,11 +8,15 @@ import pytest
 
 from lookahead_ray.config.load import Sweep, content_hash
 from lookahead_ray.config.merge import point_configs
+from lookahead_ray.objective.base import ReferenceTrials
+from lookahead_ray.sweep.search.jobs import reference_jobs
+from lookahead_ray.sweep.search.references import points_of_vanilla, search_trials
 from lookahead_ray.sweep.search.search import Search
 from lookahead_ray.sweep.search.study import representative_points
 from lookahead_ray.sweep.search.warm_start import EarlierRun, warm_start
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.record import TrialRecord
+from tests.factory import make_measurement
 from tests.sweep.search.searching import asked, begun, load, record_of
 
 SPACE = """
@@ -163,12 +167,76 @@ def test_a_training_that_was_running_is_run_again_with_all_shares(tmp_path: Path
     assert asked(Search(sweep, [], tmp_path / "journal")) == job
 
 
-def test_vanillas_shares_are_a_candidate(tmp_path: Path) -> None:
-    text = "task: {name: word_problems}\npreview: {choice: [{strategy: none}, {strategy: true}]}\n"
-    sweep = load(tmp_path, f"{text}merge: {{share: [1.0, 0.5]}}\n")
-    labels = {asked(search).label for search in [Search(sweep, [])] for _ in range(2)}
+WITH_VANILLA = """
+task: {name: word_problems}
+preview: {choice: [{strategy: none}, {strategy: true}]}
+merge: {share: [1.0, 0.5]}
+"""
+
+
+def measured_references(sweep: Sweep) -> list[TrialRecord]:
+    """Return the seed model, and vanilla with all its shares."""
+    seed, vanilla = reference_jobs(sweep, [])
+    values = [(0.3 + 0.1 * number,) for number, _ in enumerate(point_configs(vanilla.config))]
+    first, *further = points_of(vanilla, values)
+    return [record_of(seed), first, *(replace(record, role="search") for record in further)]
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_vanilla_with_its_shares_is_known_to_the_search_and_not_trained_again(
+    tmp_path: Path, committed: bool
+) -> None:
+    sweep = load(tmp_path, WITH_VANILLA)
+    seed, vanilla, point = found = measured_references(sweep)
+    search = Search(sweep, found if committed else [])
+    if not committed:
+        search.learn_references(ReferenceTrials(seed, vanilla), [point])
+    (known,) = begun(search)
+    assert (known.values, known.params) == ([0.4], {"preview": "none"})
+    assert (known.user_attrs["trial_id"], known.user_attrs["point"]) == ("vanilla", "vanilla.2")
+    assert asked(search).label == "true, 6 tokens, shares 1, 0.5"
+    assert search.ask() is None
+
+
+def test_vanilla_of_an_older_run_lacks_its_shares_and_is_trained_with_them(tmp_path: Path) -> None:
+    sweep = load(tmp_path, WITH_VANILLA)
+    seed, vanilla, _ = measured_references(sweep)
+    search = Search(sweep, [seed, vanilla])
+    assert begun(search) == []
+    labels = {asked(search).label for _ in range(2)}
     assert labels == {"no preview, shares 1, 0.5", "true, 6 tokens, shares 1, 0.5"}
-    assert "merge" not in sweep.reference().model_dump(mode="json")
+
+
+def test_further_points_of_vanilla_are_no_suggestions(tmp_path: Path) -> None:
+    sweep = load(tmp_path, SPACE)
+    records = measured_references(sweep)
+    assert [record.trial_id for record in points_of_vanilla(records)] == ["vanilla.2", "vanilla.3"]
+    search = Search(sweep, records)
+    assert begun(search) == []  # the space has no vanilla
+    points = points_of(asked(search), measured(1))
+    assert points[0].trial_id == "search-001"
+    assert search_trials([*records, *points]) == points
+
+
+@pytest.mark.parametrize(
+    ("shares", "taken"),
+    [
+        ([1, 0.75, 0.5], ["seed", "vanilla", "vanilla.2", "vanilla.3"]),
+        ([1, 0.5], ["seed", "vanilla", "vanilla.3"]),
+        ([1, 0.6], ["seed"]),
+    ],
+)
+def test_an_earlier_vanilla_is_taken_over_with_all_shares_or_not(
+    tmp_path: Path, shares: list[float], taken: list[str]
+) -> None:
+    versions = {"torch": "2.13.0"}
+    there = measured_references(load(tmp_path, SPACE))
+    records = [replace(record, measurement=make_measurement(versions=versions)) for record in there]
+    sweep = load(tmp_path, SPACE, (f"merge.share={shares}",))
+    found = warm_start(sweep, {}, [EarlierRun("old", {}, records)], versions)
+    assert [record.trial_id for record in found.references] == taken
+    names = "seed and vanilla" if len(taken) > 1 else "seed"
+    assert found.lines == ("warm start from old: 0 of 0 trials", f"{names} as measured in old")
 
 
 def test_points_of_an_earlier_run_fit_a_space_with_their_share(tmp_path: Path) -> None:
