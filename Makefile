@@ -3,8 +3,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 # the Python that .venv has, else python3; .venv is made again for another one
 PYTHON ?= $(or $(wildcard $(shell sed -n 's/^executable = //p' .venv/pyvenv.cfg 2>/dev/null)),python3)
-# fast tests run two at a time, a thread each; those with a Ray cluster or a real model come one at a time
-TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+# tests run two at a time, a thread each; of the slow ones those that start a Ray cluster (xdist_group) one after the other
+TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist
 
 .PHONY: help $(READY) quickstart test extras-test long-test lint check cluster-test faults local-faults bench clean
 
@@ -35,8 +35,8 @@ quickstart: $(READY)
 	@$(BIN)/lookahead-ray sweep quickstart --resume
 
 test: $(READY)
-	$(TWO) -m "not slow and not gpu and not cluster"
-	$(BIN)/python -m pytest -m "(slow or gpu) and not cluster and not long"
+	$(TWO) loadfile -m "not slow and not gpu and not cluster"
+	$(TWO) loadgroup -m "(slow or gpu) and not cluster and not long"
 
 # optional packages are in a folder of their own: DeepSpeed imports mlflow, and Transformers scikit-learn, which would
 # slow the start of every trial
@@ -50,7 +50,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 check: lint
-	$(TWO) -m "not slow and not gpu and not cluster"
+	$(TWO) loadfile -m "not slow and not gpu and not cluster"
 
 # over an hour: thousands of schedules of two drivers, 200 drawn spaces, whole sweeps with faults, 1,000 trials
 long-test: $(READY)

@@ -16,9 +16,11 @@ from benchmarks.search.answers import Answers
 from benchmarks.search.grid import Grid, share_of
 from lookahead_ray.evaluate.rates import student
 from lookahead_ray.evaluate.results import Metric
+from lookahead_ray.trial.label import label
+from lookahead_ray.trial.record import TrialRecord
 
 METRICS: tuple[Metric, ...] = ("rsr", "jsr", "utility")
-NO_PREVIEW = "no preview"
+STRATEGIES = ("none", "true", "virtual")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class MeanRate:
 class CurvePoint:
     """All trainings with one preview, at one share."""
 
-    preview: str
+    preview: str  # its label
+    strategy: str  # one of STRATEGIES
     share: float
     trainings: int
     rates: Mapping[Metric, MeanRate]
@@ -48,26 +51,29 @@ def curve_points(grid: Grid) -> list[CurvePoint]:
 
     The grid must have answers.
     """
-    found: dict[tuple[str, float], list[Answers]] = {}
+    found: dict[tuple[int, int, str, float], list[Answers]] = {}
     for points in grid.trainings.values():
+        preview = preview_of(grid, points[0])
+        words = label({"preview": preview})
+        order = STRATEGIES.index(preview["strategy"]), preview.get("length_tokens", 0), words
         for point in points:
-            place = preview_label(point.params), share_of(point)
-            found.setdefault(place, []).append(grid.answers[point.trial_id])
-    made = [
-        CurvePoint(preview, share, len(answers), {metric: mean_rate(answers, metric) for metric in METRICS})
-        for (preview, share), answers in found.items()
+            found.setdefault((*order, -share_of(point)), []).append(grid.answers[point.trial_id])
+    return [
+        CurvePoint(
+            preview=words,
+            strategy=STRATEGIES[strategy],
+            share=-lessened,
+            trainings=len(answers),
+            rates={metric: mean_rate(answers, metric) for metric in METRICS},
+        )
+        for (strategy, _, words, lessened), answers in sorted(found.items())
     ]
-    return sorted(made, key=lambda point: (_order(point.preview), -point.share))
 
 
-def preview_label(params: Mapping[str, Any]) -> str:
-    """Return "no preview", "true, 2 tokens" or "virtual, “…”"."""
-    if params["preview"] == "true":
-        length = params["preview.true.length_tokens"]
-        return f"true, {length} token{'s' * (length > 1)}"
-    if params["preview"] == "virtual":
-        return f"virtual, “{params['preview.virtual.prefix'].strip()}”"
-    return NO_PREVIEW
+def preview_of(grid: Grid, record: TrialRecord) -> Mapping[str, Any]:
+    """Return the preview of a point of the grid, as JSON values."""
+    config = grid.sweep.trial(lambda dimension: record.params[dimension.name])
+    return config.preview.model_dump(mode="json")
 
 
 def mean_rate(answers: Sequence[Answers], metric: Metric) -> MeanRate:
@@ -97,9 +103,9 @@ def draw_curves(path: Path, points: Sequence[CurvePoint], grid: Grid) -> None:
     figure = Figure(figsize=(11, 5), layout="constrained")
     FigureCanvasAgg(figure)
     axes: Sequence[Axes] = figure.subplots(1, 2)
-    previews = list(dict.fromkeys(point.preview for point in points))
+    previews = {point.preview: point.strategy for point in points}
     for panel, metric in zip(axes, METRICS[:2], strict=True):
-        for preview, style in zip(previews, _styles(previews), strict=True):
+        for preview, style in zip(previews, _styles([*previews.values()]), strict=True):
             own = [point for point in points if point.preview == preview]
             x = [100 * point.rates["utility"].value for point in own]
             y = [100 * point.rates[metric].value for point in own]
@@ -118,25 +124,15 @@ def draw_curves(path: Path, points: Sequence[CurvePoint], grid: Grid) -> None:
     figure.savefig(path, dpi=130, metadata={"Software": None})
 
 
-def _styles(previews: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _styles(strategies: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Yield colours: true previews by length from light to dark blue, virtual ones apart."""
-    blues = iter(
-        mpl.colormaps["Blues"](np.linspace(0.4, 1, sum(name.startswith("true") for name in previews)))
-    )
+    blues = iter(mpl.colormaps["Blues"](np.linspace(0.4, 1, strategies.count("true"))))
     others = iter(("#d1495b", "#e9a23b", "#2a9d8f", "#8a5fbf", "#b8b8b8"))
-    for name in previews:
-        if name == NO_PREVIEW:
+    for strategy in strategies:
+        if strategy == "none":
             yield {"color": "#444444", "linestyle": "--"}
-        elif name.startswith("true"):
-            yield {"color": next(blues)}
         else:
-            yield {"color": next(others, "#000000")}
-
-
-def _order(preview: str) -> tuple[int, int, str]:
-    kind, _, rest = preview.partition(", ")
-    length = int(rest.split()[0]) if kind == "true" else 0
-    return (NO_PREVIEW, "true", "virtual").index(kind), length, rest
+            yield {"color": next(blues if strategy == "true" else others, "#000000")}
 
 
 def _text(rate: MeanRate) -> str:

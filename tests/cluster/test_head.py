@@ -13,7 +13,7 @@ import pytest
 
 from tests.cluster.head import RAY, Head, environment, run, started
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 STRANGER = {"RAY_AUTH_MODE": "disabled"}
 WRONG_TOKEN = {"RAY_AUTH_TOKEN": "0" * 64}

@@ -112,6 +112,7 @@ def test_other_versions_than_at_the_beginning_are_said(space: Path, monkeypatch:
     assert "torch 2.12.0 → 2.13.0" in resumed.stderr
 
 
+@pytest.mark.xdist_group("ray")
 @pytest.mark.parametrize("options", [pytest.param((), marks=pytest.mark.slow), ("--resume",)])
 def test_a_second_sweep_is_refused_while_the_first_only_starts(
     tmp_path: Path, options: tuple[str, ...]

@@ -16,7 +16,7 @@ from lookahead_ray.config.yaml_io import write_yaml
 from lookahead_ray.trial.model_export import LAST_FILE
 from tests.tiny import make_model
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 SETTINGS = (
     "preview={strategy: true, length_tokens: 3}",

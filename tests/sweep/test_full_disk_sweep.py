@@ -10,7 +10,7 @@ from tests.disk import Disk, small_disk
 from tests.sweep.processes import SweepProcess
 from tests.tiny import make_model
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from lookahead_ray import store
 from tests.sweep.processes import AGENTS, SweepProcess
 from tests.tiny import make_model
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 LONG = ("training.epochs=20", "task.train_examples=64")  # some seconds of training, to be killed in
 # Ray's names of the processes; Tune wraps a trainable that requests resources
 TRAINER, TRIAL = "ray::RayTrainWorker", "ray::ResourceTrainable"

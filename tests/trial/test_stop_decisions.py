@@ -30,6 +30,7 @@ def decisions() -> Iterator[Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("ray")
 def test_a_decision_that_died_with_the_actor_is_sent_again(
     decisions: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
