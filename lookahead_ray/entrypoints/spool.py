@@ -11,7 +11,8 @@ from pathlib import Path
 from lookahead_ray import store
 from lookahead_ray.disk_cache import cache_dir
 from lookahead_ray.errors import StoreError
-from lookahead_ray.trial.record import TrialRecord, group_by_training
+from lookahead_ray.trial.record import TrialRecord
+from lookahead_ray.trial.trainings import group_by_training
 
 FOLDER = "uncommitted"
 MEMORY = Path("/dev/shm")  # noqa: S108  # in a folder that only the user can read

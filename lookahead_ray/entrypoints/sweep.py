@@ -96,7 +96,7 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
     if waiting := unjudged_line(result.records):
         errors.print_to_stderr(f"error: {waiting}; continue with: {again}")
         raise typer.Exit(errors.EXIT_UNKNOWN)
-    from lookahead_ray.sweep.search.references import search_trials
+    from lookahead_ray.trial.trainings import search_trials
 
     searched = search_trials(result.records)
     if searched and all(record.status == "failed" for record in searched):

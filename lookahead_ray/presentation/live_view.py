@@ -15,7 +15,8 @@ from lookahead_ray.presentation.live_panel import doing, draw, rate_percent, tim
 from lookahead_ray.presentation.sweep_progress import FinishedTrial, RunningTrial, SweepProgress
 from lookahead_ray.sanitize import clean
 from lookahead_ray.sweep.interfaces import Observer, TrialProgress
-from lookahead_ray.trial.record import Role, TrialRecord, count_trainings
+from lookahead_ray.trial.record import Role, TrialRecord
+from lookahead_ray.trial.trainings import count_trainings
 
 REFRESH_PER_SECOND = 4
 PLAIN_PROGRESS_S = 30.0  # minimum time between two progress lines without a terminal

@@ -26,7 +26,8 @@ from lookahead_ray.store import Session
 from lookahead_ray.sweep.search.references import references_among
 from lookahead_ray.sweep.stopping.budget import hours_of, measure_limits
 from lookahead_ray.trial.label import label
-from lookahead_ray.trial.record import Metric, Rate, Status, TrialRecord, count_trainings
+from lookahead_ray.trial.record import Metric, Rate, Status, TrialRecord
+from lookahead_ray.trial.trainings import count_trainings
 
 DriverState = Literal["running", "ended", "unknown"]
 STATUSES: tuple[Status, ...] = ("completed", "partial", "stopped", "failed", "unjudged")

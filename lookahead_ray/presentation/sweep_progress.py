@@ -14,7 +14,8 @@ from lookahead_ray.presentation.pace import Left, Pace, Timing
 from lookahead_ray.sanitize import clean
 from lookahead_ray.sweep.interfaces import TrialProgress
 from lookahead_ray.trial.label import label as label_of
-from lookahead_ray.trial.record import Role, TrialRecord, count_trainings
+from lookahead_ray.trial.record import Role, TrialRecord
+from lookahead_ray.trial.trainings import count_trainings
 
 MOST_RUNNING = 0.99
 """Largest fraction shown for a trial that has not ended."""

@@ -26,7 +26,8 @@ from lookahead_ray.sanitize import clean
 from lookahead_ray.stats.interval import Interval
 from lookahead_ray.sweep.recommend.recommendation import Comparison, Recommendation
 from lookahead_ray.sweep.recommend.recommended_yaml import train_command
-from lookahead_ray.trial.record import TrialRecord, count_trainings
+from lookahead_ray.trial.record import TrialRecord
+from lookahead_ray.trial.trainings import count_trainings
 
 WIDE = 130
 """Characters from which on one table holds everything; below, the comparison is a separate table."""

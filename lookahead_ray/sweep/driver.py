@@ -30,8 +30,9 @@ from lookahead_ray.sweep.tracking.trackers import Trackers
 from lookahead_ray.sweep.trial_log import TrialLog
 from lookahead_ray.sweep.tune import run_trials
 from lookahead_ray.trial.judge_calls import start_quota
-from lookahead_ray.trial.record import TrialRecord, group_by_training
+from lookahead_ray.trial.record import TrialRecord
 from lookahead_ray.trial.trainable import TuneTrial
+from lookahead_ray.trial.trainings import group_by_training
 
 
 @dataclass(frozen=True)

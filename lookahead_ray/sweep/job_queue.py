@@ -19,13 +19,13 @@ from lookahead_ray.sweep.attempts import Attempts
 from lookahead_ray.sweep.interfaces import Observer
 from lookahead_ray.sweep.limits import Limits
 from lookahead_ray.sweep.search.jobs import REFERENCE_ROLES
-from lookahead_ray.sweep.search.references import points_of_vanilla
 from lookahead_ray.sweep.search.search import Search
 from lookahead_ray.sweep.stopping.budget import accelerators
 from lookahead_ray.sweep.stopping.early_stopping import EarlyStopping
 from lookahead_ray.sweep.trial_log import TrialLog
 from lookahead_ray.trial.job import ChooseShare, Job
-from lookahead_ray.trial.record import TrialRecord, count_trainings, failed_record, utc_now
+from lookahead_ray.trial.record import TrialRecord, failed_record, utc_now
+from lookahead_ray.trial.trainings import count_trainings, points_of_vanilla
 
 LAST_FROM = 3
 """Number of attempts without result from which on a trial runs after all others: it may kill its driver."""

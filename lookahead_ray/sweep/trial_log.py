@@ -9,7 +9,8 @@ from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.sweep.interfaces import Observer
 from lookahead_ray.sweep.search.references import references_among
 from lookahead_ray.trial.job import Job
-from lookahead_ray.trial.record import Role, TextStripper, TrialRecord, group_by_training
+from lookahead_ray.trial.record import Role, TextStripper, TrialRecord
+from lookahead_ray.trial.trainings import group_by_training
 
 
 class TrialLog:

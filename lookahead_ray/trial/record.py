@@ -13,7 +13,6 @@ values take about a megabyte; its verdicts alone take a few kilobytes, as trials
 hold everything.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from statistics import fmean
@@ -42,9 +41,7 @@ __all__ = [
     "Verdict",
     "completed_record",
     "completed_records",
-    "count_trainings",
     "failed_record",
-    "group_by_training",
     "judged_record",
     "mean_kl",
     "utc_now",
@@ -203,27 +200,6 @@ def completed_records(
         record = completed_record(point, sweep_id, started_at, seconds, one)
         records.append(record if number == 1 else replace(record, training_id=job.trial_id))
     return records
-
-
-def group_by_training(records: Iterable[TrialRecord]) -> list[list[TrialRecord]]:
-    """Return the records of each training, its first point first.
-
-    Trainings are in the order of their last records: a training whose judge was down ends with the last
-    judged point.
-    """
-    groups: dict[str, list[TrialRecord]] = {}
-    for record in records:
-        groups[record.training] = [*groups.pop(record.training, []), record]
-
-    def number(record: TrialRecord) -> int:
-        return int(record.trial_id.rpartition(".")[2]) if record.is_further_point else 1
-
-    return [sorted(group, key=number) for group in groups.values()]
-
-
-def count_trainings(records: Iterable[TrialRecord], role: Role | None = None) -> int:
-    """Return the number of trials, of a role if given; all points of a training are one."""
-    return sum(role in (None, record.role) and not record.is_further_point for record in records)
 
 
 def judged_record(record: TrialRecord, generations: tuple[Generation, ...]) -> TrialRecord:

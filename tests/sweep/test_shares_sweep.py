@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lookahead_ray import store
-from lookahead_ray.trial.record import TrialRecord, count_trainings, group_by_training
+from lookahead_ray.trial.record import TrialRecord
+from lookahead_ray.trial.trainings import count_trainings, group_by_training
 from tests.sweep.essence import essence
 from tests.sweep.processes import SweepProcess
 from tests.tiny import make_model

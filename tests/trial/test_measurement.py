@@ -18,11 +18,10 @@ from lookahead_ray.trial.record import (
     TrialRecord,
     completed_record,
     completed_records,
-    count_trainings,
     failed_record,
-    group_by_training,
     mean_kl,
 )
+from lookahead_ray.trial.trainings import count_trainings, group_by_training
 from tests.factory import make_rate, make_record
 
 JOB = Job("search-007", "search", {"preview": {"strategy": "none"}}, {"x": 1}, "no preview")

@@ -21,18 +21,6 @@ def references_among(records: Sequence[TrialRecord]) -> ReferenceTrials | None:
     return ReferenceTrials(completed["seed"], completed["vanilla"])
 
 
-def points_of_vanilla(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the further points of the reference trainings, which are candidates, in their order."""
-    references = {record.trial_id for record in records if record.role in ("seed", "vanilla")}
-    return [record for record in records if record.is_further_point and record.training in references]
-
-
-def search_trials(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the records of what the search suggested: all candidates but `points_of_vanilla`."""
-    others = {record.trial_id for record in points_of_vanilla(records)}
-    return [record for record in records if record.role == "search" and record.trial_id not in others]
-
-
 def vanilla_point(sweep: Sweep) -> Point | None:
     """Return the dimension values of vanilla fine-tuning if the space contains it; else None.
 

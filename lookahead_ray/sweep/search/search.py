@@ -22,12 +22,7 @@ from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.sweep.search.grid import Point, all_points, grid_points
 from lookahead_ray.sweep.search.jobs import make_job, number_of
 from lookahead_ray.sweep.search.journal import Journal, open_journal
-from lookahead_ray.sweep.search.references import (
-    points_of_vanilla,
-    references_among,
-    search_trials,
-    vanilla_point,
-)
+from lookahead_ray.sweep.search.references import references_among, vanilla_point
 from lookahead_ray.sweep.search.samplers import distribution, make_sampler, note_generation, suggest
 from lookahead_ray.sweep.search.study import (
     ROLE,
@@ -41,7 +36,8 @@ from lookahead_ray.sweep.search.study import (
 from lookahead_ray.sweep.search.warm_start import WarmTrial
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.label import label
-from lookahead_ray.trial.record import TrialRecord, group_by_training
+from lookahead_ray.trial.record import TrialRecord
+from lookahead_ray.trial.trainings import group_by_training, points_of_vanilla, search_trials
 
 MOST_REPEATS = 50  # consecutive suggestions without a new configuration before the space is enumerated
 NO_ESTIMATES: Mapping[str, ObjectiveValues] = MappingProxyType({})

@@ -23,8 +23,8 @@ from lookahead_ray.errors import ConfigError
 from lookahead_ray.objective.base import ReferenceTrials
 from lookahead_ray.objective.search_objective import SearchObjective
 from lookahead_ray.sweep.search.jobs import REFERENCE_ROLES
-from lookahead_ray.sweep.search.references import points_of_vanilla, search_trials
 from lookahead_ray.trial.record import TrialRecord
+from lookahead_ray.trial.trainings import points_of_vanilla, search_trials
 
 ANY = ("seed", "workers", "cpus_per_worker", "gpus_per_worker")
 """Fields of a trial's configuration that may differ."""

@@ -10,12 +10,12 @@ from lookahead_ray.config.load import Sweep, content_hash
 from lookahead_ray.config.merge import point_configs
 from lookahead_ray.objective.base import ReferenceTrials
 from lookahead_ray.sweep.search.jobs import reference_jobs
-from lookahead_ray.sweep.search.references import points_of_vanilla, search_trials
 from lookahead_ray.sweep.search.search import Search
 from lookahead_ray.sweep.search.study import representative_points
 from lookahead_ray.sweep.search.warm_start import EarlierRun, warm_start
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.record import TrialRecord
+from lookahead_ray.trial.trainings import points_of_vanilla, search_trials
 from tests.factory import make_measurement
 from tests.sweep.search.searching import asked, begun, load, record_of
 
