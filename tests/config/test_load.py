@@ -64,7 +64,7 @@ class TestShippedSpaces:
         assert first == TruePreview(strategy="true", length_tokens=6)
         assert second == VirtualPreview(strategy="virtual", prefix="Let's solve this problem. ")
         assert (sweep.search.trials, sweep.reference().merge.shares) == (4, (1.0,))
-        assert sweep.template["merge"] == {"share": [1.0, 0.8]}
+        assert sweep.template["merge"] == {"share": [1.0, 0.7]}
 
 
 class TestReading:
