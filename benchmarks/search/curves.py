@@ -62,11 +62,11 @@ def curve_points(grid: Grid) -> list[CurvePoint]:
         CurvePoint(
             preview=words,
             strategy=STRATEGIES[strategy],
-            share=-lessened,
+            share=-negative_share,
             trainings=len(answers),
             rates={metric: mean_rate(answers, metric) for metric in METRICS},
         )
-        for (strategy, _, words, lessened), answers in sorted(found.items())
+        for (strategy, _, words, negative_share), answers in sorted(found.items())
     ]
 
 

@@ -112,8 +112,10 @@ def placed(record: TrialRecord, sweep: Sweep) -> TrialRecord:
     """
     if record.role == "seed":
         return record
-    if record.role == "vanilla" or not record.params:
-        return replace(record, params=vanilla_point(sweep) or {})
+    if record.role == "vanilla" or (record.is_further_point and not record.params):
+        record = replace(record, params=vanilla_point(sweep) or {})
+    if record.role == "vanilla":
+        return record
     try:
         config = sweep.trial(lambda dimension: record.params[dimension.name])
         wanted = trial_json(config.at_share(share_of(record)))

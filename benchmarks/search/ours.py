@@ -24,7 +24,7 @@ from lookahead_ray.sweep.stopping.early_stopping import EarlyStopping
 from lookahead_ray.sweep.trial_log import TrialLog
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.progress import TrialProgress
-from lookahead_ray.trial.record import Role, TrialRecord, failed_record
+from lookahead_ray.trial.record import Role, TrialRecord, failed_record, job_of_point
 
 SHARE_DIMENSION = "merge.share"
 TPE, PARETO = TpeSampler(), ParetoObjective(name="pareto")
@@ -150,11 +150,12 @@ def _training_key(job: Job) -> str:
 def _of_job(job: Job, record: TrialRecord, number: int) -> TrialRecord:
     """Return the recorded point as that of the job's training with this number, from 1; not scored yet."""
     config = with_share(job.config, share_of(record)) if job.trains else job.config
+    point = job_of_point(job, number)
     return replace(
         record,
-        trial_id=job.trial_id if number == 1 else f"{job.trial_id}.{number}",
+        trial_id=point.trial_id,
         training_id=job.trial_id if job.trains else None,
-        role="search" if number > 1 else job.role,
+        role=point.role,
         config=config,
         config_hash=content_hash(config),
         params=job.params,

@@ -26,6 +26,7 @@ from lookahead_ray.presentation.live_view import LiveView
 from lookahead_ray.presentation.mechanism import print_mechanism
 from lookahead_ray.presentation.sweep_progress import SweepProgress
 from lookahead_ray.presentation.terminal import print_places, print_recommendation, print_trials
+from lookahead_ray.trial.trainings import search_trials
 
 if TYPE_CHECKING:
     from lookahead_ray.store import Hold
@@ -96,8 +97,6 @@ def sweep_and_report(path: Path, space: str, run: str | None, resume: bool, over
     if waiting := unjudged_line(result.records):
         errors.print_to_stderr(f"error: {waiting}; continue with: {again}")
         raise typer.Exit(errors.EXIT_UNKNOWN)
-    from lookahead_ray.trial.trainings import search_trials
-
     searched = search_trials(result.records)
     if searched and all(record.status == "failed" for record in searched):
         errors.print_to_stderr("error: every trial of the search failed")

@@ -162,14 +162,19 @@ class JobQueue:
             if scored.role == "search":
                 estimate = self._stopping.estimate_training([scored, *others], self._trial_log.references)
                 self._search.tell(scored, estimate, others)
-            if scored.role in REFERENCE_ROLES and (references := self._trial_log.references):
-                self._stopping.learn([references.vanilla], references)
-                self._search.learn_references(references, points_of_vanilla(self._trial_log.records))
+            if scored.role in REFERENCE_ROLES:
+                self._learn_references()
         self._held.clear()
         self._note_verdicts(seed_first)
         if any(one.role in REFERENCE_ROLES and one.status == "failed" for one, *_ in seed_first):
             reason = self._trial_log.reference_error()
             raise TrialError(f"a reference failed, so no trial can be scored: {reason}")
+
+    def _learn_references(self) -> None:
+        """Pass the references on to the rules that need them, once both are completed."""
+        if references := self._trial_log.references:
+            self._stopping.learn([references.vanilla], references)
+            self._search.learn_references(references, points_of_vanilla(self._trial_log.records))
 
     def _note_verdicts(self, ended: Sequence[Sequence[TrialRecord]]) -> None:
         """Count trials whose judge was down; once one is judged, judge the earlier ones again."""
@@ -185,10 +190,8 @@ class JobQueue:
         """Judge the unjudged trials again and report them to the search; return whether none is left."""
         if self._trial_log.unjudged:
             completed = self._judge_again()
-            references = self._trial_log.references
-            if references and any(record.role in REFERENCE_ROLES for record in completed):
-                self._stopping.learn([references.vanilla], references)
-                self._search.learn_references(references, points_of_vanilla(self._trial_log.records))
+            if any(record.role in REFERENCE_ROLES for record in completed):
+                self._learn_references()
             for training in {record.training: record for record in completed}.values():
                 first, *others = self._trial_log.of_training(training)
                 if first.role == "search":

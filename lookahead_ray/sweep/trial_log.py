@@ -9,7 +9,7 @@ from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.sweep.interfaces import Observer
 from lookahead_ray.sweep.search.references import references_among
 from lookahead_ray.trial.job import Job
-from lookahead_ray.trial.record import Role, TextStripper, TrialRecord
+from lookahead_ray.trial.record import Role, TextStripper, TrialRecord, job_of_point
 from lookahead_ray.trial.trainings import group_by_training
 
 
@@ -92,7 +92,7 @@ class TrialLog:
             own = []
             for number, record in enumerate(trainings.get(job.role, ()), start=1):
                 unscored = replace(record, objective=None, objectives=(), constraint=None, safety=None)
-                trial_id = job.trial_id if number == 1 else f"{job.trial_id}.{number}"
+                trial_id = job_of_point(job, number).trial_id
                 training_id = job.trial_id if job.trains else None
                 own.append(replace(unscored, sweep_id=sweep_id, trial_id=trial_id, training_id=training_id))
             if own:

@@ -42,6 +42,7 @@ __all__ = [
     "completed_record",
     "completed_records",
     "failed_record",
+    "job_of_point",
     "judged_record",
     "mean_kl",
     "utc_now",
@@ -183,9 +184,8 @@ def completed_records(
 ) -> list[TrialRecord]:
     """Return the records of a measured training, one for each share of its merge, the first one first.
 
-    Their configurations are those of trials with one share. The first one has the job's id, and
-    `seconds_total`; the second one has the id with ".2" appended, and so on. The first point of vanilla's
-    training is the reference; the further ones are candidates like those of the search.
+    Their configurations are those of trials with one share, their ids and roles those of `job_of_point`. The
+    first one has `seconds_total`.
     """
     from lookahead_ray.config.merge import with_share  # imports pydantic, as in `_identity`
 
@@ -193,13 +193,23 @@ def completed_records(
     for number, one in enumerate((measured, *measured.further), start=1):
         share = one.merge_share
         config = job.config if share is None else with_share(job.config, share)
-        trial_id = job.trial_id if number == 1 else f"{job.trial_id}.{number}"
-        role: Role = "search" if job.role == "vanilla" and number > 1 else job.role
-        point = replace(job, config=config, trial_id=trial_id, role=role)
+        point = replace(job_of_point(job, number), config=config)
         seconds = seconds_total if number == 1 else 0.0
         record = completed_record(point, sweep_id, started_at, seconds, one)
         records.append(record if number == 1 else replace(record, training_id=job.trial_id))
     return records
+
+
+def job_of_point(job: Job, number: int) -> Job:
+    """Return the job as that of the point with this number, from 1, of its training.
+
+    The first point has the job's id; the second one has the id with ".2" appended, and so on. The first point
+    of vanilla's training is the reference; the further ones are candidates like those of the search.
+    """
+    if number == 1:
+        return job
+    role: Role = "search" if job.role == "vanilla" else job.role
+    return replace(job, trial_id=f"{job.trial_id}.{number}", role=role)
 
 
 def judged_record(record: TrialRecord, generations: tuple[Generation, ...]) -> TrialRecord:

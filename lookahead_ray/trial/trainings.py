@@ -27,9 +27,9 @@ def count_trainings(records: Iterable[TrialRecord], role: Role | None = None) ->
 
 
 def points_of_vanilla(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the further points of the reference trainings, which are candidates, in their order."""
-    references = {record.trial_id for record in records if record.role in ("seed", "vanilla")}
-    return [record for record in records if record.is_further_point and record.training in references]
+    """Return the further points of vanilla's training, which are candidates, in their order."""
+    trainings = {record.trial_id for record in records if record.role == "vanilla"}
+    return [record for record in records if record.is_further_point and record.training in trainings]
 
 
 def search_trials(records: Sequence[TrialRecord]) -> list[TrialRecord]:

@@ -227,7 +227,7 @@ def test_all_points_of_vanillas_training_are_judged_late(judged: Judged) -> None
 def test_points_of_vanilla_are_scored_once_the_seed_model_is_judged(
     judged: Judged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The seed model's judge was down while vanilla, which ran beside it, was judged."""
+    """The seed model is unjudged; vanilla, which ran at the same time, is judged."""
     judged.more = "merge: {share: [1.0, 0.5]}"
     committed = []
     for record in judged.session()[:3]:
