@@ -14,7 +14,8 @@ from rich.console import Console
 from benchmarks import machine
 from benchmarks.common import BenchmarkError, Raw, write_json
 from benchmarks.search.extract import GRID, SHARES, SHARES_SPACE, SPACE
-from benchmarks.search.grid import SCHEMA_VERSION, Grid, key, read_grid
+from benchmarks.search.grid import Grid, key
+from benchmarks.search.grid_table import SCHEMA_VERSION, read_grid
 from lookahead_ray.config.load import load_sweep
 from lookahead_ray.config.search import StoppingConfig
 from lookahead_ray.sweep.search.grid import grid_points

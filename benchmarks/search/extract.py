@@ -11,7 +11,8 @@ import typer
 
 from benchmarks.common import BenchmarkError
 from benchmarks.search.answers import Answers, Prompts, answers_of, prompts_of
-from benchmarks.search.grid import Grid, key, make_grid, read_grid, share_of, write_grid
+from benchmarks.search.grid import Grid, key, make_grid, share_of
+from benchmarks.search.grid_table import read_grid, write_grid
 from lookahead_ray import store
 from lookahead_ray.config.load import Sweep, load_sweep, trial_json
 from lookahead_ray.config.objective import ParetoObjective

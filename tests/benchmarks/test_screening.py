@@ -8,8 +8,10 @@ import pytest
 from scipy.stats import spearmanr  # type: ignore[import-untyped]
 from typer.testing import CliRunner
 
-from benchmarks import screening
-from benchmarks.screening import Training, app, effects_of, rank, read_trainings, spearman
+from benchmarks.screening import __main__ as screening
+from benchmarks.screening.__main__ import app
+from benchmarks.screening.ranks import effects_of, rank, spearman
+from benchmarks.screening.trainings import Training, read_trainings
 from benchmarks.search.extract import GRID, SPACE
 from lookahead_ray.config.preview import NoPreview, PreviewConfig, TruePreview
 from lookahead_ray.evaluate.opening_loss import OpeningNats

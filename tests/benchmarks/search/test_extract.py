@@ -11,7 +11,8 @@ import yaml
 from benchmarks.common import BenchmarkError
 from benchmarks.search.answers import generations_of
 from benchmarks.search.extract import extract
-from benchmarks.search.grid import Grid, read_grid, share_of
+from benchmarks.search.grid import Grid, share_of
+from benchmarks.search.grid_table import read_grid
 from benchmarks.search.visits import pair
 from lookahead_ray import store
 from lookahead_ray.config.load import content_hash, trial_json

@@ -7,7 +7,8 @@ import pytest
 
 from benchmarks.common import BenchmarkError
 from benchmarks.search.extract import GRID, SPACE
-from benchmarks.search.grid import make_grid, read_grid, share_of, tokens, write_grid
+from benchmarks.search.grid import make_grid, share_of, tokens
+from benchmarks.search.grid_table import read_grid, write_grid
 from lookahead_ray.config.load import load_sweep
 from lookahead_ray.sweep.search.grid import grid_points
 from tests.benchmarks.search.grids import ABOUT, grid, grid_of_shares, records

@@ -8,7 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from benchmarks.search.__main__ import app
-from benchmarks.search.grid import write_grid
+from benchmarks.search.grid_table import write_grid
 from tests.benchmarks.search.grids import ABOUT, grid, grid_of_shares, records
 from tests.benchmarks.search.synthetic_grid import synthetic_grid
 

@@ -1,0 +1,1 @@
+"""How well screening before training ranks previews."""
