@@ -42,11 +42,8 @@ def read_trainings(run: str, space: Path) -> tuple[TrialConfig, list[Training]]:
     """
     if run.endswith(".parquet"):
         sweep = load_sweep(space)
-        grid = read_grid(Path(run), sweep)
-        records = list(grid.points.values())
-        if grid.vanilla.params:  # else it repeats a point of the space
-            records.append(grid.vanilla)
-        return sweep.reference(), [_of_grid(record, sweep.template) for record in records]
+        points = read_grid(Path(run), sweep).points.values()
+        return sweep.reference(), [_of_grid(record, sweep.template) for record in points]
     records = [
         record
         for record in store.open(run).records()

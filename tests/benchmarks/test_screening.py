@@ -66,6 +66,7 @@ def test_the_recorded_grid_has_its_previews_and_no_kl_by_token() -> None:
     previews = {each.preview for each in trainings}
     assert config.preview in previews
     assert len(previews) >= 8
+    assert len(trainings) == len({(each.preview, each.setting) for each in trainings})
     assert {name for each in trainings for name in each.results} <= {"mean_kl", "rsr"}
 
 

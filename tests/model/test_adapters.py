@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM
 
 from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.errors import ModelError
+from lookahead_ray.model import adapters
+from lookahead_ray.model.embedded import unaligned_dir
 from lookahead_ray.model.load import check_model, load_model, load_tokenizer, model_hash
 from lookahead_ray.model.outline import outline_model
 from tests.tiny import make_model
@@ -105,3 +108,26 @@ def test_an_adapter_next_to_a_configuration_is_ambiguous(base: Path, tmp_path: P
     (folder / "config.json").write_text((base / "config.json").read_text())
     with pytest.raises(ModelError, match="only the weights of an adapter"):
         check_model(ModelConfig(path=str(folder)))
+
+
+def test_rounding_to_bf16_is_no_change_of_the_logits(tmp_path: Path) -> None:
+    folder = tmp_path / "adapter"
+    torch.manual_seed(0)
+    base = AutoModelForCausalLM.from_pretrained(unaligned_dir())
+    adapted = get_peft_model(base, LoraConfig(r=8, lora_alpha=16, target_modules="all-linear"))
+    for name, weight in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.01)
+    adapted.save_pretrained(folder)
+    assert load_model(ModelConfig(path=str(folder)), torch.bfloat16).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_merge_that_changes_the_logits_is_refused(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
+    folder = tmp_path / "adapter"
+    save_adapter(base, folder, lora_alpha=64)
+    monkeypatch.setattr(adapters, "merge_adapters", lambda model: model.unload())
+    with pytest.raises(ModelError, match="without a change of its logits"):
+        load_model(ModelConfig(path=str(folder)), dtype)
