@@ -55,16 +55,22 @@ class TestShippedSpaces:
             assert isinstance(TrialConfig.model_validate(tree), TrialConfig)
         assert isinstance(sweep.reference().preview, NoPreview)
 
-    def test_quickstart_begins_with_the_papers_settings(self) -> None:
+    def test_quickstart_begins_with_the_papers_settings_and_constrained_sft(self) -> None:
         assert "quickstart" in [path.stem for path in SPACES]
         sweep = load_sweep(next(path for path in SPACES if path.stem == "quickstart"))
-        first, second = (
-            sweep.trial(lambda d, point=point: point[d.name]).preview for point in sweep.search.enqueue[:2]
+        first, second, third = (
+            sweep.trial(lambda d, point=point: point[d.name]) for point in sweep.search.enqueue
         )
-        assert first == TruePreview(strategy="true", length_tokens=6)
-        assert second == VirtualPreview(strategy="virtual", prefix="Let's solve this problem. ")
+        assert first.preview == TruePreview(strategy="true", length_tokens=6)
+        assert second.preview == VirtualPreview(strategy="virtual", prefix="Let's solve this problem. ")
+        assert third.preview == NoPreview()
+        assert [each.method.name for each in (first, second, third)] == [
+            "vanilla",
+            "vanilla",
+            "constrained_sft",
+        ]
         assert (sweep.search.trials, sweep.reference().merge.shares) == (4, (1.0,))
-        assert sweep.template["merge"] == {"share": [1.0, 0.7]}
+        assert sweep.template["merge"] == {"share": [1.0, 0.8]}
 
 
 class TestReading:
