@@ -13,6 +13,7 @@ import optuna
 from optuna.trial import TrialState
 from pydantic import ValidationError
 
+from lookahead_ray.config.dimension import substitute, with_parents
 from lookahead_ray.config.judge import without_limits
 from lookahead_ray.config.load import Sweep, content_hash, trial_json
 from lookahead_ray.config.search import GridSampler
@@ -106,9 +107,7 @@ class Search:
         if references := references_among(committed):
             self.learn_references(references, points_of_vanilla(committed))
         self._replay(searched, estimates)
-        tried = [record.params for record in searched] + [job.params for job in self._again]
-        enqueued: list[Point] = [dict(point) for point in sweep.search.enqueue]
-        self._points = deque(p for p in enqueued if not any(p.items() <= params.items() for params in tried))
+        self._points = deque(self._not_tried(searched))
 
     def ask(self) -> Job | None:
         """Return the next job, or None when the space holds no new configuration.
@@ -119,7 +118,7 @@ class Search:
         if self._again:
             return self._again.popleft()
         while self._points:
-            if job := self._new([self._points.popleft()]):
+            if job := self._new(self._completions(self._points.popleft())):
                 return job
         if isinstance(self._sweep.search.sampler, GridSampler):
             return self._new(self._rest)
@@ -172,6 +171,30 @@ class Search:
             if drawn and _key(trial_json(drawn[0])) not in self._tried:
                 job = make_job(f"search-{self._next:03d}", "search", *drawn)
                 self._begin(job)
+    def _not_tried(self, searched: Sequence[TrialRecord]) -> Iterator[Point]:
+        """Yield the enqueued points without a trial; each trial is that of one point, the first that it fits.
+
+        Points can fit the same trial: they may be equal, with dimensions left out, or one a part of another.
+        """
+        trials = {record.training: record.params for record in searched if not record.is_further_point}
+        in_order = sorted(trials, key=lambda trial_id: (len(trial_id), trial_id))
+        tried = [trials[trial_id] for trial_id in in_order] + [job.params for job in self._again]
+        for enqueued in self._sweep.search.enqueue:
+            point = with_parents(enqueued, self._sweep.dimensions)
+            found = next((i for i, params in enumerate(tried) if point.items() <= params.items()), None)
+            if found is None:
+                yield point
+            else:
+                del tried[found]
+
+    def _completions(self, point: Point) -> list[Point | None]:
+        """Return the point as often as it may be drawn: once if no dimension is left to the sampler."""
+        try:
+            substitute(self._sweep.template, lambda dimension: point[dimension.name])
+        except KeyError:
+            return [point] * MOST_REPEATS
+        return [point]
+
                 return job
         return None
 
