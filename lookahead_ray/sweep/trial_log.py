@@ -72,8 +72,8 @@ class TrialLog:
     def complete(self, record: TrialRecord, write: Callable[[TrialRecord], None]) -> TrialRecord:
         """Score, `write` and announce a trial that is judged by now; it comes last, as if it ended now.
 
-        The trial is `unjudged` so far, or a point of vanilla's training that lacks an objective as the seed
-        model was unjudged.
+        The trial is `unjudged` so far, or a point of vanilla's training that lacks an objective because a
+        reference was unjudged.
         """
         scored = self._scored(record)
         write(scored)
