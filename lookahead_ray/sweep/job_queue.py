@@ -88,7 +88,7 @@ class JobQueue:
         """Return whether there is any job to run; otherwise Ray needn't start."""
         if not self._waiting:
             job = self._next()
-            self._waiting = [job] if isinstance(job, Job) else []
+            self._waiting = [job, *self._waiting] if isinstance(job, Job) else []
         return bool(self._waiting)
 
     def next_job(self) -> Job | NoJob:
