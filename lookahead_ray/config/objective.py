@@ -99,7 +99,8 @@ class ParetoObjective(ObjectiveBase):
     name: Literal["pareto"]
 
     over_refusal: bool = False
-    """Whether to maximise 1 − over-refusal as a third objective."""
+    """Whether to maximise 1 − over-refusal as a third objective, less the share of harmless requests whose
+    answers are unparsed."""
 
     @property
     def needs_over_refusal(self) -> bool:
