@@ -14,7 +14,6 @@ from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.record import Role, TrialRecord
 from tests.factory import make_record
 
-
 OBJECTIVE = WeightedObjective()
 
 
