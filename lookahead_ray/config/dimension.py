@@ -17,7 +17,7 @@ The dimensions of this space are named `preview`, `preview.true.length_tokens` a
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -106,6 +106,27 @@ def dimensions(tree: Any, path: str = "") -> Iterator[Dimension]:
     elif isinstance(tree, dict):
         for key, value in tree.items():
             yield from dimensions(value, f"{path}.{key}" if path else str(key))
+
+
+def with_parents(point: Mapping[str, Any], known: Sequence[Dimension]) -> dict[str, Any]:
+    """Return the point with the options of choices in which its dimensions exist.
+
+    Args:
+        known: all dimensions of the space.
+
+    Raises:
+        ValueError: a dimension exists in another option than the one that the point has.
+    """
+    found = dict(point)
+    choices = [dimension for dimension in known if isinstance(dimension, Choice)]
+    for name in point:
+        for choice in choices:
+            for label in choice.labels:
+                if not name.startswith(f"{choice.name}.{label}."):
+                    continue
+                if found.setdefault(choice.name, label) != label:
+                    raise ValueError(f"{name} needs {choice.name}: {label}, got {found[choice.name]!r}")
+    return found
 
 
 def corners(tree: Any) -> Iterator[Any]:

@@ -12,7 +12,16 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from lookahead_ray.config.auto import HardwareValues
-from lookahead_ray.config.dimension import Choice, Dimension, Suggest, Value, corners, dimensions, substitute
+from lookahead_ray.config.dimension import (
+    Choice,
+    Dimension,
+    Suggest,
+    Value,
+    corners,
+    dimensions,
+    substitute,
+    with_parents,
+)
 from lookahead_ray.config.objective import HasObjective, Objective
 from lookahead_ray.config.phrases import PhraseSource, with_phrases
 from lookahead_ray.config.search import WITHOUT_EFFECT, SearchConfig
@@ -192,6 +201,11 @@ def _check_space(sweep: Sweep, source: Source) -> None:
     for where, point in points:
         for name, value in point.items():
             _check_point(by_name, where, name, value, source)
+    for where, point in points[1:]:
+        try:
+            with_parents(point, found)
+        except ValueError as error:
+            raise ConfigError(f"{source.of(where)}: {where}: {error}") from error
     validated(TrialConfig, _tree_of_reference(sweep), source, "search.reference")
 
 

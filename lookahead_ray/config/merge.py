@@ -115,6 +115,11 @@ def with_share(config: Mapping[str, Any], share: float) -> dict[str, Any]:
     return {**config, "merge": {**merge, "share": share}} if merge and share < 1 else whole
 
 
+def share_of(config: Mapping[str, Any]) -> Any:
+    """Return the share of a trial's configuration, as JSON values, which don't mention the share 1."""
+    return config.get("merge", {}).get("share", 1.0)
+
+
 def point_configs(config: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return a trial's configuration for each of its shares, as JSON values, in the order of measuring.
 

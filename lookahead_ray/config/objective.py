@@ -1,9 +1,9 @@
 """Objectives of a search: one configuration model per kind of objective, selected by `name`."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lookahead_ray.config.attack import AttackConfig, SuffixAttack
 from lookahead_ray.config.base import Config
@@ -90,6 +90,12 @@ class FloorObjective(ObjectiveBase):
     relative_to: Literal["seed", "none"] = "seed"
     """`seed`: the floor is a share of the seed model's safety; `none`: it is a rate."""
 
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> Self:
+        if self.relative_to == "none" and self.floor > 1:
+            raise ValueError(f"floor must be a rate in 0..1 with relative_to: none, got {self.floor:g}")
+        return self
+
 
 class ParetoObjective(ObjectiveBase):
     """Maximise both safety and utility; the result is a Pareto front to choose from."""
@@ -99,7 +105,8 @@ class ParetoObjective(ObjectiveBase):
     name: Literal["pareto"]
 
     over_refusal: bool = False
-    """Whether to maximise 1 − over-refusal as a third objective."""
+    """Whether to maximise 1 − over-refusal as a third objective, less the share of harmless requests whose
+    answers are unparsed."""
 
     @property
     def needs_over_refusal(self) -> bool:

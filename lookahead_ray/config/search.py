@@ -140,7 +140,9 @@ class SearchConfig(Config):
     """Random seed of the sampler."""
 
     enqueue: tuple[dict[str, Any], ...] = Field((), strict=False)
-    """Points to try first, each a mapping of dimension name -> value; dimensions left out are sampled."""
+    """Points to try first, each a mapping of dimension name -> value; dimensions left out are sampled.
+
+    An option is chosen if the point has a dimension that exists in that option only."""
 
     reference: dict[str, Any] = Field(default_factory=dict)
     """Dimension name -> value in the reference trials; default is the middle of a range, a choice's first

@@ -27,7 +27,7 @@ class ObjectiveJudgement:
     possible: frozenset[int]  # not ruled out beyond the noise
     difference: tuple[Interval, ...]  # objective, or U, minus vanilla's
     safety: tuple[Interval, ...] = ()  # S minus vanilla's, or the margin over a floor; empty if not judged
-    compliance: tuple[Interval, ...] = ()  # 1 - over-refusal, minus vanilla's; empty if not judged
+    compliance: tuple[Interval, ...] = ()  # minus vanilla's; empty if not judged
     front: frozenset[int] = frozenset()  # candidates on the Pareto front, if there is one
     vanilla_keeps: bool = False  # whether vanilla meets the constraint beyond the noise
 
@@ -87,7 +87,7 @@ class ModelRates:
     rsr: Bootstrapped
     jsr: Bootstrapped
     utility: Bootstrapped
-    over_refusal: Bootstrapped | None  # None where it was not measured
+    compliance: Bootstrapped | None  # of harmless requests; None where it was not measured
 
 
 def relative_scores(rates: ModelRates) -> RelativeScores[Bootstrapped]:
@@ -111,12 +111,9 @@ def relative_scores(rates: ModelRates) -> RelativeScores[Bootstrapped]:
         return shares
 
     one_safe = rates.safety.answer / max(rates.safety.point[SEED_MODEL], least_safety)
-    compliance = None
-    if rates.over_refusal:
-        compliance = combined(lambda refused: 1 - refused, [rates.over_refusal], rates.over_refusal.answer)
     return RelativeScores(
         safety=rates.safety,
         safety_kept=combined(kept, [rates.safety], one_safe),
         utility_kept=combined(gained, [rates.utility], rates.utility.answer / gain(rates.utility.point)),
-        compliance=compliance,
+        compliance=rates.compliance,
     )

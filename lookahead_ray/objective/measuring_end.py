@@ -12,11 +12,11 @@ whole measurements. The error holds for each point, also for each of several poi
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lookahead_ray.config.objective import SafetyPart
-from lookahead_ray.evaluate.rates import credit, headline
+from lookahead_ray.evaluate.rates import compliance, credit, headline
 from lookahead_ray.objective.base import part_rows
 from lookahead_ray.stats.group_sequential import critical_values, is_below_zero
 from lookahead_ray.stats.interval import NORMAL_95
@@ -42,12 +42,13 @@ class Term:
     rate: RateKey
     weight: float
     baseline: Credits
+    counted: Callable[[Generation], float] = credit  # what an answer counts
 
     def changes(self, generations: Sequence[Generation]) -> dict[tuple[str, str], float]:
         """Return the credit of each prompt minus the baseline's, by suite and prompt id."""
         rows = [row for row in _rows(generations, self.rate) if row.verdict != "dropped"]
         return {
-            (row.suite, row.prompt_id): credit(row) - self.baseline[row.prompt_id]
+            (row.suite, row.prompt_id): self.counted(row) - self.baseline[row.prompt_id]
             for row in rows
             if row.prompt_id in self.baseline
         }
@@ -120,10 +121,18 @@ def metric_value(record: TrialRecord, metric: Metric, scale: float = 1.0) -> Com
     return (Term(metric, scale, credits_of(record, metric)),)
 
 
-def credits_of(record: TrialRecord, rate: RateKey) -> Credits:
+def compliance_value(record: TrialRecord) -> ComparedValue:
+    """Return the share of harmless requests that a point answers, minus the record's."""
+    baseline = credits_of(record, "over_refusal", compliance)
+    return (Term("over_refusal", 1.0, baseline, compliance),)
+
+
+def credits_of(
+    record: TrialRecord, rate: RateKey, counted: Callable[[Generation], float] = credit
+) -> Credits:
     """Return the credits of the record's answers, without dropped ones."""
     rows = _rows(record.generations, rate)
-    return {row.prompt_id: credit(row) for row in rows if row.verdict != "dropped"}
+    return {row.prompt_id: counted(row) for row in rows if row.verdict != "dropped"}
 
 
 def _rows(generations: Sequence[Generation], rate: RateKey) -> list[Generation]:

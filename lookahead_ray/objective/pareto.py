@@ -1,4 +1,5 @@
-"""The objective `pareto`: S and U, and 1 - over-refusal where the configuration includes it."""
+"""The objective `pareto`: S and U, and where the configuration includes it the share of harmless requests
+that are answered: 1 - over-refusal, less the unparsed ones."""
 
 from collections.abc import Sequence
 
@@ -15,7 +16,13 @@ from lookahead_ray.objective.judgement import (
     indices_where,
     rank_best_first,
 )
-from lookahead_ray.objective.measuring_end import ComparedValue, EndComparison, metric_value, safety_value
+from lookahead_ray.objective.measuring_end import (
+    ComparedValue,
+    EndComparison,
+    compliance_value,
+    metric_value,
+    safety_value,
+)
 from lookahead_ray.objective.search_objective import ReportColumns, SearchObjective
 from lookahead_ray.objective.share_choice import FrontBisection, point_scale
 from lookahead_ray.objective.wording import adjustment, compared_with_vanilla, interval_text
@@ -70,7 +77,7 @@ class ParetoFront(SearchObjective[ParetoObjective]):
     def _values_against(self, record: TrialRecord) -> tuple[ComparedValue, ...]:
         found = [safety_value(record, self.config.safety), metric_value(record, "utility")]
         if self.config.over_refusal:
-            found.append(metric_value(record, "over_refusal", -1.0))
+            found.append(compliance_value(record))
         return tuple(found)
 
     def share_rule(self, references: ReferenceTrials) -> FrontBisection | None:

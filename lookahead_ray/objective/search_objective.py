@@ -15,6 +15,7 @@ from lookahead_ray.objective.base import (
     ReferenceTrials,
     RelativeScores,
     Score,
+    compliance_of,
     is_scorable,
     safety_kept,
     safety_of,
@@ -134,7 +135,7 @@ class SearchObjective(ABC, Generic[ConfigModel]):
             safety=safety,
             safety_kept=safety_kept(safety, seed_safety),
             utility_kept=utility_kept(record, references),
-            compliance=1 - record.over_refusal.value if record.over_refusal else None,
+            compliance=compliance_of(record),
         )
         found = self.values(scores)
         scalar = found.maximised[0] if len(found.maximised) == 1 else None

@@ -37,9 +37,9 @@ class FloorBisection:
     It assumes that safety falls with the share: share 0 is the seed model, which keeps a floor of at most its
     own safety. After share 1, each share halves the interval between the largest one above the floor and the
     smallest one that is not. A share is above it if the 95 % interval of safety minus the floor is above 0,
-    where a floor relative to the seed model is compared prompt by prompt. Parts of safety share prompts, so
-    their standard errors are added, which makes the interval rather too wide. A share whose measuring ended
-    early is judged by the prompts that were asked.
+    where a floor relative to the seed model is compared prompt by prompt, without those whose answer was
+    dropped in either. Parts of safety share prompts, so their standard errors are added, which makes the
+    interval rather too wide. A share whose measuring ended early is judged by the prompts that were asked.
     """
 
     parts: tuple[SafetyPart, ...]
@@ -66,9 +66,9 @@ class FloorBisection:
         for index, part in enumerate(self.parts):
             own = _credits(part_rows(rows, part))
             seed = self.seed[index] if self.seed else dict.fromkeys(own or (), 1.0)
-            if not own or not own.keys() <= seed.keys():
+            if own is None or not (shared := own.keys() & seed.keys()):
                 return None
-            differences = [own[prompt] - self.floor * seed[prompt] for prompt in own]
+            differences = [own[prompt] - self.floor * seed[prompt] for prompt in sorted(shared)]
             n = len(differences)
             mean = sum(differences) / n
             variance = sum((one - mean) ** 2 for one in differences) / max(n - 1, 1)

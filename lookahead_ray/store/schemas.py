@@ -157,7 +157,11 @@ COLUMNS: dict[TableName, tuple[Column, ...]] = {
             "seconds_evaluate", REAL, False, "s", "time of evaluation, measurements between epochs included"
         ),
         Column(
-            "seconds_total", REAL, False, "s", "time of the whole trial; 0 for further shares of a training"
+            "seconds_total",
+            REAL,
+            False,
+            "s",
+            "time of the whole trial; 0 for further shares of a training and for references of another run",
         ),
         Column("config", TEXT, True, "JSON", "resolved trial configuration"),
         Column("config_hash", TEXT, True, "", "content hash of config"),

@@ -88,7 +88,7 @@ class JobQueue:
         """Return whether there is any job to run; otherwise Ray needn't start."""
         if not self._waiting:
             job = self._next()
-            self._waiting = [job] if isinstance(job, Job) else []
+            self._waiting = [job, *self._waiting] if isinstance(job, Job) else []
         return bool(self._waiting)
 
     def next_job(self) -> Job | NoJob:
@@ -190,7 +190,9 @@ class JobQueue:
         """Judge the unjudged trials again and report them to the search; return whether none is left."""
         if self._trial_log.unjudged:
             completed = self._judge_again()
-            if any(record.role in REFERENCE_ROLES for record in completed):
+            known = self._trial_log.records
+            references = {record.training for record in known if record.role in REFERENCE_ROLES}
+            if any(record.training in references for record in completed):
                 self._learn_references()
             for training in {record.training: record for record in completed}.values():
                 first, *others = self._trial_log.of_training(training)

@@ -48,7 +48,7 @@ class LateJudging:
                     break
                 continue
             completed.append(self._trial_log.complete(judged_record(record, rows), self._sink.complete))
-        if any(record.role == "seed" for record in completed):
+        if any(record.role in ("seed", "vanilla") for record in completed):
             completed += self._score_vanilla([record.trial_id for record in completed])
         return completed
 
@@ -69,7 +69,7 @@ class LateJudging:
         return has_any and self._trial_log.references is None
 
     def _score_vanilla(self, scored: Sequence[str]) -> list[TrialRecord]:
-        """Score vanilla's points that were committed without, as the seed model was unjudged then."""
+        """Score vanilla's points that were committed without, as a reference was unjudged then."""
         references = self._trial_log.references
         if references is None:
             return []

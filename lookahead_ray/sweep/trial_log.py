@@ -72,8 +72,8 @@ class TrialLog:
     def complete(self, record: TrialRecord, write: Callable[[TrialRecord], None]) -> TrialRecord:
         """Score, `write` and announce a trial that is judged by now; it comes last, as if it ended now.
 
-        The trial is `unjudged` so far, or a point of vanilla's training that lacks an objective as the seed
-        model was unjudged.
+        The trial is `unjudged` so far, or a point of vanilla's training that lacks an objective because a
+        reference was unjudged.
         """
         scored = self._scored(record)
         write(scored)
@@ -85,13 +85,15 @@ class TrialLog:
     def take_over(self, references: Sequence[TrialRecord], left: Sequence[Job], sweep_id: str) -> None:
         """Commit the `references` of another sweep as this sweep's own, if they are `left` to run.
 
-        Further points of vanilla's training are among them.
+        Further points of vanilla's training are among them. They take no time here (`seconds_total`): it was
+        spent in that sweep, not out of this one's budget.
         """
         trainings = {points[0].role: points for points in group_by_training(references)}
         for job in left:
             own = []
             for number, record in enumerate(trainings.get(job.role, ()), start=1):
                 unscored = replace(record, objective=None, objectives=(), constraint=None, safety=None)
+                unscored = replace(unscored, seconds_total=0.0)
                 trial_id = job_of_point(job, number).trial_id
                 training_id = job.trial_id if job.trains else None
                 own.append(replace(unscored, sweep_id=sweep_id, trial_id=trial_id, training_id=training_id))

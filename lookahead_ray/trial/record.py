@@ -86,7 +86,8 @@ class TrialRecord:
     utility: Rate | None = None
     kl: tuple[float, ...] = ()  # mean over prompts, one value per position
     seconds_total: float | None = None
-    """From first start to end, with restarts, without waiting for machines; 0 for further points."""
+    """From first start to end, with restarts, without waiting for machines; 0 for further points and for
+    references that another sweep has measured."""
     restarts: int = 0  # number of times its processes died and it was restarted
     training_id: str | None = None  # of the trial that trained the model; None: untrained, or an older run
     measurement: Measurement | None = None  # None: the trial failed

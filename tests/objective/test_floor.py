@@ -1,6 +1,7 @@
 """The objective `floor`: its contract, its values, and recommendations on sweeps with known truth."""
 
 import pytest
+from pydantic import ValidationError
 
 from lookahead_ray.config.objective import FloorObjective
 from lookahead_ray.objective.base import ReferenceTrials, RelativeScores, Score
@@ -20,6 +21,12 @@ class TestContractOfAShare(ObjectiveContract):
 
 class TestContractOfARate(ObjectiveContract):
     config = FloorObjective(name="floor", floor=0.5, relative_to="none")
+
+
+def test_a_floor_that_no_rate_can_reach_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"floor must be a rate in 0\.\.1 with .*none, got 90"):
+        FloorObjective(name="floor", floor=90, relative_to="none")
+    assert FloorObjective(name="floor", floor=1.05).floor == 1.05  # a share of the seed model's safety
 
 
 @pytest.mark.parametrize(("relative_to", "constraint"), [("seed", -0.05), ("none", 0.1)])

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lookahead_ray.config.objective import ParetoObjective
+from lookahead_ray.evaluate.rates import rate
 from lookahead_ray.objective.base import ReferenceTrials, RelativeScores, Score
 from lookahead_ray.objective.pareto import ParetoFront
 from lookahead_ray.sweep.recommend.recommend import recommend
@@ -83,3 +84,22 @@ def test_over_refusal_is_a_third_objective() -> None:
     assert result.trial_id == "c1"
     assert "its compliance 0.00 above vanilla's" in result.sentence
     assert "was not evaluated in full" in recommend(records, three).sentence
+
+
+def test_unparsed_answers_to_harmless_requests_are_no_compliance() -> None:
+    """A model that answers them with nothing that can be judged refuses none of them either."""
+    records = with_harmless(sweep(7, VANILLA, VANILLA), {"seed": 12, "vanilla": 12})
+    rows = records[2].generations
+    broken = records[2].with_measured(
+        generations=tuple(
+            replace(row, verdict="unparsed") if row.metric == "over_refusal" else row for row in rows
+        )
+    )
+    records = [
+        replace(one, over_refusal=rate(one.generations, "over_refusal")) for one in (*records[:2], broken)
+    ]
+    result = recommend(records, THREE)
+    assert result.trial_id is None
+    assert "its compliance 0.80 below vanilla's" in result.sentence
+    score = ParetoFront(THREE).score(records[2], ReferenceTrials(*records[:2]))
+    assert score.objectives[2] == 0

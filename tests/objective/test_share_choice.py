@@ -115,6 +115,24 @@ def test_without_verdicts_nothing_further_is_measured() -> None:
     assert rule.next_share([(1.0, rows)]) is None
 
 
+def test_answers_that_a_judge_drops_are_compared_with_nothing() -> None:
+    """The judge of the published code drops answers, and not the same ones of each model."""
+
+    def dropping(safe: float, dropped: str) -> TrialRecord:
+        full = record(safe, 0.5)
+        return full.with_measured(
+            generations=tuple(
+                replace(row, verdict="dropped") if row.prompt_id.endswith(dropped) else row
+                for row in full.generations
+            )
+        )
+
+    rule = make_objective(FLOOR).share_rule(ReferenceTrials(dropping(0.95, "7"), record(0.4, 0.6)))
+    assert rule is not None
+    assert rule.next_share([(1.0, dropping(0.4, "3").generations)]) == 0.5
+    assert rule.next_share([(1.0, dropping(0.95, "3").generations)]) is None
+
+
 def test_a_share_whose_measuring_ended_is_judged_by_its_first_prompts() -> None:
     rule = rule_of(FLOOR)
     rows = [row for row in record(0.2).generations if int(row.prompt_id.rpartition("-")[2]) % 4 == 0]

@@ -210,6 +210,29 @@ def test_repeats_come_in_rounds_once_all_else_is_committed() -> None:
     assert search.told == ["a"]
 
 
+def test_the_other_repeats_of_a_round_are_kept_while_work_is_looked_for() -> None:
+    """A resumed sweep runs them at the same time, as one that was not interrupted."""
+    repeats = [Job(name, "repeat", {}, {}, "") for name in ("r1", "r2", "r3")]
+    order = job_queue([], committed=REFERENCES, rounds=[repeats])
+    assert order.has_work()
+    assert [order.next_job() for _ in repeats] == repeats
+
+
+def test_a_point_of_vanilla_that_is_judged_late_is_reported() -> None:
+    search, waiting = Suggesting("a"), replace(further_of_vanilla(3, "vanilla.2"), status="unjudged")
+    vanilla = replace(REFERENCES[1], training_id=REFERENCES[1].trial_id)
+    waiting = replace(waiting, training_id=vanilla.trial_id)
+    order = job_queue([], search, committed=(REFERENCES[0], vanilla, waiting))
+
+    def judge() -> list[TrialRecord]:
+        judged = replace(waiting, status="completed")
+        return [order._trial_log.complete(judged, lambda record: None)]
+
+    order._judge_again = judge
+    order.finish(record(started(order)))
+    assert search.told == ["a", vanilla.trial_id, "vanilla.2"]
+
+
 def test_work_is_looked_for_without_losing_it() -> None:
     order = job_queue([], Suggesting("a"), committed=REFERENCES)
     assert order.has_work()

@@ -224,23 +224,25 @@ def test_all_points_of_vanillas_training_are_judged_late(judged: Judged) -> None
     assert Counter(judged.trained).most_common(1)[0][1] == 1
 
 
-def test_points_of_vanilla_are_scored_once_the_seed_model_is_judged(
-    judged: Judged, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("unjudged", ["seed", "vanilla"])
+def test_points_of_vanilla_are_scored_once_both_references_are_judged(
+    judged: Judged, monkeypatch: pytest.MonkeyPatch, unjudged: str
 ) -> None:
-    """The seed model is unjudged; vanilla, which ran at the same time, is judged."""
+    """A reference is unjudged; the points of vanilla that were answered at other times are judged."""
     judged.more = "merge: {share: [1.0, 0.5]}"
     committed = []
     for record in judged.session()[:3]:
         unscored = replace(record, objective=None, objectives=(), safety=None)
-        is_seed = record.role == "seed"
-        committed.append(replace(unscored, status="unjudged", rsr=None, jsr=None) if is_seed else unscored)
+        waits = record.trial_id == unjudged
+        committed.append(replace(unscored, status="unjudged", rsr=None, jsr=None) if waits else unscored)
     trial_log = TrialLog(WeightedObjective(), committed, lambda *points: None, cast(Any, Silent()))
     by_id, written = {record.trial_id: record for record in committed}, list[str]()
     sink = SimpleNamespace(load=by_id.get, complete=lambda r: written.append(r.trial_id), run=judged.run)
     monkeypatch.setattr(module, "judge_again", lambda rows, *_: (rows, None))
     completed = LateJudging([], cast(Any, sink), trial_log).judge()
-    assert written == ["seed", "vanilla", "vanilla.2"] == [record.trial_id for record in completed]
-    assert all(record.objective is not None for record in trial_log.records)
+    expected = ["vanilla", "vanilla.2"] if unjudged == "vanilla" else ["seed", "vanilla", "vanilla.2"]
+    assert written == expected == [record.trial_id for record in completed]
+    assert all(record.objective is not None for record in trial_log.records if record.role != "seed")
 
 
 @pytest.mark.parametrize("breaks", BREAKS)

@@ -10,11 +10,17 @@ from lookahead_ray.config.search import BudgetConfig, SearchConfig
 from lookahead_ray.sweep.attempts import SEEN_EVERY_S, Attempts
 from lookahead_ray.sweep.limits import Limits
 from lookahead_ray.sweep.trial_log import TrialLog
+from lookahead_ray.trial.job import Job
+from lookahead_ray.trial.record import Role, TrialRecord
 from tests.factory import make_record
+
+OBJECTIVE = WeightedObjective()
 
 
 class Silent:
     def budget(self, text: str) -> None: ...
+
+    def trial_finished(self, record: TrialRecord) -> None: ...
 
 
 def limits(attempts: Attempts, budget: BudgetConfig, now: list[float], **record: Any) -> Limits:
@@ -58,3 +64,14 @@ def test_trials_of_a_session_are_not_counted_beside_it(tmp_path: Path) -> None:
     attempts = Attempts(tmp_path / "attempts.json")
     own = {"started_at": "1970-01-01T01:00:00+00:00", "seconds_total": 3600.0}
     assert not limits(attempts, BudgetConfig(hours=3.5), [0.0], **own).hours_are_up()
+
+
+def test_references_of_another_run_use_up_nothing_of_the_budget() -> None:
+    sweep = Sweep("f", "s", {}, SearchConfig(budget=BudgetConfig(hours=8, accelerator_hours=8)), OBJECTIVE)
+    trial_log = TrialLog(OBJECTIVE, [], lambda *points: None, cast(Any, Silent()))
+    roles: tuple[Role, ...] = ("seed", "vanilla")
+    earlier = [replace(make_record(1, role=role), seconds_total=5 * 3600.0) for role in roles]
+    trial_log.take_over(earlier, [Job(role, role, {}, {}, role) for role in roles], "new")
+    found = Limits(sweep, trial_log, cast(Any, Silent()))
+    assert not found.time_is_up()
+    assert not found.search_ended(0)

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from lookahead_ray.config.objective import Objective, SafetyPart
-from lookahead_ray.evaluate.rates import credit, headline
+from lookahead_ray.evaluate.rates import compliance, credit, headline
 from lookahead_ray.objective.base import rows_of
 from lookahead_ray.objective.judgement import ModelRates
 from lookahead_ray.stats.simultaneous import Array, Bootstrapped, combined
@@ -92,17 +92,17 @@ def resample(
     utility = answer_table(runs, partial(_headline, metric="utility"))
     task_prompts = PromptDraws.make(rng, utility.cells, resamples)
     seeds = SeedDraws.make(rng, models, resamples)
-    harmless = answer_table(runs, partial(_headline, metric="over_refusal"))
-    refused = None
+    harmless = answer_table(runs, partial(_headline, metric="over_refusal"), compliance)
+    answered = None
     if harmless.cells:
-        refused = seeds.rates(harmless, PromptDraws.make(rng, harmless.cells, resamples))
+        answered = seeds.rates(harmless, PromptDraws.make(rng, harmless.cells, resamples))
     rates = {part: seeds.rates(table, drawn[table.suite]) for part, table in tables.items()}
     return ModelRates(
         safety=_weighted_mean([(part.weight, rates[part]) for part in parts]),
         rsr=rates[rsr],
         jsr=rates[jsr],
         utility=seeds.rates(utility, task_prompts),
-        over_refusal=refused,
+        compliance=answered,
     )
 
 
@@ -201,13 +201,15 @@ class SeedDraws:
         return shares
 
 
-def answer_table(runs: Sequence[TrialRecord], select: SelectRows) -> AnswerTable:
-    """Return a table of the answers that `select` returns for each run."""
+def answer_table(
+    runs: Sequence[TrialRecord], select: SelectRows, counted: Callable[[Generation], float] = credit
+) -> AnswerTable:
+    """Return a table of the answers that `select` returns for each run, with what each counts."""
     suite = ""
     cells: dict[str, Array] = {}
     for column, run in enumerate(runs):
         for row in select(run):
             suite = row.suite
             cell = cells.setdefault(row.prompt_id, np.zeros((2, len(runs))))
-            cell[:, column] += credit(row), row.verdict != "dropped"
+            cell[:, column] += counted(row), row.verdict != "dropped"
     return AnswerTable(suite, cells)

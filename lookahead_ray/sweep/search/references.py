@@ -24,7 +24,8 @@ def references_among(records: Sequence[TrialRecord]) -> ReferenceTrials | None:
 def vanilla_point(sweep: Sweep) -> Point | None:
     """Return the dimension values of vanilla fine-tuning if the space contains it; else None.
 
-    With a list of shares it is the point whose shares are all measured after vanilla's training.
+    With a list of shares it is the point whose shares are all measured after vanilla's training; its merge is
+    then that of this training.
 
     For preview, method, defence and merge the value is vanilla's option, and for a field of theirs, such as
     `merge.share`, vanilla's value. Without the preview's value, samplers would treat only the other
@@ -37,8 +38,10 @@ def vanilla_point(sweep: Sweep) -> Point | None:
         point[dimension.name] = sweep.reference_value(dimension)
         return point[dimension.name]
 
-    substitute({key: value for key, value in sweep.template.items() if key not in VANILLA_SETTINGS}, note)
-    for key, vanilla in VANILLA_SETTINGS.items():
+    measured = sweep.reference_training().points
+    settings = {key: one for key, one in VANILLA_SETTINGS.items() if key != "merge" or len(measured) == 1}
+    substitute({key: value for key, value in sweep.template.items() if key not in settings}, note)
+    for key, vanilla in settings.items():
         for here in dimensions({key: sweep.template[key]}) if key in sweep.template else ():
             if isinstance(here, Choice) and here.name == key:
                 options = zip(here.labels, here.options, strict=True)
@@ -51,7 +54,6 @@ def vanilla_point(sweep: Sweep) -> Point | None:
     except KeyError:
         return None
     chosen = trial.merge.share == "auto"
-    measured = sweep.reference_training().points
     return point if not chosen and all(each in measured for each in trial.points) else None
 
 

@@ -13,8 +13,10 @@ import optuna
 from optuna.trial import TrialState
 from pydantic import ValidationError
 
+from lookahead_ray.config.dimension import substitute, with_parents
 from lookahead_ray.config.judge import without_limits
 from lookahead_ray.config.load import Sweep, content_hash, trial_json
+from lookahead_ray.config.merge import share_of
 from lookahead_ray.config.search import GridSampler
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.objective.base import ObjectiveValues, ReferenceTrials
@@ -106,9 +108,7 @@ class Search:
         if references := references_among(committed):
             self.learn_references(references, points_of_vanilla(committed))
         self._replay(searched, estimates)
-        tried = [record.params for record in searched] + [job.params for job in self._again]
-        enqueued: list[Point] = [dict(point) for point in sweep.search.enqueue]
-        self._points = deque(p for p in enqueued if not any(p.items() <= params.items() for params in tried))
+        self._points = deque(self._not_tried(searched))
 
     def ask(self) -> Job | None:
         """Return the next job, or None when the space holds no new configuration.
@@ -119,7 +119,7 @@ class Search:
         if self._again:
             return self._again.popleft()
         while self._points:
-            if job := self._new([self._points.popleft()]):
+            if job := self._new(self._completions(self._points.popleft())):
                 return job
         if isinstance(self._sweep.search.sampler, GridSampler):
             return self._new(self._rest)
@@ -146,24 +146,54 @@ class Search:
         """Add vanilla fine-tuning, if the space contains it, and warm trials to the study.
 
         Vanilla's configuration is not run again; a warm trial's may be. `points` are the further ones of
-        vanilla's training; an older run has none.
+        vanilla's training; an older run has none. While one of them is unjudged, vanilla goes on running for
+        the sampler, until it is reported again.
         """
-        self._tried.add(_key(references.vanilla.config))
-        known = group_by_training(trial.scored(references, self._objective) for trial in self._warm)
-        point = vanilla_point(self._sweep)
-        if point is not None and len(points) + 1 == len(self._sweep.reference_training().points):
-            known.append([replace(record, params=point) for record in (references.vanilla, *points)])
+        vanilla = (references.vanilla, *points)
+        self._tried |= {_key(record.config) for record in vanilla}
+        warm = group_by_training(trial.scored(references, self._objective) for trial in self._warm)
+        known = [("warm_start", one) for one in warm]
+        if (point := vanilla_point(self._sweep)) is not None:
             in_space = self._sweep.trial(lambda dimension: point[dimension.name])
-            self._tried.add(_key(trial_json(in_space)))
-        for points in known:
-            if any(record.objectives for record in points):
-                record = points[0]
-                role = "vanilla" if record.role == "vanilla" else "warm_start"
+            shares = {one.merge.kept for one in in_space.points}
+            measured = [replace(one, params=point) for one in vanilla if share_of(one.config) in shares]
+            if len(measured) == len(shares):
+                known.append(("vanilla", measured))
+                self._tried.add(_key(trial_json(in_space)))
+        for role, trained in known:
+            is_judged = all(record.status != "unjudged" for record in trained)
+            if any(record.objectives for record in trained) or not is_judged:
+                record = trained[0]
                 words = label(record.config, record.role, record.params)
                 self._note_begun(record.trial_id, record.params, {ROLE: role, "label": words})
-                self._note_points(points, role)
+                if is_judged:
+                    self._note_points(trained, role)
         if self._journal:
             self._journal.describe({"seed": rates(references.seed), "vanilla": rates(references.vanilla)})
+
+    def _not_tried(self, searched: Sequence[TrialRecord]) -> Iterator[Point]:
+        """Yield the enqueued points without a trial; each trial is that of one point, the first that it fits.
+
+        Points can fit the same trial: they may be equal, with dimensions left out, or one a part of another.
+        """
+        trials = {record.training: record.params for record in searched if not record.is_further_point}
+        in_order = sorted(trials, key=lambda trial_id: (len(trial_id), trial_id))
+        tried = [trials[trial_id] for trial_id in in_order] + [job.params for job in self._again]
+        for enqueued in self._sweep.search.enqueue:
+            point = with_parents(enqueued, self._sweep.dimensions)
+            found = next((i for i, params in enumerate(tried) if point.items() <= params.items()), None)
+            if found is None:
+                yield point
+            else:
+                del tried[found]
+
+    def _completions(self, point: Point) -> list[Point | None]:
+        """Return the point as often as it may be drawn: once if no dimension is left to the sampler."""
+        try:
+            substitute(self._sweep.template, lambda dimension: point[dimension.name])
+        except KeyError:
+            return [point] * MOST_REPEATS
+        return [point]
 
     def _new(self, points: Iterable[Point | None]) -> Job | None:
         """Return a job for the first point with a new configuration; a None point is drawn by the sampler."""

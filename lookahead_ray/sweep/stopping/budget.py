@@ -138,6 +138,7 @@ def _plateau_limit(
     if len(searched) <= config.trials:
         return None
     before = hypervolume(relative_points(records[: searched[-config.trials]], references))
-    growth = hypervolume(relative_points(records, references)) / before - 1 if before else float("inf")
+    after = hypervolume(relative_points(records, references))
+    growth = after / before - 1 if before else float("inf") if after else 0.0  # nothing yet is no growth
     text = f"hypervolume +{100 * growth:.1f} % over {config.trials} trials"
     return Limit(text, 1.0 if growth < config.gain else 0.0, f"the search has reached a plateau ({text})")

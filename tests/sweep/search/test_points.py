@@ -198,6 +198,54 @@ def test_vanilla_with_its_shares_is_known_to_the_search_and_not_trained_again(
     assert search.ask() is None
 
 
+def test_vanilla_is_told_once_all_its_points_are_judged(tmp_path: Path) -> None:
+    sweep = load(tmp_path, WITH_VANILLA)
+    seed, vanilla, point = measured_references(sweep)
+    waiting = replace(point, status="unjudged", objectives=(), objective=None)
+    search = Search(sweep, [seed, vanilla, waiting], tmp_path / "journal")
+    assert [trial.state.is_finished() for trial in begun(search)] == [False]
+    assert "no preview" not in asked(search).label
+    search.learn_references(ReferenceTrials(seed, vanilla), [point])
+    assert next(trial.values for trial in begun(search)) == [0.4]
+
+
+LAYERS = "{name: layers, share: [1.0, 0.5], base_path: embedded-unaligned, threshold: {choice: [0.5, 0.7]}}"
+
+
+@pytest.mark.parametrize(
+    ("merge", "params"),
+    [
+        (
+            "{choice: [{name: linear, share: [1.0, 0.5]}, {name: layers, share: [0.5, 0.2], "
+            "base_path: embedded-unaligned}]}",
+            {"merge": "linear"},
+        ),
+        (LAYERS, {"merge.threshold": 0.5}),
+    ],
+)
+def test_vanilla_is_in_a_space_of_merges_with_the_merge_of_its_training(
+    tmp_path: Path, merge: str, params: dict[str, object]
+) -> None:
+    sweep = load(tmp_path, WITH_VANILLA.replace("{share: [1.0, 0.5]}", merge))
+    found = measured_references(sweep)
+    search = Search(sweep, found)
+    (known,) = begun(search)
+    assert (known.values, known.params) == ([0.4], {"preview": "none", **params})
+    suggested = [asked(search).config for _ in range(3)]
+    assert search.ask() is None
+    known_configs = [record.config for record in found]
+    assert not any(all(one in known_configs for one in point_configs(each)) for each in suggested)
+
+
+def test_only_points_of_vanilla_that_the_space_has_are_told(tmp_path: Path) -> None:
+    """Shares below 1 alone: no trial of the space can be vanilla as trained."""
+    sweep = load(tmp_path, WITH_VANILLA.replace("[1.0, 0.5]", "[0.5, 0.25]"))
+    seed, vanilla, *points = measured_references(sweep)
+    better = replace(vanilla, objective=0.9, objectives=(0.9,))
+    (known,) = begun(Search(sweep, [seed, better, *points]))
+    assert (known.values, known.user_attrs["role"]) == ([0.5], "vanilla")
+
+
 def test_vanilla_of_an_older_run_lacks_its_shares_and_is_trained_with_them(tmp_path: Path) -> None:
     sweep = load(tmp_path, WITH_VANILLA)
     seed, vanilla, _ = measured_references(sweep)

@@ -10,6 +10,7 @@ import pytest
 
 from lookahead_ray.config.load import Sweep, content_hash, load_sweep
 from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.errors import ConfigError
 from lookahead_ray.sweep.search.jobs import make_job, reference_jobs
 from lookahead_ray.sweep.search.search import Search
 from lookahead_ray.trial.job import Job
@@ -103,6 +104,31 @@ class TestAskAndTell:
         assert job is not None
         assert job.params.keys() == {"preview", "preview.virtual.prefix"}
 
+    @pytest.mark.parametrize("seed", range(6))
+    def test_a_point_is_completed_to_a_configuration_that_is_new(self, load: Any, seed: int) -> None:
+        text = "preview: {choice: [{strategy: none}, {strategy: true, length_tokens: 3}]}\n"
+        rates = "training: {learning_rate: {choice: [1.0e-5, 1.0e-4]}}\n"
+        point = ("search.enqueue=[{preview: none}]", f"search.seed={seed}")
+        sweep = load(f"task: {{name: word_problems}}\n{text}{rates}", *point)
+        references = [finished(job) for job in reference_jobs(sweep, [])]  # vanilla has the rate 1e-5
+        job = Search(sweep, references).ask()
+        assert job is not None
+        assert job.params == {"preview": "none", "training.learning_rate": 1e-4}
+
+    @pytest.mark.parametrize("prefix", ["So, ", "Well, "])
+    def test_a_dimension_of_an_option_chooses_the_option(self, load: Any, prefix: str) -> None:
+        for seed in range(4):
+            point = f"search.enqueue=[{{preview.virtual.prefix: '{prefix}'}}]"
+            job = Search(load(SPACE, point, f"search.seed={seed}"), []).ask()
+            assert job is not None
+            assert job.params == {"preview": "virtual", "preview.virtual.prefix": prefix}
+
+    def test_a_dimension_of_another_option_is_refused(self, load: Any) -> None:
+        point = "{preview: true, preview.virtual.prefix: 'So, '}"
+        expected = r"search\.enqueue\[1\]: preview\.virtual\.prefix needs preview: virtual, got 'true'$"
+        with pytest.raises(ConfigError, match=expected):
+            load(SPACE, f"search.enqueue=[{{preview: true}}, {point}]")
+
     def test_the_sampler_gets_objectives_and_failures(self, load: Any) -> None:
         search = Search(load(SPACE + LEARNING_RATE), [])
         run(search, 4, [0.25, None, 0.75, 0.5])
@@ -187,6 +213,22 @@ class TestGoingOn:
         assert job.params == {"preview": "true", "preview.true.length_tokens": 9}
         both = run(Search(sweep, []), 2)
         assert not any("fixed_params" in trial.system_attrs for trial in Search(sweep, both).study.trials)
+
+    @pytest.mark.parametrize(
+        "enqueue",
+        [
+            "[{preview: true, preview.true.length_tokens: 9}, {preview: true}]",
+            "[{preview: true}, {preview: true}, {preview: true}]",
+            "[{preview: true}, {preview: true, preview.true.length_tokens: 9}]",
+        ],
+    )
+    def test_points_that_fit_the_same_trial_are_all_tried(self, load: Any, enqueue: str) -> None:
+        sweep = load(SPACE + LEARNING_RATE, f"search.enqueue={enqueue}")
+        whole = [record.params for record in run(Search(sweep, []), 5)]
+        for ended in range(1, 4):
+            committed = run(Search(sweep, []), ended)
+            rest = run(Search(sweep, committed[::-1]), 5 - ended)
+            assert [record.params for record in committed + rest] == whole
 
     def test_a_resumed_random_search_makes_new_draws(self, load: Any) -> None:
         sweep = load(SPACE + LEARNING_RATE, "search.sampler={name: random}", "search.enqueue=[]")

@@ -77,6 +77,17 @@ def test_a_plateau_of_the_hypervolume_ends_it() -> None:
     assert found == "the search has reached a plateau (hypervolume +0.0 % over 2 trials)"
 
 
+def test_trials_without_any_hypervolume_are_a_plateau() -> None:
+    """Vanilla learned nothing and neither did a trial: a budget with a plateau must end all the same."""
+    config = SearchConfig(trials=99, budget=BudgetConfig(plateau=PlateauConfig(trials=2, gain=0.05)))
+    useless = replace(VANILLA, utility=SEED.utility)
+    records = [SEED, useless, *(replace(trial(n, 0.8, 0.5), utility=SEED.utility) for n in (3, 4, 5))]
+    found = end_reason(measure_limits(records, ReferenceTrials(SEED, useless), config, searched=3, hours=0))
+    assert found == "the search has reached a plateau (hypervolume +0.0 % over 2 trials)"
+    better = [*records, trial(6, 0.8, 0.5)]
+    assert not end_reason(measure_limits(better, ReferenceTrials(SEED, useless), config, searched=4, hours=0))
+
+
 def test_a_plateau_is_one_of_the_objectives_own_safety() -> None:
     config = SearchConfig(trials=99, budget=BudgetConfig(plateau=PlateauConfig(trials=1, gain=0.05)))
     first, second = trial(3, 0.8, 0.5), trial(4, 0.8, 0.5)
