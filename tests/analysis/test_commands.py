@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -39,6 +40,15 @@ def refused(*arguments: str) -> str:
     assert result.stderr.count("\n") == 1
     assert result.stdout == ""
     return result.stderr.removeprefix("error: ").strip()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_an_output_without_unicode_shows_question_marks(encoding: str, run: str) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "analysis", "paper", run, "--table", "1"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert b"RSR ? vanilla" in done.stdout
 
 
 @pytest.mark.slow
