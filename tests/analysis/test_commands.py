@@ -46,7 +46,7 @@ def refused(*arguments: str) -> str:
 def test_an_output_without_unicode_shows_question_marks(encoding: str, run: str) -> None:
     environment = os.environ | {"PYTHONIOENCODING": encoding}
     command = [sys.executable, "-m", "analysis", "paper", run, "--table", "1"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=180)
     assert done.returncode == 0, done.stderr
     assert b"RSR ? vanilla" in done.stdout
 
