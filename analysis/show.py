@@ -95,10 +95,16 @@ def as_markdown(table: pa.Table) -> str:
 
 def as_latex(table: pa.Table) -> str:
     """Return a LaTeX `tabular` with booktabs rules; first column left-aligned, all others right-aligned."""
-    lines = [" & ".join(map(latex, line)) + r" \\" for line in [table.column_names, *_rows(table)]]
+    lines = [_latex_row(line) for line in [table.column_names, *_rows(table)]]
     head = rf"\begin{{tabular}}{{l{'r' * (table.num_columns - 1)}}}"
     body = [head, r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule", r"\end{tabular}"]
     return "% needs \\usepackage{booktabs}\n" + "\n".join(body) + "\n"
+
+
+def _latex_row(cells: list[str]) -> str:
+    """Return a row; after the previous one's line break, LaTeX reads `[` and `*` as the break's arguments."""
+    row = " & ".join(map(latex, cells)) + r" \\"
+    return f"{{}}{row}" if row.startswith(("[", "*")) else row
 
 
 def latex(text: str) -> str:
