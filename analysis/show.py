@@ -10,6 +10,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Collection
+from decimal import Decimal
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -54,7 +55,12 @@ def cell(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return the value as valid JSON data: NaN and infinities become null."""
+    """Return the value as valid JSON data: NaN and infinities become null, decimals plain numbers.
+
+    A sum of whole numbers is a decimal without places in DuckDB.
+    """
+    if isinstance(value, Decimal):
+        return int(value) if value.as_tuple().exponent == 0 else float(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
@@ -141,7 +147,8 @@ def show(
 
     made = Table(box=None, pad_edge=False, header_style="bold")
     for field in table.schema:
-        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or field.name in numbers
+        kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+        number = any(kind(field.type) for kind in kinds) or field.name in numbers
         justify: Literal["left", "right"] = "right" if number else "left"
         made.add_column(Text(clean(field.name)), justify=justify, overflow="fold", no_wrap=number)
     for row in _rows(table):

@@ -100,6 +100,13 @@ def test_a_limit_is_reported(run: str) -> None:
     assert (whole.stdout.count("\n"), whole.stderr) == (8, "")
 
 
+def test_json_has_every_column_and_numbers_as_numbers(run: str) -> None:
+    sql = "SELECT 1 AS a, 2 AS a_1, 3 AS a, sum(restarts) AS sum, 1.5 AS half FROM trials"
+    rows = json.loads(call("query", sql, run, "--format", "json").stdout)
+    assert rows == [{"a": 1, "a_1": 2, "a_2": 3, "sum": 4, "half": 1.5}]
+    assert call("query", sql, run, "--format", "csv").stdout.splitlines()[0] == "a,a_1,a_2,sum,half"
+
+
 def test_a_terminal_gets_no_escape_sequences(run: str) -> None:
     shown = call("query", "SELECT error, '\x1b[2J\u202e' AS evil FROM trials WHERE status = 'failed'", run)
     assert "worker 1 died red" in shown.stdout
