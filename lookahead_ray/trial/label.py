@@ -7,6 +7,14 @@ from typing import Any
 from lookahead_ray.sanitize import clean
 from lookahead_ray.trial.record import Role
 
+SHOWN: dict[str, tuple[str, ...]] = {
+    "preview": ("strategy", "length_tokens", "prefix"),
+    "method": ("name",),
+    "defence": ("share",),
+    "merge": ("share",),
+}
+"""Part of a configuration that has a text of its own in a label -> its fields in that text."""
+
 
 def label(
     config: Mapping[str, Any], role: Role = "search", params: Mapping[str, Any] = MappingProxyType({})
@@ -32,10 +40,12 @@ def searched(params: Mapping[str, Any]) -> Iterator[str]:
     """Yield dimensions that neither preview nor `additions_to_vanilla` shows: "learning rate 0.0004"."""
     for name, value in params.items():
         first, _, rest = name.partition(".")
-        is_share = first == "merge" and name.endswith(".share")
-        if first != "preview" and not is_share and (rest or first not in ("method", "defence", "merge")):
+        last = name.rpartition(".")[2]
+        if last not in SHOWN.get(first, ()) and (rest or first not in SHOWN):
             shown = f"{value:g}" if isinstance(value, float) else clean(str(value))
-            yield f"{name.rpartition('.')[2].replace('_', ' ')} {shown}"
+            if last == "connector":
+                shown = quoted(shown, longest=26)
+            yield f"{last.replace('_', ' ')} {shown}"
 
 
 def additions_to_vanilla(config: Mapping[str, Any]) -> Iterator[str]:

@@ -64,6 +64,16 @@ def test_the_share_of_a_merge_follows(merge: dict[str, Any], expected: str) -> N
     assert label(config, "vanilla") == "vanilla"
 
 
+def test_a_searched_share_of_safety_examples_is_named_once() -> None:
+    config = {
+        "preview": {"strategy": "none"},
+        "defence": {"mix": {"share": 0.1}},
+        "merge": {"name": "linear", "share": 0.7},
+    }
+    params = {"defence.mix.share": 0.1, "merge.share": 0.7}
+    assert label(config, params=params) == "no preview, safety mix 10 %, share 0.7"
+
+
 def test_other_searched_dimensions_follow() -> None:
     config: dict[str, Any] = {"preview": {"strategy": "true", "length_tokens": 6}, "seed": 3}
     params = {
@@ -77,5 +87,10 @@ def test_other_searched_dimensions_follow() -> None:
     }
     shown = "true, 6 tokens, new tokens 160, learning rate 0.0004, epochs 2, target modules all-linear"
     assert label(config, params=params) == shown
+    connector = {"preview.connector": " The answer\nbegins with: ", "preview.true.protocol": "paper"}
+    assert (
+        label(config, params=connector)
+        == "true, 6 tokens, connector “The answer begins with:”, protocol paper"
+    )
     assert label(config, "repeat", params) == f"{shown}, seed 3"
     assert label(config, "vanilla", params) == "vanilla"
