@@ -171,6 +171,16 @@ def test_a_difference_beyond_the_noise(tmp_path: Path) -> None:
     assert any("RSR: above vanilla beyond the noise: (true, 3 tokens)" in line for line in made.sentences)
 
 
+def test_a_single_configuration_is_no_winner(tmp_path: Path) -> None:
+    made = two(tmp_path, range(40), range(10))
+    assert not any("winner" in line or "all others" in line for line in made.sentences)
+
+
+def test_a_run_without_a_completed_search_trial_says_so(tmp_path: Path) -> None:
+    (line,) = compare([write_run(tmp_path / "run", sweep()[:2])]).sentences
+    assert line == "No trained trial besides vanilla was completed, so there is nothing to test."
+
+
 def test_no_winner_inside_the_noise(tmp_path: Path) -> None:
     records = sweep()
     near = [
