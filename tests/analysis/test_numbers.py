@@ -17,6 +17,7 @@ from statsmodels.stats.multitest import multipletests
 
 from analysis import configurations, scores
 from analysis.compare import Comparison, compare
+from analysis.compare.show import show_comparison
 from analysis.measures import measures
 from analysis.paper import figures
 from analysis.paper.data import figure_4, figure_5
@@ -169,6 +170,17 @@ def test_mcnemar_under_holm(tmp_path: Path) -> None:
 def test_a_difference_beyond_the_noise(tmp_path: Path) -> None:
     made = two(tmp_path, range(40), range(10))
     assert any("RSR: above vanilla beyond the noise: (true, 3 tokens)" in line for line in made.sentences)
+
+
+def test_a_printed_difference_has_its_prompts_and_unparsed_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_comparison(two(tmp_path, range(40), range(10)))
+    table = capsys.readouterr().out.partition("Those that differ")[2].splitlines()
+    head = next(line for line in table if line.startswith("label"))
+    assert head.split()[-5:] == ["gained", "lost", "n", "unparsed", "p_holm"]
+    row = next(line for line in table if " RSR " in line)
+    assert row.split()[-6:] == ["30", "0", "40", "0,", "0", "<0.001"]
 
 
 def test_a_single_configuration_is_no_winner(tmp_path: Path) -> None:
