@@ -19,6 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from lookahead_ray.errors import LookaheadRayError
 from lookahead_ray.presentation.fonts import choose_fonts
 from lookahead_ray.sanitize import clean
+from lookahead_ray.trial.label import additions_to_vanilla
 
 # colours of Okabe and Ito 2008 that are dark enough on white paper
 LINES: tuple[tuple[str, str, Any], ...] = (
@@ -161,6 +162,7 @@ def _shared(table: pa.Table) -> str:
     parts = [
         f"{key.replace('_', ' ')} {training[key]}" for key in ("learning_rate", "epochs") if key in training
     ]
+    parts += additions_to_vanilla(rest)
     seeds = sorted(set(table["seeds"].to_pylist()))
     parts.append(f"n = {' or '.join(map(str, n))} prompts")
     parts.append(f"{' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seed{'s' * (seeds[-1] > 1)}")

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 import warnings
 from dataclasses import replace
@@ -181,6 +182,12 @@ def test_a_printed_difference_has_its_prompts_and_unparsed_answers(
     assert head.split()[-5:] == ["gained", "lost", "n", "unparsed", "p_holm"]
     row = next(line for line in table if " RSR " in line)
     assert row.split()[-6:] == ["30", "0", "40", "0,", "0", "<0.001"]
+
+
+def test_a_figure_of_merged_models_says_so() -> None:
+    rest = {"training": {"epochs": 1}, "merge": {"name": "linear", "share": 0.7}}
+    table = pa.table({"rest": [json.dumps(rest)], "n": [40], "seeds": [1]})
+    assert figures._shared(table) == "epochs 1, share 0.7, n = 40 prompts, 1 seed"
 
 
 def test_a_single_configuration_is_no_winner(tmp_path: Path) -> None:
