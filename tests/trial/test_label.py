@@ -28,7 +28,18 @@ def test_references_go_by_their_role() -> None:
     config = {"preview": {"strategy": "none"}}
     assert label(config, "seed") == "seed model"
     assert label(config, "vanilla") == "vanilla"
-    assert label(config, "evaluate") == "no preview"
+
+
+def test_an_evaluated_model_goes_by_its_path() -> None:
+    config: dict[str, Any] = {
+        "preview": {"strategy": "none"},
+        "model": {"path": "./a/model", "revision": None},
+    }
+    assert label(config, "evaluate") == "./a/model"
+    assert label({**config, "model": {"path": "me/chat", "revision": "v1"}}, "evaluate") == "me/chat v1"
+    long = label({**config, "model": {"path": "/data/" + "deep/" * 20 + "b\x1b[31m"}}, "evaluate")
+    assert (len(long), long[0], long[-5:]) == (40, "…", "eep/b")
+    assert label({"preview": {"strategy": "none"}}, "evaluate") == "model"
 
 
 def test_a_long_phrase_is_cut() -> None:
