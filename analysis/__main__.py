@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lookahead_ray.cli.typer_app import plain_app
+from lookahead_ray.cli.typer_app import plain_app, replace_unencodable
 from lookahead_ray.entrypoints.errors import exit_on_error, print_to_stderr
 
 app = plain_app("Analyse one or several sweeps from their tables, also while they run.")
@@ -127,4 +127,5 @@ def schema(form: Format = "table") -> None:
 
 
 if __name__ == "__main__":
+    replace_unencodable()
     app(prog_name="python -m analysis")

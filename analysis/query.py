@@ -1,6 +1,7 @@
 """SQL queries on the tables of runs."""
 
 from collections.abc import Sequence
+from itertools import count
 
 import duckdb
 import pyarrow as pa
@@ -13,11 +14,21 @@ ALLOWED = "one statement that gives rows: SELECT, WITH, FROM, VALUES, DESCRIBE, 
 def query(sql: str, runs: Sequence[str], limit: int | None = None) -> pa.Table:
     """Return the rows of the query `sql` on the tables of `views.VIEWS`, whose first column is `run`.
 
-    The query can read only the runs' tables and write nothing. Raises `QueryError` if it is wrong or not
-    allowed, and `StoreError` if a run cannot be read.
+    Columns of the same name are numbered. The query can read only the runs' tables and write nothing. Raises
+    `QueryError` if it is wrong or not allowed, and `StoreError` if a run cannot be read.
     """
     check(sql)
-    return open_runs(runs).sql(sql, limit)
+    found = open_runs(runs).sql(sql, limit)
+    return found.rename_columns(distinct_names(found.column_names))
+
+
+def distinct_names(names: Sequence[str]) -> list[str]:
+    """Return the names with `_1`, `_2` … appended to repeated ones; an object of JSON has each name once."""
+    made: list[str] = []
+    for name in names:
+        further = (f"{name}_{number}" for number in count(1))
+        made.append(name if name not in made else next(one for one in further if one not in {*made, *names}))
+    return made
 
 
 def check(sql: str) -> None:

@@ -10,6 +10,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Collection
+from decimal import Decimal
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -54,7 +55,12 @@ def cell(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return the value as valid JSON data: NaN and infinities become null."""
+    """Return the value as valid JSON data: NaN and infinities become null, decimals plain numbers.
+
+    A sum of whole numbers is a decimal without places in DuckDB.
+    """
+    if isinstance(value, Decimal):
+        return int(value) if value.as_tuple().exponent == 0 else float(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
@@ -95,10 +101,16 @@ def as_markdown(table: pa.Table) -> str:
 
 def as_latex(table: pa.Table) -> str:
     """Return a LaTeX `tabular` with booktabs rules; first column left-aligned, all others right-aligned."""
-    lines = [" & ".join(map(latex, line)) + r" \\" for line in [table.column_names, *_rows(table)]]
+    lines = [_latex_row(line) for line in [table.column_names, *_rows(table)]]
     head = rf"\begin{{tabular}}{{l{'r' * (table.num_columns - 1)}}}"
     body = [head, r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule", r"\end{tabular}"]
     return "% needs \\usepackage{booktabs}\n" + "\n".join(body) + "\n"
+
+
+def _latex_row(cells: list[str]) -> str:
+    """Return a row; after the previous one's line break, LaTeX reads `[` and `*` as the break's arguments."""
+    row = " & ".join(map(latex, cells)) + r" \\"
+    return f"{{}}{row}" if row.startswith(("[", "*")) else row
 
 
 def latex(text: str) -> str:
@@ -135,7 +147,8 @@ def show(
 
     made = Table(box=None, pad_edge=False, header_style="bold")
     for field in table.schema:
-        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or field.name in numbers
+        kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+        number = any(kind(field.type) for kind in kinds) or field.name in numbers
         justify: Literal["left", "right"] = "right" if number else "left"
         made.add_column(Text(clean(field.name)), justify=justify, overflow="fold", no_wrap=number)
     for row in _rows(table):

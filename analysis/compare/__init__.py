@@ -86,8 +86,11 @@ def sentences(configured: pa.Table, found: scores.Scores, tests: pa.Table) -> It
             own = [row for row in rows if (row["run"], row["metric"]) == (run, metric)]
             if own:
                 yield _against_vanilla(run, metric, own)
+            if len({row["configuration"] for row in own}) > 1:  # a single one is no winner
                 yield _best(run, metric, alike_best(configured, found, run, metric))
-    if not rows:
+    if not rows and not any(role not in ("seed", "vanilla") for role in configured["role"].to_pylist()):
+        yield "No trained trial besides vanilla was completed, so there is nothing to test."
+    elif not rows:
         yield "No trained trial can be tested: there is no vanilla trial of the same model and task."
 
 

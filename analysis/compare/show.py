@@ -29,10 +29,10 @@ def show_comparison(made: Comparison) -> None:
     found = differing(made.tests)
     shown = _readable(found.slice(0, MOST_ROWS), several=len(made.overview) > 1)
     _part(
-        "Those that differ, largest change first (%; gained and lost: prompts; unparsed answers count as "
-        f"failures){_of(found)}",
+        "Those that differ, largest change first (%; gained and lost: prompts; unparsed: answers of the "
+        f"trial and of vanilla without a verdict, which count as failures){_of(found)}",
         shown,
-        (*RATES, "p_holm"),
+        (*RATES, "unparsed", "p_holm"),
     )
     if len(made.overview) > 1:
         runs = made.side_by_side.column_names[2:]
@@ -98,7 +98,10 @@ def _readable(tests: pa.Table, several: bool) -> pa.Table:
     kept = [*(["run"] if several else []), *(name for name in KEYS if name in ("label", "seed")), "metric"]
     named = pa.array([NAMES[metric] for metric in tests["metric"].to_pylist()], pa.string())
     tests = tests.set_column(tests.schema.get_field_index("metric"), "metric", named)
-    shown = percent(tests, RATES).select([*kept, *RATES, "gained", "lost", "p_holm"])
+    pairs = zip(tests["unparsed"].to_pylist(), tests["vanilla_unparsed"].to_pylist(), strict=True)
+    unparsed = pa.array([f"{own}, {other}" for own, other in pairs], pa.string())
+    tests = tests.set_column(tests.schema.get_field_index("unparsed"), "unparsed", unparsed)
+    shown = percent(tests, RATES).select([*kept, *RATES, "gained", "lost", "n", "unparsed", "p_holm"])
     values = ["<0.001" if p < 0.001 else f"{p:.3f}" for p in shown["p_holm"].to_pylist()]
     place = shown.schema.get_field_index("p_holm")
     return shown.set_column(place, "p_holm", pa.array(values, pa.string()))

@@ -1,7 +1,10 @@
 """Figures 3, 4 and 5 of the paper with matplotlib; lines, markers and hatches distinguish as colours do."""
 
 import json
+import logging
 import textwrap
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lookahead_ray.errors import LookaheadRayError
+from lookahead_ray.presentation.fonts import choose_fonts
 from lookahead_ray.sanitize import clean
+from lookahead_ray.trial.label import additions_to_vanilla
 
 # colours of Okabe and Ito 2008 that are dark enough on white paper
 LINES: tuple[tuple[str, str, Any], ...] = (
@@ -107,14 +112,26 @@ def draw_5(table: pa.Table) -> Figure:
     return figure
 
 
-def save(figure: Figure, out: Path, form: str) -> None:
-    """Write the figure as png (300 dpi), svg or pdf. Raises `LookaheadRayError` if it can't be written."""
+def save(draw: Callable[[pa.Table], Figure], table: pa.Table, out: Path, form: str) -> str | None:
+    """Draw the table and write the figure as png (300 dpi), svg or pdf.
+
+    Returned is a line for the user if no installed font shows a label. Raises `LookaheadRayError` if the file
+    can't be written.
+    """
+    columns = [table[name].to_pylist() for name in ("prefix", "label") if name in table.column_names]
+    texts = [clean(text) for column in columns for text in column if text]
+    fonts = choose_fonts(texts)
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # fonts of one weight are fine
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with rc_context(STYLE):
-            figure.savefig(out, format=form, dpi=300, metadata={"Date": None} if form == "svg" else None)
+        with rc_context({**STYLE, "font.family": list(fonts.families)}), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph")  # the returned line says it
+            metadata = {"Date": None} if form == "svg" else None
+            draw(table).savefig(out, format=form, dpi=300, metadata=metadata)
     except OSError as error:
         raise LookaheadRayError(f"{out}: cannot write: {error.strerror or error}") from error
+    note = fonts.note(texts, "the figure has boxes in its place")
+    return f"figure: {note}" if note else None
 
 
 def _figure(height_in: float) -> tuple[Figure, Axes]:
@@ -145,6 +162,7 @@ def _shared(table: pa.Table) -> str:
     parts = [
         f"{key.replace('_', ' ')} {training[key]}" for key in ("learning_rate", "epochs") if key in training
     ]
+    parts += additions_to_vanilla(rest)
     seeds = sorted(set(table["seeds"].to_pylist()))
     parts.append(f"n = {' or '.join(map(str, n))} prompts")
     parts.append(f"{' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seed{'s' * (seeds[-1] > 1)}")

@@ -14,6 +14,7 @@ from analysis.paper.kl import chosen, figure_3
 from analysis.paper.tables import printed_1, printed_2, table_1, table_2
 from analysis.runs import Runs, open_runs
 from analysis.show import TEXTS
+from lookahead_ray.entrypoints.errors import print_to_stderr
 from lookahead_ray.errors import LookaheadRayError
 from lookahead_ray.sanitize import visible
 
@@ -68,7 +69,8 @@ def write_figure(
     from analysis.paper import figures
 
     draw = {3: figures.draw_3, 4: figures.draw_4, 5: figures.draw_5}[number]
-    figures.save(draw(made), out, form)
+    if note := figures.save(draw, made, out, form):
+        print_to_stderr(note)
     return None
 
 

@@ -1,10 +1,10 @@
 """Entry point of the command `lookahead-ray`."""
 
 import gc
-import sys
 
 from lookahead_ray.cli.app import OWN_PROCESS, app
 from lookahead_ray.cli.commands import data, jobs, judging, models, sweeps
+from lookahead_ray.cli.typer_app import replace_unencodable
 
 for commands in (sweeps, jobs, models, judging, data):  # in the order of --help
     app.add_typer(commands.app)
@@ -12,9 +12,7 @@ for commands in (sweeps, jobs, models, judging, data):  # in the order of --help
 
 def main() -> None:
     """Run the command that is given by the arguments."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal without Unicode shows ? instead of an error
+    replace_unencodable()
     try:
         app(prog_name="lookahead-ray", obj=OWN_PROCESS)
     finally:

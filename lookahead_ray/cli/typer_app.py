@@ -1,5 +1,7 @@
 """Typer applications with a fast --help."""
 
+import sys
+
 import typer
 
 
@@ -14,3 +16,10 @@ def plain_app(about: str) -> typer.Typer:
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
+
+
+def replace_unencodable() -> None:
+    """Let stdout and stderr write ? for a character that their encoding lacks, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")

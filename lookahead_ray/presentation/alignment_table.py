@@ -9,7 +9,14 @@ from lookahead_ray.evaluate.results import COUNTED, Generation
 from lookahead_ray.presentation.format import p_value
 from lookahead_ray.presentation.harness_table import harness_scores, print_harness
 from lookahead_ray.presentation.table_notes import table_notes
-from lookahead_ray.presentation.trials_table import METRICS, new_table, rate_of, rate_text, sort_trials
+from lookahead_ray.presentation.trials_table import (
+    METRICS,
+    new_table,
+    print_table,
+    rate_of,
+    rate_text,
+    sort_trials,
+)
 from lookahead_ray.stats.mcnemar import mcnemar
 from lookahead_ray.trial.record import Metric, TrialRecord
 
@@ -25,7 +32,7 @@ def print_alignment(console: Console, before: TrialRecord, after: TrialRecord) -
         rates = [rate_of(record, metric) for record in (before, after)]
         n = next(str(rate.n) for rate in rates if rate)
         table.add_row(METRICS[metric], *map(rate_text, rates), n, p_value(_p_value(before, after, metric)))
-    console.print(table)
+    print_table(console, table)
     console.print()
     for line in [*table_notes(sort_trials([before, after]), None), P_MEANING]:
         console.print(Text(line, style="dim"))

@@ -32,16 +32,19 @@ class Fonts:
         """Return whether each character of the text is in a font."""
         return not self.missing & set(text)
 
-    def note(self, texts: Iterable[str]) -> str | None:
-        """Return a line that names a text without a font and a package with one; None if there is none."""
+    def note(self, texts: Iterable[str], instead: str = "its labels are trial ids") -> str | None:
+        """Return a line that names a text without a font and a package with one; None if there is none.
+
+        `instead` says what the picture shows in its place.
+        """
         text = next((text for text in texts if not self.can_show(text)), None)
         if text is None:
             return None
         character = next(character for character in text if character in self.missing)
         script, package = _script(character)
         return (
-            f"no installed font shows {text} ({script}), so its labels are trial ids; install a font, such "
-            f"as the one of the Debian package {package}"
+            f"no installed font shows {text} ({script}), so {instead}; install a font, such as the one of "
+            f"the Debian package {package}"
         )
 
 

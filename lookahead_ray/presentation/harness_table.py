@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Column
 from rich.text import Text
 
-from lookahead_ray.presentation.trials_table import new_table, sort_trials, trial_cell
+from lookahead_ray.presentation.trials_table import new_table, print_table, sort_trials, trial_cell
 from lookahead_ray.trial.record import TrialRecord
 
 MOST_SCORES = 4
@@ -56,7 +56,7 @@ def print_harness(console: Console, records: Sequence[TrialRecord]) -> None:
         scores = {score.name: str(score) for score in harness_scores(one.record)}
         table.add_row(trial_cell(one), *(scores.get(name, "–") for name in names[:MOST_SCORES]))
     console.print()
-    console.print(table)
+    print_table(console, table)
     more = f" {len(names) - MOST_SCORES} more in the column harness." if len(names) > MOST_SCORES else ""
     line = f"General abilities, by lm-eval, each in its task's unit; [a, b]: 95 % interval.{more}"
     console.print(Text(line, style="dim"))

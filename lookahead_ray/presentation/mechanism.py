@@ -7,7 +7,7 @@ from rich.table import Column
 from rich.text import Text
 
 from lookahead_ray.presentation.format import decimal
-from lookahead_ray.presentation.trials_table import new_table, sort_trials, trial_cell
+from lookahead_ray.presentation.trials_table import new_table, print_table, sort_trials, trial_cell
 from lookahead_ray.trial.record import TrialRecord
 
 MOST_POSITIONS = 8
@@ -29,7 +29,7 @@ def print_mechanism(console: Console, records: Sequence[TrialRecord]) -> None:
         cells = [decimal(value, places=2) for value in kl] + ["–" for _ in range(positions - len(kl))]
         table.add_row(trial_cell(one), *cells, _multiple(flops.get(one.record.training), vanilla))
     console.print()
-    console.print(table)
+    print_table(console, table)
     requests = len({(row.suite, row.prompt_id) for row in trained[0].record.token_kl})
     for line in (
         f"KL at k: KL(fine-tuned || seed model) of answer token k in nats, mean over {requests} harmful "

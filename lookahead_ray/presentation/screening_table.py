@@ -9,7 +9,7 @@ from rich.text import Text
 
 from lookahead_ray.config.preview import NoPreview, PreviewConfig
 from lookahead_ray.presentation.format import decimal, shorten_label
-from lookahead_ray.presentation.trials_table import LONGEST_LABEL, new_table
+from lookahead_ray.presentation.trials_table import LONGEST_LABEL, new_table, print_table
 from lookahead_ray.sanitize import clean
 from lookahead_ray.stats.interval import Interval
 from lookahead_ray.sweep.search.screening import ScreenedPreview
@@ -26,7 +26,7 @@ def print_screening(console: Console, screened: Sequence[ScreenedPreview], token
         style = "dim" if isinstance(each.preview, NoPreview) else ""
         table.add_row(Text(shorten_label(clean(name), LONGEST_LABEL), style=style), *cells)
     console.print()
-    console.print(table)
+    print_table(console, table)
     for line in (
         f"Loss of answer tokens under the seed model in nats per token, mean over {screened[0].rows} "
         "training rows; [a, b]: 95 % interval.",

@@ -17,6 +17,7 @@ from lookahead_ray.presentation.judge_calls import unjudged_line
 from lookahead_ray.presentation.table_notes import table_notes
 from lookahead_ray.presentation.trials_table import (
     new_table,
+    print_table,
     rates_table,
     sort_trials,
     trial_cell,
@@ -56,14 +57,15 @@ def print_trials(
 
     scored = [one for one in shown if one.record.objective is not None or one.record.trial_id in compared]
     if scored and console.width >= WIDE:
-        console.print(rates_table(shown, more, fill, chosen))
+        print_table(console, rates_table(shown, more, fill, chosen))
     else:
-        console.print(rates_table(shown, [], lambda record: [], chosen))
+        print_table(console, rates_table(shown, [], lambda record: [], chosen))
     if scored and console.width < WIDE:
         table = new_table(*more)
         for one in scored:
             table.add_row(trial_cell(one, chosen), *fill(one.record))
-        console.print(Text(), table)
+        console.print()
+        print_table(console, table)
     console.print()
     for line in table_notes(shown, recommendation):
         console.print(Text(line, style="dim"))

@@ -1,6 +1,7 @@
 """The trade-off plot: safety against utility, one point per trial, with a legend."""
 
 import logging
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,9 +96,13 @@ def _draw(
     chosen = recommendation.trial_id if recommendation else None
     for ax, metric in zip(axes, panels, strict=True):
         _panel(ax, points_of(records, metric), metric, chosen, norm, colours)
+    # the panels share this axis, and one of them may lack a rate of some trials
+    axes[0].set_xlim(*_limits([point.x for metric in panels for point in points_of(records, metric)]))
     floor = _floor(records, objective)
     if floor is not None:
         axes[0].axhline(100 * floor, color=FLOOR_COLOUR, linewidth=1.1, linestyle="--", zorder=1)
+        shown = [point.y for point in points_of(records, panels[0])]
+        axes[0].set_ylim(*_limits([*shown, Rate(floor, floor, floor, 0, 0)] if shown else []))
     axes[-1].set_xlabel(UTILITIES[_task_metric(records)])
     axes[0].set_title(_title(records), loc="left", fontsize=11, pad=20, parse_math=False)
     axes[0].annotate(
@@ -164,7 +169,6 @@ def _panel(
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(decimals=0))
         axis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True))
-    ax.set_xlim(*_limits([p.x for p in points]))
     ax.set_ylim(*_limits([p.y for p in points]))
     ax.grid(color="0.92", linewidth=0.7)
     ax.set_axisbelow(True)
@@ -214,7 +218,8 @@ def _floor(records: Sequence[TrialRecord], objective: Objective | None) -> float
     if objective is None:
         return None
     seed_safety = next((record.safety for record in records if record.role == "seed"), None)
-    return make_objective(objective).minimum_safety(seed_safety)
+    floor = make_objective(objective).minimum_safety(seed_safety)
+    return floor if floor is not None and math.isfinite(floor) else None
 
 
 def _subtitle(records: Sequence[TrialRecord], failed: int) -> str:

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 
+from rich.cells import cell_len
+from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -14,6 +16,7 @@ from lookahead_ray.trial.label import label
 from lookahead_ray.trial.record import Metric, Rate, Role, TrialRecord
 
 LONGEST_LABEL = 40  # characters in tables
+LEAST_LABEL = 12  # columns of the terminal that a trial's name keeps; it is wrapped there
 ROLE_ORDER: dict[Role, int] = {"seed": 0, "vanilla": 1, "search": 2, "repeat": 3, "evaluate": 4}
 
 METRICS: dict[Metric, str] = {
@@ -63,6 +66,36 @@ def new_table(*columns: Column) -> Table:
         column.no_wrap = True
     first = Column("trial", overflow="fold", ratio=1)
     return Table(first, *columns, box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table of `new_table`; on a narrow terminal in several parts, each with the trials' names.
+
+    Rich would take the space from the names first, until none is left, and then cut the figures.
+    """
+    names, *columns = table.columns
+    room = console.width - min(_width(names), LEAST_LABEL)
+    parts: list[list[Column]] = [[]]
+    for column in columns:
+        if parts[-1] and sum(1 + _width(one) for one in [*parts[-1], column]) > room:
+            parts.append([])
+        parts[-1].append(column)
+    if len(parts) == 1:
+        console.print(table)
+        return
+    for place, part in enumerate(parts):
+        made = new_table(*(Column(one.header, justify=one.justify) for one in part))
+        made.columns[0].header = names.header
+        for cells in zip(names.cells, *(one.cells for one in part), strict=True):
+            made.add_row(*cells)
+        if place:
+            console.print()
+        console.print(made)
+
+
+def _width(column: Column) -> int:
+    """Return the columns of the terminal that the longest line of a table's column takes."""
+    return max(cell_len(line) for text in (column.header, *column.cells) for line in str(text).split("\n"))
 
 
 def trial_cell(one: SeedAverage, chosen: str | None = None) -> Text:

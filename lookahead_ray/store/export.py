@@ -57,6 +57,8 @@ def _is_number(text: str) -> bool:
 
 def _guarded_table(table: pa.Table) -> pa.Table:
     for index, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):  # names of suites and categories come from the user's files
+            field = field.with_type(field.type.value_type)
         if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
             texts = [None if text is None else guarded(text) for text in table[index].to_pylist()]
             table = table.set_column(index, field, pa.array(texts, field.type))

@@ -7,21 +7,33 @@ from typing import Any
 from lookahead_ray.sanitize import clean
 from lookahead_ray.trial.record import Role
 
+LONGEST_MODEL = 40  # characters
+SHOWN: dict[str, tuple[str, ...]] = {
+    "preview": ("strategy", "length_tokens", "prefix"),
+    "method": ("name",),
+    "defence": ("share",),
+    "merge": ("share",),
+}
+"""Part of a configuration that has a text of its own in a label -> its fields in that text."""
+
 
 def label(
     config: Mapping[str, Any], role: Role = "search", params: Mapping[str, Any] = MappingProxyType({})
 ) -> str:
     """Return "seed model", "vanilla", "no preview", "true, 6 tokens" or "virtual, “Let's solve it.”".
 
-    `config` is a TrialConfig as JSON values; the two reference trials are labelled by their role alone. Other
-    methods than vanilla, defences and the share of a merge are appended: "no preview, constrained_sft, safety
-    mix 10 %, safety prompt, share 0.5"; then the other sampled dimensions in `params`: "true, 6 tokens,
-    learning rate 0.0004".
+    `config` is a TrialConfig as JSON values; the two reference trials are labelled by their role alone, and a
+    model that was only evaluated begins with its path, because such trials share a run. Other methods than
+    vanilla, defences and the share of a merge are appended: "no preview, constrained_sft, safety mix 10 %,
+    safety prompt, share 0.5"; then the other sampled dimensions in `params`: "true, 6 tokens, learning rate
+    0.0004".
     """
     if role == "seed":
         return "seed model"
     if role == "vanilla":
         return "vanilla"
+    if role == "evaluate":
+        return ", ".join([_model(config.get("model", {})), *additions_to_vanilla(config)])
     seed = [f"seed {config['seed']}"] if role == "repeat" else []
     # among repeats, only vanilla has no sampled parameters
     what = "vanilla" if seed and not params else _preview(config["preview"])
@@ -32,10 +44,12 @@ def searched(params: Mapping[str, Any]) -> Iterator[str]:
     """Yield dimensions that neither preview nor `additions_to_vanilla` shows: "learning rate 0.0004"."""
     for name, value in params.items():
         first, _, rest = name.partition(".")
-        is_share = first == "merge" and name.endswith(".share")
-        if first != "preview" and not is_share and (rest or first not in ("method", "defence", "merge")):
+        last = name.rpartition(".")[2]
+        if last not in SHOWN.get(first, ()) and (rest or first not in SHOWN):
             shown = f"{value:g}" if isinstance(value, float) else clean(str(value))
-            yield f"{name.rpartition('.')[2].replace('_', ' ')} {shown}"
+            if last == "connector":
+                shown = quoted(shown, longest=26)
+            yield f"{last.replace('_', ' ')} {shown}"
 
 
 def additions_to_vanilla(config: Mapping[str, Any]) -> Iterator[str]:
@@ -59,6 +73,12 @@ def _shares(share: float | str | Sequence[float]) -> str:
     if isinstance(share, str):
         return f"share {share}"
     return f"shares {', '.join(f'{one:.3g}' for one in share)}"
+
+
+def _model(model: Mapping[str, Any]) -> str:
+    """Return a model's path and revision, its end if it is long."""
+    line = clean(" ".join(model[name] for name in ("path", "revision") if model.get(name))) or "model"
+    return line if len(line) <= LONGEST_MODEL else f"…{line[-LONGEST_MODEL + 1 :]}"
 
 
 def _preview(preview: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -39,6 +40,15 @@ def refused(*arguments: str) -> str:
     assert result.stderr.count("\n") == 1
     assert result.stdout == ""
     return result.stderr.removeprefix("error: ").strip()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_an_output_without_unicode_shows_question_marks(encoding: str, run: str) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "analysis", "paper", run, "--table", "1"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=180)
+    assert done.returncode == 0, done.stderr
+    assert b"RSR ? vanilla" in done.stdout
 
 
 @pytest.mark.slow
@@ -88,6 +98,13 @@ def test_a_limit_is_reported(run: str) -> None:
     assert result.stderr == "more than 2 rows; see --limit, or --format csv\n"
     whole = call("query", "SELECT trial_id FROM trials", run, "--limit", "7", "--format", "csv")
     assert (whole.stdout.count("\n"), whole.stderr) == (8, "")
+
+
+def test_json_has_every_column_and_numbers_as_numbers(run: str) -> None:
+    sql = "SELECT 1 AS a, 2 AS a_1, 3 AS a, sum(restarts) AS sum, 1.5 AS half FROM trials"
+    rows = json.loads(call("query", sql, run, "--format", "json").stdout)
+    assert rows == [{"a": 1, "a_1": 2, "a_2": 3, "sum": 4, "half": 1.5}]
+    assert call("query", sql, run, "--format", "csv").stdout.splitlines()[0] == "a,a_1,a_2,sum,half"
 
 
 def test_a_terminal_gets_no_escape_sequences(run: str) -> None:

@@ -2,20 +2,25 @@
 
 import csv
 import io
+import json
 import math
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from matplotlib.figure import Figure
 from scipy.stats import binomtest, ttest_rel
 from scipy.stats import t as student
 from statsmodels.stats.multitest import multipletests
 
 from analysis import configurations, scores
 from analysis.compare import Comparison, compare
+from analysis.compare.show import show_comparison
 from analysis.measures import measures
+from analysis.paper import figures
 from analysis.paper.data import figure_4, figure_5
 from analysis.paper.kl import figure_3
 from analysis.paper.missing import FigureError
@@ -24,6 +29,8 @@ from analysis.runs import open_runs
 from analysis.show import as_latex, as_markdown
 from lookahead_ray import store
 from lookahead_ray.errors import LookaheadRayError
+from lookahead_ray.presentation import fonts
+from lookahead_ray.presentation.fonts import Fonts
 from lookahead_ray.trial.record import TrialRecord
 from tests.analysis.runs import sweep, with_successes, without, write_run
 from tests.factory import make_record
@@ -166,6 +173,33 @@ def test_a_difference_beyond_the_noise(tmp_path: Path) -> None:
     assert any("RSR: above vanilla beyond the noise: (true, 3 tokens)" in line for line in made.sentences)
 
 
+def test_a_printed_difference_has_its_prompts_and_unparsed_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_comparison(two(tmp_path, range(40), range(10)))
+    table = capsys.readouterr().out.partition("Those that differ")[2].splitlines()
+    head = next(line for line in table if line.startswith("label"))
+    assert head.split()[-5:] == ["gained", "lost", "n", "unparsed", "p_holm"]
+    row = next(line for line in table if " RSR " in line)
+    assert row.split()[-6:] == ["30", "0", "40", "0,", "0", "<0.001"]
+
+
+def test_a_figure_of_merged_models_says_so() -> None:
+    rest = {"training": {"epochs": 1}, "merge": {"name": "linear", "share": 0.7}}
+    table = pa.table({"rest": [json.dumps(rest)], "n": [40], "seeds": [1]})
+    assert figures._shared(table) == "epochs 1, share 0.7, n = 40 prompts, 1 seed"
+
+
+def test_a_single_configuration_is_no_winner(tmp_path: Path) -> None:
+    made = two(tmp_path, range(40), range(10))
+    assert not any("winner" in line or "all others" in line for line in made.sentences)
+
+
+def test_a_run_without_a_completed_search_trial_says_so(tmp_path: Path) -> None:
+    (line,) = compare([write_run(tmp_path / "run", sweep()[:2])]).sentences
+    assert line == "No trained trial besides vanilla was completed, so there is nothing to test."
+
+
 def test_no_winner_inside_the_noise(tmp_path: Path) -> None:
     records = sweep()
     near = [
@@ -265,6 +299,47 @@ def test_figures_are_written(number: int, form: str, run: str, tmp_path: Path) -
     assert out.read_bytes().startswith({"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[form])
 
 
+def test_phrases_in_a_script_without_a_font_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shipped = [entry for entry in fonts.fontManager.ttflist if "mpl-data" in entry.fname]
+    monkeypatch.setattr(fonts.fontManager, "ttflist", shipped)
+    monkeypatch.setattr(fonts, "findSystemFonts", list)
+    run = write_run(tmp_path / "run", [in_chinese(record) for record in sweep()])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_figure([run], 5, "png", tmp_path / "figure.png")
+    line = capsys.readouterr().err
+    assert line.startswith("figure: no installed font shows 我们开始吧")
+    assert "boxes" in line
+    assert line.count("\n") == 1
+
+
+def test_phrases_are_drawn_with_an_installed_font_that_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write_run(tmp_path / "run", [in_chinese(record) for record in sweep()])
+    monkeypatch.setattr(figures, "choose_fonts", lambda texts: Fonts(("Noto Sans CJK JP",), frozenset()))
+    families = []
+
+    def saved(figure: Figure, *args: object, **kwargs: object) -> None:
+        families.extend(label.get_fontfamily() for label in figure.axes[0].get_yticklabels())
+
+    monkeypatch.setattr(Figure, "savefig", saved)
+    write_figure([run], 5, "png", tmp_path / "figure.png")
+    assert families
+    assert all(family == ["Noto Sans CJK JP"] for family in families)
+
+
+def in_chinese(record: TrialRecord) -> TrialRecord:
+    """Return the record with another phrase if its preview is virtual."""
+    preview = record.config["preview"]
+    if preview["strategy"] != "virtual":
+        return record
+    words = {"prefix": f"我们开始吧 {len(preview['prefix'])}"}
+    return replace(record, config={**record.config, "preview": {**preview, **words}})
+
+
 def test_a_figure_without_data_names_what_is_missing(tmp_path: Path) -> None:
     records = sweep()
     run = write_run(tmp_path / "run", [record.with_measured(token_kl=()) for record in records[:3]])
@@ -292,3 +367,10 @@ def test_latex_and_markdown_escape() -> None:
     ) in as_latex(table)
     assert r"\$" not in as_markdown(table)
     assert r"#\<b\> \\input{x} ~^ \|\`\* |" in as_markdown(table)
+
+
+@pytest.mark.parametrize("prefix", ["[Answer] ", "*Answer:* "])
+def test_a_row_of_latex_is_no_argument_of_the_line_break(prefix: str) -> None:
+    table = pa.table({"prefix": [prefix, "none"], "value": [0.5, 0.25]})
+    assert not any(line.startswith(("[", "*")) for line in as_latex(table).splitlines())
+    assert f"{{}}{prefix.strip()} & 0.5 " in as_latex(table)

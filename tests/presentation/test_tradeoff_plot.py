@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective
 from lookahead_ray.presentation.tradeoff_plot import draw_tradeoff
@@ -104,3 +105,25 @@ def test_repeats_are_one_point_with_their_trial(tmp_path: Path) -> None:
     again = replace(sweep()[3], trial_id="again", role="repeat", config={**sweep()[3].config, "seed": 1})
     records = [one.record for one in average_over_seeds([*sweep(), again])]
     assert points_of(records, "rsr") == points_of(sweep(), "rsr")
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that are written."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **kwargs: figures.append(figure))
+    return figures
+
+
+def test_the_floor_is_visible_where_no_trial_is_near_it(tmp_path: Path, drawn: list[Figure]) -> None:
+    low = FloorObjective(name="floor", floor=0.05, relative_to="none")
+    draw_tradeoff(sweep(), recommendation(), tmp_path / "low.png", low)
+    bottom, top = drawn[0].axes[0].get_ylim()
+    assert bottom < 5 < top
+
+
+def test_a_trial_without_jsr_is_inside_the_other_panels(tmp_path: Path, drawn: list[Figure]) -> None:
+    seed = record("s", "seed", rates=(0.9, 0.9, 0.1, 0.01))
+    trials = [replace(seed, jsr=None), *(record(str(n), preview=true(n)) for n in (1, 2))]
+    draw_tradeoff(trials, None, tmp_path / "jsr.png")
+    assert drawn[0].axes[0].get_xlim()[0] < 1

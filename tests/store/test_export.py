@@ -90,19 +90,20 @@ def test_texts_that_spreadsheets_compute_are_guarded_and_come_back() -> None:
     assert [unguarded(guarded(text)) for text in (*FORMULAS, *HARMLESS)] == [*FORMULAS, *HARMLESS]
 
 
+@pytest.mark.parametrize("column", ["answer", "category"])
 @pytest.mark.parametrize("exact", [False, True])
-def test_the_command_guards_answers(exact: bool, tmp_path: Path) -> None:
+def test_the_command_guards_answers(exact: bool, column: str, tmp_path: Path) -> None:
     from lookahead_ray.entrypoints.tables import export
 
     writer = store.create(str(tmp_path / "run"), IDENTITY)
     record = make_record(1, prompts=len(FORMULAS))
-    answers = [FORMULAS[i % len(FORMULAS)] for i in range(len(record.generations))]
-    rows = tuple(replace(row, answer=text) for row, text in zip(record.generations, answers, strict=True))
+    texts = [FORMULAS[i % len(FORMULAS)] for i in range(len(record.generations))]
+    rows = tuple(replace(row, **{column: text}) for row, text in zip(record.generations, texts, strict=True))
     writer.commit(record.with_measured(generations=rows))
     export(str(tmp_path / "run"), "csv", str(tmp_path / "out"), exact)
     with (tmp_path / "out" / "generations.csv").open(encoding="utf-8", newline="") as file:
-        found = [row["answer"] for row in csv.DictReader(file)]
+        found = [row[column] for row in csv.DictReader(file)]
     assert any(text[0] in "=+-@\t\r" for text in found) == exact
     assert (found if exact else [unguarded(text) for text in found]) == store.open(
         str(tmp_path / "run")
-    ).table("generations")["answer"].to_pylist()
+    ).table("generations")[column].to_pylist()

@@ -28,7 +28,18 @@ def test_references_go_by_their_role() -> None:
     config = {"preview": {"strategy": "none"}}
     assert label(config, "seed") == "seed model"
     assert label(config, "vanilla") == "vanilla"
-    assert label(config, "evaluate") == "no preview"
+
+
+def test_an_evaluated_model_goes_by_its_path() -> None:
+    config: dict[str, Any] = {
+        "preview": {"strategy": "none"},
+        "model": {"path": "./a/model", "revision": None},
+    }
+    assert label(config, "evaluate") == "./a/model"
+    assert label({**config, "model": {"path": "me/chat", "revision": "v1"}}, "evaluate") == "me/chat v1"
+    long = label({**config, "model": {"path": "/data/" + "deep/" * 20 + "b\x1b[31m"}}, "evaluate")
+    assert (len(long), long[0], long[-5:]) == (40, "…", "eep/b")
+    assert label({"preview": {"strategy": "none"}}, "evaluate") == "model"
 
 
 def test_a_long_phrase_is_cut() -> None:
@@ -64,6 +75,16 @@ def test_the_share_of_a_merge_follows(merge: dict[str, Any], expected: str) -> N
     assert label(config, "vanilla") == "vanilla"
 
 
+def test_a_searched_share_of_safety_examples_is_named_once() -> None:
+    config = {
+        "preview": {"strategy": "none"},
+        "defence": {"mix": {"share": 0.1}},
+        "merge": {"name": "linear", "share": 0.7},
+    }
+    params = {"defence.mix.share": 0.1, "merge.share": 0.7}
+    assert label(config, params=params) == "no preview, safety mix 10 %, share 0.7"
+
+
 def test_other_searched_dimensions_follow() -> None:
     config: dict[str, Any] = {"preview": {"strategy": "true", "length_tokens": 6}, "seed": 3}
     params = {
@@ -77,5 +98,10 @@ def test_other_searched_dimensions_follow() -> None:
     }
     shown = "true, 6 tokens, new tokens 160, learning rate 0.0004, epochs 2, target modules all-linear"
     assert label(config, params=params) == shown
+    connector = {"preview.connector": " The answer\nbegins with: ", "preview.true.protocol": "paper"}
+    assert (
+        label(config, params=connector)
+        == "true, 6 tokens, connector “The answer begins with:”, protocol paper"
+    )
     assert label(config, "repeat", params) == f"{shown}, seed 3"
     assert label(config, "vanilla", params) == "vanilla"
