@@ -26,7 +26,7 @@ from lookahead_ray.data.notes import note
 from lookahead_ray.data.readers import RowReader
 from lookahead_ray.data.rows import Row, quote
 from lookahead_ray.data.sampling import Pool, sample
-from lookahead_ray.data.skipping import BlankError, UsableRows
+from lookahead_ray.data.skipping import BlankError, UsableRows, is_blank
 from lookahead_ray.data.tasks.metrics import TaskMetric, build_metric
 from lookahead_ray.data.tasks.task import Task
 from lookahead_ray.data.templates import fill
@@ -153,4 +153,5 @@ def _said(role: Speaker, text: str) -> list[Turn]:
 
 
 def _messages(row: Row, field: str) -> list[Turn]:
-    return read_messages(row.value(field), f"{row.where}: field {field}") if row.value(field) else []
+    value = row.value(field)
+    return [] if is_blank(value) else read_messages(value, f"{row.where}: field {field}")

@@ -257,6 +257,16 @@ class TestChats:
         assert sorted(row.answer for row in task.train) == sorted(set("123456") - set(tested))
         assert all(len(row.history) < 3 for row in task.train)
 
+    @pytest.mark.parametrize(
+        "value", [["Hi."], "Hi.", 7, {"role": "user"}, [{"role": "user", "text": "Hi."}]]
+    )
+    def test_what_is_no_chat_is_named_or_left_out(self, tmp_path: Path, value: object) -> None:
+        rows = [{"m": value}, *({"m": chat(f"{n}?", "Hm.")} for n in range(3))]
+        path = write_jsonl(tmp_path / "rows.jsonl", rows)
+        with pytest.raises(DataError, match=rf"^{path}: line 1: field m(: message 1:)? must "):
+            self.load(tmp_path, train_path=path)
+        assert len(self.load(tmp_path, train_path=path, skip_rows="faulty").train) == 2
+
     @pytest.mark.parametrize("answer", ["m", "m[-1].content"])
     def test_other_mappings_of_the_same(self, tmp_path: Path, answer: str) -> None:
         other = self.load(tmp_path, fields={"instruction": "m", "answer": answer})
