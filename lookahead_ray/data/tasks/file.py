@@ -25,7 +25,7 @@ from lookahead_ray.data.hub import HubSplit, read_hub
 from lookahead_ray.data.notes import note
 from lookahead_ray.data.readers import RowReader
 from lookahead_ray.data.rows import Row, quote
-from lookahead_ray.data.sampling import Pool, sample
+from lookahead_ray.data.sampling import Pool, sample, without_questions_of
 from lookahead_ray.data.skipping import BlankError, UsableRows, is_blank
 from lookahead_ray.data.tasks.metrics import TaskMetric, build_metric
 from lookahead_ray.data.tasks.task import Task
@@ -46,7 +46,10 @@ def load_file_task(config: FileTask) -> Task:
     trained, tested = sample(config, "file", train, test)
     if config.turns == "all":
         chats = len(trained)
-        trained = [each for example in trained for each in each_answer(example)]
+        answers = [each for example in trained for each in each_answer(example)]
+        trained = without_questions_of(answers, tested)  # a chat may begin as a test row does
+        if left_out := len(answers) - len(trained):
+            note(f"{train.source}: answers to questions of test rows, which are left out: {left_out:,}")
         note(f"{train.source}: {len(trained):,} answers of {chats:,} training chats are trained on")
     return Task("file", trained, tested, metric.score, metric=metric.name, system=config.system)
 

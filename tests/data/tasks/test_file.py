@@ -262,6 +262,18 @@ class TestChats:
     )
     def test_what_is_no_chat_is_named_or_left_out(self, tmp_path: Path, value: object) -> None:
         rows = [{"m": value}, *({"m": chat(f"{n}?", "Hm.")} for n in range(3))]
+    def test_no_answer_to_a_test_question_is_trained_on(self, tmp_path: Path) -> None:
+        chats = [chat(f"{n}?", "Hm.") for n in range(20)]
+        longer = [chat(f"{n}?", "Hm.", f"And {n}?", "Hm!") for n in range(20)]
+        path = write_jsonl(tmp_path / "rows.jsonl", [{"m": messages} for messages in (*chats, *longer)])
+        with collect_notes() as notes:
+            task = self.load(tmp_path, train_path=path, turns="all", test_examples=10)
+        single = {row.instruction for row in task.test if not row.history}
+        assert single
+        assert not single & {row.instruction for row in task.train if not row.history}
+        left_out = 50 - len(task.test) - len(task.train) + len([row for row in task.test if not row.history])
+        assert f"{path}: answers to questions of test rows, which are left out: {left_out}" in notes
+
         path = write_jsonl(tmp_path / "rows.jsonl", rows)
         with pytest.raises(DataError, match=rf"^{path}: line 1: field m(: message 1:)? must "):
             self.load(tmp_path, train_path=path)
