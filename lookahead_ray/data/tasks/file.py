@@ -30,6 +30,7 @@ from lookahead_ray.data.skipping import BlankError, UsableRows, is_blank
 from lookahead_ray.data.tasks.metrics import TaskMetric, build_metric
 from lookahead_ray.data.tasks.task import Task
 from lookahead_ray.data.templates import fill
+from lookahead_ray.data.thoughts import scored_part
 
 
 def load_file_task(config: FileTask) -> Task:
@@ -74,7 +75,7 @@ def _pool(
     def example(row: Row) -> Example:
         found = _example(row, config, answer, rows.notes)
         if metric is not None:
-            metric.check(f"{row.where}: field {named}", found.answer)
+            metric.check(f"{row.where}: field {named}", scored_part(found.answer))
         return found
 
     rows = UsableRows(source, config.skip_rows, wanted)

@@ -141,6 +141,11 @@ class TestMetrics:
         message = refusal(train_path=path)
         assert message == f"{path}: line 21: field a: the answer must match 'is (.*)', got 'none'"
 
+    def test_the_thoughts_of_a_reference_do_not_count(self, tmp_path: Path) -> None:
+        row = {"q": "?", "a": "<think>Perhaps it is 4.</think>Four"}
+        path = write_jsonl(tmp_path / "rows.jsonl", [*ROWS, row])
+        assert refusal(train_path=path).endswith(": the answer must match 'is (.*)', got 'Four'")
+
     def test_of_two_files_only_test_references_are_checked(self, path: str, tmp_path: Path) -> None:
         train_path = write_jsonl(
             tmp_path / "train.jsonl", [{"q": f"Train {n}?", "a": "none"} for n in range(3)]
@@ -257,11 +262,6 @@ class TestChats:
         assert sorted(row.answer for row in task.train) == sorted(set("123456") - set(tested))
         assert all(len(row.history) < 3 for row in task.train)
 
-    @pytest.mark.parametrize(
-        "value", [["Hi."], "Hi.", 7, {"role": "user"}, [{"role": "user", "text": "Hi."}]]
-    )
-    def test_what_is_no_chat_is_named_or_left_out(self, tmp_path: Path, value: object) -> None:
-        rows = [{"m": value}, *({"m": chat(f"{n}?", "Hm.")} for n in range(3))]
     def test_no_answer_to_a_test_question_is_trained_on(self, tmp_path: Path) -> None:
         chats = [chat(f"{n}?", "Hm.") for n in range(20)]
         longer = [chat(f"{n}?", "Hm.", f"And {n}?", "Hm!") for n in range(20)]
@@ -274,6 +274,11 @@ class TestChats:
         left_out = 50 - len(task.test) - len(task.train) + len([row for row in task.test if not row.history])
         assert f"{path}: answers to questions of test rows, which are left out: {left_out}" in notes
 
+    @pytest.mark.parametrize(
+        "value", [["Hi."], "Hi.", 7, {"role": "user"}, [{"role": "user", "text": "Hi."}]]
+    )
+    def test_what_is_no_chat_is_named_or_left_out(self, tmp_path: Path, value: object) -> None:
+        rows = [{"m": value}, *({"m": chat(f"{n}?", "Hm.")} for n in range(3))]
         path = write_jsonl(tmp_path / "rows.jsonl", rows)
         with pytest.raises(DataError, match=rf"^{path}: line 1: field m(: message 1:)? must "):
             self.load(tmp_path, train_path=path)
