@@ -101,7 +101,7 @@ def plain_text(value: object) -> str | None:
     if isinstance(value, bool | int | float):
         return json.dumps(value)
     if isinstance(value, Decimal):
-        return str(value)
+        return format(value, "f")  # not "0E-18", as str() writes a zero with 18 digits
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     return str(value) if isinstance(value, timedelta) else None
