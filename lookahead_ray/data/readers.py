@@ -10,13 +10,15 @@ not in its encoding or malformed.
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from lookahead_ray.config.csv_format import CsvFormat
 from lookahead_ray.data.csv_rows import read_csv
 from lookahead_ray.data.encodings import UTF8, OnPosition, find_encoding, find_mark, open_text
 from lookahead_ray.data.locations import DataFile, LocalData, find_files, on_this_machine
-from lookahead_ray.data.rows import Row, quote
+from lookahead_ray.data.rows import Row, UnreadableValue, quote
 from lookahead_ray.data.streaming_json import JsonFormat, read_json_values
 from lookahead_ray.errors import DataError
 
@@ -177,10 +179,32 @@ def _parquet(data: LocalData) -> Iterator[Located]:
     try:
         with parquet.ParquetFile(data.path) as file:
             for batch in file.iter_batches(batch_size=PARQUET_ROWS):
-                for row in batch.to_pylist():
+                for row in _batch_rows(batch):
                     number += 1
                     yield f"{data.name}: row {number}", row
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{data.name}: path: must be a Parquet file, got {quote(str(error))}") from error
+
+
+def _batch_rows(batch: Any) -> list[dict[str, object]]:
+    """Return the rows of a batch of a Parquet file. A value that Python lacks concerns its own field only."""
+    try:
+        return list(batch.to_pylist())
+    except Exception:  # OverflowError for a date after 9999, others for time zones and damaged text
+        columns = [[_python_value(value) for value in column] for column in batch.columns]
+        return [dict(zip(batch.schema.names, cells, strict=True)) for cells in zip(*columns, strict=True)]
+
+
+def _python_value(value: Any) -> object:
+    """Return the value of an Arrow scalar; dates that Python lacks as text."""
+    import pyarrow
+
+    try:
+        return value.as_py()
+    except Exception as error:  # as above
+        if pyarrow.types.is_timestamp(value.type) or pyarrow.types.is_date(value.type):
+            with suppress(pyarrow.ArrowException):
+                return str(value.cast(pyarrow.string()).as_py()).replace(" ", "T")
+        return UnreadableValue(str(value.type), str(error))

@@ -92,6 +92,17 @@ class Row:
         return unicode_text(f"{self.where}: field {field}", value)
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class UnreadableValue:
+    """A value of a file that can't be converted to Python's types: of what type it is, and why it can't."""
+
+    type: str
+    reason: str
+
+    def __repr__(self) -> str:
+        return f"<{self.type}: {self.reason}>"
+
+
 def plain_text(value: object) -> str | None:
     """Return the text of a value from a file, "" for null; None for lists, mappings and bytes."""
     if value is None or (isinstance(value, float | Decimal) and math.isnan(value)):
