@@ -164,3 +164,10 @@ def test_rows_of_a_data_set_are_mapped() -> None:
     data = Dataset.from_list([{"messages": chat("Bird?", "Owl.")}, {"messages": chat("Tree?", "Oak.")}])
     mapped = data.map(preview_row, fn_kwargs={"preview": VIRTUAL})
     assert mapped[1]["messages"][1]["content"] == "First: Oak."
+
+
+def test_an_answer_that_no_tokenizer_takes_is_named() -> None:
+    rows = [CASES["published"][0], {"input": "Name a bird.", "output": "\ud83e Owl"}]
+    with pytest.raises(DataError, match=r"^row 2: field output must have no lone surrogate, got "):
+        previewed_rows(rows, TRUE, make_tokenizer())
+    assert previewed_rows(rows, VIRTUAL)[1]["output"] == "First: \ud83e Owl"
