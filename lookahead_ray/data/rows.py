@@ -60,13 +60,11 @@ class Row:
 
     def text_or_none(self, field: str) -> str | None:
         """Return `text`, or None if the value is null or blank. The field itself must be present."""
-        value = self._value(field)
-        blank = value is None or (isinstance(value, str) and not value.strip())
-        return None if blank else self.text(field)
+        return None if is_blank(self._value(field)) else self.text(field)
 
     def text_if_given(self, field: str) -> str | None:
         """Return `text`, or None if the field is missing, null or empty."""
-        return None if self.fields.get(field) in (None, "") else self.text(field)
+        return None if plain_text(self.fields.get(field)) == "" else self.text(field)
 
     def missing(self, field: str) -> DataError:
         """Return the error for a row without the field."""
@@ -126,6 +124,12 @@ def unicode_text(where: str, text: str) -> str:
         except UnicodeEncodeError as error:
             raise DataError(f"{where} must have no lone surrogate, got {quote(text)}") from error
     return text
+
+def is_blank(value: object) -> bool:
+    """Return whether a value is null, NaN or text of white space."""
+    text = plain_text(value)
+    return text is not None and not text.strip()
+
 
 
 def quote(value: object, tail: bool = False, limit: int = 80) -> str:

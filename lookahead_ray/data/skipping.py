@@ -5,7 +5,8 @@ from typing import TypeVar
 
 from lookahead_ray.config.task import SkipRows
 from lookahead_ray.data.notes import note
-from lookahead_ray.data.rows import Row, plain_text
+from lookahead_ray.data.readers import RowReader
+from lookahead_ray.data.rows import Row, is_blank
 from lookahead_ray.errors import DataError
 
 Item = TypeVar("Item")
@@ -29,12 +30,6 @@ def filled_text(row: Row, field: str) -> str:
         if row.has(field) and is_blank(row.value(field)):
             raise BlankError(str(error), field) from error
         raise
-
-
-def is_blank(value: object) -> bool:
-    """Return whether a value is null, NaN or text of white space."""
-    text = plain_text(value)
-    return text is not None and not text.strip()
 
 
 class UsableRows:

@@ -171,6 +171,15 @@ class TestCsv:
         assert refusal(path) == rule
 
 
+@pytest.mark.parametrize("value", [None, "", " ", float("nan")])
+def test_a_field_that_may_be_blank(value: object) -> None:
+    row = Row("f", {"x": value})
+    assert row.text_or_none("x") is None
+    assert row.text_if_given("y") is None
+    if value != " ":
+        assert row.text_if_given("x") is None
+
+
 def test_parquet_values_that_python_lacks(tmp_path: Path) -> None:
     import pyarrow
     from pyarrow import parquet

@@ -24,9 +24,9 @@ from lookahead_ray.data.example import Example
 from lookahead_ray.data.hub import HubSplit, read_hub
 from lookahead_ray.data.notes import note
 from lookahead_ray.data.readers import RowReader
-from lookahead_ray.data.rows import Row, quote
+from lookahead_ray.data.rows import Row, is_blank, quote
 from lookahead_ray.data.sampling import Pool, sample, without_questions_of
-from lookahead_ray.data.skipping import BlankError, UsableRows, is_blank
+from lookahead_ray.data.skipping import BlankError, UsableRows
 from lookahead_ray.data.tasks.metrics import TaskMetric, build_metric
 from lookahead_ray.data.tasks.task import Task
 from lookahead_ray.data.templates import fill
