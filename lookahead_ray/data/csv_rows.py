@@ -14,7 +14,7 @@ from lookahead_ray.config.csv_format import CsvFormat
 from lookahead_ray.data.encodings import OnPosition, find_encoding, open_text
 from lookahead_ray.data.locations import LocalData
 from lookahead_ray.data.notes import note
-from lookahead_ray.data.rows import quote
+from lookahead_ray.data.rows import OnFault, quote, raise_fault
 from lookahead_ray.data.streaming_json import MAX_ROW_CHARACTERS
 from lookahead_ray.errors import DataError
 
@@ -32,13 +32,16 @@ Cells = tuple[int, list[str]]
 
 
 def read_csv(
-    data: LocalData, suffix: str, form: CsvFormat, position: OnPosition
+    data: LocalData, suffix: str, form: CsvFormat, position: OnPosition, on_fault: OnFault = raise_fault
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield location and cells by column of each record; `position` is as for `open_text`.
 
+    Args:
+        on_fault: called for a record that does not fit the header.
+
     Raises:
-        DataError: the file has no such encoding, is not CSV, or a record does not fit the header; the message
-            names the line.
+        DataError: the file has no such encoding, is not CSV, or a record does not fit the header and
+            `on_fault` raises; the message names the line.
     """
     encoding = find_encoding(data, form.encoding)
     csv.field_size_limit(max(csv.field_size_limit(), MAX_ROW_CHARACTERS))
@@ -47,10 +50,10 @@ def read_csv(
     if spaced:
         note(f"{data.name}: spaces before cells are left out, as quotes follow them")
     with open_text(data, encoding, position=position) as stream:
-        yield from _rows(_records(stream, delimiter, data.name, spaced), data.name)
+        yield from _rows(_records(stream, delimiter, data.name, spaced), data.name, on_fault)
 
 
-def _rows(records: Iterator[Cells], name: str) -> Iterator[tuple[str, dict[str, str]]]:
+def _rows(records: Iterator[Cells], name: str, on_fault: OnFault) -> Iterator[tuple[str, dict[str, str]]]:
     line, header = next(records, (1, []))
     header = [column.removeprefix(_MARK) if index == 0 else column for index, column in enumerate(header)]
     named = len(header)
@@ -63,17 +66,16 @@ def _rows(records: Iterator[Cells], name: str) -> Iterator[tuple[str, dict[str, 
         raise DataError(f"{name}: line {line}: header names must differ, got {repeated!r} twice")
     plain = len(places) == named
     for line, cells in records:
-        if len(cells) != named:
-            if len(cells) < named:
-                raise DataError(_unlike_header(f"{name}: line {line}", named, cells))
-            if any(cell.strip() for cell in cells[named:]):
-                raise DataError(_unlike_header(f"{name}: line {line}", named, cells))
+        if len(cells) < named or any(cell.strip() for cell in cells[named:]):
+            on_fault(f"{name}: line {line}", _unlike_header(f"{name}: line {line}", named, cells))
+            continue
         chosen = cells[:named] if plain else [cells[index] for index in places]
         yield f"{name}: line {line}", dict(zip(columns, chosen, strict=True))
 
 
-def _unlike_header(where: str, named: int, cells: list[str]) -> str:
-    return f"{where}: must have {named} cells as the header has, got {len(cells)}: {quote(cells)}"
+def _unlike_header(where: str, named: int, cells: list[str]) -> DataError:
+    rule = f"must have {named} cells as the header has"
+    return DataError(f"{where}: {rule}, got {len(cells)}: {quote(cells)}")
 
 
 def _records(stream: TextIO, delimiter: str, name: str, spaced: bool) -> Iterator[Cells]:

@@ -8,7 +8,7 @@ Numbers, booleans and dates become text: `true`, `2.5`, and `4.0` as JSON writes
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -90,6 +90,15 @@ class Row:
         return unicode_text(f"{self.where}: field {field}", value)
 
 
+OnFault = Callable[[str, DataError], None]
+"""Callback for a row that can't be read: takes its location and the error, and raises it or returns."""
+
+
+def raise_fault(where: str, error: DataError) -> None:
+    """Raise the error."""
+    raise error
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class UnreadableValue:
     """A value of a file that can't be converted to Python's types: of what type it is, and why it can't."""
@@ -116,6 +125,12 @@ def plain_text(value: object) -> str | None:
     return str(value) if isinstance(value, timedelta) else None
 
 
+def is_blank(value: object) -> bool:
+    """Return whether a value is null, NaN or text of white space."""
+    text = plain_text(value)
+    return text is not None and not text.strip()
+
+
 def unicode_text(where: str, text: str) -> str:
     """Return `text`. Raises DataError if it has a lone surrogate, which no tokenizer accepts."""
     if not text.isascii():
@@ -124,12 +139,6 @@ def unicode_text(where: str, text: str) -> str:
         except UnicodeEncodeError as error:
             raise DataError(f"{where} must have no lone surrogate, got {quote(text)}") from error
     return text
-
-def is_blank(value: object) -> bool:
-    """Return whether a value is null, NaN or text of white space."""
-    text = plain_text(value)
-    return text is not None and not text.strip()
-
 
 
 def quote(value: object, tail: bool = False, limit: int = 80) -> str:

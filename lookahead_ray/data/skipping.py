@@ -11,6 +11,7 @@ from lookahead_ray.errors import DataError
 
 Item = TypeVar("Item")
 
+FAULTY = "that can't be used"
 _SHOWN = 3  # places that a remark names
 
 
@@ -52,12 +53,14 @@ class UsableRows:
         """Return `convert` of each row that can be used.
 
         Raises:
-            DataError: `convert` raises it for a row that may not be left out, a field is in no row, or no row
-                can be used.
+            DataError: `convert` or the reader raises it for a row that may not be left out, a field is in no
+                row, or no row can be used.
         """
         used: list[Item] = []
         left_out: dict[str, list[tuple[str, DataError]]] = {}
         first: Row | None = None
+        if self.skip == "faulty" and isinstance(rows, RowReader):
+            rows.on_fault = lambda where, error: left_out.setdefault(FAULTY, []).append((where, error))
         for row in rows:
             first = first or row
             for field in [field for field in self._unseen if row.has(field)]:
@@ -71,7 +74,7 @@ class UsableRows:
             except DataError as error:
                 if self.skip != "faulty":
                     raise
-                left_out.setdefault("that can't be used", []).append((row.where, error))
+                left_out.setdefault(FAULTY, []).append((row.where, error))
         if self._unseen and first is not None:
             raise first.missing(next(iter(self._unseen)))
         for what, errors in left_out.items():

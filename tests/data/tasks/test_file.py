@@ -215,6 +215,39 @@ class TestRowsThatCanNotBeUsed:
         assert len(task.train) == 16
         assert notes == [f"{path}: 1 row that can't be used left out (line 2)"]
 
+    @pytest.mark.parametrize(
+        ("name", "text", "rule"),
+        [
+            ("rows.jsonl", '{"q": "1?", "a": "x"}\n{"q": "2?", "a"', "must be a JSON object, got "),
+            ("rows.jsonl", '{"q": "1?", "a": "x"}\n["2?", "y"]', "must be a JSON object, got ['2?', 'y']"),
+            (
+                "rows.jsonl",
+                '{"q": "1?", "a": "x"}\n{"q": "2?", "a": "\udce9"}',
+                "must be UTF-8, got the byte",
+            ),
+            ("rows.csv", "q,a\n1?,x\n2?\n", "must have 2 cells as the header has, got 1: ['2?']"),
+            ("rows.csv", "q,a\n1?,x\n2?,3?,y\n", "must have 2 cells as the header has, got 3"),
+        ],
+    )
+    def test_lines_that_can_not_be_read(self, tmp_path: Path, name: str, text: str, rule: str) -> None:
+        more = (
+            ['{"q": "3?", "a": "z"}', '{"q": "4?", "a": "z"}'] if name == "rows.jsonl" else ["3?,z", "4?,z"]
+        )
+        path = tmp_path / name
+        path.write_text("\n".join([text.rstrip("\n"), *more]), "utf-8", "surrogateescape")
+        line = 3 if name == "rows.csv" else 2
+        given: dict[str, Any] = {"train_path": str(path), "metric": self.METRIC, "test_examples": 1}
+        assert refusal(**given).startswith(f"{path}: line {line}: {rule}")
+        with collect_notes() as notes:
+            assert len(load(**given, skip_rows="faulty").train) == 2
+        assert notes == [f"{path}: 1 row that can't be used left out (line {line})"]
+
+    def test_a_file_without_a_line_that_can_be_read_is_refused(self, tmp_path: Path) -> None:
+        path = write_jsonl(tmp_path / "rows.jsonl", ["1?", "2?"])
+        assert refusal(train_path=path, skip_rows="faulty").startswith(
+            f"{path}: line 1: must be a JSON object"
+        )
+
     def test_a_field_that_no_row_has_is_refused(self, path: str) -> None:
         for fields in ({"instruction": "q", "answer": "gone"}, {"instruction": "gone", "answer": "a"}):
             message = refusal(train_path=path, fields=fields, skip_rows="faulty")
