@@ -101,6 +101,8 @@ def places_of(row: dict[str, Any], where: str, turns: Turns = "last") -> list[Pl
     prompt, answer = pair
     if prompt == "input" and not row["input"].strip() and _has_text(row, "instruction"):
         prompt = "instruction"  # Alpaca without an input
+    elif prompt == "instruction" and _has_text(row, "input"):
+        prompt = "input"  # with another name of the answer; the input comes last
     return [Place((prompt,), (answer,))]
 
 

@@ -37,6 +37,11 @@ CASES: dict[str, tuple[dict[str, Any], tuple[tuple[Any, ...], str], tuple[tuple[
         (("input",), "21"),
         (("output",), "42 it is."),
     ),
+    "another name of the answer": (
+        {"instruction": "Double it.", "input": "21", "response": "42 it is."},
+        (("input",), "21"),
+        (("response",), "42 it is."),
+    ),
     "published": (
         {"input": "Name a bird.", "output": "Owl."},
         (("input",), "Name a bird."),
