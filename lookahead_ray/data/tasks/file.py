@@ -31,6 +31,7 @@ from lookahead_ray.data.tasks.metrics import TaskMetric, build_metric
 from lookahead_ray.data.tasks.task import Task
 from lookahead_ray.data.templates import fill
 from lookahead_ray.data.thoughts import scored_part
+from lookahead_ray.errors import DataError
 
 
 def load_file_task(config: FileTask) -> Task:
@@ -131,12 +132,29 @@ def _turns(row: Row, config: FileTask, answer: str) -> list[Turn]:
     if not asked or asked[-1].role != "user":
         raise _blank(row, "question")
     if is_messages(row.value(answer)):
-        replies = [turn for turn in _messages(row, answer) if turn.role == "assistant"][-1:]
+        replies = _replies(row, answer, asked[-1].text)
     else:
         replies = _said("assistant", row.text_or_number(answer) if row.has(answer) else "")
     if not replies:
         raise _blank(row, "answer")
     return [*asked, *replies]
+
+
+def _replies(row: Row, field: str, instruction: str) -> list[Turn]:
+    """Return the turns that answer `instruction`: the whole list if it begins with one, or its last answer.
+
+    Raises DataError if the last answer is to another question.
+    """
+    turns = _messages(row, field)
+    if turns and turns[0].role == "assistant":
+        return turns
+    places = [index for index, turn in enumerate(turns) if turn.role == "assistant"]
+    if len(places) > 1 and turns[places[-1] - 1].text.strip() not in instruction:
+        rule = (
+            f"field {field}: its last answer must be to the instruction (fields.messages reads whole chats)"
+        )
+        raise DataError(f"{row.where}: {rule}, got one to {quote(turns[places[-1] - 1].text)}")
+    return [turns[index] for index in places[-1:]]
 
 
 def _instruction(row: Row, field: str) -> list[Turn]:

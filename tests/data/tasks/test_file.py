@@ -333,6 +333,30 @@ class TestChats:
         row = task.test[0]
         assert row == Example(SYSTEM_PROMPT, "Well?", row.answer, ((f"{row.answer}?", "Hm."),))
 
+    def test_a_completion_of_several_turns_goes_on_with_the_prompt(self, tmp_path: Path) -> None:
+        completion = [{"role": "assistant", "content": "Hm."}, *chat("Well?", "Yes.")]
+        path = write_jsonl(
+            tmp_path / "rows.jsonl", [{"prompt": f"{n}?", "completion": completion} for n in range(3)]
+        )
+        fields = {"instruction": "prompt", "answer": "completion"}
+        task = load(train_path=path, test_examples=1, fields=fields, metric={"name": "exact_match"})
+        assert {(row.history[0][1], row.instruction, row.answer) for row in task.train} == {
+            ("Hm.", "Well?", "Yes.")
+        }
+
+    @pytest.mark.parametrize("template", [None, "Dear model! {prompt}"])
+    def test_an_answer_to_another_question_is_refused(self, tmp_path: Path, template: str | None) -> None:
+        rows = [{"prompt": f"{n}?", "messages": chat(f"{n}?", "Hm.", "Well?", "Yes.")} for n in range(3)]
+        path = write_jsonl(tmp_path / "rows.jsonl", rows)
+        fields = {"instruction": None if template else "prompt", "answer": "messages"}
+        given = {"train_path": path, "fields": fields, "metric": {"name": "exact_match"}, "test_examples": 1}
+        rule = "its last answer must be to the instruction (fields.messages reads whole chats)"
+        message = refusal(**given, instruction_template=template)
+        assert message == f"{path}: line 1: field messages: {rule}, got one to 'Well?'"
+        single = [{"prompt": f"{n}?", "messages": chat(f"{n}?", "Hm.")} for n in range(3)]
+        write_jsonl(tmp_path / "rows.jsonl", single)
+        assert {row.answer for row in load(**given, instruction_template=template).train} == {"Hm."}
+
     def test_what_does_not_fit_is_counted(self, tmp_path: Path) -> None:
         odd: list[list[dict[str, Any]]] = [
             [
