@@ -53,8 +53,9 @@ def measure_rows(
     else:
         shown = apply_previews(examples, config.preview, tokenizer)
     candidates = [example for example in (*shown, *mixed) if _most_tokens(example, template) > tokens]
-    rendered = _render_long(tokenizer, candidates, template, tokens)
-    return replace(RowLengths.of(rendered, limit), rows=len(shown) + len(mixed))
+    rendered, all_of_them = _render_long(tokenizer, candidates, template, tokens)
+    found = RowLengths.of(rendered, limit)
+    return replace(found, rows=len(shown) + len(mixed), at_least=not all_of_them)
 
 
 def check_rows(config: TrialConfig, outline: ModelOutline, found: RowLengths) -> None:
@@ -85,22 +86,25 @@ def _most_tokens(example: Example, template: "TemplateTokens") -> int:
 
 def _render_long(
     tokenizer: "Tokenizer", examples: Sequence[Example], template: "TemplateTokens", tokens: int
-) -> list[Rendered]:
-    """Return the rows that may exceed `tokens`, and some shorter ones."""
+) -> tuple[list[Rendered], bool]:
+    """Return the rows that may exceed `tokens`, and some shorter ones; and whether it is all of them."""
     # Sizes are compared within scripts: a token of English has four bytes, in many other scripts one or two.
     scripts: dict[int, list[Example]] = {}
     for example in sorted(examples, key=lambda each: _most_tokens(each, template), reverse=True):
         text = _text(example)
         scripts.setdefault(round(len(text.encode()) / len(text)), []).append(example)
     rendered: list[Rendered] = []
-    for script in scripts.values():
+    all_of_them = True
+    for left, script in zip(range(len(scripts), 0, -1), sorted(scripts.values(), key=len), strict=True):
+        most = (MOST_RENDERED - len(rendered)) // left
         short = 0
-        for example in script[: MOST_RENDERED // len(scripts)]:
+        for example in script[:most]:
             if short == ENOUGH_SHORT:
                 break
             rendered.append(render(tokenizer, example, UNLIMITED))
             short = short + 1 if rendered[-1].length < SHORT_SHARE * tokens else 0
-    return rendered
+        all_of_them = all_of_them and (short == ENOUGH_SHORT or most >= len(script))
+    return rendered, all_of_them
 
 
 def _text(example: Example) -> str:

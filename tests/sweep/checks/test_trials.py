@@ -12,6 +12,7 @@ from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.data.example import Example
 from lookahead_ray.errors import LookaheadRayError
 from lookahead_ray.model.outline import outline_model
+from lookahead_ray.sweep.checks import training_rows
 from lookahead_ray.sweep.checks.training_rows import measure_rows
 from lookahead_ray.sweep.preflight import Preflight, check
 from tests.tiny import make_model
@@ -109,7 +110,18 @@ def test_a_row_in_another_script_among_longer_english_ones(tmp_path: Path) -> No
     outline = outline_model(ModelConfig())
     settings = {"training": {"max_length": 160}, "preview": {"strategy": "none"}}
     config = TrialConfig.model_validate({"task": {"name": "word_problems"}, **settings})
-    assert measure_rows(config, outline, [*english, thai], []).longer == 1
+    found = measure_rows(config, outline, [*english, thai], [])
+    assert (found.longer, found.at_least) == (1, False)
+
+
+def test_rows_beyond_those_that_are_tokenised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_rows, "MOST_RENDERED", 4)
+    english = [Example(None, f"{n} ", "a plain word " * 60) for n in range(9)]
+    thai = Example(None, "", "\N{THAI CHARACTER KO KAI}" * 80)
+    settings = {"training": {"max_length": 160}, "preview": {"strategy": "none"}}
+    config = TrialConfig.model_validate({"task": {"name": "word_problems"}, **settings})
+    found = measure_rows(config, outline_model(ModelConfig()), [*english, thai], [])
+    assert str(found.describe("cut")).startswith("at least 4 of 10 training rows lose the end")
 
 
 def test_a_preview_counts(tmp_path: Path, model: Path) -> None:
