@@ -34,6 +34,7 @@ ROLES: dict[str, Speaker] = {
 
 _ROLE_KEYS = ("role", "from")
 _CONTENT_KEYS = ("content", "value")
+_CALL_KEYS = ("tool_calls", "function_call")
 _JOINT = "\n\n"  # between messages of one turn
 
 
@@ -61,7 +62,7 @@ class Conversation:
 def is_messages(value: object) -> bool:
     """Return whether the value is a list of messages, or JSON text of one."""
     if isinstance(value, str):
-        return value.lstrip().startswith("[") and _from_json(value) is not None
+        value = _from_json(value)
     return (
         isinstance(value, Sequence)
         and not isinstance(value, str | bytes)
@@ -74,13 +75,15 @@ def read_messages(value: object, where: str) -> list[Turn]:
     """Return the turns of a list of messages; successive messages of one side are one turn, blank ones none.
 
     Raises:
-        DataError: a message has another role, such as a tool's, or a content that is no text; `where` begins
-            the message.
+        DataError: the value is no list of messages, or a message has another role, such as a tool's, calls
+            tools, or has no content or one that is no text; `where` begins the message.
     """
     items = _from_json(value) if isinstance(value, str) else value
+    if not isinstance(items, Sequence) or isinstance(items, str | bytes):
+        raise DataError(f"{where} must be a list of messages, or JSON text of one, got {quote(value)}")
     turns: list[Turn] = []
-    for number, item in enumerate(items or ()):  # type: ignore[arg-type, var-annotated]  # is_messages(value)
-        turn = _turn(item, f"{where}: message {number + 1}")
+    for number, item in enumerate(items, 1):
+        turn = _turn(item, f"{where}: message {number}")
         if not turn.text.strip():
             continue
         if turns and turns[-1].role == turn.role:
@@ -107,12 +110,20 @@ def conversation(turns: Sequence[Turn], where: str) -> Conversation:
     return Conversation(system, exchanges, texts[-1] if len(texts) % 2 else None, opening)
 
 
-def _turn(item: Mapping[str, object], where: str) -> Turn:
+def _turn(item: object, where: str) -> Turn:
+    if not isinstance(item, Mapping):
+        raise DataError(f"{where}: must be an object with a role and a content, got {quote(item)}")
     name = next((item[key] for key in _ROLE_KEYS if item.get(key) is not None), None)
     role = ROLES.get(name.lower()) if isinstance(name, str) else None
     if role is None:
         rule = "the role must be system, user or assistant (in ShareGPT human or gpt)"
         raise DataError(f"{where}: {rule}, got {quote(name)}")
+    if calls := next((item[key] for key in _CALL_KEYS if item.get(key)), None):
+        # Without the call, what follows would seem to be about something else.
+        raise DataError(f"{where}: must be text and call no tools, got {quote(calls)}")
+    if not any(key in item for key in _CONTENT_KEYS):
+        rule = f"must have a field {' or '.join(_CONTENT_KEYS)}"
+        raise DataError(f"{where}: {rule}, got fields {quote(sorted(map(str, item)))}")
     content = next((item[key] for key in _CONTENT_KEYS if item.get(key) is not None), None)
     return Turn(role, unicode_text(where, _content(content, where)))
 
@@ -138,8 +149,11 @@ def _part(part: object, where: str) -> str:
 
 
 def _from_json(text: str) -> list[object] | None:
+    """Return the list that a JSON text holds; None if it holds none."""
+    if not text.lstrip().startswith("["):
+        return None
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, list) and is_messages(value) else None
+    return value if isinstance(value, list) else None

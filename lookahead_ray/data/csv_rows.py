@@ -1,7 +1,8 @@
 """Rows of CSV and TSV files with a header; the character between cells is given or found.
 
 A line of blank cells is skipped, as is Excel's first line `sep=;`. Columns without a name are left out; those
-at the end, which Excel writes behind the last used column, must be empty.
+at the end, which Excel writes behind the last used column, must be empty. Where cells in quotes stand behind
+a space, spaces before cells are left out.
 """
 
 import csv
@@ -13,7 +14,7 @@ from lookahead_ray.config.csv_format import CsvFormat
 from lookahead_ray.data.encodings import OnPosition, find_encoding, open_text
 from lookahead_ray.data.locations import LocalData
 from lookahead_ray.data.notes import note
-from lookahead_ray.data.rows import quote
+from lookahead_ray.data.rows import OnFault, quote, raise_fault
 from lookahead_ray.data.streaming_json import MAX_ROW_CHARACTERS
 from lookahead_ray.errors import DataError
 
@@ -31,22 +32,28 @@ Cells = tuple[int, list[str]]
 
 
 def read_csv(
-    data: LocalData, suffix: str, form: CsvFormat, position: OnPosition
+    data: LocalData, suffix: str, form: CsvFormat, position: OnPosition, on_fault: OnFault = raise_fault
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield location and cells by column of each record; `position` is as for `open_text`.
 
+    Args:
+        on_fault: called for a record that does not fit the header.
+
     Raises:
-        DataError: the file has no such encoding, is not CSV, or a record does not fit the header; the message
-            names the line.
+        DataError: the file has no such encoding, is not CSV, or a record does not fit the header and
+            `on_fault` raises; the message names the line.
     """
     encoding = find_encoding(data, form.encoding)
     csv.field_size_limit(max(csv.field_size_limit(), MAX_ROW_CHARACTERS))
     delimiter = form.delimiter or _find_delimiter(data, encoding, suffix)
+    spaced = _has_spaced_quotes(data, encoding, delimiter)
+    if spaced:
+        note(f"{data.name}: spaces before cells are left out, as quotes follow them")
     with open_text(data, encoding, position=position) as stream:
-        yield from _rows(_records(stream, delimiter, data.name), data.name)
+        yield from _rows(_records(stream, delimiter, data.name, spaced), data.name, on_fault)
 
 
-def _rows(records: Iterator[Cells], name: str) -> Iterator[tuple[str, dict[str, str]]]:
+def _rows(records: Iterator[Cells], name: str, on_fault: OnFault) -> Iterator[tuple[str, dict[str, str]]]:
     line, header = next(records, (1, []))
     header = [column.removeprefix(_MARK) if index == 0 else column for index, column in enumerate(header)]
     named = len(header)
@@ -59,25 +66,25 @@ def _rows(records: Iterator[Cells], name: str) -> Iterator[tuple[str, dict[str, 
         raise DataError(f"{name}: line {line}: header names must differ, got {repeated!r} twice")
     plain = len(places) == named
     for line, cells in records:
-        if len(cells) != named:
-            if len(cells) < named:
-                raise DataError(_unlike_header(f"{name}: line {line}", named, cells))
-            if any(cell.strip() for cell in cells[named:]):
-                raise DataError(_unlike_header(f"{name}: line {line}", named, cells))
+        if len(cells) < named or any(cell.strip() for cell in cells[named:]):
+            on_fault(f"{name}: line {line}", _unlike_header(f"{name}: line {line}", named, cells))
+            continue
         chosen = cells[:named] if plain else [cells[index] for index in places]
         yield f"{name}: line {line}", dict(zip(columns, chosen, strict=True))
 
 
-def _unlike_header(where: str, named: int, cells: list[str]) -> str:
-    return f"{where}: must have {named} cells as the header has, got {len(cells)}: {quote(cells)}"
+def _unlike_header(where: str, named: int, cells: list[str]) -> DataError:
+    rule = f"must have {named} cells as the header has"
+    return DataError(f"{where}: {rule}, got {len(cells)}: {quote(cells)}")
 
 
-def _records(stream: TextIO, delimiter: str, name: str) -> Iterator[Cells]:
+def _records(stream: TextIO, delimiter: str, name: str, spaced: bool) -> Iterator[Cells]:
     """Yield the records that are not blank."""
     lines: Iterator[str] = iter(stream)
     first = next(lines, "")
     skipped = 1 if _separator(first) else 0
-    reader = csv.reader(lines if skipped else chain([first], lines), delimiter=delimiter, strict=True)
+    lines = lines if skipped else chain([first], lines)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=spaced)
     start = skipped + 1
     try:
         for cells in reader:
@@ -117,6 +124,25 @@ def _find_delimiter(data: LocalData, encoding: str, suffix: str) -> str:
     return chosen
 
 
+def _has_spaced_quotes(data: LocalData, encoding: str, delimiter: str) -> bool:
+    """Return whether quotes around cells stand behind a space, as in `"a", "b"`, and all records fit then.
+
+    Otherwise these quotes would be part of the texts.
+    """
+    with open_text(data, encoding) as stream:
+        first = stream.readline(_SAMPLE_CHARACTERS)
+        sample = _Sample(stream if _separator(first) else chain([first], stream))
+    if not any(f'{delimiter} "' in line for line in sample.lines):
+        return False
+    inside = [
+        sum(
+            cell.startswith(' "') for cells in _sample_records(sample, delimiter, spaced)[0] for cell in cells
+        )
+        for spaced in (True, False)
+    ]  # inside of quotes they are text
+    return inside[0] < inside[1] and _columns(sample, delimiter, 1.0, spaced=True) > 1
+
+
 class _Sample:
     """The first lines of a file; `whole` tells whether there are no more."""
 
@@ -132,15 +158,22 @@ class _Sample:
                 return
 
 
-def _columns(sample: _Sample, delimiter: str, share: float) -> int:
-    """Return the number of columns if at least `share` of the sample's records fit the header, else 0."""
+def _sample_records(sample: _Sample, delimiter: str, spaced: bool) -> tuple[list[list[str]], bool]:
+    """Return the first records, and whether they are all valid; those from a fault on are left out."""
     records: list[list[str]] = []
+    reader = csv.reader(sample.lines, delimiter=delimiter, strict=True, skipinitialspace=spaced)
     try:
-        reader = csv.reader(sample.lines, delimiter=delimiter, strict=True)
         records.extend(islice(filter(any, reader), _SAMPLE_RECORDS))
     except csv.Error:
-        if share and sample.whole:
-            return 0
+        return records, False
+    return records, True
+
+
+def _columns(sample: _Sample, delimiter: str, share: float, spaced: bool = False) -> int:
+    """Return the number of columns if at least `share` of the sample's records fit the header, else 0."""
+    records, valid = _sample_records(sample, delimiter, spaced)
+    if not valid and share and sample.whole:
+        return 0
     if len(records) > 1 and len(records) < _SAMPLE_RECORDS and not sample.whole:
         records.pop()  # it may be cut
     if not records:

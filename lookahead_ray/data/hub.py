@@ -10,6 +10,9 @@ from lookahead_ray.errors import DataError, HubDataError
 
 MOST_NAMED = 20
 SCRIPT = "scripts are no longer supported"  # in the error of `datasets`
+MEDIA = ("Audio", "Image", "Video", "Pdf", "Nifti")
+"""Features of `datasets` that are decoded when a row is read, whether or not anything uses them."""
+
 SAVED = ("dataset_dict.json", "state.json")
 """Files of a data set that `save_to_disk` wrote."""
 
@@ -52,10 +55,18 @@ def read_hub(source: HubSplit) -> list[Row]:
             raise _needs_code(source, str(error)) from error
         except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
             raise _refusal(source, error) from error
-    found = [Row(f"{source}: row {number}", row) for number, row in enumerate(rows, 1)]
+    found = [Row(f"{source}: row {number}", row) for number, row in enumerate(_without_media(rows), 1)]
     if not found:
         raise DataError(f"{source}: path: must hold at least one row, got none")
     return found
+
+
+def _without_media(rows: Any) -> Any:
+    """Return the rows with images, sound and videos left as bytes: to decode them takes further packages."""
+    for name, feature in getattr(rows, "features", {}).items():
+        if type(feature).__name__ in MEDIA:
+            rows = rows.cast_column(name, type(feature)(decode=False))
+    return rows
 
 
 def _read_saved(source: HubSplit) -> Any:

@@ -10,13 +10,15 @@ not in its encoding or malformed.
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from lookahead_ray.config.csv_format import CsvFormat
 from lookahead_ray.data.csv_rows import read_csv
 from lookahead_ray.data.encodings import UTF8, OnPosition, find_encoding, find_mark, open_text
 from lookahead_ray.data.locations import DataFile, LocalData, find_files, on_this_machine
-from lookahead_ray.data.rows import Row, quote
+from lookahead_ray.data.rows import OnFault, Row, UnreadableValue, quote, raise_fault
 from lookahead_ray.data.streaming_json import JsonFormat, read_json_values
 from lookahead_ray.errors import DataError
 
@@ -43,6 +45,10 @@ class RowReader:
         other_suffixes: format of files with an unknown suffix; None refuses them.
         may_be_empty: whether a place without rows is valid.
 
+    Attributes:
+        on_fault: called for a row that can't be read where the rows after it can: a line that is no JSON
+            object, or a record with more or fewer cells than the header.
+
     Raises:
         DataError: nothing is there; further ones while it is iterated, see the module.
     """
@@ -59,6 +65,7 @@ class RowReader:
         self.csv_format = csv_format or CsvFormat()
         self.files = find_files(place, READERS)
         self._suffixes = [_suffix(file, json_format, other_suffixes) for file in self.files]
+        self.on_fault: OnFault = raise_fault
         self._may_be_empty = may_be_empty
         self._finished = 0
         self._position: Callable[[], int] = lambda: 0
@@ -66,7 +73,8 @@ class RowReader:
     def __iter__(self) -> Iterator[Row]:
         for where, value in self.values():
             if not isinstance(value, dict):
-                raise DataError(f"{where}: must be a JSON object, got {quote(value)}")
+                self.on_fault(where, DataError(f"{where}: must be a JSON object, got {quote(value)}"))
+                continue
             yield Row(where, value)
 
     @property
@@ -84,10 +92,16 @@ class RowReader:
     def values(self) -> Iterator[Located]:
         """Yield location and value of each row; values of JSON files need not be objects."""
         rows = 0
+
+        def on_fault(where: str, error: DataError) -> None:
+            nonlocal rows
+            rows += 1
+            self.on_fault(where, error)
+
         for file, suffix in zip(self.files, self._suffixes, strict=True):
             with on_this_machine(file, decompress=suffix == ".parquet") as data:
                 if not _is_blank(data):
-                    for located in self._values(data, suffix):
+                    for located in self._values(data, suffix, on_fault):
                         rows += 1
                         yield located
                 self._finished += data.size
@@ -95,12 +109,12 @@ class RowReader:
         if not rows and not self._may_be_empty:
             raise DataError(f"{self.place}: path: must hold at least one row, got {self._finished} bytes")
 
-    def _values(self, data: LocalData, suffix: str) -> Iterator[Located]:
+    def _values(self, data: LocalData, suffix: str, on_fault: OnFault) -> Iterator[Located]:
         if suffix == ".parquet":
             return _parquet(data)
         if suffix in (".csv", ".tsv"):
-            return read_csv(data, suffix, self.csv_format, self._set_position)
-        return _json(data, suffix, self._set_position)
+            return read_csv(data, suffix, self.csv_format, self._set_position, on_fault)
+        return _json(data, suffix, self._set_position, on_fault)
 
     def _set_position(self, position: Callable[[], int]) -> None:
         self._position = position
@@ -148,7 +162,7 @@ def _is_blank(data: LocalData) -> bool:
         return len(head := content.read(_SHORT)) < _SHORT and not head.strip()
 
 
-def _json(data: LocalData, suffix: str, position: OnPosition) -> Iterator[Located]:
+def _json(data: LocalData, suffix: str, position: OnPosition, on_fault: OnFault) -> Iterator[Located]:
     encoding = find_mark(data) or UTF8
     begins = _beginning(data, encoding) if suffix == ".json" else ""
     if begins.split("\n")[0].strip() == "{":
@@ -157,7 +171,8 @@ def _json(data: LocalData, suffix: str, position: OnPosition) -> Iterator[Locate
     lines = not begins.startswith("[")
     # Bytes that are no UTF-8 become surrogates, so that the message can name the row.
     with open_text(data, encoding, "surrogateescape", "\n" if lines else "", position) as stream:
-        yield from read_json_values(stream, data.name, "jsonl" if lines else "json")
+        form: JsonFormat = "jsonl" if lines else "json"
+        yield from read_json_values(stream, data.name, form, on_fault=on_fault)
 
 
 def _beginning(data: LocalData, encoding: str) -> str:
@@ -177,10 +192,32 @@ def _parquet(data: LocalData) -> Iterator[Located]:
     try:
         with parquet.ParquetFile(data.path) as file:
             for batch in file.iter_batches(batch_size=PARQUET_ROWS):
-                for row in batch.to_pylist():
+                for row in _batch_rows(batch):
                     number += 1
                     yield f"{data.name}: row {number}", row
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{data.name}: path: must be a Parquet file, got {quote(str(error))}") from error
+
+
+def _batch_rows(batch: Any) -> list[dict[str, object]]:
+    """Return the rows of a batch of a Parquet file. A value that Python lacks concerns its own field only."""
+    try:
+        return list(batch.to_pylist())
+    except Exception:  # OverflowError for a date after 9999, others for time zones and damaged text
+        columns = [[_python_value(value) for value in column] for column in batch.columns]
+        return [dict(zip(batch.schema.names, cells, strict=True)) for cells in zip(*columns, strict=True)]
+
+
+def _python_value(value: Any) -> object:
+    """Return the value of an Arrow scalar; dates that Python lacks as text."""
+    import pyarrow
+
+    try:
+        return value.as_py()
+    except Exception as error:  # as above
+        if pyarrow.types.is_timestamp(value.type) or pyarrow.types.is_date(value.type):
+            with suppress(pyarrow.ArrowException):
+                return str(value.cast(pyarrow.string()).as_py()).replace(" ", "T")
+        return UnreadableValue(str(value.type), str(error))

@@ -22,6 +22,7 @@ class RowLengths:
         without_answer: those of them whose prompt alone fills `max_length`.
         longest: tokens of the longest row.
         longest_prompt: tokens of the longest prompt.
+        at_least: whether not all rows that may be longer were counted.
     """
 
     rows: int
@@ -30,6 +31,7 @@ class RowLengths:
     without_answer: int = 0
     longest: int = 0
     longest_prompt: int = 0
+    at_least: bool = False
 
     @classmethod
     def of(cls, rows: Sequence[Rendered], max_length: int) -> "RowLengths":
@@ -53,13 +55,13 @@ class RowLengths:
         if too_long == "refuse" and self.longer:
             raise DataError(
                 f"training.max_length: must be at least {self.longest}, the tokens of the longest training "
-                f"row ({self.longer} of {self.rows} rows are too long, and training.too_long is refuse), got "
+                f"row ({self._count(self.longer)} rows are too long, and training.too_long is refuse), got "
                 f"{self.max_length}"
             )
         if too_long == "cut" and self.without_answer:
             raise DataError(
                 "training.max_length: must leave room for an answer, but the prompts of "
-                f"{self.without_answer} of {self.rows} training rows fill it (the longest has "
+                f"{self._count(self.without_answer)} training rows fill it (the longest has "
                 f"{self.longest_prompt} tokens), got {self.max_length}; raise it, or leave these rows out "
                 "with training.too_long: skip"
             )
@@ -76,9 +78,12 @@ class RowLengths:
             return None
         what = "are left out" if too_long == "skip" else "lose the end of their answer"
         return (
-            f"{self.longer} of {self.rows} training rows {what}, as they exceed training.max_length "
+            f"{self._count(self.longer)} training rows {what}, as they exceed training.max_length "
             f"{self.max_length} (the longest has {self.longest} tokens)"
         )
+
+    def _count(self, rows: int) -> str:
+        return f"{'at least ' if self.at_least else ''}{rows} of {self.rows}"
 
 
 def fit_rows(rows: Sequence[Rendered], max_length: int, too_long: TooLong) -> list[Rendered]:

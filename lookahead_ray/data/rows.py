@@ -8,7 +8,7 @@ Numbers, booleans and dates become text: `true`, `2.5`, and `4.0` as JSON writes
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -60,13 +60,11 @@ class Row:
 
     def text_or_none(self, field: str) -> str | None:
         """Return `text`, or None if the value is null or blank. The field itself must be present."""
-        value = self._value(field)
-        blank = value is None or (isinstance(value, str) and not value.strip())
-        return None if blank else self.text(field)
+        return None if is_blank(self._value(field)) else self.text(field)
 
     def text_if_given(self, field: str) -> str | None:
         """Return `text`, or None if the field is missing, null or empty."""
-        return None if self.fields.get(field) in (None, "") else self.text(field)
+        return None if plain_text(self.fields.get(field)) == "" else self.text(field)
 
     def missing(self, field: str) -> DataError:
         """Return the error for a row without the field."""
@@ -92,6 +90,26 @@ class Row:
         return unicode_text(f"{self.where}: field {field}", value)
 
 
+OnFault = Callable[[str, DataError], None]
+"""Callback for a row that can't be read: takes its location and the error, and raises it or returns."""
+
+
+def raise_fault(where: str, error: DataError) -> None:
+    """Raise the error."""
+    raise error
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class UnreadableValue:
+    """A value of a file that can't be converted to Python's types: of what type it is, and why it can't."""
+
+    type: str
+    reason: str
+
+    def __repr__(self) -> str:
+        return f"<{self.type}: {self.reason}>"
+
+
 def plain_text(value: object) -> str | None:
     """Return the text of a value from a file, "" for null; None for lists, mappings and bytes."""
     if value is None or (isinstance(value, float | Decimal) and math.isnan(value)):
@@ -101,10 +119,16 @@ def plain_text(value: object) -> str | None:
     if isinstance(value, bool | int | float):
         return json.dumps(value)
     if isinstance(value, Decimal):
-        return str(value)
+        return format(value, "f")  # not "0E-18", as str() writes a zero with 18 digits
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     return str(value) if isinstance(value, timedelta) else None
+
+
+def is_blank(value: object) -> bool:
+    """Return whether a value is null, NaN or text of white space."""
+    text = plain_text(value)
+    return text is not None and not text.strip()
 
 
 def unicode_text(where: str, text: str) -> str:

@@ -1,6 +1,7 @@
 """Sampling of a task's training and test rows without overlap."""
 
 import random
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lookahead_ray.config.task import SampledTask
@@ -49,6 +50,12 @@ def sample(
         left = f"{len(free)} of {len(train.examples)} left to train on"
         raise DataError(f"{train.source}: {rule} ({left}), got {wanted}")
     return free[: config.train_examples], tested
+
+
+def without_questions_of(examples: Sequence[Example], tested: Iterable[Example]) -> list[Example]:
+    """Return the examples whose question, turns before it included, is none of `tested`."""
+    held_out = {_key(row) for row in tested}
+    return [row for row in examples if _key(row) not in held_out]
 
 
 def _size(examples: int | None) -> str:

@@ -5,11 +5,13 @@ from typing import TypeVar
 
 from lookahead_ray.config.task import SkipRows
 from lookahead_ray.data.notes import note
-from lookahead_ray.data.rows import Row, plain_text
+from lookahead_ray.data.readers import RowReader
+from lookahead_ray.data.rows import Row, is_blank
 from lookahead_ray.errors import DataError
 
 Item = TypeVar("Item")
 
+FAULTY = "that can't be used"
 _SHOWN = 3  # places that a remark names
 
 
@@ -29,12 +31,6 @@ def filled_text(row: Row, field: str) -> str:
         if row.has(field) and is_blank(row.value(field)):
             raise BlankError(str(error), field) from error
         raise
-
-
-def is_blank(value: object) -> bool:
-    """Return whether a value is null, NaN or text of white space."""
-    text = plain_text(value)
-    return text is not None and not text.strip()
 
 
 class UsableRows:
@@ -57,12 +53,14 @@ class UsableRows:
         """Return `convert` of each row that can be used.
 
         Raises:
-            DataError: `convert` raises it for a row that may not be left out, a field is in no row, or no row
-                can be used.
+            DataError: `convert` or the reader raises it for a row that may not be left out, a field is in no
+                row, or no row can be used.
         """
         used: list[Item] = []
         left_out: dict[str, list[tuple[str, DataError]]] = {}
         first: Row | None = None
+        if self.skip == "faulty" and isinstance(rows, RowReader):
+            rows.on_fault = lambda where, error: left_out.setdefault(FAULTY, []).append((where, error))
         for row in rows:
             first = first or row
             for field in [field for field in self._unseen if row.has(field)]:
@@ -76,7 +74,7 @@ class UsableRows:
             except DataError as error:
                 if self.skip != "faulty":
                     raise
-                left_out.setdefault("that can't be used", []).append((row.where, error))
+                left_out.setdefault(FAULTY, []).append((row.where, error))
         if self._unseen and first is not None:
             raise first.missing(next(iter(self._unseen)))
         for what, errors in left_out.items():

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-from lookahead_ray.data.rows import quote
+from lookahead_ray.data.rows import OnFault, quote, raise_fault
 from lookahead_ray.errors import DataError
 
 JsonFormat = Literal["json", "jsonl"]
@@ -55,17 +55,29 @@ def read_json_rows(
 
 
 def read_json_values(
-    stream: TextIO, file: str, form: JsonFormat, piece_characters: int = PIECE_CHARACTERS
+    stream: TextIO,
+    file: str,
+    form: JsonFormat,
+    piece_characters: int = PIECE_CHARACTERS,
+    on_fault: OnFault = raise_fault,
 ) -> Iterator[tuple[str, object]]:
-    """Yield as `read_json_rows`, but a line may hold any JSON value, and an element of an array a list."""
-    return _lines(stream, file) if form == "jsonl" else _Array(stream, file, piece_characters).values()
+    """Yield as `read_json_rows`, but a line may hold any JSON value, and an element of an array a list.
+
+    Args:
+        on_fault: called for a line that can't be read; faults of an array are raised.
+    """
+    if form == "jsonl":
+        return _lines(stream, file, on_fault)
+    return _Array(stream, file, piece_characters).values()
 
 
-def parse_lines(lines: Iterable[str], file: str) -> Iterator[tuple[str, str, object]]:
+def parse_lines(
+    lines: Iterable[str], file: str, on_fault: OnFault = raise_fault
+) -> Iterator[tuple[str, str, object]]:
     """Yield location, text and JSON value of each line that is not blank; a value need not be an object.
 
     Raises:
-        DataError: a line is no JSON value.
+        DataError: a line is no JSON value, unless `on_fault` returns.
     """
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -74,14 +86,21 @@ def parse_lines(lines: Iterable[str], file: str) -> Iterator[tuple[str, str, obj
         try:
             value: object = json.loads(line)
         except (ValueError, RecursionError) as error:  # ValueError: bad JSON and giant integers
-            raise DataError(f"{where}: must be a JSON object, got {quote(line.strip())}") from error
-        yield where, line, value
+            fault = DataError(f"{where}: must be a JSON object, got {quote(line.strip())}")
+            fault.__cause__ = error
+            on_fault(where, fault)
+        else:
+            yield where, line, value
 
 
-def _lines(stream: TextIO, file: str) -> Iterator[tuple[str, object]]:
-    for where, line, value in parse_lines(_bounded_lines(stream, file), file):
-        _check_utf8(line, where)
-        yield where, value
+def _lines(stream: TextIO, file: str, on_fault: OnFault) -> Iterator[tuple[str, object]]:
+    for where, line, value in parse_lines(_bounded_lines(stream, file), file, on_fault):
+        try:
+            _check_utf8(line, where)
+        except DataError as error:
+            on_fault(where, error)
+        else:
+            yield where, value
 
 
 def _bounded_lines(stream: TextIO, file: str) -> Iterator[str]:

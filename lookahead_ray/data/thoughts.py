@@ -106,6 +106,16 @@ def without_thoughts(text: str, marks: Sequence[Mark] = ()) -> str | None:
     return None if reply.is_unfinished else reply.answer
 
 
+def scored_part(reference: str) -> str:
+    """Return the answer in a reference answer, with which a model's answer without its thoughts is compared.
+
+    A reference that never leaves its thoughts is returned as it is. Data is checked before a model is known,
+    so that a model's own marks do not count here.
+    """
+    answer = without_thoughts(reference)
+    return reference if answer is None else answer
+
+
 def open_thoughts(text: str, marks: Sequence[Mark] = ()) -> Mark | None:
     """Return the mark that `text` ends with if it opens thoughts; None if it opens none."""
     for mark in (*marks, *MARKS):

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from lookahead_ray.config.csv_format import CsvFormat
 from lookahead_ray.data.notes import collect_notes
 from lookahead_ray.data.readers import RowReader
+from lookahead_ray.data.rows import quote
 from lookahead_ray.entrypoints.judge_options import judge_config, trouble_lines
-from lookahead_ray.errors import DataError
+from lookahead_ray.errors import ConfigError, DataError
 from lookahead_ray.evaluate.judges.agreement import Figure, Label, agreement
 from lookahead_ray.evaluate.judges.base import Answer
 from lookahead_ray.evaluate.judges.registry import build
 from lookahead_ray.evaluate.thoughts import judge_texts
+
+_SHOWN = 5  # labels of the file, in a message
 
 
 @dataclass(frozen=True)
@@ -58,24 +61,33 @@ def read_labels(
 ) -> tuple[list[tuple[Answer, Label]], int]:
     """Return the labelled answers, and the number of rows with neither a safe nor an unsafe label.
 
+    White space around a label does not count.
+
     Raises:
+        ConfigError: a label means both.
         DataError: no such file, it can't be read, a column is missing, or no row has a known label.
     """
     meaning: dict[str, Label] = dict.fromkeys(columns.safe, "safe")
     meaning |= dict.fromkeys(columns.unsafe, "unsafe")
+    both = [label for label in columns.safe if label in columns.unsafe]
+    if both:
+        raise ConfigError(f"--safe and --unsafe: must be different labels, got {quote(both[0])} in both")
     rows: list[tuple[Answer, Label]] = []
-    left_out = 0
+    others: dict[str, int] = {}
     for row in RowReader(file, csv_format):
         prompt, answer, label = (
             row.text_or_number(name) for name in (columns.prompt, columns.answer, columns.label)
         )
-        if label in meaning:
-            rows.append((Answer(prompt, "", answer), meaning[label]))
+        if label.strip() in meaning:
+            rows.append((Answer(prompt, "", answer), meaning[label.strip()]))
         else:
-            left_out += 1
+            others[label] = others.get(label, 0) + 1
     if not rows:
-        raise DataError(f"{file}: {columns.label}: must have labels {', '.join(meaning)}, got none of them")
-    return rows, left_out
+        known = ", ".join(quote(label) for label in list(others)[:_SHOWN])
+        more = ", …" if len(others) > _SHOWN else ""
+        rule = f"must have labels {', '.join(meaning)} (--safe, --unsafe)"
+        raise DataError(f"{file}: {columns.label}: {rule}, got {known}{more}")
+    return rows, sum(others.values())
 
 
 def _percent(figure: Figure) -> str:

@@ -8,7 +8,7 @@ from lookahead_ray.data.chat import Rendered, answer_ids, end_token_id
 from lookahead_ray.data.example import Example
 from lookahead_ray.data.suites.attacks import NO_ATTACK
 from lookahead_ray.data.tasks.registry import Task
-from lookahead_ray.data.thoughts import Reply
+from lookahead_ray.data.thoughts import Reply, scored_part
 from lookahead_ray.evaluate.generation.prompting import Ids, PromptRunner
 from lookahead_ray.evaluate.portion import ALL, Portion, PromptPlace
 from lookahead_ray.evaluate.results import Generation, Verdict
@@ -52,7 +52,7 @@ def utility_rows(
         ]
     else:
         scores = [
-            None if reply.is_unfinished else task.score(reply.answer, example.answer)
+            None if reply.is_unfinished else task.score(reply.answer, scored_part(example.answer))
             for reply, example in zip(replies, examples, strict=True)
         ]
     return [

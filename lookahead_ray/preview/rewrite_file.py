@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, NamedTuple
 from lookahead_ray.config.csv_format import CsvFormat
 from lookahead_ray.config.preview import PreviewConfig, TruePreview
 from lookahead_ray.data.readers import RowReader
-from lookahead_ray.data.rows import plain_text, quote
+from lookahead_ray.data.rows import UnreadableValue, plain_text, quote
 from lookahead_ray.data.streaming_json import JsonFormat, JsonRow, Located, format_of
 from lookahead_ray.errors import DataError
 from lookahead_ray.filesystem import replacing
@@ -97,6 +97,9 @@ class _Item(NamedTuple):
 
 
 def _item(where: str, row: JsonRow, preview: PreviewConfig, fields: Fields | None, turns: Turns) -> _Item:
+    for name, value in row.items():
+        if isinstance(value, UnreadableValue):
+            raise DataError(f"{where}: field {quote(name)} must be a value that can be read, got {value!r}")
     published = isinstance(preview, TruePreview) and preview.protocol == "paper"
     if fields is None and published and "input" in row and "output" in row:
         fields = Fields()  # the published script reads no other field

@@ -9,13 +9,14 @@
 Only the user's text and the answer change; other fields and messages stay as they are.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Literal, NamedTuple
 
 from lookahead_ray.config.preview import PreviewConfig, TruePreview
-from lookahead_ray.data.conversations import ROLES
-from lookahead_ray.data.rows import plain_text, quote
+from lookahead_ray.data.conversations import ROLES, is_messages
+from lookahead_ray.data.rows import plain_text, quote, unicode_text
 from lookahead_ray.errors import ConfigError, DataError
 from lookahead_ray.preview.apply import Added, additions
 
@@ -57,7 +58,8 @@ def preview_row(
 
     Raises:
         ConfigError: a true preview without a tokenizer.
-        DataError: the row has none of the layouts, or no text where one is needed.
+        DataError: the row has none of the layouts, or no text where one is needed; or a lone surrogate in an
+            answer that a true preview shows.
         ModelError: as `additions`.
     """
     return previewed_rows([row], preview, tokenizer, turns)[0]
@@ -71,7 +73,7 @@ def previewed_rows(
         raise ConfigError("tokenizer: must be given for a true preview, got None")
     copies = [deepcopy(dict(row)) for row in rows]
     places = [(row, place) for number, row in enumerate(copies, 1)
-              for place in places_of(row, f"row {number}", turns)]  # fmt: skip
+              for place in _tokenizable(row, f"row {number}", preview, turns)]  # fmt: skip
     answers = [text_at(row, place.answer) for row, place in places]
     for (row, place), added in zip(places, additions(answers, preview, tokenizer), strict=True):
         add(row, place, added)
@@ -79,10 +81,14 @@ def previewed_rows(
 
 
 def places_of(row: dict[str, Any], where: str, turns: Turns = "last") -> list[Place]:
-    """Return the places of a row's answers that get a preview; numbers in it become text.
+    """Return the places of a row's answers that get a preview; numbers in it become text, and JSON text of
+    messages, as CSV files have it, a list.
 
     Raises DataError, which begins with `where`.
     """
+    for name in (*LISTS, "prompt", "completion"):
+        if isinstance(row.get(name), str) and is_messages(row[name]):
+            row[name] = json.loads(row[name])
     for name in LISTS:
         if isinstance(row.get(name), list):
             return _in_messages(row[name], (name,), where, turns)
@@ -100,7 +106,18 @@ def places_of(row: dict[str, Any], where: str, turns: Turns = "last") -> list[Pl
     prompt, answer = pair
     if prompt == "input" and not row["input"].strip() and _has_text(row, "instruction"):
         prompt = "instruction"  # Alpaca without an input
+    elif prompt == "instruction" and _has_text(row, "input"):
+        prompt = "input"  # with another name of the answer; the input comes last
     return [Place((prompt,), (answer,))]
+
+
+def _tokenizable(row: dict[str, Any], where: str, preview: PreviewConfig, turns: Turns) -> list[Place]:
+    """Return `places_of`. Raises DataError for an answer to be tokenised that is no Unicode."""
+    places = places_of(row, where, turns)
+    if isinstance(preview, TruePreview):
+        for place in places:
+            unicode_text(f"{where}: field {'.'.join(map(str, place.answer))}", text_at(row, place.answer))
+    return places
 
 
 def text_at(row: Any, path: Path) -> str:

@@ -65,11 +65,30 @@ def test_parts_and_successive_messages_become_one_turn() -> None:
             "the parts of a content must be text, got 'image_url'",
         ),
         ({"role": "user", "content": "\ud800"}, "must have no lone surrogate"),
+        ({"role": "user", "text": "x"}, r"must have a field content or value, got fields \['role', 'text'\]"),
+        ({"role": "assistant", "tool_calls": [{"id": "1"}]}, "must be text and call no tools, got "),
+        ({"role": "assistant", "content": "Let me see.", "function_call": {"name": "f"}}, "must be text and"),
+        ("Hi.", "must be an object with a role and a content, got 'Hi.'"),
+        (None, "must be an object with a role and a content, got None"),
     ],
 )
-def test_messages_that_can_not_be_used(message: dict[str, object], rule: str) -> None:
+def test_messages_that_can_not_be_used(message: object, rule: str) -> None:
     with pytest.raises(DataError, match=f"^f: message 2:? {rule}"):
         read_messages([{"role": "user", "content": "Hi."}, message], "f")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [7, True, {"role": "user", "content": "Hi."}, "Hi.", "[{'role': 'user', 'content': 'Hi.'}]", "[{]"],
+)
+def test_values_that_are_no_list(value: object) -> None:
+    with pytest.raises(DataError, match=r"^f must be a list of messages, or JSON text of one, got "):
+        read_messages(value, "f")
+
+
+@pytest.mark.parametrize("call", [None, [], {}])
+def test_a_message_that_calls_no_tool(call: object) -> None:
+    assert read_messages([{"role": "user", "content": "Hi.", "tool_calls": call}], "f") == [USER]
 
 
 def test_conversations() -> None:

@@ -163,3 +163,34 @@ class TestColumns:
 def test_line_numbers_with_breaks_in_cells(path: Path) -> None:
     path.write_text('\n"a","b"\n"1\n\n2",x\n\n3,y\n', newline="")
     assert [row.where for row in read_rows(path)] == [f"{path}: line 3", f"{path}: line 7"]
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ('"q", "a"\n"x, y", "z"\n', [{"q": "x, y", "a": "z"}]),
+        ('q, a\n1, "2, 3"\n 4,  5\n', [{"q": "1", "a": "2, 3"}, {"q": "4", "a": "5"}]),
+    ],
+)
+def test_quotes_behind_a_space(tmp_path: Path, text: str, rows: list[dict[str, str]]) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+    with collect_notes() as notes:
+        assert [row.fields for row in read_rows(path)] == rows
+    assert notes == [f"{path}: spaces before cells are left out, as quotes follow them"]
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ('q,a\n"He said, ""Hi"".", b\n', " b"),
+        ('q,a\nx," ""b"""\n', ' "b"'),
+        ('q,a\nx, "b" it is\n', ' "b" it is'),
+    ],
+)
+def test_quotes_that_are_text(tmp_path: Path, text: str, cell: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+    with collect_notes() as notes:
+        assert [row.fields["a"] for row in read_rows(path)] == [cell]
+    assert notes == []

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from datasets import Dataset, DatasetDict
+from datasets import Dataset, DatasetDict, Features, Image, Value
 
 from lookahead_ray.data.hub import HubSplit, read_hub
 from lookahead_ray.errors import DataError, HubDataError
@@ -75,3 +75,12 @@ def test_what_save_to_disk_wrote_is_read(tmp_path: Path) -> None:
     for name in ("splits", "one"):
         assert [row.fields for row in read_hub(HubSplit(str(tmp_path / name), "train"))] == ROWS
     assert "must be one of train, got 'test'" in refusal(HubSplit(str(tmp_path / "splits"), "test"))
+
+
+def test_images_are_not_decoded(tmp_path: Path) -> None:
+    media = {"bytes": b"no image", "path": "x.png"}
+    features = Features({"q": Value("string"), "seen": Image()})
+    saved = Dataset.from_list([{"q": "Which bird?", "seen": media}], features=features)
+    saved.save_to_disk(tmp_path / "birds")
+    (row,) = read_hub(HubSplit(str(tmp_path / "birds"), "train"))
+    assert row.fields == {"q": "Which bird?", "seen": media}

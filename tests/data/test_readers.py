@@ -171,6 +171,38 @@ class TestCsv:
         assert refusal(path) == rule
 
 
+@pytest.mark.parametrize("value", [None, "", " ", float("nan")])
+def test_a_field_that_may_be_blank(value: object) -> None:
+    row = Row("f", {"x": value})
+    assert row.text_or_none("x") is None
+    assert row.text_if_given("y") is None
+    if value != " ":
+        assert row.text_if_given("x") is None
+
+
+def test_parquet_values_that_python_lacks(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    columns = {
+        "text": pyarrow.array(["a", "b"]),
+        "expires": pyarrow.array([0, 506606572800], pyarrow.timestamp("s")),  # in the year 18023
+        "until": pyarrow.array([None, 10**7], pyarrow.date32()),
+        "lasts": pyarrow.array([1, 2**62], pyarrow.duration("s")),
+        "at": pyarrow.array([0, 1], pyarrow.timestamp("s", "Mars/Phobos")),
+        "nested": pyarrow.array([{"at": 0}, {"at": 2**50}], pyarrow.struct({"at": pyarrow.timestamp("s")})),
+    }
+    parquet.write_table(pyarrow.table(columns), tmp_path / "rows.parquet")
+    rows = read_rows(tmp_path / "rows.parquet")
+    assert [row.text("text") for row in rows] == ["a", "b"]
+    assert [row.text_or_number("expires")[:4] for row in rows] == ["1970", "1802"]
+    assert [row.text_or_number("until")[:5] for row in rows] == ["", "29349"]
+    assert rows[0].text_or_number("lasts") == "0:00:01"
+    for row, field in ((rows[1], "lasts"), (rows[0], "at"), (rows[1], "nested")):
+        with pytest.raises(DataError, match=rf"rows.parquet: row \d: field {field} must be text, .*, got <"):
+            row.text_or_number(field)
+
+
 def test_files_that_are_not_parquet_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     path.write_bytes(b"PAR1 is how it begins")
@@ -199,7 +231,9 @@ class TestRow:
         ("value", "text"),
         [
             (float("nan"), ""), (1e-7, "1e-07"), (-0.5, "-0.5"), (False, "false"), (10**20, "1" + 20 * "0"),
-            (Decimal("2.50"), "2.50"), (date(2024, 2, 3), "2024-02-03"),
+            (Decimal("2.50"), "2.50"),
+            (Decimal("0E-18"), "0." + 18 * "0"), (Decimal("1E+3"), "1000"),
+            (date(2024, 2, 3), "2024-02-03"),
             (datetime(2024, 2, 3, 4, 5), "2024-02-03T04:05:00"), (timedelta(hours=1), "1:00:00"),
         ],
     )  # fmt: skip

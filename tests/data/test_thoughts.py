@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from lookahead_ray.data.thoughts import Reply, split_thoughts
+from lookahead_ray.data.thoughts import Reply, scored_part, split_thoughts
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,14 @@ def test_parts(text: str, reply: Reply) -> None:
 )
 def test_without_an_answer(text: str) -> None:
     assert split_thoughts(text).is_unfinished
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer"),
+    [("A pear.", "A pear."), ("<think>Which?</think>A pear.", "A pear."), ("<think>Which?", "<think>Which?")],
+)
+def test_the_part_of_a_reference_that_is_compared(reference: str, answer: str) -> None:
+    assert scored_part(reference) == answer
 
 
 def test_a_prompt_that_opened_them() -> None:

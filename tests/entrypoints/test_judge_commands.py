@@ -1,5 +1,6 @@
 """The commands `rejudge` and `judge-agreement`."""
 
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,8 @@ from typer.testing import CliRunner, Result
 from lookahead_ray import store
 from lookahead_ray.cli.main import app
 from lookahead_ray.config.judge import LlmJudge, RefusalJudge
-from lookahead_ray.errors import StoreError
+from lookahead_ray.entrypoints.judge_agreement import Columns, read_labels
+from lookahead_ray.errors import DataError, StoreError
 from lookahead_ray.evaluate.judges.refusal import load_refusal_classifier
 from lookahead_ray.evaluate.judges.registry import judge_id
 from lookahead_ray.store import VERDICTS, SweepIdentity
@@ -235,3 +237,17 @@ def test_judge_agreement_refuses(labels: Path, tmp_path: Path) -> None:
     )
     unknown = invoke("judge-agreement", str(labels), "--judge", "refusal", "--safe", "a", "--unsafe", "b")
     assert (unknown.exit_code, "must have labels a, b" in unknown.stderr) == (2, True)
+    both = invoke("judge-agreement", str(labels), "--judge", "refusal", "--safe", "a", "--unsafe", "a")
+    assert (both.exit_code, "must be different labels, got 'a' in both" in both.stderr) == (2, True)
+
+
+def test_labels_are_named_and_may_have_spaces_around_them(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    path.write_text("".join(json.dumps({"prompt": "?", "completion": "!", "final_label": label}) + "\n"
+                            for label in (1.0, 0.0, 1.0)))  # fmt: skip
+    with pytest.raises(DataError, match=r"must have labels 1, 0 \(--safe, --unsafe\), got '1.0', '0.0'$"):
+        read_labels(str(path), Columns(safe=("1",), unsafe=("0",)))
+    table = tmp_path / "labels.csv"
+    table.write_text("prompt,completion,final_label\n?,!,1 \n?,!, 0\n?,!,2\n")
+    found, left_out = read_labels(str(table), Columns(safe=("1",), unsafe=("0",)))
+    assert ([label for _, label in found], left_out) == (["safe", "unsafe"], 1)

@@ -7,13 +7,17 @@ import pytest
 
 from lookahead_ray.config.attack import PrefillAttack
 from lookahead_ray.config.csv_format import CsvFormat
+from lookahead_ray.config.defence import DefenceConfig
 from lookahead_ray.config.evaluation import EvaluationConfig
 from lookahead_ray.config.judge import KeywordJudge
+from lookahead_ray.config.task import ExactMatchMetric
 from lookahead_ray.data.chat import answer_prompt_ids, prompt_ids
 from lookahead_ray.data.example import Example
 from lookahead_ray.data.suites.suite import SafetyPrompt, SafetySuite
 from lookahead_ray.data.tasks.final_number import exact_match
+from lookahead_ray.data.tasks.metrics import build_metric
 from lookahead_ray.data.tasks.task import Task
+from lookahead_ray.data.thoughts import split_thoughts
 from lookahead_ray.entrypoints.judge_agreement import Columns, measure_and_report
 from lookahead_ray.evaluate.evaluation import Evaluation
 from lookahead_ray.evaluate.generation.prompting import PromptRunner
@@ -21,6 +25,7 @@ from lookahead_ray.evaluate.judges.base import Answer, JudgeScore
 from lookahead_ray.evaluate.judging import build_judge
 from lookahead_ray.evaluate.results import Generation
 from lookahead_ray.evaluate.thoughts import judge_texts
+from lookahead_ray.evaluate.utility import utility_rows
 from lookahead_ray.evaluate.verdict_stop import VerdictStop
 from lookahead_ray.method.sdft import Draft, drop_draft_thoughts
 from tests.chat_families import OPEN_THOUGHTS, PLAIN, family
@@ -137,6 +142,15 @@ def test_no_verdict_is_final_inside_thoughts() -> None:
     assert not stop(tokenizer.encode(REFUSAL))
     assert stop(tokenizer.encode(f"Hm.</thought>{REFUSAL}"))
     assert not VerdictStop(tokenizer, (Anything(),), "p", "")(tokenizer.encode("<thought>Hm."))
+
+
+def test_an_answer_is_compared_with_a_reference_without_its_thoughts() -> None:
+    reference = "<think>Which?</think>A pear."
+    metric = build_metric(ExactMatchMetric(name="exact_match"))
+    task = Task("file", [], [Example(None, "Name a fruit.", reference)], metric.score)
+    runner = PromptRunner(family(PLAIN), DefenceConfig(), 0, 1)
+    (row,) = utility_rows(toy_model(), task, runner, 8, [split_thoughts(reference)])
+    assert (row.answer, row.verdict) == ("A pear.", "correct")
 
 
 def test_a_rewrite_of_sdft_has_none() -> None:

@@ -1,5 +1,6 @@
 """Previews of rows in the layouts of other trainers."""
 
+import csv
 import json
 from copy import deepcopy
 from pathlib import Path
@@ -36,6 +37,11 @@ CASES: dict[str, tuple[dict[str, Any], tuple[tuple[Any, ...], str], tuple[tuple[
         {"instruction": "Double it.", "input": "21", "output": "42 it is."},
         (("input",), "21"),
         (("output",), "42 it is."),
+    ),
+    "another name of the answer": (
+        {"instruction": "Double it.", "input": "21", "response": "42 it is."},
+        (("input",), "21"),
+        (("response",), "42 it is."),
     ),
     "published": (
         {"input": "Name a bird.", "output": "Owl."},
@@ -164,3 +170,26 @@ def test_rows_of_a_data_set_are_mapped() -> None:
     data = Dataset.from_list([{"messages": chat("Bird?", "Owl.")}, {"messages": chat("Tree?", "Oak.")}])
     mapped = data.map(preview_row, fn_kwargs={"preview": VIRTUAL})
     assert mapped[1]["messages"][1]["content"] == "First: Oak."
+
+
+def test_an_answer_that_no_tokenizer_takes_is_named() -> None:
+    rows = [CASES["published"][0], {"input": "Name a bird.", "output": "\ud83e Owl"}]
+    with pytest.raises(DataError, match=r"^row 2: field output must have no lone surrogate, got "):
+        previewed_rows(rows, TRUE, make_tokenizer())
+    assert previewed_rows(rows, VIRTUAL)[1]["output"] == "First: \ud83e Owl"
+
+
+def test_json_text_of_messages(tmp_path: Path) -> None:
+    messages = chat("Name a bird.", "Owl.")
+    row = {"messages": json.dumps(messages)}
+    assert previewed_rows([row], VIRTUAL) == previewed_rows([{"messages": messages}], VIRTUAL)
+    parts = {"prompt": json.dumps(messages[:1]), "completion": json.dumps(messages[1:])}
+    found = preview_row(parts, VIRTUAL)
+    assert found == preview_row({"prompt": messages[:1], "completion": messages[1:]}, VIRTUAL)
+    source = tmp_path / "chats.csv"
+    with source.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["messages"])
+        writer.writeheader()
+        writer.writerow(row)
+    assert rewrite(source, tmp_path / "out.jsonl", VIRTUAL, None, None) == 1
+    assert json.loads((tmp_path / "out.jsonl").read_text()) == preview_row({"messages": messages}, VIRTUAL)

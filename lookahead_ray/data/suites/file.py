@@ -12,6 +12,7 @@ A sample row and a configuration that fits it:
 
 from lookahead_ray.config.safety import FileSuite
 from lookahead_ray.data.conversations import is_messages, read_messages
+from lookahead_ray.data.notes import note
 from lookahead_ray.data.readers import read_rows
 from lookahead_ray.data.rows import Row
 from lookahead_ray.data.suites.suite import SafetyPrompt, SafetySuite, cut_opening, take_evenly
@@ -47,6 +48,9 @@ def _prompt(row: Row, field: str) -> str:
         return row.text(field)
     turns = read_messages(row.value(field), f"{row.where}: field {field}")
     asked = [turn.text for turn in turns if turn.role == "user"]
+    if len(turns) > len(asked):
+        others = sorted({turn.role for turn in turns} - {"user"})
+        note(f"{row.where.rpartition(': ')[0]}: messages of {' and '.join(others)} are left out of requests")
     if len(asked) != 1:
         rule = f"field {field} must hold one message of the user"
         raise DataError(f"{row.where}: {rule}, got {len(asked)}")

@@ -24,12 +24,14 @@ from lookahead_ray.data.example import Example
 from lookahead_ray.data.hub import HubSplit, read_hub
 from lookahead_ray.data.notes import note
 from lookahead_ray.data.readers import RowReader
-from lookahead_ray.data.rows import Row, quote
-from lookahead_ray.data.sampling import Pool, sample
+from lookahead_ray.data.rows import Row, is_blank, quote
+from lookahead_ray.data.sampling import Pool, sample, without_questions_of
 from lookahead_ray.data.skipping import BlankError, UsableRows
 from lookahead_ray.data.tasks.metrics import TaskMetric, build_metric
 from lookahead_ray.data.tasks.task import Task
 from lookahead_ray.data.templates import fill
+from lookahead_ray.data.thoughts import scored_part
+from lookahead_ray.errors import DataError
 
 
 def load_file_task(config: FileTask) -> Task:
@@ -46,7 +48,10 @@ def load_file_task(config: FileTask) -> Task:
     trained, tested = sample(config, "file", train, test)
     if config.turns == "all":
         chats = len(trained)
-        trained = [each for example in trained for each in each_answer(example)]
+        answers = [each for example in trained for each in each_answer(example)]
+        trained = without_questions_of(answers, tested)  # a chat may begin as a test row does
+        if left_out := len(answers) - len(trained):
+            note(f"{train.source}: answers to questions of test rows, which are left out: {left_out:,}")
         note(f"{train.source}: {len(trained):,} answers of {chats:,} training chats are trained on")
     return Task("file", trained, tested, metric.score, metric=metric.name, system=config.system)
 
@@ -71,7 +76,7 @@ def _pool(
     def example(row: Row) -> Example:
         found = _example(row, config, answer, rows.notes)
         if metric is not None:
-            metric.check(f"{row.where}: field {named}", found.answer)
+            metric.check(f"{row.where}: field {named}", scored_part(found.answer))
         return found
 
     rows = UsableRows(source, config.skip_rows, wanted)
@@ -127,12 +132,29 @@ def _turns(row: Row, config: FileTask, answer: str) -> list[Turn]:
     if not asked or asked[-1].role != "user":
         raise _blank(row, "question")
     if is_messages(row.value(answer)):
-        replies = [turn for turn in _messages(row, answer) if turn.role == "assistant"][-1:]
+        replies = _replies(row, answer, asked[-1].text)
     else:
         replies = _said("assistant", row.text_or_number(answer) if row.has(answer) else "")
     if not replies:
         raise _blank(row, "answer")
     return [*asked, *replies]
+
+
+def _replies(row: Row, field: str, instruction: str) -> list[Turn]:
+    """Return the turns that answer `instruction`: the whole list if it begins with one, or its last answer.
+
+    Raises DataError if the last answer is to another question.
+    """
+    turns = _messages(row, field)
+    if turns and turns[0].role == "assistant":
+        return turns
+    places = [index for index, turn in enumerate(turns) if turn.role == "assistant"]
+    if len(places) > 1 and turns[places[-1] - 1].text.strip() not in instruction:
+        rule = (
+            f"field {field}: its last answer must be to the instruction (fields.messages reads whole chats)"
+        )
+        raise DataError(f"{row.where}: {rule}, got one to {quote(turns[places[-1] - 1].text)}")
+    return [turns[index] for index in places[-1:]]
 
 
 def _instruction(row: Row, field: str) -> list[Turn]:
@@ -153,4 +175,5 @@ def _said(role: Speaker, text: str) -> list[Turn]:
 
 
 def _messages(row: Row, field: str) -> list[Turn]:
-    return read_messages(row.value(field), f"{row.where}: field {field}") if row.value(field) else []
+    value = row.value(field)
+    return [] if is_blank(value) else read_messages(value, f"{row.where}: field {field}")

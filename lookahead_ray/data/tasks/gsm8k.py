@@ -19,6 +19,7 @@ from lookahead_ray.data.sampling import Pool, sample
 from lookahead_ray.data.skipping import UsableRows, filled_text
 from lookahead_ray.data.tasks.final_number import MARKER, exact_match, marked_number, paper_exact_match
 from lookahead_ray.data.tasks.task import Task
+from lookahead_ray.data.thoughts import scored_part
 from lookahead_ray.errors import DataError
 
 HUB_NAME = "openai/gsm8k"
@@ -57,7 +58,7 @@ def _pool(config: Gsm8kTask, path: str | None, split: str) -> Pool:
 
 def _example(row: Row, decimal_comma: bool) -> Example:
     question, answer = filled_text(row, "question"), filled_text(row, "answer")
-    if marked_number(answer, decimal_comma) is None:
+    if marked_number(scored_part(answer), decimal_comma) is None:
         rule = f'field answer must end in "{MARKER} N" with a number N'
         raise DataError(f"{row.where}: {rule}, got {quote(answer, tail=True)}")
     return Example(system=SYSTEM_PROMPT, instruction=question, answer=answer)

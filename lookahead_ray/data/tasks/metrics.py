@@ -4,6 +4,7 @@ GSM8K's own metric is in final_number.py. Each metric also has a check that refu
 no prediction could match, so that a fault of the data is found before any training.
 """
 
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -69,12 +70,17 @@ def check_words(where: str, reference: str) -> None:
 
 
 def same_text(prediction: str, reference: str) -> float:
-    """Return 1.0 if the texts are equal, ignoring white space around them, else 0.0."""
-    return float(prediction.strip() == reference.strip())
+    """Return 1.0 if the texts are equal, ignoring white space around them and Unicode forms, else 0.0."""
+    return float(_composed(prediction) == _composed(reference))
+
+
+def _composed(text: str) -> str:
+    """Return the stripped text in NFC, to which many tokenizers convert whatever a model reads and writes."""
+    return unicodedata.normalize("NFC", text.strip())
 
 
 def same_match(pattern: str, prediction: str, reference: str) -> float | None:
-    """Return 1.0 if the last match of `pattern` captures the same stripped text in both, else 0.0.
+    """Return 1.0 if the last match of `pattern` captures the same text in both (`same_text`), else 0.0.
 
     None if the prediction has no match or its search takes longer than SEARCH_SECONDS. Raises DataError if
     the reference has none.
@@ -82,7 +88,7 @@ def same_match(pattern: str, prediction: str, reference: str) -> float | None:
     expected, found = last_match(pattern, reference), last_match(pattern, prediction)
     if expected is None:
         raise DataError(f"exact_match: reference: must match {pattern!r}, got {quote(reference)}")
-    return None if found is None else float(found == expected)
+    return None if found is None else same_text(found, expected)
 
 
 def last_match(pattern: str, text: str) -> str | None:

@@ -29,6 +29,7 @@ from lookahead_ray.data.sampling import Pool, sample
 from lookahead_ray.data.skipping import UsableRows, filled_text
 from lookahead_ray.data.tasks.metrics import check_words, rouge1
 from lookahead_ray.data.tasks.task import Task
+from lookahead_ray.data.thoughts import scored_part
 
 SAMSUM_SYSTEM_PROMPT = "You are a helpful assistant for dialog summarization."
 USER_TURN = "Summarize this dialog:\n{dialogue}"
@@ -63,5 +64,5 @@ def _pool(config: SamsumTask, path: str | None, split: str) -> Pool:
 
 def _example(row: Row) -> Example:
     dialogue, summary = filled_text(row, "dialogue").strip(), filled_text(row, "summary").strip()
-    check_words(f"{row.where}: field summary", summary)
+    check_words(f"{row.where}: field summary", scored_part(summary))
     return Example(SAMSUM_SYSTEM_PROMPT, USER_TURN.replace("{dialogue}", dialogue), summary)

@@ -21,7 +21,10 @@ from lookahead_ray.evaluate.utility import reference_rows
 from lookahead_ray.model.outline import ModelOutline
 
 TEMPLATE_TOKENS = 512
-"""Generous bound for the tokens that a chat template adds to the texts of a prompt."""
+"""Generous bound for the tokens that a chat template adds to the texts of a prompt of one turn."""
+
+EXCHANGE_TOKENS = 64
+"""The same for each earlier exchange of a chat."""
 
 MOST_RENDERED = 2000
 """Prompts of one kind that are tokenised at most, the longest first."""
@@ -31,7 +34,7 @@ MOST_RENDERED = 2000
 class _Prompt:
     """A prompt that is tokenised only if it may be too long."""
 
-    size: int  # of its texts in bytes, the answer's start included
+    size: int  # of its texts in bytes, the answer's start included; earlier exchanges count more
     count: Callable[[], int]  # returns its tokens
 
 
@@ -156,7 +159,8 @@ def _rewrite_prompts(
 
 def _example_size(example: Example, *others: str | None) -> int:
     history = [text for exchange in example.history for text in exchange]
-    return _size(example.system, example.instruction, *history, *others)
+    texts = _size(example.system, example.instruction, *history, *others)
+    return texts + EXCHANGE_TOKENS * len(example.history)
 
 
 def _size(*texts: str | None) -> int:

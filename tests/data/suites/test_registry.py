@@ -18,6 +18,7 @@ from lookahead_ray.config.safety import (
     XsTestSuite,
 )
 from lookahead_ray.data.alignment_prompts import Request, read_requests
+from lookahead_ray.data.notes import collect_notes
 from lookahead_ray.data.suites.registry import SUITES, load_suite
 from lookahead_ray.data.suites.suite import OPENING_CHARACTERS, SafetyPrompt, SafetySuite, take_evenly
 from lookahead_ray.errors import DataError
@@ -213,3 +214,12 @@ def test_take_evenly_takes_turns_and_keeps_the_order(limit: int, kept: str) -> N
 def test_take_evenly_without_a_limit_takes_all() -> None:
     prompts = [SafetyPrompt(str(index), "a", "") for index in range(3)]
     assert take_evenly(prompts, None) == tuple(prompts)
+
+
+def test_messages_that_are_not_the_users_are_left_out_and_named(tmp_path: Path) -> None:
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How?"}]
+    path = write_jsonl(tmp_path / "requests.jsonl", [{"prompt": messages}, {"prompt": messages[1:]}])
+    with collect_notes() as notes:
+        suite = load_suite(FileSuite(name="file", harmful_path=path))
+    assert [item.prompt for item in suite.harmful] == ["How?", "How?"]
+    assert notes == [f"{path}: messages of system are left out of requests"]

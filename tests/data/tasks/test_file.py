@@ -141,6 +141,11 @@ class TestMetrics:
         message = refusal(train_path=path)
         assert message == f"{path}: line 21: field a: the answer must match 'is (.*)', got 'none'"
 
+    def test_the_thoughts_of_a_reference_do_not_count(self, tmp_path: Path) -> None:
+        row = {"q": "?", "a": "<think>Perhaps it is 4.</think>Four"}
+        path = write_jsonl(tmp_path / "rows.jsonl", [*ROWS, row])
+        assert refusal(train_path=path).endswith(": the answer must match 'is (.*)', got 'Four'")
+
     def test_of_two_files_only_test_references_are_checked(self, path: str, tmp_path: Path) -> None:
         train_path = write_jsonl(
             tmp_path / "train.jsonl", [{"q": f"Train {n}?", "a": "none"} for n in range(3)]
@@ -210,6 +215,39 @@ class TestRowsThatCanNotBeUsed:
         assert len(task.train) == 16
         assert notes == [f"{path}: 1 row that can't be used left out (line 2)"]
 
+    @pytest.mark.parametrize(
+        ("name", "text", "rule"),
+        [
+            ("rows.jsonl", '{"q": "1?", "a": "x"}\n{"q": "2?", "a"', "must be a JSON object, got "),
+            ("rows.jsonl", '{"q": "1?", "a": "x"}\n["2?", "y"]', "must be a JSON object, got ['2?', 'y']"),
+            (
+                "rows.jsonl",
+                '{"q": "1?", "a": "x"}\n{"q": "2?", "a": "\udce9"}',
+                "must be UTF-8, got the byte",
+            ),
+            ("rows.csv", "q,a\n1?,x\n2?\n", "must have 2 cells as the header has, got 1: ['2?']"),
+            ("rows.csv", "q,a\n1?,x\n2?,3?,y\n", "must have 2 cells as the header has, got 3"),
+        ],
+    )
+    def test_lines_that_can_not_be_read(self, tmp_path: Path, name: str, text: str, rule: str) -> None:
+        more = (
+            ['{"q": "3?", "a": "z"}', '{"q": "4?", "a": "z"}'] if name == "rows.jsonl" else ["3?,z", "4?,z"]
+        )
+        path = tmp_path / name
+        path.write_text("\n".join([text.rstrip("\n"), *more]), "utf-8", "surrogateescape")
+        line = 3 if name == "rows.csv" else 2
+        given: dict[str, Any] = {"train_path": str(path), "metric": self.METRIC, "test_examples": 1}
+        assert refusal(**given).startswith(f"{path}: line {line}: {rule}")
+        with collect_notes() as notes:
+            assert len(load(**given, skip_rows="faulty").train) == 2
+        assert notes == [f"{path}: 1 row that can't be used left out (line {line})"]
+
+    def test_a_file_without_a_line_that_can_be_read_is_refused(self, tmp_path: Path) -> None:
+        path = write_jsonl(tmp_path / "rows.jsonl", ["1?", "2?"])
+        assert refusal(train_path=path, skip_rows="faulty").startswith(
+            f"{path}: line 1: must be a JSON object"
+        )
+
     def test_a_field_that_no_row_has_is_refused(self, path: str) -> None:
         for fields in ({"instruction": "q", "answer": "gone"}, {"instruction": "gone", "answer": "a"}):
             message = refusal(train_path=path, fields=fields, skip_rows="faulty")
@@ -257,6 +295,28 @@ class TestChats:
         assert sorted(row.answer for row in task.train) == sorted(set("123456") - set(tested))
         assert all(len(row.history) < 3 for row in task.train)
 
+    def test_no_answer_to_a_test_question_is_trained_on(self, tmp_path: Path) -> None:
+        chats = [chat(f"{n}?", "Hm.") for n in range(20)]
+        longer = [chat(f"{n}?", "Hm.", f"And {n}?", "Hm!") for n in range(20)]
+        path = write_jsonl(tmp_path / "rows.jsonl", [{"m": messages} for messages in (*chats, *longer)])
+        with collect_notes() as notes:
+            task = self.load(tmp_path, train_path=path, turns="all", test_examples=10)
+        single = {row.instruction for row in task.test if not row.history}
+        assert single
+        assert not single & {row.instruction for row in task.train if not row.history}
+        left_out = 50 - len(task.test) - len(task.train) + len([row for row in task.test if not row.history])
+        assert f"{path}: answers to questions of test rows, which are left out: {left_out}" in notes
+
+    @pytest.mark.parametrize(
+        "value", [["Hi."], "Hi.", 7, {"role": "user"}, [{"role": "user", "text": "Hi."}]]
+    )
+    def test_what_is_no_chat_is_named_or_left_out(self, tmp_path: Path, value: object) -> None:
+        rows = [{"m": value}, *({"m": chat(f"{n}?", "Hm.")} for n in range(3))]
+        path = write_jsonl(tmp_path / "rows.jsonl", rows)
+        with pytest.raises(DataError, match=rf"^{path}: line 1: field m(: message 1:)? must "):
+            self.load(tmp_path, train_path=path)
+        assert len(self.load(tmp_path, train_path=path, skip_rows="faulty").train) == 2
+
     @pytest.mark.parametrize("answer", ["m", "m[-1].content"])
     def test_other_mappings_of_the_same(self, tmp_path: Path, answer: str) -> None:
         other = self.load(tmp_path, fields={"instruction": "m", "answer": answer})
@@ -272,6 +332,30 @@ class TestChats:
         task = load(train_path=path, test_examples=1, fields=fields, metric={"name": "exact_match"})
         row = task.test[0]
         assert row == Example(SYSTEM_PROMPT, "Well?", row.answer, ((f"{row.answer}?", "Hm."),))
+
+    def test_a_completion_of_several_turns_goes_on_with_the_prompt(self, tmp_path: Path) -> None:
+        completion = [{"role": "assistant", "content": "Hm."}, *chat("Well?", "Yes.")]
+        path = write_jsonl(
+            tmp_path / "rows.jsonl", [{"prompt": f"{n}?", "completion": completion} for n in range(3)]
+        )
+        fields = {"instruction": "prompt", "answer": "completion"}
+        task = load(train_path=path, test_examples=1, fields=fields, metric={"name": "exact_match"})
+        assert {(row.history[0][1], row.instruction, row.answer) for row in task.train} == {
+            ("Hm.", "Well?", "Yes.")
+        }
+
+    @pytest.mark.parametrize("template", [None, "Dear model! {prompt}"])
+    def test_an_answer_to_another_question_is_refused(self, tmp_path: Path, template: str | None) -> None:
+        rows = [{"prompt": f"{n}?", "messages": chat(f"{n}?", "Hm.", "Well?", "Yes.")} for n in range(3)]
+        path = write_jsonl(tmp_path / "rows.jsonl", rows)
+        fields = {"instruction": None if template else "prompt", "answer": "messages"}
+        given = {"train_path": path, "fields": fields, "metric": {"name": "exact_match"}, "test_examples": 1}
+        rule = "its last answer must be to the instruction (fields.messages reads whole chats)"
+        message = refusal(**given, instruction_template=template)
+        assert message == f"{path}: line 1: field messages: {rule}, got one to 'Well?'"
+        single = [{"prompt": f"{n}?", "messages": chat(f"{n}?", "Hm.")} for n in range(3)]
+        write_jsonl(tmp_path / "rows.jsonl", single)
+        assert {row.answer for row in load(**given, instruction_template=template).train} == {"Hm."}
 
     def test_what_does_not_fit_is_counted(self, tmp_path: Path) -> None:
         odd: list[list[dict[str, Any]]] = [

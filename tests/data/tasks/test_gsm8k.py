@@ -45,6 +45,7 @@ def test_rows_are_verbatim_and_in_order(tmp_path: Path) -> None:
         ({"question": "\ud800", "answer": "#### 1"}, "field question must have no lone surrogate", "'\\ud8"),
         ({"question": "?", "answer": "It is 7."}, ENDING, "'It is 7.'"),
         ({"question": "?", "answer": "7\n#### x"}, ENDING, "'7\\n#### x'"),
+        ({"question": "?", "answer": "<think>#### 1</think>One."}, ENDING, "'<think>#### 1</think>One.'"),
     ],
 )  # fmt: skip
 def test_a_bad_row_is_named(tmp_path: Path, line: object, rule: str, got: str) -> None:

@@ -47,6 +47,13 @@ class TestExactMatch:
         assert metric.score(" yes\n", "yes") == 1.0
         assert metric.score("Yes", "yes") == metric.score("", "yes") == 0.0
 
+    @pytest.mark.parametrize("pattern", [None, "A: (.*)"])
+    def test_forms_of_unicode_are_equal(self, pattern: str | None) -> None:
+        metric = build_metric(ExactMatchMetric(name="exact_match", pattern=pattern))
+        composed, decomposed = "A: d\N{LATIN SMALL LETTER E WITH ACUTE}j", "A: de\N{COMBINING ACUTE ACCENT}j"
+        assert metric.score(composed, decomposed) == metric.score(decomposed, composed) == 1.0
+        assert metric.score("A: dej", decomposed) == 0.0
+
     def test_the_last_match_of_the_pattern_counts(self) -> None:
         metric = build_metric(ExactMatchMetric(name="exact_match", pattern=r"answer is (.*)"))
         assert metric.score("The answer is 3.\nNo, the answer is  4 \nSo.", "The answer is 4") == 1.0

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from lookahead_ray.config.load import load_sweep
+from lookahead_ray.config.model import ModelConfig
+from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.data.example import Example
 from lookahead_ray.errors import LookaheadRayError
+from lookahead_ray.model.outline import outline_model
+from lookahead_ray.sweep.checks import training_rows
+from lookahead_ray.sweep.checks.training_rows import measure_rows
 from lookahead_ray.sweep.preflight import Preflight, check
 from tests.tiny import make_model
 
@@ -78,6 +84,44 @@ def test_prompts_that_leave_no_room(tmp_path: Path, model: Path) -> None:
     assert message.startswith("training.max_length: must leave room for an answer, but the prompts of ")
     assert "of 16 training rows fill it (the longest has 9" in message
     assert "are left out" in found(tmp_path, model, rows, "training.too_long=skip").remarks[0]
+
+
+def write_chats(folder: Path, exchanges: int) -> Path:
+    """Write chats whose texts are so short that most of their tokens are the template's."""
+    answered = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    chats = [[{"role": "user", "content": f"{n:02d}"}, answered[1], *answered * exchanges] for n in range(6)]
+    file = folder / "chats.jsonl"
+    file.write_text("".join(json.dumps({"chat": chat}) + "\n" for chat in chats))
+    return file
+
+
+def test_the_templates_tokens_of_each_turn_count(tmp_path: Path, model: Path) -> None:
+    rows = write_chats(tmp_path, 50)  # 203 bytes of texts
+    chats = "task.fields={messages: chat, instruction: null}"
+    assert "of 4 training rows fill it" in refusal(tmp_path, model, rows, chats)
+    rows = write_chats(tmp_path, 200)
+    settings = (chats, "training.max_length=4096", "evaluation.signal_examples=0")
+    assert refusal(tmp_path, model, rows, *settings).startswith("model.path: the model's context is 2048 ")
+
+
+def test_a_row_in_another_script_among_longer_english_ones(tmp_path: Path) -> None:
+    english = [Example(None, f"{n} ", "a plain word " * 20) for n in range(400)]  # about 70 tokens
+    thai = Example(None, "", "\N{THAI CHARACTER KO KAI}" * 80)
+    outline = outline_model(ModelConfig())
+    settings = {"training": {"max_length": 160}, "preview": {"strategy": "none"}}
+    config = TrialConfig.model_validate({"task": {"name": "word_problems"}, **settings})
+    found = measure_rows(config, outline, [*english, thai], [])
+    assert (found.longer, found.at_least) == (1, False)
+
+
+def test_rows_beyond_those_that_are_tokenised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_rows, "MOST_RENDERED", 4)
+    english = [Example(None, f"{n} ", "a plain word " * 60) for n in range(9)]
+    thai = Example(None, "", "\N{THAI CHARACTER KO KAI}" * 80)
+    settings = {"training": {"max_length": 160}, "preview": {"strategy": "none"}}
+    config = TrialConfig.model_validate({"task": {"name": "word_problems"}, **settings})
+    found = measure_rows(config, outline_model(ModelConfig()), [*english, thai], [])
+    assert str(found.describe("cut")).startswith("at least 4 of 10 training rows lose the end")
 
 
 def test_a_preview_counts(tmp_path: Path, model: Path) -> None:

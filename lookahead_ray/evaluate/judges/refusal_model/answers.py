@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 from lookahead_ray.config.csv_format import CsvFormat
 from lookahead_ray.data.notes import note
 from lookahead_ray.data.readers import RowReader
-from lookahead_ray.data.rows import Row
-from lookahead_ray.data.skipping import BlankError, UsableRows, is_blank
+from lookahead_ray.data.rows import Row, is_blank
+from lookahead_ray.data.skipping import BlankError, UsableRows
 from lookahead_ray.errors import DataError
 
 LABELS = {"refusal": True, "compliance": False}
