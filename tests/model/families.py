@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM as AutoModel
 from transformers import (
+    DogeConfig,
+    FalconConfig,
     Gemma2Config,
     Gemma3TextConfig,
     GemmaConfig,
@@ -87,8 +89,26 @@ FAMILIES: dict[str, PreTrainedConfig] = {
     ),
 }
 
+PADDED: dict[str, PreTrainedConfig] = {
+    "falcon, alibi": FalconConfig(
+        vocab_size=len(TOKENIZER),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=CONTEXT,
+        initializer_range=0.2,
+        bos_token_id=TOKENIZER.bos_token_id,
+        eos_token_id=TOKENIZER.eos_token_id,
+        alibi=True,
+        multi_query=True,
+        parallel_attn=False,
+    ),
+    "doge, scores with a bias of their own": DogeConfig(**SHAPE),
+}
+"""Families whose attention has a bias of its own, so that no rows are packed and no cache slots are used."""
+
 
 def make(name: str) -> Any:
     """Return the family's model in fp32 and evaluation mode, with fixed weights."""
     torch.manual_seed(0)
-    return AutoModel.from_config(FAMILIES[name]).float().eval()
+    return AutoModel.from_config({**FAMILIES, **PADDED}[name]).float().eval()

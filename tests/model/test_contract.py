@@ -22,7 +22,7 @@ from lookahead_ray.method import vanilla
 from lookahead_ray.model import load
 from lookahead_ray.train.loop import train
 from lookahead_ray.train.model import prepare_model, supervised
-from tests.model.families import CONTEXT, FAMILIES, TOKENIZER, make
+from tests.model.families import CONTEXT, FAMILIES, PADDED, TOKENIZER, make
 from tests.train.reference import loss_sum
 from tests.train.test_loop import PlainEngine
 
@@ -36,7 +36,7 @@ LORA = LoraConfig(rank=4)
 pytestmark = pytest.mark.usefixtures("group")
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(params=[*FAMILIES, *PADDED])
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
