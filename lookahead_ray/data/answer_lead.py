@@ -11,6 +11,7 @@ a space before an answer, which belongs to its first token:
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from lookahead_ray.errors import ModelError
 from lookahead_ray.model.chat_settings import ChatTurns, render_chat
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ def answer_lead(tokenizer: "Tokenizer") -> AnswerLead:
     if not tokenizer.chat_template:
         return AnswerLead()
     turns = [{"role": "user", "content": "x"}]
-    prompt = _rendered(tokenizer, turns, True)
+    if not (prompt := _rendered(tokenizer, turns, True)):
+        turns = [{"role": "system", "content": "x"}, *turns]
+        prompt = _rendered(tokenizer, turns, True)
     wanted = [_continued(tokenizer, prompt, turns, sample) for sample in _SAMPLES]
     contexts = ("", prompt[-1:])
     for lead in (AnswerLead(context, space) for context in contexts for space in ("", _SPACE)):
@@ -73,9 +76,7 @@ def _rest(tokenizer: "Tokenizer", begun: str, text: str) -> list[int] | None:
 
 def _rendered(tokenizer: "Tokenizer", turns: ChatTurns, add_generation_prompt: bool) -> str:
     """Return the chat as text; "" if the template refuses it."""
-    from jinja2 import TemplateError
-
     try:
         return render_chat(tokenizer, turns, add_generation_prompt)
-    except TemplateError:
+    except ModelError:
         return ""
