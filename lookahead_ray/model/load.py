@@ -205,7 +205,8 @@ def read_architecture(config: ModelConfig, source: ModelSource) -> "PreTrainedCo
         raise needs_code(source.place, subject) if has_code else _not_causal(config, architecture)
     if not getattr(architecture, "is_decoder", True):  # a field of architectures that can be either
         raise _not_causal(config, architecture)
-    if cache_argument(AutoModelForCausalLM._model_mapping[type(architecture)]) is None:
+    built: Any = AutoModelForCausalLM._model_mapping[type(architecture)]
+    if cache_argument(built) is None:
         raise ModelError(
             f"{subject} can't be used: its architecture ({architecture.model_type}) takes none of "
             "Transformers' caches, which generating answers needs: use a model of another architecture"

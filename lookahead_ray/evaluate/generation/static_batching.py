@@ -99,7 +99,8 @@ class StaticBatching(Backend):
                 return
             if len(kept) < COMPACT_BELOW * len(running):
                 selection = torch.tensor(kept, device=model.device)
-                cache.reorder_cache(selection)  # `batch_select_indices` leaves out the states of layers
+                # `batch_select_indices` leaves out the states of layers
+                cache.reorder_cache(selection)  # type: ignore[arg-type]  # any tensor of integers
                 tokens, mask, positions = tokens[selection], mask[selection], positions[selection]
                 rows, running = [rows[index] for index in kept], [True] * len(kept)
             inputs = tokens[:, None]
