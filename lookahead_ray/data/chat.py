@@ -2,7 +2,8 @@
 
 Training and inference share `prompt_ids`, so the rendered training prefix equals the inference prompt token
 for token, unless the template writes an answer without thoughts elsewhere (see `turn_layout`); the answer is
-tokenised separately, as a model generates it. Control tokens in users' texts stay text (`control_tokens`).
+tokenised separately, as a model generates it (see `answer_lead`). Control tokens in users' texts stay text
+(`control_tokens`).
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from lookahead_ray.data.answer_lead import answer_lead
 from lookahead_ray.data.control_tokens import ControlTokens, control_tokens
 from lookahead_ray.data.example import Example, Exchange
 from lookahead_ray.data.thoughts import CHANNEL, CHANNEL_TOKENS, Reply, split_thoughts
@@ -79,7 +81,12 @@ def answer_ids(tokenizer: "Tokenizer", answer: str) -> tuple[int, ...]:
     Raises:
         DataError: a control token's name in the answer can't be encoded as text.
     """
-    return _controls(tokenizer).encode(answer)
+    lead, controls = answer_lead(tokenizer), _controls(tokenizer)
+    if not answer or not (lead.context or lead.space):
+        return controls.encode(answer)
+    before = controls.encode(lead.context)
+    ids = controls.encode_with(lambda hide: f"{lead.context}{lead.space}{hide(answer)}")
+    return ids[len(before) :] if ids[: len(before)] == before else controls.encode(answer)
 
 
 def start_answer_with(tokenizer: "Tokenizer", prompt: Sequence[int], start: Sequence[int]) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lookahead_ray.data.thoughts import CHANNEL, MARKS, Mark, first_mark, open_thoughts
+from lookahead_ray.errors import ModelError
 from lookahead_ray.model.chat_settings import ChatTurns, render_chat
 
 if TYPE_CHECKING:
@@ -63,14 +64,26 @@ def turn_layout(tokenizer: "Tokenizer") -> TurnLayout:
     """Return what the tokenizer's chat template writes around answers.
 
     Raises:
-        ModelError: the tokenizer has no chat template.
+        ModelError: the tokenizer has no chat template, or it refuses a question, with and without a system
+            turn, or leaves the question out.
     """
-    prompt = render_chat(tokenizer, [_USER], add_generation_prompt=True)
-    whole = _rendered(tokenizer, [_USER, {"role": "assistant", "content": _ANSWER}])
+    begun: ChatTurns = [_USER]
+    try:
+        prompt = render_chat(tokenizer, begun, add_generation_prompt=True)
+    except ModelError:
+        begun = [{"role": "system", "content": _SYSTEM}, _USER]
+        if not (prompt := _rendered(tokenizer, begun, add_generation_prompt=True)):
+            raise
+    if _QUESTION not in prompt.lower():
+        raise ModelError(
+            f"model.path: the chat template of {tokenizer.name_or_path} leaves out the user's text, as those "
+            "do that want a list of parts: set model.chat_template to one that writes content as text"
+        )
+    whole = _rendered(tokenizer, [*begun, {"role": "assistant", "content": _ANSWER}])
     before, found, end = whole.rpartition(_ANSWER)
     if not found:  # the template leaves the answer out
         before, end = prompt, ""
-    marks = _own_marks(tokenizer, prompt, before)
+    marks = _own_marks(tokenizer, begun, prompt, before)
     opened = open_thoughts(prompt, marks)
     same = _same_start(prompt, before)
     removed, added = prompt[same:], before[same:]
@@ -105,10 +118,10 @@ def _is_about_thoughts(removed: str, added: str, opened: bool, marks: tuple[Mark
     return CHANNEL in added or any(text.lower() in added.lower() for text in texts)
 
 
-def _own_marks(tokenizer: "Tokenizer", prompt: str, before: str) -> tuple[Mark, ...]:
+def _own_marks(tokenizer: "Tokenizer", begun: ChatTurns, prompt: str, before: str) -> tuple[Mark, ...]:
     """Return what the template writes around an answer's thoughts, if it writes thoughts."""
     turn = {"role": "assistant", "content": _ANSWER, "reasoning_content": _THOUGHTS}
-    head, found, tail = _rendered(tokenizer, [_USER, turn]).partition(_THOUGHTS)
+    head, found, tail = _rendered(tokenizer, [*begun, turn]).partition(_THOUGHTS)
     closing, answered, _ = tail.partition(_ANSWER)
     if not (found and answered and closing.strip()):
         return ()
@@ -132,14 +145,12 @@ def _without_question(text: str) -> str:
 
 
 def _without_texts(text: str) -> str:
-    return _without_question(text).replace(_ANSWER, "")
+    return _without_question(text).replace(_ANSWER, "").replace(_SYSTEM, "")
 
 
 def _rendered(tokenizer: "Tokenizer", turns: ChatTurns, add_generation_prompt: bool = False) -> str:
     """Return the chat as text; "" if the template refuses it."""
-    from jinja2 import TemplateError
-
     try:
         return render_chat(tokenizer, turns, add_generation_prompt)
-    except TemplateError:
+    except ModelError:
         return ""

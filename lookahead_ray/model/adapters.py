@@ -14,6 +14,9 @@ MERGE = (
     "merge it into its base model (peft: PeftModel.from_pretrained(base, folder).merge_and_unload(), then "
     "save_pretrained with the tokenizer) and set model.path to the result"
 )
+INITIALISATION = ("init_lora_weights", "eva_config", "corda_config", "loftq_config", "lora_ga_config")
+"""Settings that decide about an adapter's weights before its training, some from those of the base model."""
+
 COMPARED_TOKENS = 64
 LARGEST_ROUNDING = 0.01
 """Mean difference of logits, as a share of their standard deviation, between a model with its adapter and the
@@ -58,7 +61,8 @@ def check_adapter(model: "PreTrainedModel", adapter: LocalModel, config: ModelCo
     stored = check_weights(adapter, subject)
     refuse_tied(model, _targets(adapter), subject)
     settings = read_json(adapter.directory / ADAPTER_CONFIG)
-    known = {name: settings[name] for name in LoraConfig.__dataclass_fields__ if name in settings}
+    fields = {*LoraConfig.__dataclass_fields__} - {*INITIALISATION}  # there are no weights here
+    known = {name: settings[name] for name in fields & {*settings}}
     try:
         adapted = get_peft_model(model, LoraConfig(**known))
         shapes = {name: tuple(weight.shape) for name, weight in get_peft_model_state_dict(adapted).items()}

@@ -65,7 +65,8 @@ def attach(tokenizer: "Tokenizer", config: ModelConfig) -> None:
     """Give `tokenizer` the template, the variables and the date of a model's configuration.
 
     Raises:
-        ModelError: the template can't be read or compiled, or reads none of the variables by a given name.
+        ModelError: the template can't be read or compiled, there are several and no default, or it reads none
+            of the variables by a given name.
     """
     template = read_template(config)
     if template is not None:
@@ -93,13 +94,26 @@ def render_chat(tokenizer: "Tokenizer", turns: ChatTurns, add_generation_prompt:
     """Return the chat as the tokenizer's template writes it, with the tokenizer's settings.
 
     Raises:
-        ModelError: the tokenizer has no chat template.
-        jinja2.TemplateError: the template refuses the chat.
+        ModelError: the tokenizer has no chat template, or the template refuses the chat.
     """
+    from jinja2 import TemplateError
+
     if not tokenizer.chat_template:
         raise ModelError(
             f"model.path: {tokenizer.name_or_path} has no chat template; a chat model is required"
         )
+    try:
+        return _render(tokenizer, turns, add_generation_prompt)
+    except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        roles = ", ".join(turn["role"] for turn in turns)
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"model.path: the chat template of {tokenizer.name_or_path} can't write a chat with the turns "
+            f"{roles}: {reason}; model.chat_template may name another one"
+        ) from error
+
+
+def _render(tokenizer: "Tokenizer", turns: ChatTurns, add_generation_prompt: bool) -> str:
     settings = _attached.setdefault(tokenizer, ChatSettings())
     if not writes_date(tokenizer):
         return str(
@@ -150,7 +164,15 @@ def variables_in_template(tokenizer: "Tokenizer") -> Iterator[None]:
 
 
 def _template(tokenizer: "Tokenizer") -> str:
-    return str(tokenizer.get_chat_template())  # of several templates, the default
+    """Return the template; of several the default. Raises ModelError if none is."""
+    try:
+        return str(tokenizer.get_chat_template())
+    except ValueError as error:
+        names = ", ".join(tokenizer.chat_template or ())
+        raise ModelError(
+            f"model.chat_template: must name a file, because {tokenizer.name_or_path} has several templates "
+            f"and none is its default ({names})"
+        ) from error
 
 
 def _compiled(template: str) -> Any:

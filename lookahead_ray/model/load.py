@@ -1,6 +1,7 @@
 """Weights and tokenizer of `model.path`: embedded, a local directory (safetensors or GGUF), or the hub."""
 
 import hashlib
+import inspect
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +31,9 @@ from lookahead_ray.shipped_files import ADAPTER
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+CACHES = ("past_key_values", "cache_params")
+"""Names by which architectures take Transformers' cache; Mamba's is the second."""
 
 LARGEST_ROUNDING = 0.02  # of the largest logit; bf16 rounding between rows of a batch is less
 
@@ -186,7 +190,8 @@ def read_architecture(config: ModelConfig, source: ModelSource) -> "PreTrainedCo
     """Return the configuration of a causal language model that Transformers itself can build.
 
     Raises:
-        ModelError: it can't be read, needs its own code, is quantized, or is no causal language model.
+        ModelError: it can't be read, needs its own code, is quantized, is no causal language model, or takes
+            no cache of Transformers.
     """
     from transformers import AutoModelForCausalLM
 
@@ -200,7 +205,22 @@ def read_architecture(config: ModelConfig, source: ModelSource) -> "PreTrainedCo
         raise needs_code(source.place, subject) if has_code else _not_causal(config, architecture)
     if not getattr(architecture, "is_decoder", True):  # a field of architectures that can be either
         raise _not_causal(config, architecture)
+    built: Any = AutoModelForCausalLM._model_mapping[type(architecture)]
+    if cache_argument(built) is None:
+        raise ModelError(
+            f"{subject} can't be used: its architecture ({architecture.model_type}) takes none of "
+            "Transformers' caches, which generating answers needs: use a model of another architecture"
+        )
     return architecture
+
+
+def cache_argument(model: "PreTrainedModel | type[PreTrainedModel]") -> str | None:
+    """Return the argument in which a model, or a class of models, takes its cache; None if it takes none."""
+    inner = getattr(model, "get_base_model", lambda: model)()  # of a PeftModel
+    taken = inspect.signature(inner.forward).parameters
+    if "input_ids" not in taken:  # replaced by a function that passes on what it is given
+        return CACHES[0]
+    return next((name for name in CACHES if name in taken), None)
 
 
 def needs_own_code(architecture: "PreTrainedConfig") -> bool:

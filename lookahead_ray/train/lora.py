@@ -23,7 +23,7 @@ def add_adapters(model: "PreTrainedModel", lora: LoraConfig) -> "PreTrainedModel
     from peft import LoraConfig as PeftConfig
     from peft import get_peft_model
 
-    targets = lora.target_modules
+    targets, rule = lora.target_modules, _rule(model)
     if not isinstance(targets, str):
         _check_names(model, targets)
         refuse_tied(model, targets, FIELD, ConfigError)
@@ -39,7 +39,7 @@ def add_adapters(model: "PreTrainedModel", lora: LoraConfig) -> "PreTrainedModel
         adapted = get_peft_model(model, adapters, autocast_adapter_dtype=False)
     except ValueError as error:
         line = " ".join(str(error).split())[:200]
-        raise ConfigError(f"{FIELD}: {_rule(model)}, got {_quoted(targets)} ({line})") from error
+        raise ConfigError(f"{FIELD}: {rule}, got {_quoted(targets)} ({line})") from error
     return cast("PreTrainedModel", adapted)  # a PeftModel has the attributes of the model inside it
 
 

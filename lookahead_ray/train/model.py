@@ -40,11 +40,16 @@ def prepare_model(model: "PreTrainedModel", config: TrainingConfig) -> "PreTrain
 
 
 def _stop_dropout(model: torch.nn.Module) -> None:
+    """Set all probabilities with which training drops numbers or whole layers to 0.
+
+    Many architectures have no `Dropout` modules but numbers such as `dropout`, `attn_pdrop` and `layerdrop`.
+    """
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-        if isinstance(getattr(module, "attention_dropout", None), float):  # in Llama and similar models
-            module.attention_dropout = 0.0  # type: ignore[assignment]
+        for name, value in vars(module).items():
+            if "drop" in name and isinstance(value, float):
+                setattr(module, name, 0.0)
 
 
 def logits_at(model: torch.nn.Module, places: torch.Tensor, **inputs: Any) -> torch.Tensor:

@@ -75,6 +75,8 @@ def attend(
                 module, query, key, value, attention_mask, scaling=scaling, **others
             )
         return _formula(query, key, value, scale, attention_mask, softcap, s_aux).transpose(1, 2), None
+    if attention_mask is not None and attention_mask.numel() > 1:  # not the one of `packing.pack_rows`
+        raise UnsupportedError("it adds a mask of its own to its scores")
     _check(others)
     if _recording is not None:
         _recording.append(sliding_window)

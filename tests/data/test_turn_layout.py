@@ -14,6 +14,7 @@ from lookahead_ray.data.chat import (
 )
 from lookahead_ray.data.example import Example
 from lookahead_ray.data.turn_layout import turn_layout
+from lookahead_ray.errors import ModelError
 from lookahead_ray.model.chat_settings import render_chat
 from tests.chat_families import (
     CHANNEL_TOKENS,
@@ -37,6 +38,45 @@ CHAT = [
 def text_of(tokenizer: Any, example: Example = EXAMPLE) -> str:
     row = render(tokenizer, example, 512)
     return str(tokenizer.decode([*row.prompt_ids, *row.answer_ids]))
+
+
+PARTS = PLAIN.replace(
+    "{{ m.content }}",
+    "{% for part in m.content %}{% if part.type == 'text' %}{{ part.text }}{% endif %}{% endfor %}",
+)
+WITH_SYSTEM = "{% if messages[0].role != 'system' %}{{ raise_exception('say who I am') }}{% endif %}" + PLAIN
+
+
+class TestRefusal:
+    """Templates that can't write the chats of a training, each in one line."""
+
+    @pytest.mark.parametrize(
+        ("template", "reason"),
+        [
+            (PLAIN + "{% if %}", "turns user: Expected an expression, got 'end of statement block'"),
+            (PLAIN.replace("m.content", "m.content | bold"), "turns user: No filter named 'bold'"),
+            (PLAIN.replace("m.content", "m.content + 1"), "turns user: can only concatenate str"),
+            (WITH_SYSTEM, "turns user: say who I am; model.chat_template may name another one"),
+            (PARTS, "leaves out the user's text"),
+        ],
+    )
+    def test_names_the_model_and_the_reason(self, template: str, reason: str) -> None:
+        tokenizer = family(template)
+        tokenizer.name_or_path = "org/mine"
+        with pytest.raises(ModelError, match=r"^model\.path: the chat template of org/mine ") as caught:
+            prompt_ids(tokenizer, "Name a fruit.", None)
+        assert reason in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    def test_several_templates_without_a_default_are_listed(self) -> None:
+        tokenizer = family(PLAIN)
+        tokenizer.chat_template = {"tool_use": PLAIN, "rag": PLAIN}
+        with pytest.raises(ModelError, match=r"none is its default \(tool_use, rag\)$"):
+            prompt_ids(tokenizer, "Name a fruit.", None)
+
+    def test_a_system_turn_may_be_required(self) -> None:
+        tokenizer = family(WITH_SYSTEM)
+        assert text_of(tokenizer) == text_of(family(PLAIN))
 
 
 class TestEnd:

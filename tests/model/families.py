@@ -5,11 +5,19 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM as AutoModel
 from transformers import (
+    DogeConfig,
+    FalconConfig,
+    FalconH1Config,
+    FalconMambaConfig,
     Gemma2Config,
     Gemma3TextConfig,
     GemmaConfig,
     GPT2Config,
+    GraniteMoeHybridConfig,
+    Lfm2Config,
     LlamaConfig,
+    Mamba2Config,
+    MambaConfig,
     MistralConfig,
     PreTrainedConfig,
     Qwen2Config,
@@ -87,8 +95,55 @@ FAMILIES: dict[str, PreTrainedConfig] = {
     ),
 }
 
+PADDED: dict[str, PreTrainedConfig] = {
+    "falcon, alibi": FalconConfig(
+        vocab_size=len(TOKENIZER),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=CONTEXT,
+        initializer_range=0.2,
+        bos_token_id=TOKENIZER.bos_token_id,
+        eos_token_id=TOKENIZER.eos_token_id,
+        alibi=True,
+        multi_query=True,
+        parallel_attn=False,
+    ),
+    "doge, scores with a bias of their own": DogeConfig(**SHAPE),
+}
+"""Families whose attention has a bias of its own, so that no rows are packed and no cache slots are used."""
+
+
+_MAMBA: dict[str, Any] = {"mamba_n_heads": 8, "mamba_d_head": 8, "mamba_n_groups": 2, "mamba_d_state": 8}
+_STATES: dict[str, Any] = {
+    name: SHAPE[name] for name in ("vocab_size", "hidden_size", "num_hidden_layers", "initializer_range")
+}
+_ENDS = {name: SHAPE[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+
+RECURRENT: dict[str, PreTrainedConfig] = {
+    "mamba": MambaConfig(**_STATES, **_ENDS, state_size=8),
+    "falcon mamba": FalconMambaConfig(**_STATES, **_ENDS, state_size=8),
+    "mamba2": Mamba2Config(
+        **_STATES, **_ENDS, state_size=8, num_heads=8, head_dim=8, n_groups=2, chunk_size=16
+    ),
+    "falcon h1, states and attention in each layer": FalconH1Config(**SHAPE, **_MAMBA, mamba_d_ssm=64),
+    "granite 4, states": GraniteMoeHybridConfig(
+        **{name: value for name, value in SHAPE.items() if name != "head_dim"},
+        **_MAMBA,
+        num_local_experts=4,
+        num_experts_per_tok=2,
+        shared_intermediate_size=32,
+        layer_types=["mamba", "attention"],
+    ),
+    "lfm2, convolutions": Lfm2Config(
+        **{name: value for name, value in SHAPE.items() if name != "head_dim"},
+        layer_types=["conv", "full_attention"],
+    ),
+}
+"""Families with layers that keep a state of their rows, in place of keys and values or besides them."""
+
 
 def make(name: str) -> Any:
     """Return the family's model in fp32 and evaluation mode, with fixed weights."""
     torch.manual_seed(0)
-    return AutoModel.from_config(FAMILIES[name]).float().eval()
+    return AutoModel.from_config({**FAMILIES, **PADDED, **RECURRENT}[name]).float().eval()

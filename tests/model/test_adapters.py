@@ -58,6 +58,19 @@ def test_an_adapter_is_merged_into_its_base_model(base: Path, tmp_path: Path) ->
     assert model_hash(config) != model_hash(ModelConfig(path=str(base)))
 
 
+@pytest.mark.parametrize("way", ["pissa", "olora", "eva"])
+def test_the_way_in_which_its_training_began_is_no_obstacle(base: Path, tmp_path: Path, way: str) -> None:
+    """Those that take numbers from the base model's weights have none where shapes are checked."""
+    folder = tmp_path / "adapter"
+    expected = save_adapter(base, folder, init_lora_weights=False if way == "eva" else way)
+    if way == "eva":
+        change(folder, init_lora_weights=way, eva_config={"rho": 2.0})
+    config = ModelConfig(path=str(folder))
+    assert outline_model(config).parameters == outline_model(ModelConfig(path=str(base))).parameters
+    with torch.no_grad():
+        assert torch.allclose(load_model(config, torch.float32)(input_ids=IDS).logits, expected, atol=1e-4)
+
+
 def test_the_base_is_found_next_to_the_adapter(base: Path, tmp_path: Path) -> None:
     folder = tmp_path / "adapter"
     save_adapter(base, folder)

@@ -22,7 +22,7 @@ from lookahead_ray.method import vanilla
 from lookahead_ray.model import load
 from lookahead_ray.train.loop import train
 from lookahead_ray.train.model import prepare_model, supervised
-from tests.model.families import CONTEXT, FAMILIES, TOKENIZER, make
+from tests.model.families import CONTEXT, FAMILIES, PADDED, RECURRENT, TOKENIZER, make
 from tests.train.reference import loss_sum
 from tests.train.test_loop import PlainEngine
 
@@ -36,7 +36,7 @@ LORA = LoraConfig(rank=4)
 pytestmark = pytest.mark.usefixtures("group")
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(params=[*FAMILIES, *PADDED])
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -82,6 +82,27 @@ def test_losses_of_padded_rows_are_those_of_single_ones(name: str) -> None:
 def test_answers_of_a_padded_batch_are_those_of_single_prompts(name: str) -> None:
     model = make(name)
     assert answers(model) == [plain_answer(model, prompt, 12) for prompt in PROMPTS]
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_answers_of_recurrent_models_are_those_of_single_prompts(name: str) -> None:
+    """Answers end at different times, so that finished rows leave the batch."""
+    model = make(name)
+    torch.manual_seed(1)
+    model.apply(_spread)
+    limits = [2, 12, 7]
+    settings = DecodingSettings(4, end_token_ids(model, end_token_id(TOKENIZER)), pad_id=0)
+    found = build_generator(model, settings).generate(PROMPTS, limits)
+    expected = [plain_answer(model, prompt, limit) for prompt, limit in zip(PROMPTS, limits, strict=True)]
+    assert found == expected
+    assert len({*expected[1], *expected[2]}) > 2, "answers that repeat one token would hide a lost state"
+
+
+def _spread(module: torch.nn.Module) -> None:
+    """Give matrices large random numbers, so that a token's logits depend on those before it."""
+    for weight in module.parameters(recurse=False):
+        if weight.dim() > 1:
+            torch.nn.init.normal_(weight, std=0.3)
 
 
 @pytest.mark.parametrize("lora", [None, pytest.param(LORA, marks=pytest.mark.slow)], ids=["full", "lora"])

@@ -12,6 +12,9 @@ from transformers import (
     BertForMaskedLM,
     BertLMHeadModel,
     LlamaForCausalLM,
+    OpenAIGPTConfig,
+    PreTrainedConfig,
+    RwkvConfig,
     T5Config,
     T5ForConditionalGeneration,
     ViTConfig,
@@ -22,6 +25,7 @@ from lookahead_ray.config.model import ModelConfig
 from lookahead_ray.errors import ModelError
 from lookahead_ray.model import load
 from lookahead_ray.model.load import load_model, load_tokenizer
+from lookahead_ray.model.outline import build_on_meta
 from lookahead_ray.model.pretrained import load_pretrained
 from tests.tiny import make_model
 from tests.toy import toy_model, toy_tokenizer
@@ -54,6 +58,18 @@ def test_a_model_that_is_not_causal(tmp_path: Path, kind: str, dtype: torch.dtyp
     rule = rf"is not a causal language model \(its architecture is {kind.split()[0]}\)"
     with pytest.raises(ModelError, match=rf"^model\.path: .* {rule}$"):
         load_model(ModelConfig(path=str(tmp_path)), dtype)
+
+
+@pytest.mark.parametrize("kind", [OpenAIGPTConfig, RwkvConfig])
+def test_an_architecture_without_a_cache_is_refused_before_its_weights_are_read(
+    tmp_path: Path, kind: type[PreTrainedConfig]
+) -> None:
+    kind(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, vocab_size=99).save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    rule = rf"its architecture \({kind.model_type}\) takes none of Transformers' caches, .* of another archi"
+    for use in (build_on_meta, lambda config: load_model(config, torch.float32)):
+        with pytest.raises(ModelError, match=rf"^model\.path: .* can't be used: {rule}"):
+            use(ModelConfig(path=str(tmp_path)))
 
 
 def test_a_decoder_of_that_kind_is_one(tmp_path: Path) -> None:

@@ -2,12 +2,20 @@
 
 import pytest
 import torch
+from transformers import (
+    AutoModelForCausalLM,
+    BloomConfig,
+    GPTBigCodeConfig,
+    OPTConfig,
+    PreTrainedConfig,
+    Starcoder2Config,
+)
 
 from lookahead_ray.config.training import LoraConfig, TrainingConfig
 from lookahead_ray.train import packed_attention
 from lookahead_ray.train.batches import collate
 from lookahead_ray.train.model import answer_logits, prepare_model
-from tests.toy import toy_model
+from tests.toy import VOCAB, toy_model
 from tests.train.reference import make_rows
 
 MICRO = collate(make_rows(3), pad_id=0, model=toy_model())
@@ -46,6 +54,22 @@ def test_nothing_is_dropped_while_training(attention: str) -> None:
     model = prepare_model(model, TrainingConfig()).train()
     model.set_attn_implementation(attention)
     torch.testing.assert_close(answer_logits(model, MICRO), expected)
+
+
+@pytest.mark.parametrize("kind", [OPTConfig, BloomConfig, GPTBigCodeConfig, Starcoder2Config])
+def test_nothing_is_dropped_by_architectures_without_dropout_modules(kind: type[PreTrainedConfig]) -> None:
+    made = kind()
+    names = [name for name, value in vars(made).items() if "drop" in name and isinstance(value, float)]
+    shape = {"vocab_size": VOCAB, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+    inner = {
+        OPTConfig: {"ffn_dim": 64, "word_embed_proj_dim": 32},
+        Starcoder2Config: {"intermediate_size": 64},
+    }
+    config = kind(**shape, **inner.get(kind, {}), **dict.fromkeys(names, 0.5))
+    model = prepare_model(AutoModelForCausalLM.from_config(config).float(), TrainingConfig())
+    expected = answer_logits(model.eval(), MICRO)
+    torch.testing.assert_close(answer_logits(model.train(), MICRO), expected)
+    assert names == [name for name in names if getattr(model.config, name) == 0.5]
 
 
 @pytest.mark.parametrize("lora", [None, LoraConfig(rank=2)])

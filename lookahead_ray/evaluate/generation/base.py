@@ -52,7 +52,7 @@ class Backend(ABC):
     @staticmethod
     @abstractmethod
     def supports(model: "PreTrainedModel") -> bool:
-        """Return whether this backend can generate with `model` on the model's device, without running it."""
+        """Return whether this backend can generate with `model` on the model's device; it may be tried."""
 
     @staticmethod  # noqa: B027  # optional
     def release() -> None:

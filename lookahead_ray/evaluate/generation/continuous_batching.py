@@ -1,10 +1,11 @@
 """Greedy generation with continuous batching: a finished row frees its cache slot for the next prompt."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from math import ceil
 from os.path import commonprefix
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -14,7 +15,7 @@ from lookahead_ray.evaluate.generation.decoding import Passes, plan_for
 from lookahead_ray.evaluate.generation.kv_cache import Slots
 from lookahead_ray.evaluate.generation.meter import Meter
 from lookahead_ray.method.reporting import OnGeneration
-from lookahead_ray.model.load import sees_positions_alone
+from lookahead_ray.model.load import LARGEST_ROUNDING, sees_positions_alone
 from lookahead_ray.train.model import logits_at
 
 if TYPE_CHECKING:
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 READ_AT_ONCE = 32  # prompts per prefill pass: enough to fill the machine, few enough to be of similar length
 CHECKED_AT_ONCE = 512  # tokens of drafts per prefill pass, whose logits over the vocabulary are in memory
 REFILL_SHARE = 1 / 8  # of the slots that must be free before the next prefill; one by one is slow
+
+TRIED_PREFIX, TRIED = (1, 2), ((3,), (4, 1, 3))
+"""Two prompts on which each architecture is tried, after a prefix that they share."""
+
+LARGEST_DIFFERENCE = 0.3
+"""Of logits in half precision from those of a row alone, both norms: rounding alone can cause 0.1."""
+
+_reasons: dict[tuple[Any, ...], str | None] = {}
 
 
 class ContinuousBatching(Backend):
@@ -34,8 +43,22 @@ class ContinuousBatching(Backend):
 
     @staticmethod
     def supports(model: "PreTrainedModel") -> bool:
-        """Return whether stale values between a sequence's tokens can be masked without changing anything."""
-        return sees_positions_alone(model)
+        """Return whether stale values between a sequence's tokens can be masked without changing anything.
+
+        Each architecture is tried once on two short prompts; why it can't is logged.
+        """
+        if not sees_positions_alone(model):
+            return False
+        key = (type(model), model.config.to_json_string(), model.dtype, model.device.type)
+        if key not in _reasons:
+            _reasons[key] = reason = find_slots_obstacle(model)
+            if reason:
+                logging.getLogger(__name__).warning(
+                    "prompts of %s are padded on the left, which costs time: %s",
+                    model.config.model_type,
+                    reason,
+                )
+        return _reasons[key] is None
 
     def answers(
         self, prompts: Sequence[Sequence[int]], limits: Sequence[int], progress: OnGeneration | None
@@ -206,6 +229,41 @@ class _Rows:
             use_cache=True,
         )
         return logits.max(-1).indices  # equals argmax, which takes four times as long in bf16 on CPUs
+
+
+@torch.inference_mode()
+def find_slots_obstacle(model: "PreTrainedModel") -> str | None:
+    """Return why `model` can't generate in cache slots; None if it can.
+
+    Its outputs must be about those that each row has alone, without a cache and with the model's own
+    attention: after a shared prefix, next to a longer row, and in a decoding pass over stale values.
+    """
+    head: torch.nn.Module = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    outputs: list[torch.Tensor] = []
+    was_training = model.training
+    model.eval()  # type: ignore[no-untyped-call]
+    recording = head.register_forward_hook(lambda _, inputs, output: outputs.append(output.float()))
+    try:
+        rows = _Rows(model, len(TRIED), pad_id=0)
+        with generating(model):
+            rows.share(TRIED_PREFIX)
+            first = rows.begin(TRIED, [2] * len(TRIED), [()] * len(TRIED))
+            rows.run(1)
+        in_slots = torch.stack(outputs[1:3], dim=1).flatten(0, 1)
+        outputs.clear()
+        for prompt, begun in zip(TRIED, first, strict=True):
+            ids = torch.tensor([[*TRIED_PREFIX, *prompt, *begun]], device=model.device)
+            model(input_ids=ids, use_cache=False)
+        alone = torch.cat([output[0, -2:] for output in outputs])
+    except Exception as error:  # of any kind, as any architecture may be tried; padding always works
+        return str(error).splitlines()[0] if str(error) else type(error).__name__
+    finally:
+        recording.remove()
+        model.train(was_training)
+    tolerance = LARGEST_ROUNDING if model.dtype == torch.float32 else LARGEST_DIFFERENCE
+    if not (in_slots - alone).norm() <= tolerance * alone.norm().clamp(min=1e-9):
+        return "it gives other logits in cache slots"
+    return None
 
 
 def agreed(draft: Sequence[int], tokens: Sequence[int]) -> list[int]:

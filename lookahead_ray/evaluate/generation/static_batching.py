@@ -9,6 +9,7 @@ from transformers import DynamicCache
 from lookahead_ray.evaluate.generation.base import Backend
 from lookahead_ray.evaluate.generation.meter import Meter
 from lookahead_ray.method.reporting import OnGeneration
+from lookahead_ray.model.load import CACHES, cache_argument
 from lookahead_ray.train.batches import left_pad
 
 if TYPE_CHECKING:
@@ -63,17 +64,20 @@ class StaticBatching(Backend):
         rows = list(range(len(prompts)))  # prompt index of each row still computed
         running = [True] * len(rows)
         cache = DynamicCache(config=model.config)
+        name = cache_argument(model)
+        assert name is not None  # others are refused by `load.read_architecture`
+        attends = name == CACHES[0]  # Mamba would apply the mask of all tokens to the new one
         inputs, mask = (tensor.to(model.device) for tensor in left_pad(prompts, self.settings.pad_id))
         positions = (mask.cumsum(1) - 1).clamp(min=0)
         prefilled = sum(map(len, prompts))
         for length in range(1, max(limits) + 1):
             logits = model(
                 input_ids=inputs,
-                attention_mask=mask,
+                attention_mask=mask if length == 1 or attends else None,
                 position_ids=positions,
-                past_key_values=cache,
                 use_cache=True,
                 logits_to_keep=1,
+                **{name: cache},
             ).logits[:, -1]
             tokens = logits.argmax(-1)
             generated, spared = sum(running), 0
@@ -95,7 +99,8 @@ class StaticBatching(Backend):
                 return
             if len(kept) < COMPACT_BELOW * len(running):
                 selection = torch.tensor(kept, device=model.device)
-                cache.batch_select_indices(selection)
+                # `batch_select_indices` leaves out the states of layers
+                cache.reorder_cache(selection)  # type: ignore[arg-type]  # any tensor of integers
                 tokens, mask, positions = tokens[selection], mask[selection], positions[selection]
                 rows, running = [rows[index] for index in kept], [True] * len(kept)
             inputs = tokens[:, None]

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from jinja2 import TemplateError
 
 from lookahead_ray.config.judge import GuardJudge
 from lookahead_ray.config.model import ModelConfig
@@ -246,10 +245,10 @@ class Guard:
             )
         try:
             return render_chat(self._tokenizer, turns, add_generation_prompt=True)
-        except TemplateError as error:
+        except ModelError as error:
             raise ModelError(
                 f"model.path: the chat template of {self._config.path} refuses a user's and an answer's turn "
-                f"({error}): set chat_template, chat_template_kwargs or prompt"
+                f"({error.__cause__ or error}): set chat_template, chat_template_kwargs or prompt"
             ) from error
 
 

@@ -7,7 +7,7 @@ from lookahead_ray.train.lora import add_adapters
 
 
 def check_training_modules(config: TrialConfig, outline: ModelOutline) -> None:
-    """Put the adapters of named layers into the model without weights, as training does.
+    """Put the adapters into the model without weights, as training does.
 
     Raises:
         ConfigError: names that the model does not have or can't adapt, or no support for checkpointing.
@@ -19,5 +19,5 @@ def check_training_modules(config: TrialConfig, outline: ModelOutline) -> None:
             f"training.gradient_checkpointing: must be false for the architecture {kind}, which lacks it, "
             f"got {str(training.gradient_checkpointing).lower()}"
         )
-    if training.lora and training.lora.target_modules != "all-linear":
+    if training.lora:
         add_adapters(build_on_meta(config.model), training.lora)

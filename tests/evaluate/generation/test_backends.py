@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import GenerationConfig, MistralConfig, MistralForCausalLM
+from transformers import AttentionInterface, GenerationConfig, MistralConfig, MistralForCausalLM
 
 from lookahead_ray.errors import ModelError
-from lookahead_ray.evaluate.generation import continuous_batching
+from lookahead_ray.evaluate.generation import continuous_batching, decode_attention
 from lookahead_ray.evaluate.generation.base import Backend, DecodingSettings, end_token_ids
+from lookahead_ray.evaluate.generation.continuous_batching import find_slots_obstacle
 from lookahead_ray.evaluate.generation.meter import STEP_COST
 from lookahead_ray.evaluate.generation.registry import BACKENDS, build_generator
 from lookahead_ray.evaluate.generation.static_batching import StaticBatching
@@ -36,6 +37,7 @@ def model() -> Any:
 @pytest.fixture
 def passes(model: Any) -> Iterator[list[tuple[int, ...]]]:
     """Record (rows, tokens) of each forward pass."""
+    continuous_batching.ContinuousBatching.supports(model)  # tries it once
     seen: list[tuple[int, ...]] = []
     hook = model.register_forward_pre_hook(
         lambda _, args, kwargs: seen.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
@@ -111,6 +113,31 @@ def test_every_backend_that_supports_a_model_says_the_same(
     assert BACKENDS[name].supports(model)
     answers = BACKENDS[name](model, DecodingSettings(4, end_ids, pad_id=0)).generate(PROMPTS, LONGEST)
     assert answers == [reference(model, prompt, end_ids) for prompt in PROMPTS]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda given: given.update(attention_mask=None), "it gives other logits in cache slots"),
+        (lambda given: given.update(scaling=0.0), "it gives other logits in cache slots"),
+        (lambda given: given.update(scaling="none"), "argument 'scale' must be float, not str"),
+    ],
+)
+def test_an_architecture_whose_attention_differs_is_answered_in_batches(
+    change: Callable[[dict[str, Any]], Any], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, attend = toy_model(seed=2), decode_attention.token_by_token
+    assert find_slots_obstacle(model) is None
+
+    def differs(module: Any, query: Any, key: Any, value: Any, mask: Any, **named: Any) -> Any:
+        given = {**named, "attention_mask": mask}
+        change(given)
+        return attend(module, query, key, value, **given)
+
+    monkeypatch.setitem(AttentionInterface._global_mapping, decode_attention.NAME, differs)
+    monkeypatch.setattr(continuous_batching, "_reasons", {})
+    assert reason in str(find_slots_obstacle(model))
+    assert isinstance(build_generator(model, DecodingSettings(4, frozenset(), pad_id=0)), StaticBatching)
 
 
 def spoiled(answer: list[int], place: int) -> list[int]:
@@ -276,6 +303,7 @@ def test_progress_is_reported_after_each_pass(
     make: Any, shared: list[int], ends: bool, end_ids: frozenset[int]
 ) -> None:
     other, passes, told = make(), 0, []
+    continuous_batching.ContinuousBatching.supports(other)  # tries it once
 
     def count(*_: Any) -> None:
         nonlocal passes

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import MambaConfig, MambaForCausalLM
 
 from lookahead_ray.config.load import load_sweep
 from lookahead_ray.config.model import ModelConfig
@@ -15,7 +16,7 @@ from lookahead_ray.model.outline import outline_model
 from lookahead_ray.sweep.checks import training_rows
 from lookahead_ray.sweep.checks.training_rows import measure_rows
 from lookahead_ray.sweep.preflight import Preflight, check
-from tests.tiny import make_model
+from tests.tiny import make_model, make_tokenizer
 
 
 @pytest.fixture(autouse=True)
@@ -144,6 +145,19 @@ def test_a_preview_counts(tmp_path: Path, model: Path) -> None:
 )  # fmt: skip
 def test_the_field_is_named(tmp_path: Path, model: Path, setting: str, rule: str) -> None:
     assert refusal(tmp_path, model, None, setting).startswith(rule)
+
+
+def test_layers_that_peft_refuses_are_not_adapted_by_all_linear(tmp_path: Path) -> None:
+    tokenizer, folder = make_tokenizer(), tmp_path / "model"
+    config = MambaConfig(vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, state_size=8)
+    MambaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    message = refusal(tmp_path, folder, None, "training.lora={rank: 4}")
+    layers = "in_proj, x_proj, dt_proj, out_proj, lm_head"
+    rule = f"must name linear layers of the model, which has {layers}, got 'all-linear' (["
+    assert message.startswith(f"training.lora.target_modules: {rule}")
+    assert "Module 'out_proj' is incompatible" in message
+    assert found(tmp_path, folder, None, "training.lora={target_modules: [in_proj, x_proj]}")
 
 
 def test_rows_longer_than_the_context(tmp_path: Path, model: Path) -> None:
