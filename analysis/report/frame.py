@@ -68,8 +68,10 @@ def ranked(frame: pa.Table) -> list[str]:
 
 
 def front_ids(frame: pa.Table, x: str, y: str) -> list[str]:
-    """Return the ids of the completed trials, without references, that no other dominates in both columns."""
-    rows = searched(frame).select(["trial_id", x, y]).to_pylist()
+    """Return the ids of the completed trials, without the seed model, that no other dominates in both columns."""
+    done = completed(frame)
+    trained = done.filter(pc.not_equal(done["role"], "seed"))
+    rows = trained.select(["trial_id", x, y]).to_pylist()
     pairs = {(row[x], row[y]): row["trial_id"] for row in reversed(rows) if None not in (row[x], row[y])}
     return [pairs[pair] for pair in front(pairs)]
 
