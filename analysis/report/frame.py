@@ -68,7 +68,7 @@ def ranked(frame: pa.Table) -> list[str]:
 
 
 def front_ids(frame: pa.Table, x: str, y: str) -> list[str]:
-    """Return the ids of the completed trials, without the seed model, that no other dominates in both columns."""
+    """Return the ids of the completed trials but the seed model that no other dominates in both columns."""
     done = completed(frame)
     trained = done.filter(pc.not_equal(done["role"], "seed"))
     rows = trained.select(["trial_id", x, y]).to_pylist()
