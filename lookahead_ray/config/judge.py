@@ -48,7 +48,7 @@ class KeywordJudge(JudgeBase):
 
 
 class RefusalJudge(JudgeBase):
-    """Linear classifier of words and characters, trained on answers in many languages."""
+    """Small classifier of words, characters and concepts, trained on answers in many languages."""
 
     name: Literal["refusal"] = "refusal"
 
