@@ -62,8 +62,8 @@ def draw_tradeoff(
 ) -> list[str]:
     """Write a PNG of RSR, and below it JSR, against utility, each with its 95 % interval.
 
-    The objective decides whether the first panel is safety as it defines it, and whether a line shows a
-    minimum of safety. Returned is a line for the user if no installed font shows a phrase.
+    The objective decides whether the first panel is safety as it defines it, unless that is RSR alone, and
+    whether a line shows a minimum of safety. Returned is a line for the user if no installed font shows a phrase.
     """
     averaged = [one.record for one in average_over_seeds(records)]
     texts = [point.text for point in points_of(averaged, "rsr")]
@@ -85,7 +85,7 @@ def _draw(
     failed = sum(record.status == "failed" for record in records)
     records = [one.record for one in average_over_seeds(records)]
     panels: list[SafetyMetric] = ["rsr"]
-    if objective and make_objective(objective).plots_safety:
+    if objective and make_objective(objective).plots_safety and not _is_rsr_alone(records):
         panels.insert(0, "safety")
     if points_of(records, "jsr"):
         panels.append("jsr")
@@ -124,6 +124,12 @@ def _draw(
             place_labels(ax, renderer, _labels(points_of(records, metric), chosen, fonts))
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=DPI)
+
+
+def _is_rsr_alone(records: Sequence[TrialRecord]) -> bool:
+    """Return whether the trials' safety is their RSR, so that a panel of its own would show RSR twice."""
+    both = [(r.safety, r.rsr.value) for r in records if r.safety is not None and r.rsr]
+    return bool(both) and all(math.isclose(safety, rsr, abs_tol=1e-9) for safety, rsr in both)
 
 
 def _length_colours(records: Sequence[TrialRecord]) -> tuple[Normalize, Colormap]:

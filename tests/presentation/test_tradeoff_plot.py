@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective
+from lookahead_ray.config.objective import FloorObjective, Objective, ParetoObjective, SafetyPart
 from lookahead_ray.presentation.tradeoff_plot import draw_tradeoff
 from lookahead_ray.presentation.tradeoff_points import pareto_front, points_of, short
 from lookahead_ray.sweep.recommend.recommendation import Recommendation
@@ -120,6 +120,16 @@ def test_the_floor_is_visible_where_no_trial_is_near_it(tmp_path: Path, drawn: l
     draw_tradeoff(sweep(), recommendation(), tmp_path / "low.png", low)
     bottom, top = drawn[0].axes[0].get_ylim()
     assert bottom < 5 < top
+
+
+def test_a_safety_that_is_rsr_alone_has_no_panel_of_its_own(tmp_path: Path, drawn: list[Figure]) -> None:
+    floor = FloorObjective(name="floor", floor=0.8, safety=(SafetyPart(metric="rsr"),))
+    records = [replace(record, safety=record.rsr.value if record.rsr else None) for record in sweep()]
+    draw_tradeoff(records, recommendation(), tmp_path / "two.png", floor)
+    draw_tradeoff(records, recommendation(), tmp_path / "plain.png")
+    with_floor, plain = (figure.axes[0] for figure in drawn)
+    assert with_floor.get_ylabel() == plain.get_ylabel()
+    assert len(with_floor.lines) == len(plain.lines) + 1  # the floor
 
 
 def test_a_trial_without_jsr_is_inside_the_other_panels(tmp_path: Path, drawn: list[Figure]) -> None:
