@@ -63,7 +63,8 @@ def draw_tradeoff(
     """Write a PNG of RSR, and below it JSR, against utility, each with its 95 % interval.
 
     The objective decides whether the first panel is safety as it defines it, unless that is RSR alone, and
-    whether a line shows a minimum of safety. Returned is a line for the user if no installed font shows a phrase.
+    whether a line shows a minimum of safety. Returned is a line for the user if no installed font shows a
+    phrase.
     """
     averaged = [one.record for one in average_over_seeds(records)]
     texts = [point.text for point in points_of(averaged, "rsr")]
