@@ -95,7 +95,7 @@ def merge_into(model: "PreTrainedModel", adapter: LocalModel, config: ModelConfi
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"{subject} does not fit its base model: {_line(error)}: {MERGE}") from error
     adapted.eval()
-    words = model.get_input_embeddings().num_embeddings
+    words: Any = model.get_input_embeddings().num_embeddings
     ids = torch.randint(words, (1, COMPARED_TOKENS), generator=torch.Generator().manual_seed(0))
     ids = ids.to(model.device)
     with torch.no_grad():
