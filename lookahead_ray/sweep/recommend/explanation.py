@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from lookahead_ray.objective.judgement import FIRST_CANDIDATE, VANILLA, ModelRates, ObjectiveJudgement
@@ -61,8 +62,19 @@ def _rates_text(facts: Facts) -> str:
     return (
         f"RSR {compare(rates.rsr, comparison.rsr_p_value)}"
         f" and JSR {compare(rates.jsr, comparison.jsr_p_value)}"
-        f" at utility {compare(rates.utility, None)}"
+        f" at utility {compare(rates.utility, None)}{_over_refusal_text(facts)}"
     )
+
+
+def _over_refusal_text(facts: Facts) -> str:
+    """Return the candidate's and vanilla's over-refusal; empty if one of them was not measured."""
+    own, vanilla = (
+        [run.over_refusal.value for run in model.runs if run.over_refusal]
+        for model in (facts.candidate, facts.field.vanilla)
+    )
+    if not own or not vanilla:
+        return ""
+    return f" and over-refusal {_percent(fmean(own))} (vanilla {_percent(fmean(vanilla))})"
 
 
 def _seeds_text(vanilla: Candidate, candidate: Candidate) -> str:

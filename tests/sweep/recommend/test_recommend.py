@@ -38,6 +38,15 @@ def test_the_truly_better_candidate_is_recommended() -> None:
         assert part in result.sentence
 
 
+def test_the_sentence_says_over_refusal_where_both_models_have_it() -> None:
+    records = sweep(1, (0.3, 0.3, 0.5), (0.9, 0.9, 0.6))
+    plain = recommend(records, HALF).sentence
+    assert "over-refusal" not in plain
+    refused = [replace(one, over_refusal=Rate(0.2, 0.1, 0.3, 50, 0)) for one in records]
+    text = " and over-refusal 20 % (vanilla 20 %);"
+    assert recommend(refused, HALF).sentence == plain.replace(";", text, 1)
+
+
 def test_figures_are_those_of_the_objective_and_of_mcnemar() -> None:
     records = sweep(2, VANILLA, (0.7, 0.5, 0.35), (0.5, 0.2, 0.4))
     references = ReferenceTrials(records[0], records[1])
