@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 SETTINGS = (
     "preview={strategy: true, length_tokens: 3}",
+    "method={name: vanilla}",
     "merge={share: 1.0}",
     "training.lora={rank: 4}",
     "training.learning_rate=1e-2",
@@ -71,7 +72,7 @@ def test_a_trained_model_is_written_and_measures_the_same_again(tmp_path: Path) 
     assert (measured.workers, measured.zero_stage, trained.status) == (2, 2, "completed")
     assert measured.flops == measured.preparation["training_flops"]
 
-    measured = [word for setting in SETTINGS[6:] for word in ("--set", setting)]
+    measured = [word for setting in SETTINGS[7:] for word in ("--set", setting)]
     lookahead_ray(
         tmp_path,
         "evaluate",
