@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from lookahead_ray.errors import ModelError
-from lookahead_ray.model.chat_settings import ChatTurns, render_chat
+from lookahead_ray.model.chat_settings import ChatTurns, begin_chat, try_to_render
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase as Tokenizer
@@ -40,12 +40,10 @@ def answer_lead(tokenizer: "Tokenizer") -> AnswerLead:
     Nothing too if a prompt's tokens do not begin those of the chat, or if the template's space would be a
     token of its own before a word.
     """
-    if not tokenizer.chat_template:
+    try:
+        turns, prompt = begin_chat(tokenizer, "x", "x")
+    except ModelError:
         return AnswerLead()
-    turns = [{"role": "user", "content": "x"}]
-    if not (prompt := _rendered(tokenizer, turns, True)):
-        turns = [{"role": "system", "content": "x"}, *turns]
-        prompt = _rendered(tokenizer, turns, True)
     wanted = [_continued(tokenizer, prompt, turns, sample) for sample in _SAMPLES]
     contexts = ("", prompt[-1:])
     for lead in (AnswerLead(context, space) for context in contexts for space in ("", _SPACE)):
@@ -63,7 +61,7 @@ def continue_lead(tokenizer: "Tokenizer", lead: AnswerLead, answer: str) -> list
 
 def _continued(tokenizer: "Tokenizer", prompt: str, turns: ChatTurns, answer: str) -> list[int] | None:
     """Return the tokens of `answer` in a chat; None if the chat or its tokens do not continue the prompt."""
-    chat = _rendered(tokenizer, [*turns, {"role": "assistant", "content": answer}], False)
+    chat = try_to_render(tokenizer, [*turns, {"role": "assistant", "content": answer}])
     text = next((text for text in (prompt + answer, prompt + _SPACE + answer) if chat.startswith(text)), None)
     return None if text is None else _rest(tokenizer, prompt, text)
 
@@ -72,11 +70,3 @@ def _rest(tokenizer: "Tokenizer", begun: str, text: str) -> list[int] | None:
     first = tokenizer.encode(begun, add_special_tokens=False) if begun else []
     ids = tokenizer.encode(text, add_special_tokens=False)
     return list(ids[len(first) :]) if list(ids[: len(first)]) == list(first) else None
-
-
-def _rendered(tokenizer: "Tokenizer", turns: ChatTurns, add_generation_prompt: bool) -> str:
-    """Return the chat as text; "" if the template refuses it."""
-    try:
-        return render_chat(tokenizer, turns, add_generation_prompt)
-    except ModelError:
-        return ""

@@ -45,8 +45,9 @@ def read_csv(
     """
     encoding = find_encoding(data, form.encoding)
     csv.field_size_limit(max(csv.field_size_limit(), MAX_ROW_CHARACTERS))
-    delimiter = form.delimiter or _find_delimiter(data, encoding, suffix)
-    spaced = _has_spaced_quotes(data, encoding, delimiter)
+    named, sample = _read_sample(data, encoding)
+    delimiter = form.delimiter or named or _find_delimiter(sample, suffix, data.name)
+    spaced = _has_spaced_quotes(sample, delimiter)
     if spaced:
         note(f"{data.name}: spaces before cells are left out, as quotes follow them")
     with open_text(data, encoding, position=position) as stream:
@@ -101,18 +102,21 @@ def _separator(line: str) -> str | None:
     return text[4] if len(text) == 5 and text.lower().startswith("sep=") else None
 
 
-def _find_delimiter(data: LocalData, encoding: str, suffix: str) -> str:
+def _read_sample(data: LocalData, encoding: str) -> tuple[str | None, "_Sample"]:
+    """Return the character that Excel's line `sep=;` names, if there is one, and the first lines after it."""
+    with open_text(data, encoding) as stream:
+        first = stream.readline(_SAMPLE_CHARACTERS)
+        named = _separator(first)
+        return named, _Sample(stream if named else chain([first], stream))
+
+
+def _find_delimiter(sample: "_Sample", suffix: str, name: str) -> str:
     """Return the character that divides header and first records into equally many cells.
 
     A comma is preferred (in a TSV file a tab), except that semicolons and tabs win where they give as many
     cells: a header seldom has them in its names. Whatever is not the suffix's own is said.
     """
     usual, order = ("\t", "\t;,|") if suffix == ".tsv" else (COMMA, ";\t,|")
-    with open_text(data, encoding) as stream:
-        first = stream.readline(_SAMPLE_CHARACTERS)
-        if named := _separator(first):
-            return named
-        sample = _Sample(chain([first], stream))
     chosen = usual
     for share in (1.0, 0.9, 0.0):  # of the records that must fit the header
         counts = {each: _columns(sample, each, share) for each in order}
@@ -120,18 +124,15 @@ def _find_delimiter(data: LocalData, encoding: str, suffix: str) -> str:
             chosen = next(each for each in order if counts[each] == best)
             break
     if chosen != usual:
-        note(f"{data.name}: cells are divided by {NAMES.get(chosen, 'commas')}; csv.delimiter changes that")
+        note(f"{name}: cells are divided by {NAMES.get(chosen, 'commas')}; csv.delimiter changes that")
     return chosen
 
 
-def _has_spaced_quotes(data: LocalData, encoding: str, delimiter: str) -> bool:
+def _has_spaced_quotes(sample: "_Sample", delimiter: str) -> bool:
     """Return whether quotes around cells stand behind a space, as in `"a", "b"`, and all records fit then.
 
     Otherwise these quotes would be part of the texts.
     """
-    with open_text(data, encoding) as stream:
-        first = stream.readline(_SAMPLE_CHARACTERS)
-        sample = _Sample(stream if _separator(first) else chain([first], stream))
     if not any(f'{delimiter} "' in line for line in sample.lines):
         return False
     inside = [

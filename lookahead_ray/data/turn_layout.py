@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from lookahead_ray.data.thoughts import CHANNEL, MARKS, Mark, first_mark, open_thoughts
 from lookahead_ray.errors import ModelError
-from lookahead_ray.model.chat_settings import ChatTurns, render_chat
+from lookahead_ray.model.chat_settings import ChatTurns, begin_chat, try_to_render
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase as Tokenizer
@@ -67,19 +67,13 @@ def turn_layout(tokenizer: "Tokenizer") -> TurnLayout:
         ModelError: the tokenizer has no chat template, or it refuses a question, with and without a system
             turn, or leaves the question out.
     """
-    begun: ChatTurns = [_USER]
-    try:
-        prompt = render_chat(tokenizer, begun, add_generation_prompt=True)
-    except ModelError:
-        begun = [{"role": "system", "content": _SYSTEM}, _USER]
-        if not (prompt := _rendered(tokenizer, begun, add_generation_prompt=True)):
-            raise
+    begun, prompt = begin_chat(tokenizer, _QUESTION, _SYSTEM)
     if _QUESTION not in prompt.lower():
         raise ModelError(
             f"model.path: the chat template of {tokenizer.name_or_path} leaves out the user's text, as those "
             "do that want a list of parts: set model.chat_template to one that writes content as text"
         )
-    whole = _rendered(tokenizer, [*begun, {"role": "assistant", "content": _ANSWER}])
+    whole = try_to_render(tokenizer, [*begun, {"role": "assistant", "content": _ANSWER}])
     before, found, end = whole.rpartition(_ANSWER)
     if not found:  # the template leaves the answer out
         before, end = prompt, ""
@@ -121,7 +115,7 @@ def _is_about_thoughts(removed: str, added: str, opened: bool, marks: tuple[Mark
 def _own_marks(tokenizer: "Tokenizer", begun: ChatTurns, prompt: str, before: str) -> tuple[Mark, ...]:
     """Return what the template writes around an answer's thoughts, if it writes thoughts."""
     turn = {"role": "assistant", "content": _ANSWER, "reasoning_content": _THOUGHTS}
-    head, found, tail = _rendered(tokenizer, [*begun, turn]).partition(_THOUGHTS)
+    head, found, tail = try_to_render(tokenizer, [*begun, turn]).partition(_THOUGHTS)
     closing, answered, _ = tail.partition(_ANSWER)
     if not (found and answered and closing.strip()):
         return ()
@@ -137,7 +131,7 @@ def _same_start(one: str, other: str) -> int:
 
 
 def _system_text(tokenizer: "Tokenizer") -> str:
-    return _without_question(_rendered(tokenizer, [{"role": "system", "content": _SYSTEM}, _USER], True))
+    return _without_question(try_to_render(tokenizer, [{"role": "system", "content": _SYSTEM}, _USER], True))
 
 
 def _without_question(text: str) -> str:
@@ -146,11 +140,3 @@ def _without_question(text: str) -> str:
 
 def _without_texts(text: str) -> str:
     return _without_question(text).replace(_ANSWER, "").replace(_SYSTEM, "")
-
-
-def _rendered(tokenizer: "Tokenizer", turns: ChatTurns, add_generation_prompt: bool = False) -> str:
-    """Return the chat as text; "" if the template refuses it."""
-    try:
-        return render_chat(tokenizer, turns, add_generation_prompt)
-    except ModelError:
-        return ""

@@ -113,6 +113,32 @@ def render_chat(tokenizer: "Tokenizer", turns: ChatTurns, add_generation_prompt:
         ) from error
 
 
+def try_to_render(tokenizer: "Tokenizer", turns: ChatTurns, add_generation_prompt: bool = False) -> str:
+    """Return the chat as `render_chat`; "" if the template refuses it."""
+    try:
+        return render_chat(tokenizer, turns, add_generation_prompt)
+    except ModelError:
+        return ""
+
+
+def begin_chat(tokenizer: "Tokenizer", question: str, system: str) -> tuple[ChatTurns, str]:
+    """Return turns that end in a question, and their prompt.
+
+    A system turn is before the question only if the template refuses it without.
+
+    Raises:
+        ModelError: as `render_chat` of the question alone, if the template refuses it with a system turn too.
+    """
+    alone: ChatTurns = [{"role": "user", "content": question}]
+    try:
+        return alone, render_chat(tokenizer, alone, add_generation_prompt=True)
+    except ModelError:
+        turns: ChatTurns = [{"role": "system", "content": system}, *alone]
+        if prompt := try_to_render(tokenizer, turns, add_generation_prompt=True):
+            return turns, prompt
+        raise
+
+
 def _render(tokenizer: "Tokenizer", turns: ChatTurns, add_generation_prompt: bool) -> str:
     settings = _attached.setdefault(tokenizer, ChatSettings())
     if not writes_date(tokenizer):
