@@ -1,9 +1,7 @@
 """Figures 3, 4 and 5 of the paper with matplotlib; lines, markers and hatches distinguish as colours do."""
 
 import json
-import logging
 import textwrap
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lookahead_ray.errors import LookaheadRayError
-from lookahead_ray.presentation.fonts import choose_fonts
+from lookahead_ray.presentation.fonts import choose_fonts, drawing_with
 from lookahead_ray.sanitize import clean
 from lookahead_ray.trial.label import additions_to_vanilla
 
@@ -121,11 +119,9 @@ def save(draw: Callable[[pa.Table], Figure], table: pa.Table, out: Path, form: s
     columns = [table[name].to_pylist() for name in ("prefix", "label") if name in table.column_names]
     texts = [clean(text) for column in columns for text in column if text]
     fonts = choose_fonts(texts)
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # fonts of one weight are fine
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with rc_context({**STYLE, "font.family": list(fonts.families)}), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Glyph")  # the returned line says it
+        with drawing_with(fonts, STYLE):
             metadata = {"Date": None} if form == "svg" else None
             draw(table).savefig(out, format=form, dpi=300, metadata=metadata)
     except OSError as error:

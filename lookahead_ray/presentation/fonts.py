@@ -1,10 +1,16 @@
 """Fonts for texts in any script: installed fonts that have their characters, and what no font has."""
 
+import logging
 import unicodedata
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.font_manager import FontProperties, findfont, findSystemFonts, fontManager
 from matplotlib.ft2font import FT2Font
 
@@ -61,6 +67,20 @@ def choose_fonts(texts: Iterable[str]) -> Fonts:
         families.append(family)
         left -= has
     return Fonts(tuple(families), frozenset(left))
+
+
+@contextmanager
+def drawing_with(fonts: Fonts, style: Mapping[str, Any] = MappingProxyType({})) -> Iterator[None]:
+    """Draw with the fonts, and with other settings of matplotlib, in the block.
+
+    Nothing is logged or warned of: families of a single weight are fine, and `Fonts.note` says what no font
+    shows.
+    """
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+    settings: Any = {**style, "font.family": list(fonts.families)}
+    with rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")
+        yield
 
 
 def _offers(wanted: set[str]) -> list[tuple[str, set[str]]]:

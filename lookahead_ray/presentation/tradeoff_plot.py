@@ -1,12 +1,10 @@
 """The trade-off plot: safety against utility, one point per trial, with a legend."""
 
-import logging
 import math
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from matplotlib import colormaps, rc_context
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -16,7 +14,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from lookahead_ray.config.objective import Objective
 from lookahead_ray.objective.registry import make_objective
-from lookahead_ray.presentation.fonts import Fonts, choose_fonts
+from lookahead_ray.presentation.fonts import Fonts, choose_fonts, drawing_with
 from lookahead_ray.presentation.label_placement import MARKER_RADIUS_PT, PointLabel, place_labels
 from lookahead_ray.presentation.tradeoff_legend import (
     COLOURS,
@@ -69,8 +67,7 @@ def draw_tradeoff(
     averaged = [one.record for one in average_over_seeds(records)]
     texts = [point.text for point in points_of(averaged, "rsr")]
     fonts = choose_fonts([*texts, _title(averaged)])
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # fonts of one weight are fine
-    with rc_context({"font.family": list(fonts.families)}):
+    with drawing_with(fonts):
         _draw(records, recommendation, path, objective, fonts)
     note = fonts.note(texts)
     return [f"picture: {note}"] if note else []
@@ -116,15 +113,13 @@ def _draw(
         color="0.35",
     )
     draw_legend(figure, axes, points_of(records, "rsr"), chosen, norm, colours, has_floor=floor is not None)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # for a model's name in a script without a font
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # labels are placed in pixels, so the layout must not change now
-        renderer: RendererBase = canvas.get_renderer()  # type: ignore[no-untyped-call]
-        for ax, metric in zip(axes, panels, strict=True):
-            place_labels(ax, renderer, _labels(points_of(records, metric), chosen, fonts))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=DPI)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # labels are placed in pixels, so the layout must not change now
+    renderer: RendererBase = canvas.get_renderer()  # type: ignore[no-untyped-call]
+    for ax, metric in zip(axes, panels, strict=True):
+        place_labels(ax, renderer, _labels(points_of(records, metric), chosen, fonts))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=DPI)
 
 
 def _is_rsr_alone(records: Sequence[TrialRecord]) -> bool:
