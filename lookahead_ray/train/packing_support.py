@@ -1,14 +1,14 @@
 """Which models can be trained on packed rows: each is tried on two short rows."""
 
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from lookahead_ray.data.chat import Rendered
 from lookahead_ray.model.load import LARGEST_ROUNDING
+from lookahead_ray.train.obstacles import Reasons, describe_obstacle, differs, is_free
 from lookahead_ray.train.packed_attention import NAME, recorded_windows
 from lookahead_ray.train.packing import pack_rows, packs
 
@@ -22,10 +22,7 @@ TRIED = (Rendered((1, 2, 3), (4, 1)), Rendered((4, 3), (2, 1, 2, 1)))
 OTHER = Rendered((2, 4, 1), (3, 1))  # as long as the first one
 FIRST = TRIED[0].length - 1
 
-LARGEST_DIFFERENCE = 0.3
-"""Of logits in half precision from those of the plain formula, both norms: rounding alone can cause 0.1."""
-
-_reasons: dict[tuple[Any, ...], str | None] = {}
+_reasons: Reasons = {}
 
 
 def enable_packing(model: "PreTrainedModel") -> bool:
@@ -33,16 +30,10 @@ def enable_packing(model: "PreTrainedModel") -> bool:
 
     Why it can't is logged once for each architecture.
     """
-    key = (type(model), model.config.to_json_string(), model.dtype, model.device.type)
-    if key not in _reasons:
-        _reasons[key] = reason = why_not(model)
-        if reason:
-            logging.getLogger(__name__).warning(
-                "rows of %s are padded, which costs time: %s", model.config.model_type, reason
-            )
-    if _reasons[key] is None:
+    packable = is_free(model, why_not, _reasons, "rows of %s are padded, which costs time")
+    if packable:
         model.set_attn_implementation(NAME)
-    return _reasons[key] is None
+    return packable
 
 
 @contextmanager
@@ -85,7 +76,7 @@ def why_not(model: "PreTrainedModel") -> str | None:
         after_other = _logits(model, [OTHER, TRIED[1]])
         swapped = _logits(model, TRIED[::-1]).roll(FIRST, dims=0)
     except Exception as error:  # of any kind, as any architecture may be tried; padding always works
-        return str(error).splitlines()[0] if str(error) else type(error).__name__
+        return describe_obstacle(error)
     finally:
         model.set_attn_implementation(before)
         model.train(was_training)
@@ -97,8 +88,7 @@ def why_not(model: "PreTrainedModel") -> str | None:
     rounding = LARGEST_ROUNDING * packed.abs().max().clamp(min=1e-9)
     if (packed - after_other)[FIRST:].abs().max() > rounding or (packed - swapped).abs().max() > rounding:
         return "a packed row's logits depend on the other rows"
-    tolerance = LARGEST_ROUNDING if model.dtype == torch.float32 else LARGEST_DIFFERENCE
-    if not (packed - alone).norm() <= tolerance * alone.norm().clamp(min=1e-9):
+    if differs(packed, alone, model.dtype):
         return "packed rows give other logits"
     return None
 

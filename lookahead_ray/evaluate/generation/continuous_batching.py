@@ -1,11 +1,10 @@
 """Greedy generation with continuous batching: a finished row frees its cache slot for the next prompt."""
 
-import logging
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from math import ceil
 from os.path import commonprefix
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -15,8 +14,9 @@ from lookahead_ray.evaluate.generation.decoding import Passes, plan_for
 from lookahead_ray.evaluate.generation.kv_cache import Slots
 from lookahead_ray.evaluate.generation.meter import Meter
 from lookahead_ray.method.reporting import OnGeneration
-from lookahead_ray.model.load import LARGEST_ROUNDING, sees_positions_alone
+from lookahead_ray.model.load import sees_positions_alone
 from lookahead_ray.train.model import logits_at
+from lookahead_ray.train.obstacles import Reasons, describe_obstacle, differs, is_free
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -28,10 +28,7 @@ REFILL_SHARE = 1 / 8  # of the slots that must be free before the next prefill; 
 TRIED_PREFIX, TRIED = (1, 2), ((3,), (4, 1, 3))
 """Two prompts on which each architecture is tried, after a prefix that they share."""
 
-LARGEST_DIFFERENCE = 0.3
-"""Of logits in half precision from those of a row alone, both norms: rounding alone can cause 0.1."""
-
-_reasons: dict[tuple[Any, ...], str | None] = {}
+_reasons: Reasons = {}
 
 
 class ContinuousBatching(Backend):
@@ -47,18 +44,8 @@ class ContinuousBatching(Backend):
 
         Each architecture is tried once on two short prompts; why it can't is logged.
         """
-        if not sees_positions_alone(model):
-            return False
-        key = (type(model), model.config.to_json_string(), model.dtype, model.device.type)
-        if key not in _reasons:
-            _reasons[key] = reason = find_slots_obstacle(model)
-            if reason:
-                logging.getLogger(__name__).warning(
-                    "prompts of %s are padded on the left, which costs time: %s",
-                    model.config.model_type,
-                    reason,
-                )
-        return _reasons[key] is None
+        instead = "prompts of %s are padded on the left, which costs time"
+        return sees_positions_alone(model) and is_free(model, find_slots_obstacle, _reasons, instead)
 
     def answers(
         self, prompts: Sequence[Sequence[int]], limits: Sequence[int], progress: OnGeneration | None
@@ -256,12 +243,11 @@ def find_slots_obstacle(model: "PreTrainedModel") -> str | None:
             model(input_ids=ids, use_cache=False)
         alone = torch.cat([output[0, -2:] for output in outputs])
     except Exception as error:  # of any kind, as any architecture may be tried; padding always works
-        return str(error).splitlines()[0] if str(error) else type(error).__name__
+        return describe_obstacle(error)
     finally:
         recording.remove()
         model.train(was_training)
-    tolerance = LARGEST_ROUNDING if model.dtype == torch.float32 else LARGEST_DIFFERENCE
-    if not (in_slots - alone).norm() <= tolerance * alone.norm().clamp(min=1e-9):
+    if differs(in_slots, alone, model.dtype):
         return "it gives other logits in cache slots"
     return None
 
