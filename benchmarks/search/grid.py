@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.common import BenchmarkError
 from benchmarks.search.answers import Answers, Prompts, generations_of
+from lookahead_ray.config import merge
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.objective.base import ReferenceTrials
 from lookahead_ray.trial.record import TrialRecord
@@ -105,7 +106,7 @@ def tokens(record: TrialRecord) -> int:
 
 def share_of(record: TrialRecord) -> float:
     """Return the share of the change by training that the point keeps."""
-    return float(record.config.get("merge", {}).get("share", 1.0))
+    return float(merge.share_of(record.config))
 
 
 def make_grid(

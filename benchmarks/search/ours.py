@@ -11,6 +11,7 @@ from benchmarks.search.answers import METRICS
 from benchmarks.search.grid import Grid, Training, key, share_of, tokens
 from benchmarks.search.sequential import Measured, measure
 from benchmarks.search.visits import Visit
+from lookahead_ray.config import merge
 from lookahead_ray.config.load import Sweep, content_hash
 from lookahead_ray.config.merge import with_share
 from lookahead_ray.config.objective import Objective, ParetoObjective
@@ -137,7 +138,7 @@ def _recorded(grid: Grid, job: Job) -> Training:
     """Return the points that the job measures, the largest share first; none if the grid lacks them."""
     if job.role == "seed":
         return (grid.seed,)
-    share = job.config.get("merge", {}).get("share", 1.0)
+    share = merge.share_of(job.config)
     wanted = share if isinstance(share, list | tuple) else [share]
     points = grid.vanilla_points if job.role == "vanilla" else grid.trainings.get(_training_key(job), ())
     return tuple(record for record in points if share_of(record) in wanted)

@@ -116,7 +116,10 @@ def with_share(config: Mapping[str, Any], share: float) -> dict[str, Any]:
 
 
 def share_of(config: Mapping[str, Any]) -> Any:
-    """Return the share of a trial's configuration, as JSON values, which don't mention the share 1."""
+    """Return the share of a trial's configuration, as JSON values, which don't mention the share 1.
+
+    It is a number, a list of several, or "auto".
+    """
     return config.get("merge", {}).get("share", 1.0)
 
 
@@ -125,7 +128,7 @@ def point_configs(config: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     They equal those of trials with one share each; without a list of shares it is the only one.
     """
-    shares = config.get("merge", {}).get("share")
+    shares = share_of(config)
     if not isinstance(shares, list | tuple):
         return [dict(config)]
     return [with_share(config, share) for share in shares]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import Enum
 
+from lookahead_ray.config.merge import share_of
 from lookahead_ray.config.search import SearchConfig
 from lookahead_ray.errors import SurroundingsError, TrialError
 from lookahead_ray.evaluate.results import Signal
@@ -239,7 +240,7 @@ class JobQueue:
     def _rule_of(self, job: Job) -> ChooseShare | None:
         """Return the rule by which the shares of a merge with `auto` are chosen; None without."""
         references = self._trial_log.references
-        if references is None or job.config.get("merge", {}).get("share") != "auto":
+        if references is None or share_of(job.config) != "auto":
             return None
         return make_objective(self._trial_log.objective).share_rule(references)
 

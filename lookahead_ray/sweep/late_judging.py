@@ -10,6 +10,7 @@ from lookahead_ray.evaluate.judges.call_quota import RunQuota
 from lookahead_ray.evaluate.judges.registry import judge_id
 from lookahead_ray.evaluate.judging import judge_again
 from lookahead_ray.sweep.interfaces import Sink
+from lookahead_ray.sweep.search.jobs import REFERENCE_ROLES
 from lookahead_ray.sweep.trial_log import TrialLog
 from lookahead_ray.trial.record import TrialRecord, judged_record
 
@@ -44,17 +45,17 @@ class LateJudging:
             if reason is not None:
                 self.reason = reason
                 logging.getLogger(__name__).warning("%s stays unjudged: %s", record.trial_id, reason)
-                if waiting.role in ("seed", "vanilla"):
+                if waiting.role in REFERENCE_ROLES:
                     break
                 continue
             completed.append(self._trial_log.complete(judged_record(record, rows), self._sink.complete))
-        if any(record.role in ("seed", "vanilla") for record in completed):
+        if any(record.role in REFERENCE_ROLES for record in completed):
             completed += self._score_vanilla([record.trial_id for record in completed])
         return completed
 
     def require_references(self) -> None:
         """Raise JudgeUnavailableError if a reference trial is unjudged."""
-        waiting = [record for record in self._trial_log.unjudged if record.role in ("seed", "vanilla")]
+        waiting = [record for record in self._trial_log.unjudged if record.role in REFERENCE_ROLES]
         if waiting:
             names = " and ".join("the seed model" if r.role == "seed" else "vanilla" for r in waiting)
             raise JudgeUnavailableError(
@@ -65,7 +66,7 @@ class LateJudging:
 
     def _lacks_references(self) -> bool:
         """Return whether a reference trial is missing; a run of `train` has and needs none."""
-        has_any = any(record.role in ("seed", "vanilla") for record in self._trial_log.records)
+        has_any = any(record.role in REFERENCE_ROLES for record in self._trial_log.records)
         return has_any and self._trial_log.references is None
 
     def _score_vanilla(self, scored: Sequence[str]) -> list[TrialRecord]:

@@ -7,6 +7,7 @@ from lookahead_ray.config.objective import Objective
 from lookahead_ray.objective.base import ReferenceTrials, with_score
 from lookahead_ray.objective.registry import make_objective
 from lookahead_ray.sweep.interfaces import Observer
+from lookahead_ray.sweep.search.jobs import REFERENCE_ROLES
 from lookahead_ray.sweep.search.references import references_among
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.record import Role, TextStripper, TrialRecord, job_of_point
@@ -45,7 +46,7 @@ class TrialLog:
 
     def reference_error(self) -> str:
         """Return in words why the reference trials are missing."""
-        failed = [r for r in self.records if r.role in ("seed", "vanilla") and r.status == "failed"]
+        failed = [r for r in self.records if r.role in REFERENCE_ROLES and r.status == "failed"]
         errors = [f"{record.role}: {record.error}" for record in failed]
         return "; ".join(errors) or "a reference was not run"
 
@@ -104,7 +105,7 @@ class TrialLog:
         """Return the record scored against the references, which may be among the points `before` it."""
         # The seed model is scored first: its objective does not depend on vanilla's gain, as its U is 0.
         seed = record if record.role == "seed" else self._completed("seed", before)
-        vanilla = record if record.role in ("seed", "vanilla") else self._completed("vanilla", before)
+        vanilla = record if record.role in REFERENCE_ROLES else self._completed("vanilla", before)
         if seed is None or vanilla is None:
             return record
         return with_score(record, self._objective.score(record, ReferenceTrials(seed, vanilla)))
