@@ -207,9 +207,25 @@ def _parse_choice(path: str, body: Any) -> Choice:
 def _label(option: Any, index: int) -> Value:
     """Return the label of an option: a scalar itself, a mapping's `strategy` or `name`, else the index."""
     if isinstance(option, dict):
-        tag = option.get("strategy", option.get("name", index))
-        return str(tag).lower() if isinstance(tag, bool) else str(tag)
+        return name_of(option) or str(index)
     if isinstance(option, list):
         return str(index)
     scalar: Value = option
     return scalar
+
+
+def name_of(option: Any) -> str | None:
+    """Return the name by which points and overrides know an option; None if it is no mapping or has none."""
+    tag = option.get("strategy", option.get("name")) if isinstance(option, dict) else None
+    return None if tag is None else str(tag).lower() if isinstance(tag, bool) else str(tag)
+
+
+def named_options(tree: Any) -> dict[str, dict[str, Any]]:
+    """Return the options of a choice in a space file that have a name of their own."""
+    options = tree.get("choice") if isinstance(tree, dict) and len(tree) == 1 else None
+    names = [name_of(option) for option in options] if isinstance(options, list) else []
+    return {
+        name: option
+        for name, option in zip(names, options or (), strict=False)
+        if name is not None and names.count(name) == 1
+    }

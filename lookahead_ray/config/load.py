@@ -24,6 +24,7 @@ from lookahead_ray.config.dimension import (
 )
 from lookahead_ray.config.objective import HasObjective, Objective
 from lookahead_ray.config.phrases import PhraseSource, with_phrases
+from lookahead_ray.config.points import fit_points
 from lookahead_ray.config.search import WITHOUT_EFFECT, SearchConfig
 from lookahead_ray.config.tracking import HasTracking, TrackingConfig
 from lookahead_ray.config.trial import TrialConfig
@@ -60,6 +61,8 @@ class Sweep:
     """Values that replace `auto` in every trial; None until the hardware is measured."""
     chat_date: str | None = None
     """`model.chat_date` of every trial that sets none; None if no model's chat template writes the date."""
+    left_out_points: int = 0
+    """Number of the file's points to try first that overrides of their dimensions have left out."""
     tracking: tuple[TrackingConfig, ...] = ()
     """Trackers; not in `resolved`, because they change no trial."""
 
@@ -149,13 +152,20 @@ def load_sweep(
         raise ConfigError(f"{source.of('name')}: name: {rule}, got {name!r}")
     file_template = {key: value for key, value in tree.items() if key not in SWEEP_FIELDS}
     template, missing = with_phrases(file_template, source, openings or {})
+    search, left_out = tree.get("search", {}), 0
+    if isinstance(search, dict) and overrides:
+        points = {name: search[name] for name in search if source.of(f"search.{name}") == source.file}
+        file_space = {key: value for key, value in content.items() if key not in SWEEP_FIELDS}
+        fitted, left_out = fit_points(points, file_space, template)
+        search = search | fitted
     sweep = Sweep(
         source=str(path),
         name=name,
         template=template,
-        search=validated(SearchConfig, tree.get("search", {}), source, "search"),
+        search=validated(SearchConfig, search, source, "search"),
         objective=validated(HasObjective, {"objective": tree.get("objective", {})}, source, "").objective,
         missing_openings=missing,
+        left_out_points=left_out,
         tracking=validated(HasTracking, {"tracking": tree.get("tracking", ())}, source, "").tracking,
     )
     _check_space(sweep, source)

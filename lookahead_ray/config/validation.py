@@ -1,5 +1,6 @@
 """Pydantic's validation errors in one line: the file or override, the field, the rule, and the value."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -20,9 +21,20 @@ class Source:
     def of(self, field: str) -> str:
         for assignment in reversed(self.overrides):
             path = assignment.partition("=")[0].strip()
-            if field == path or field.startswith(f"{path}.") or path.startswith(f"{field}."):
+            if any(_touches(each, field) for each in (path, *_without_option(path))):
                 return f"--set {assignment}"
         return self.file
+
+
+def _touches(path: str, field: str) -> bool:
+    return field == path or field.startswith(f"{path}.") or path.startswith(f"{field}.")
+
+
+def _without_option(path: str) -> Iterator[str]:
+    """Yield the fields that a path through an option, such as preview.true.length_tokens, may set."""
+    keys = path.split(".")
+    for index in range(1, len(keys) - 1):
+        yield ".".join([*keys[:index], *keys[index + 1 :]])
 
 
 def validated(model: type[Model], tree: Any, source: Source, prefix: str) -> Model:

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from lookahead_ray.config.dimension import named_options
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.sanitize import clean
 
@@ -111,6 +112,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def override(tree: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
     """Return a copy of `tree` with each `path.to.field=value` set; values are YAML and may be dimensions.
 
+    Where the field is a choice, the name of an option stands for it (`preview=none`), and a path may go
+    through an option (`preview.true.length_tokens=3`), as in the names of dimensions.
+
     Raises:
         ConfigError: an assignment without `=`, or a path through a value that has no fields.
     """
@@ -120,19 +124,45 @@ def override(tree: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]
         keys = path.strip().split(".")
         if not equals or not all(keys):
             raise ConfigError(f"--set {assignment}: must have the form path=value, such as training.epochs=2")
-        node = result
-        for depth, key in enumerate(keys[:-1], start=1):
-            node = node.setdefault(key, {})
-            parent = ".".join(keys[:depth])
-            if not isinstance(node, dict):
-                raise ConfigError(f"--set {assignment}: {parent} holds no fields, it is {node!r}")
-            if set(node) == {"choice"}:
-                raise ConfigError(
-                    f"--set {assignment}: {parent} is a search dimension; set {parent} as a whole"
-                )
+        node = _parent(result, keys, assignment)
         value = _parse(text, f"--set {assignment}")
-        node[keys[-1]] = "true" if value is True and keys[-1] in STRATEGY_FIELDS else value
+        value = "true" if value is True and keys[-1] in STRATEGY_FIELDS else value
+        if isinstance(value, str):
+            value = _option(node.get(keys[-1]), value, f"--set {assignment}: {path.strip()}")
+        node[keys[-1]] = value
     return result
+
+
+def _option(before: Any, value: str, where: str) -> Any:
+    """Return the option called `value` of a choice of mappings; `value` where the field was none."""
+    options = named_options(before)
+    if value in options:
+        return copy.deepcopy(options[value])
+    if options and len(options) == len(before["choice"]):
+        raise ConfigError(
+            f"{where}: must be a mapping or the name of an option, {list(options)}, got {value!r}"
+        )
+    return value
+
+
+def _parent(tree: dict[str, Any], keys: Sequence[str], assignment: str) -> dict[str, Any]:
+    """Return the mapping in `tree` that the last key belongs to; those that are missing are added."""
+    node, depth = tree, 0
+    while depth < len(keys) - 1:
+        node = node.setdefault(keys[depth], {})
+        depth += 1
+        path = ".".join(keys[:depth])
+        if not isinstance(node, dict):
+            raise ConfigError(f"--set {assignment}: {path} holds no fields, it is {node!r}")
+        if set(node) == {"choice"}:
+            options = named_options(node)
+            if depth == len(keys) - 1 or keys[depth] not in options:
+                fields = "".join(f", or a field of {path}.{name}" for name in options)
+                rule = f"{path} is a search dimension; set {path} as a whole{fields}"
+                raise ConfigError(f"--set {assignment}: {rule}")
+            node = options[keys[depth]]
+            depth += 1
+    return node
 
 
 def _parse(text: str, source: str) -> Any:

@@ -94,9 +94,12 @@ def only_trial(sweep: Sweep, overrides: Sequence[str]) -> TrialConfig:
 
     def refuse(dimension: Dimension) -> Value:
         name = dimension.name
+        value = sweep.reference_value(dimension)
+        text = f"{value:.3g}" if isinstance(value, float) else str(value)
+        example = f"such as --set {name}={text}" if text == shlex.quote(text) else f"with --set {name}=VALUE"
         raise ConfigError(
             f"{sweep.source}: {name}: must be one value to train, got a search dimension ({dimension}); "
-            f"set it with --set {name}=VALUE"
+            f"set it, {example}"
         )
 
     return sweep.trial(refuse)

@@ -102,6 +102,9 @@ def check(sweep: Sweep, searches: bool = True, strict: bool = True, trains: bool
     lines += [f"dimension {dimension}" for dimension in sweep.dimensions]
     lines += check_trackers(sweep.tracking, sweep.source)
     found = Preflight(lines, [])
+    if searches and (count := sweep.left_out_points):
+        points = "1 point" if count == 1 else f"{count} points"
+        found.remark([f"search.enqueue: {points} left out, because --set changes a dimension of theirs"])
     with log_capture.into(Path(os.devnull)):  # messages of retries and downloads; the error holds the cause
         _check_corners(sweep, found, searches, strict, TrialChecks(trains))
     return found

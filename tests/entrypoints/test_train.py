@@ -104,7 +104,7 @@ def test_a_sweeps_file_with_every_dimension_set(jobs: list[Job]) -> None:
     assert left.stderr == (
         "error: space.yaml: training.learning_rate: must be one value to train, got a search dimension "
         "(training.learning_rate: loguniform from 1e-05 to 0.001); "
-        "set it with --set training.learning_rate=VALUE\n"
+        "set it, such as --set training.learning_rate=0.0001\n"
     )
     assert "preview: must be one value" in invoke("space.yaml", "--output", "out").stderr
     assert not jobs
