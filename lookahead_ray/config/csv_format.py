@@ -42,3 +42,7 @@ class CsvFormat(Config):
     encoding: Annotated[str, AfterValidator(_checked_encoding)] | None = Field(None, min_length=1)
     """Encoding, such as `cp1252` or `utf-16`; null reads UTF-8, UTF-16, and Windows-1252 where the text is
     plausible in it."""
+
+    quotes: bool | None = Field(None, exclude_if=lambda value: value is None)
+    """Whether quotes around a cell are no part of it, so that it can hold line breaks; false reads quotes as
+    text. Null does that in files with tabs where it alone gives each line as many cells as the header."""

@@ -4,7 +4,8 @@
     {"conversations": [{"from": "human", "value": "Hi."}, {"from": "gpt", "value": "Hello."}]}
 
 The first is OpenAI's, the second ShareGPT's. A content may also be a list of text parts, which become lines:
-`[{"type": "text", "text": "Hi."}]`. A list may also be stored as JSON text, as in CSV files.
+`[{"type": "text", "text": "Hi."}]`. A list may also be JSON text, as in CSV files, or be stored by columns:
+`{"role": ["user", "assistant"], "content": ["Hi.", "Hello."]}`.
 """
 
 import json
@@ -61,8 +62,7 @@ class Conversation:
 
 def is_messages(value: object) -> bool:
     """Return whether the value is a list of messages, or JSON text of one."""
-    if isinstance(value, str):
-        value = _from_json(value)
+    value = list_of_messages(value)
     return (
         isinstance(value, Sequence)
         and not isinstance(value, str | bytes)
@@ -78,7 +78,7 @@ def read_messages(value: object, where: str) -> list[Turn]:
         DataError: the value is no list of messages, or a message has another role, such as a tool's, calls
             tools, or has no content or one that is no text; `where` begins the message.
     """
-    items = _from_json(value) if isinstance(value, str) else value
+    items = list_of_messages(value)
     if not isinstance(items, Sequence) or isinstance(items, str | bytes):
         raise DataError(f"{where} must be a list of messages, or JSON text of one, got {quote(value)}")
     turns: list[Turn] = []
@@ -146,6 +146,27 @@ def _part(part: object, where: str) -> str:
             return text
     found = part.get("type", part) if isinstance(part, Mapping) else part
     raise DataError(f"{where}: the parts of a content must be text, got {quote(found)}")
+
+
+def list_of_messages(value: object) -> object:
+    """Return the list of messages that JSON text or an object of columns holds; other values as they are.
+
+    Text that holds no list gives None.
+    """
+    if isinstance(value, str):
+        return _from_json(value)
+    if not isinstance(value, Mapping):
+        return value
+    columns = {name: column for name, column in value.items() if column is not None}
+    if not all(_is_list(column) for column in columns.values()):
+        return value
+    if not any(key in columns for key in _ROLE_KEYS) or len({len(each) for each in columns.values()}) != 1:
+        return value
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
 def _from_json(text: str) -> list[object] | None:

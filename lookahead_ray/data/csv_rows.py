@@ -2,13 +2,15 @@
 
 A line of blank cells is skipped, as is Excel's first line `sep=;`. Columns without a name are left out; those
 at the end, which Excel writes behind the last used column, must be empty. Where cells in quotes stand behind
-a space, spaces before cells are left out.
+a space, spaces before cells are left out; where tabs divide cells and quotes can't be around them, quotes are
+text.
 """
 
 import csv
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain, islice
-from typing import TextIO
+from typing import Any, TextIO
 
 from lookahead_ray.config.csv_format import CsvFormat
 from lookahead_ray.data.encodings import OnPosition, find_encoding, open_text
@@ -18,9 +20,8 @@ from lookahead_ray.data.rows import OnFault, quote, raise_fault
 from lookahead_ray.data.streaming_json import MAX_ROW_CHARACTERS
 from lookahead_ray.errors import DataError
 
-COMMA = ","
-DELIMITERS = (COMMA, ";", "\t", "|")
-NAMES = {";": "semicolons", "\t": "tabs", "|": "|"}
+COMMA, TAB = ",", "\t"
+NAMES = {";": "semicolons", TAB: "tabs", "|": "|"}
 
 _SAMPLE_RECORDS = 200
 _SAMPLE_LINES = 1000
@@ -29,6 +30,24 @@ _MARK = "\ufeff"
 
 Cells = tuple[int, list[str]]
 """The line on which a record begins, and its cells."""
+
+
+@dataclass(frozen=True)
+class _Dialect:
+    delimiter: str
+    spaced: bool = False  # whether spaces before cells are left out
+    quoted: bool = True  # whether quotes around a cell are no part of it
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return the arguments of `csv.reader`."""
+        quoting = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
+        return {
+            "delimiter": self.delimiter,
+            "skipinitialspace": self.spaced,
+            "quoting": quoting,
+            "strict": True,
+        }
 
 
 def read_csv(
@@ -47,11 +66,16 @@ def read_csv(
     csv.field_size_limit(max(csv.field_size_limit(), MAX_ROW_CHARACTERS))
     named, sample = _read_sample(data, encoding)
     delimiter = form.delimiter or named or _find_delimiter(sample, suffix, data.name)
-    spaced = _has_spaced_quotes(sample, delimiter)
+    quoted = form.quotes if form.quotes is not None else not _has_text_quotes(sample, delimiter)
+    if not quoted and form.quotes is None:
+        note(f"{data.name}: quotes are read as text; csv.quotes changes that")
+    spaced = quoted and _has_spaced_quotes(sample, delimiter)
     if spaced:
         note(f"{data.name}: spaces before cells are left out, as quotes follow them")
     with open_text(data, encoding, position=position) as stream:
-        yield from _rows(_records(stream, delimiter, data.name, spaced), data.name, on_fault)
+        yield from _rows(
+            _records(stream, data.name, _Dialect(delimiter, spaced, quoted)), data.name, on_fault
+        )
 
 
 def _rows(records: Iterator[Cells], name: str, on_fault: OnFault) -> Iterator[tuple[str, dict[str, str]]]:
@@ -79,13 +103,13 @@ def _unlike_header(where: str, named: int, cells: list[str]) -> DataError:
     return DataError(f"{where}: {rule}, got {len(cells)}: {quote(cells)}")
 
 
-def _records(stream: TextIO, delimiter: str, name: str, spaced: bool) -> Iterator[Cells]:
+def _records(stream: TextIO, name: str, dialect: _Dialect) -> Iterator[Cells]:
     """Yield the records that are not blank."""
     lines: Iterator[str] = iter(stream)
     first = next(lines, "")
     skipped = 1 if _separator(first) else 0
     lines = lines if skipped else chain([first], lines)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=spaced)
+    reader = csv.reader(lines, **dialect.options)
     start = skipped + 1
     try:
         for cells in reader:
@@ -93,7 +117,9 @@ def _records(stream: TextIO, delimiter: str, name: str, spaced: bool) -> Iterato
             if any(cells) and any(cell.strip() for cell in cells):
                 yield line, cells
     except csv.Error as error:
-        raise DataError(f"{name}: line {start}: must be valid CSV, got {error}") from error
+        text = dialect.quoted and dialect.delimiter == TAB
+        advice = "; csv.quotes: false reads quotes as text" if text else ""
+        raise DataError(f"{name}: line {start}: must be valid CSV, got {error}{advice}") from error
 
 
 def _separator(line: str) -> str | None:
@@ -119,7 +145,7 @@ def _find_delimiter(sample: "_Sample", suffix: str, name: str) -> str:
     usual, order = ("\t", "\t;,|") if suffix == ".tsv" else (COMMA, ";\t,|")
     chosen = usual
     for share in (1.0, 0.9, 0.0):  # of the records that must fit the header
-        counts = {each: _columns(sample, each, share) for each in order}
+        counts = {each: _columns(sample, _Dialect(each), share) for each in order}
         if (best := max(counts.values())) > 1:
             chosen = next(each for each in order if counts[each] == best)
             break
@@ -137,11 +163,22 @@ def _has_spaced_quotes(sample: "_Sample", delimiter: str) -> bool:
         return False
     inside = [
         sum(
-            cell.startswith(' "') for cells in _sample_records(sample, delimiter, spaced)[0] for cell in cells
+            cell.startswith(' "')
+            for cells in _sample_records(sample, _Dialect(delimiter, spaced))[0]
+            for cell in cells
         )
         for spaced in (True, False)
     ]  # inside of quotes they are text
-    return inside[0] < inside[1] and _columns(sample, delimiter, 1.0, spaced=True) > 1
+    return inside[0] < inside[1] and _columns(sample, _Dialect(delimiter, spaced=True), 1.0) > 1
+
+
+def _has_text_quotes(sample: "_Sample", delimiter: str) -> bool:
+    """Return whether quotes around cells can't be meant, as in `"No," he said<tab>b` in a file with tabs."""
+    if delimiter != TAB or not any('"' in line for line in sample.lines):
+        return False
+    return not _columns(sample, _Dialect(delimiter), 1.0) and (
+        _columns(sample, _Dialect(delimiter, quoted=False), 1.0) > 1
+    )
 
 
 class _Sample:
@@ -159,10 +196,10 @@ class _Sample:
                 return
 
 
-def _sample_records(sample: _Sample, delimiter: str, spaced: bool) -> tuple[list[list[str]], bool]:
+def _sample_records(sample: _Sample, dialect: _Dialect) -> tuple[list[list[str]], bool]:
     """Return the first records, and whether they are all valid; those from a fault on are left out."""
     records: list[list[str]] = []
-    reader = csv.reader(sample.lines, delimiter=delimiter, strict=True, skipinitialspace=spaced)
+    reader = csv.reader(sample.lines, **dialect.options)
     try:
         records.extend(islice(filter(any, reader), _SAMPLE_RECORDS))
     except csv.Error:
@@ -170,9 +207,9 @@ def _sample_records(sample: _Sample, delimiter: str, spaced: bool) -> tuple[list
     return records, True
 
 
-def _columns(sample: _Sample, delimiter: str, share: float, spaced: bool = False) -> int:
+def _columns(sample: _Sample, dialect: _Dialect, share: float) -> int:
     """Return the number of columns if at least `share` of the sample's records fit the header, else 0."""
-    records, valid = _sample_records(sample, delimiter, spaced)
+    records, valid = _sample_records(sample, dialect)
     if not valid and share and sample.whole:
         return 0
     if len(records) > 1 and len(records) < _SAMPLE_RECORDS and not sample.whole:

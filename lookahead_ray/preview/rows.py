@@ -9,13 +9,12 @@
 Only the user's text and the answer change; other fields and messages stay as they are.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Literal, NamedTuple
 
 from lookahead_ray.config.preview import PreviewConfig, TruePreview
-from lookahead_ray.data.conversations import ROLES, is_messages
+from lookahead_ray.data.conversations import ROLES, is_messages, list_of_messages
 from lookahead_ray.data.rows import plain_text, quote, unicode_text
 from lookahead_ray.errors import ConfigError, DataError
 from lookahead_ray.preview.apply import Added, additions
@@ -81,14 +80,14 @@ def previewed_rows(
 
 
 def places_of(row: dict[str, Any], where: str, turns: Turns = "last") -> list[Place]:
-    """Return the places of a row's answers that get a preview; numbers in it become text, and JSON text of
-    messages, as CSV files have it, a list.
+    """Return the places of a row's answers that get a preview; numbers in it become text, and JSON text or
+    columns of messages a list.
 
     Raises DataError, which begins with `where`.
     """
     for name in (*LISTS, "prompt", "completion"):
-        if isinstance(row.get(name), str) and is_messages(row[name]):
-            row[name] = json.loads(row[name])
+        if not isinstance(row.get(name), list) and is_messages(row.get(name)):
+            row[name] = list_of_messages(row[name])
     for name in LISTS:
         if isinstance(row.get(name), list):
             return _in_messages(row[name], (name,), where, turns)

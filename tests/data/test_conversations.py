@@ -38,6 +38,26 @@ def test_shapes(messages: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize(
+    "columns",
+    [
+        {"role": ["user", "assistant"], "content": ["Hi.", "Hello."]},
+        {"from": ["human", "gpt"], "value": ["Hi.", "Hello."], "weight": None},
+        {"content": [[{"type": "text", "text": "Hi."}], "Hello."], "role": ["user", "model"]},
+    ],
+)
+def test_columns_as_datasets_stores_lists_of_objects(columns: dict[str, Any]) -> None:
+    assert is_messages(columns)
+    assert read_messages(columns, "f") == [USER, REPLY]
+
+
+@pytest.mark.parametrize(
+    "value", [{"role": ["user"], "content": []}, {"content": ["Hi."]}, {"role": [], "content": []}]
+)
+def test_columns_that_are_no_messages(value: object) -> None:
+    assert not is_messages(value)
+
+
+@pytest.mark.parametrize(
     "value", ["Hi.", "[1]", "[", "[{}]", [], [1], [{"text": "x"}], {"role": "user"}, None, 3]
 )
 def test_what_is_no_list_of_messages(value: object) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from lookahead_ray.config.csv_format import CsvFormat
 from lookahead_ray.data.notes import collect_notes
-from lookahead_ray.data.readers import read_rows
+from lookahead_ray.data.readers import RowReader, read_rows
 from lookahead_ray.errors import DataError
 
 HEADER = ["Frage", "Antwort"]
@@ -194,3 +194,37 @@ def test_quotes_that_are_text(tmp_path: Path, text: str, cell: str) -> None:
     with collect_notes() as notes:
         assert [row.fields["a"] for row in read_rows(path)] == [cell]
     assert notes == []
+
+
+TEXT_QUOTES = 'q\ta\n"No," he said.\tb\nSay "x\t"y" or z\n"open\tc\n'
+
+
+def test_quotes_are_text_where_tabs_alone_divide_cells(tmp_path: Path) -> None:
+    path = tmp_path / "rows.tsv"
+    path.write_text(TEXT_QUOTES)
+    with collect_notes() as notes:
+        assert [row.fields for row in read_rows(path)] == [
+            {"q": '"No," he said.', "a": "b"},
+            {"q": 'Say "x', "a": '"y" or z'},
+            {"q": '"open', "a": "c"},
+        ]
+    assert notes == [f"{path}: quotes are read as text; csv.quotes changes that"]
+
+
+def test_quotes_around_cells_of_a_file_with_tabs(tmp_path: Path) -> None:
+    path = tmp_path / "rows.tsv"
+    path.write_text('q\ta\n"No,\nhe ""said""."\tb\n')
+    with collect_notes() as notes:
+        assert [row.fields for row in read_rows(path)] == [{"q": 'No,\nhe "said".', "a": "b"}]
+    assert notes == []
+
+
+def test_a_configuration_says_what_quotes_are(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('q,a\n"x",y\n')
+    assert next(iter(RowReader(path, CsvFormat(quotes=False)))).fields["q"] == '"x"'
+    path.write_text("q\ta\n" + "x\ty\n" * 2000 + '"No," he said.\tb\n')
+    with pytest.raises(DataError, match=r"line 2002: must be valid CSV, .*; csv\.quotes: false reads quotes"):
+        list(RowReader(path, CsvFormat(delimiter="\t")))
+    rows = list(RowReader(path, CsvFormat(delimiter="\t", quotes=False)))
+    assert rows[-1].fields["q"] == '"No," he said.'

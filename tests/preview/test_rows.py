@@ -179,6 +179,13 @@ def test_an_answer_that_no_tokenizer_takes_is_named() -> None:
     assert previewed_rows(rows, VIRTUAL)[1]["output"] == "First: \ud83e Owl"
 
 
+def test_columns_of_messages() -> None:
+    messages = chat("Name a bird.", "Owl.")
+    columns = {name: [message[name] for message in messages] for name in messages[0]}
+    found = previewed_rows([{"messages": columns}], VIRTUAL)
+    assert found == previewed_rows([{"messages": messages}], VIRTUAL)
+
+
 def test_json_text_of_messages(tmp_path: Path) -> None:
     messages = chat("Name a bird.", "Owl.")
     row = {"messages": json.dumps(messages)}
