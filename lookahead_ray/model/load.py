@@ -206,7 +206,8 @@ def read_architecture(config: ModelConfig, source: ModelSource) -> "PreTrainedCo
     if not getattr(architecture, "is_decoder", True):  # a field of architectures that can be either
         raise _not_causal(config, architecture)
     built: Any = AutoModelForCausalLM._model_mapping[type(architecture)]
-    if cache_argument(built) is None:
+    name = cache_argument(built)
+    if name is None or (name != CACHES[0] and makes_own_cache(built)):
         raise ModelError(
             f"{subject} can't be used: its architecture ({architecture.model_type}) takes none of "
             "Transformers' caches, which generating answers needs: use a model of another architecture"
@@ -221,6 +222,13 @@ def cache_argument(model: "PreTrainedModel | type[PreTrainedModel]") -> str | No
     if "input_ids" not in taken:  # replaced by a function that passes on what it is given
         return CACHES[0]
     return next((name for name in CACHES if name in taken), None)
+
+
+def makes_own_cache(model: "PreTrainedModel | type[PreTrainedModel]") -> bool:
+    """Return whether a model, or a class of models, takes only the cache that it returned before."""
+    inner: Any = getattr(model, "get_base_model", lambda: model)()
+    supported = getattr(inner, "_supports_default_dynamic_cache", None)
+    return supported is not None and not supported()
 
 
 def needs_own_code(architecture: "PreTrainedConfig") -> bool:

@@ -18,6 +18,7 @@ from transformers import (
     LlamaConfig,
     Mamba2Config,
     MambaConfig,
+    MiniMaxConfig,
     MistralConfig,
     PreTrainedConfig,
     Qwen2Config,
@@ -139,6 +140,7 @@ RECURRENT: dict[str, PreTrainedConfig] = {
         **{name: value for name, value in SHAPE.items() if name != "head_dim"},
         layer_types=["conv", "full_attention"],
     ),
+    "minimax, a cache of its own": MiniMaxConfig(**SHAPE, num_local_experts=2),
 }
 """Families with layers that keep a state of their rows, in place of keys and values or besides them."""
 

@@ -19,6 +19,7 @@ from transformers import (
     T5ForConditionalGeneration,
     ViTConfig,
     ViTModel,
+    xLSTMConfig,
 )
 
 from lookahead_ray.config.model import ModelConfig
@@ -60,7 +61,7 @@ def test_a_model_that_is_not_causal(tmp_path: Path, kind: str, dtype: torch.dtyp
         load_model(ModelConfig(path=str(tmp_path)), dtype)
 
 
-@pytest.mark.parametrize("kind", [OpenAIGPTConfig, RwkvConfig])
+@pytest.mark.parametrize("kind", [OpenAIGPTConfig, RwkvConfig, xLSTMConfig])
 def test_an_architecture_without_a_cache_is_refused_before_its_weights_are_read(
     tmp_path: Path, kind: type[PreTrainedConfig]
 ) -> None:

@@ -1,7 +1,7 @@
 """Greedy generation in left-padded static batches, for models whose attention counts cache positions."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import DynamicCache
@@ -9,7 +9,7 @@ from transformers import DynamicCache
 from lookahead_ray.evaluate.generation.base import Backend
 from lookahead_ray.evaluate.generation.meter import Meter
 from lookahead_ray.method.reporting import OnGeneration
-from lookahead_ray.model.load import CACHES, cache_argument
+from lookahead_ray.model.load import CACHES, cache_argument, makes_own_cache
 from lookahead_ray.train.batches import left_pad
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class StaticBatching(Backend):
         model, end_ids = self.model, self.settings.end_ids
         rows = list(range(len(prompts)))  # prompt index of each row still computed
         running = [True] * len(rows)
-        cache = DynamicCache(config=model.config)
+        cache = None if makes_own_cache(model) else DynamicCache(config=model.config)
         name = cache_argument(model)
         assert name is not None  # others are refused by `load.read_architecture`
         attends = name == CACHES[0]  # Mamba would apply the mask of all tokens to the new one
@@ -71,15 +71,16 @@ class StaticBatching(Backend):
         positions = (mask.cumsum(1) - 1).clamp(min=0)
         prefilled = sum(map(len, prompts))
         for length in range(1, max(limits) + 1):
-            logits = model(
+            output = model(
                 input_ids=inputs,
                 attention_mask=mask if length == 1 or attends else None,
                 position_ids=positions,
                 use_cache=True,
                 logits_to_keep=1,
                 **{name: cache},
-            ).logits[:, -1]
-            tokens = logits.argmax(-1)
+            )
+            cache = output[name]  # which some models make themselves
+            tokens = output.logits[:, -1].argmax(-1)
             generated, spared = sum(running), 0
             for index, token in enumerate(tokens.tolist()):
                 if running[index] and token in end_ids:
@@ -99,10 +100,18 @@ class StaticBatching(Backend):
                 return
             if len(kept) < COMPACT_BELOW * len(running):
                 selection = torch.tensor(kept, device=model.device)
-                # `batch_select_indices` leaves out the states of layers
-                cache.reorder_cache(selection)  # type: ignore[arg-type]  # any tensor of integers
+                _select(cache, selection)
                 tokens, mask, positions = tokens[selection], mask[selection], positions[selection]
                 rows, running = [rows[index] for index in kept], [True] * len(kept)
             inputs = tokens[:, None]
             mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
             positions = positions[:, -1:] + 1
+
+
+def _select(cache: Any, rows: torch.Tensor) -> None:
+    """Keep rows of a model's cache, in place."""
+    if type(cache) is DynamicCache:
+        # `batch_select_indices` leaves out the states of layers
+        cache.reorder_cache(rows)  # type: ignore[arg-type]  # any tensor of integers
+    else:
+        cache.batch_select_indices(rows)
