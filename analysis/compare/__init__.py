@@ -1,5 +1,6 @@
 """Comparison of sweeps: paired tests, replication over random seeds, and differences within the noise."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from lookahead_ray.errors import LookaheadRayError
 
 NAMES = {"rsr": "RSR", "jsr": "JSR", "over_refusal": "over-refusal", "utility": "utility"}
 MOST_NAMED = 4
+TRAINED = ("vanilla", "search", "repeat")  # roles
 
 
 class Comparison(NamedTuple):
@@ -31,7 +33,7 @@ def compare(runs: Sequence[str]) -> Comparison:
     Raises `LookaheadRayError` if a run can't be read or no trial is completed.
     """
     opened = open_runs(runs)
-    trials = opened.table("trials", configurations.COLUMNS)
+    trials = opened.table("trials", (*configurations.COLUMNS, "training_id"))
     configured = configurations.configured(trials)
     if not configured.num_rows:
         names = ", ".join(one.run for one in opened.runs)
@@ -51,14 +53,17 @@ def compare(runs: Sequence[str]) -> Comparison:
 def overview(trials: pa.Table, configured: pa.Table, running: dict[str, bool | None]) -> pa.Table:
     """Return a row for each run.
 
-    Columns: run, models, tasks, seeds, trials, completed, others (failed, stopped or unjudged), running (or
+    Columns: run, models, tasks, seeds, trainings, trials (measured at one share of a training each),
+    completed, in part (measured on some of the prompts), others (failed, stopped or unjudged), running (or
     "not known").
     """
     rows = []
-    pairs = list(zip(trials["run"].to_pylist(), trials["status"].to_pylist(), strict=True))
+    measured = trials.select(["run", "trial_id", "training_id", "role", "status"]).to_pylist()
     shown = configured.select(["run", "model", "task", "seed"]).to_pylist()
     for run, goes_on in running.items():
-        status = [one for name, one in pairs if name == run]
+        of_run = [row for row in measured if row["run"] == run]
+        status = Counter(row["status"] for row in of_run)
+        trainings = {row["training_id"] or row["trial_id"] for row in of_run if row["role"] in TRAINED}
         own = [row for row in shown if row["run"] == run]
         rows.append(
             {
@@ -66,9 +71,11 @@ def overview(trials: pa.Table, configured: pa.Table, running: dict[str, bool | N
                 "models": ", ".join(sorted({row["model"] for row in own})),
                 "tasks": ", ".join(sorted({row["task"] for row in own})),
                 "seeds": ", ".join(map(str, sorted({row["seed"] for row in own}))),
-                "trials": len(status),
-                "completed": status.count("completed"),
-                "others": len(status) - status.count("completed"),
+                "trainings": len(trainings),
+                "trials": len(of_run),
+                "completed": status["completed"],
+                "in part": status["partial"],
+                "others": len(of_run) - status["completed"] - status["partial"],
                 "running": {True: "yes", False: "no", None: "not known"}[goes_on],
             }
         )
