@@ -8,7 +8,7 @@
     │   └── HubModelError  a model of the hub is gated, or cannot be reached
     ├── StoreError     a trial table cannot be written or read
     └── TrialError     a trial failed while it ran
-        └── SurroundingsError  through its machines, disk, network or storage, not its configuration
+        └── InfrastructureError  through its machines, disk, network or storage, not its configuration
 
 A message of `ConfigError` or `DataError` is one line: "<file>: <field or line N>: <rule>, got <value>".
 """
@@ -46,8 +46,8 @@ class TrialError(LookaheadRayError):
     """A trial failed while it ran."""
 
 
-class SurroundingsError(TrialError):
-    """A trial failed through its surroundings: a disk, the network, storage, memory or a machine.
+class InfrastructureError(TrialError):
+    """A trial failed through the infrastructure: a disk, the network, storage, memory or a machine.
 
     The same configuration may succeed once they are mended. A sweep that raises it can be resumed.
     """

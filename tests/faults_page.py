@@ -41,11 +41,11 @@ FOOT = """
 - **Committed trials** are never lost. A restarted trial continues from its last checkpoint, so it loses at
   most one epoch, times `search.checkpoint_epochs`; a checkpoint that can't be written is skipped.
 - **A process or machine is lost**: the trial is restarted, at most `search.max_failures` times; a spot
-  warning counts too. Then it has failed through its surroundings.
+  warning counts too. Then it has failed through the infrastructure.
 - **Ray on the head dies**: its driver ends within about a minute, and no process stays. `--resume` continues,
   on another head if the run is at a URL. If the control service (GCS) died, Ray itself ends the driver: with
   exit code 1 and no line on the terminal; `driver.log` has the cause ("Failed to connect to GCS").
-- **Failures of the surroundings** (a full disk, storage, the hub, GPU memory that other processes hold,
+- **Infrastructure failures** (a full disk, storage, the hub, GPU memory that other processes hold,
   lost machines): the trial is not committed, and runs again after the search's other trials. After
   `search.max_attempts` attempts over all sessions it is committed as failed; a new checkpoint sets the
   count back. After `search.stop_after_failures` such failures in a row the sweep stops with exit code 75.

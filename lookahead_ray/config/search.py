@@ -174,13 +174,13 @@ class SearchConfig(Config):
     """Maximum number of restarts, from the last checkpoint, of a trial whose process died."""
 
     stop_after_failures: int = Field(3, ge=1)
-    """Number of consecutive trials that fail through their surroundings (a full disk, storage, the hub,
+    """Number of consecutive trials that fail through the infrastructure (a full disk, storage, the hub,
     memory that others hold, lost machines) after which the sweep stops; see `max_attempts`.
 
     Such trials are not committed: they run again at the end of the search, or with --resume."""
 
     max_attempts: int = Field(5, ge=1)
-    """Number of attempts, over all sessions, after which a trial that fails through its surroundings, or
+    """Number of attempts, over all sessions, after which a trial that fails through the infrastructure, or
     during which the driver is killed, is committed as failed. A new checkpoint sets the count back."""
 
     hang_minutes: float | None = Field(120.0, gt=0)

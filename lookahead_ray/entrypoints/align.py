@@ -21,10 +21,10 @@ from lookahead_ray.entrypoints.model_directory import check_output, new_director
 from lookahead_ray.entrypoints.sweep import default_run, stdout_console
 from lookahead_ray.errors import (
     ConfigError,
+    InfrastructureError,
     LookaheadRayError,
     ModelError,
     StoreError,
-    SurroundingsError,
     TrialError,
 )
 from lookahead_ray.presentation.alignment_table import print_alignment
@@ -185,13 +185,13 @@ def _check(config: AlignConfig) -> Iterator[str]:
 
 @contextmanager
 def _continues(options: AlignOptions) -> Iterator[None]:
-    """Add to interruptions and errors of the surroundings in the block how the alignment continues."""
+    """Add to interruptions and errors of the infrastructure in the block how the alignment continues."""
     try:
         yield
     except FloatingPointError as error:
         raise TrialError(str(error)) from error
     except BaseException as error:
         fails_again = isinstance(error, LookaheadRayError)
-        if not fails_again or isinstance(error, (StoreError, SurroundingsError)):
+        if not fails_again or isinstance(error, (StoreError, InfrastructureError)):
             error.add_note(f"continue with: {options.command}")
         raise

@@ -15,7 +15,7 @@ from lookahead_ray.sweep.interrupt import sigterm_as_interrupt
 
 EXIT_UNKNOWN = 1
 EXIT_REFUSED = 2
-EXIT_SURROUNDINGS = 75  # EX_TEMPFAIL of sysexits.h: the same command may succeed later
+EXIT_INFRASTRUCTURE = 75  # EX_TEMPFAIL of sysexits.h: the same command may succeed later
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
 
@@ -26,7 +26,7 @@ def exit_on_error(interrupted: Callable[[], str] = lambda: "interrupted") -> Ite
 
     The line ends with the notes of the exception (`BaseException.add_note`).
     """
-    from lookahead_ray.errors import LookaheadRayError, SurroundingsError
+    from lookahead_ray.errors import InfrastructureError, LookaheadRayError
 
     try:
         _prepare_process()
@@ -39,7 +39,7 @@ def exit_on_error(interrupted: Callable[[], str] = lambda: "interrupted") -> Ite
         raise typer.Exit(EXIT_INTERRUPTED) from None
     except LookaheadRayError as error:
         print_to_stderr(f"error: {error}{_notes(error)}")
-        code = EXIT_SURROUNDINGS if isinstance(error, SurroundingsError) else EXIT_REFUSED
+        code = EXIT_INFRASTRUCTURE if isinstance(error, InfrastructureError) else EXIT_REFUSED
         raise typer.Exit(code) from None
     except Exception as error:
         what = shorten(f"{type(error).__name__}: {first_line(str(error))}", 300) + _notes(error)

@@ -99,7 +99,7 @@ class LiveView(Observer):
             self._line(f"{self._count()} {trial.note}: {trial.label}")
 
     def trial_set_aside(self, trial_id: str, error: str, attempts: int, most: int) -> None:
-        """Show that a trial failed through its surroundings and runs again later."""
+        """Show that a trial failed through the infrastructure and runs again later."""
         with self._lock:
             trial = self.progress.trial_set_aside(trial_id)
         self._training.discard(trial_id)

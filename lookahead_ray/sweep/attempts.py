@@ -1,7 +1,7 @@
 """The attempts at each trial of a run and the sessions' times, in `<run>/attempts.json`, over all sessions.
 
 A trial's record exists only once it is committed. This file holds what must outlast a session before that:
-how often a trial was begun without result, by a driver that was killed or because its surroundings failed.
+how often a trial was begun without result, by a driver that was killed or because the infrastructure failed.
 """
 
 import json
@@ -86,7 +86,7 @@ class Attempts:
             self._write()
 
     def fail(self, trial_id: str, error: str) -> None:
-        """Note that an attempt failed through its surroundings."""
+        """Note that an attempt failed through the infrastructure."""
         attempt = self._content.trials.setdefault(trial_id, Attempt(count=1))
         self._stop(attempt, self._clock())
         attempt.error = error

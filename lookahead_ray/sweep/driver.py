@@ -72,7 +72,7 @@ def run_sweep(
         StoreError: a trial can't be committed, or the study's journal can't be written.
         JudgeUnavailableError: a reference trial could not be judged; it is committed with its answers.
         TrialError: a reference trial failed, so nothing can be scored; it is committed with its error.
-        SurroundingsError: trials fail through their surroundings; another session can run them again.
+        InfrastructureError: trials fail through the infrastructure; another session can run them again.
     """
     log = local_run_file(sink.run, LOG, sweep.name)
     checkpoints = CheckpointFolder(

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from lookahead_ray.errors import SurroundingsError
+from lookahead_ray.errors import InfrastructureError
 from lookahead_ray.sweep.cluster import HEAD_RESOURCE
 
 CHECK_EVERY_S = 5.0
@@ -27,12 +27,12 @@ class HeadWatch:
         self._checked_s = clock()
 
     def check(self) -> None:
-        """Raise `SurroundingsError` if the head's node is dead; look every `CHECK_EVERY_S` at most."""
+        """Raise `InfrastructureError` if the head's node is dead; look every `CHECK_EVERY_S` at most."""
         if self._clock() - self._checked_s < CHECK_EVERY_S:
             return
         self._checked_s = self._clock()
         if not any(node["Alive"] and HEAD_RESOURCE in node["Resources"] for node in self._nodes()):
-            raise SurroundingsError(
+            raise InfrastructureError(
                 "Ray on the head has died (its raylet was killed, or the machine ran out of memory), so no "
                 "trial can run; start it again if it is a cluster's, then continue with --resume"
             )

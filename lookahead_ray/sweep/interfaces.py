@@ -28,7 +28,7 @@ class Observer(Protocol):
         """Note that a process of a trial died and the trial restarts: restart `restarts` of `most`."""
 
     def trial_set_aside(self, trial_id: str, error: str, attempts: int, most: int) -> None:
-        """Note a failure through its surroundings: of attempt `attempts` of `most`; it runs again later."""
+        """Note a failure through the infrastructure: of attempt `attempts` of `most`; it runs again later."""
 
     def trial_progress(self, trial_id: str, progress: TrialProgress) -> None: ...
 

@@ -2,8 +2,9 @@
 
 Reference trials come first, then the search's suggestions, then repeats of the best with other random seeds.
 
-A trial that fails through its surroundings has no record. It runs again after the search's other trials, and
-the sweep stops when several fail so in a row. A trial begun `LAST_FROM` times without result runs last too.
+A trial that fails through the infrastructure has no record. It runs again after the search's other trials,
+and the sweep stops when several fail so in a row. A trial begun `LAST_FROM` times without result runs last,
+too.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from enum import Enum
 
 from lookahead_ray.config.merge import share_of
 from lookahead_ray.config.search import SearchConfig
-from lookahead_ray.errors import SurroundingsError, TrialError
+from lookahead_ray.errors import InfrastructureError, TrialError
 from lookahead_ray.evaluate.results import Signal
 from lookahead_ray.objective.measuring_end import MeasuringEnd, end_rule
 from lookahead_ray.objective.registry import make_objective
@@ -74,7 +75,7 @@ class JobQueue:
         self._config = search_config or SearchConfig()
         self._observer = observer
         self._later: list[Job] = []  # after the search's other trials
-        self._failed_in_row = 0  # through their surroundings
+        self._failed_in_row = 0  # through the infrastructure
         self._waiting = list(references)
         self._search = search
         self._trial_log = trial_log
@@ -119,21 +120,21 @@ class JobQueue:
         self._limits.search_ended(self._searched)  # says so
         return True
 
-    def finish(self, record: TrialRecord, *further: TrialRecord, of_surroundings: bool = False) -> None:
+    def finish(self, record: TrialRecord, *further: TrialRecord, of_infrastructure: bool = False) -> None:
         """Commit a trial; vanilla is held until the seed model's trial ends, which its objective needs.
 
         Args:
             further: the other points of its training.
-            of_surroundings: whether a failed trial failed through its surroundings. It is not committed while
-                `max_attempts` admits another attempt.
+            of_infrastructure: whether a failed trial failed through the infrastructure. It is not committed
+                while `max_attempts` admits another attempt.
 
         Raises:
             TrialError: a reference failed, so no trial can be scored; it is committed.
-            SurroundingsError: too many trials in a row failed through their surroundings.
+            InfrastructureError: too many trials in a row failed through the infrastructure.
             StoreError: the trial can't be committed.
         """
         job = self._running.pop(record.trial_id, None)
-        if not of_surroundings:
+        if not of_infrastructure:
             self._failed_in_row = 0
         elif job:
             self._failed_in_row += 1
@@ -147,7 +148,7 @@ class JobQueue:
             else:
                 self._commit(record)
             if stops:
-                raise SurroundingsError(self._why_it_stops(record))
+                raise InfrastructureError(self._why_it_stops(record))
             return
         self._commit(record, *further)
 
@@ -205,7 +206,7 @@ class JobQueue:
         failed = self._failed_in_row
         many = "a trial" if failed == 1 else f"{failed} trials in a row"
         return (
-            f"stopped, as {many} failed through the surroundings, not the configuration; the last is "
+            f"stopped, as {many} failed through the infrastructure, not the configuration; the last is "
             f"{record.trial_id}: {(record.error or 'no error text').splitlines()[0]}; fix the cause, then "
             "continue with --resume, which runs them again"
         )

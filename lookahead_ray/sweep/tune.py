@@ -27,12 +27,12 @@ from lookahead_ray.sweep.interrupt import Interrupt
 from lookahead_ray.sweep.job_queue import JobQueue, NoJob
 from lookahead_ray.sweep.placement_groups import PlacementGroupTracker
 from lookahead_ray.sweep.tracking.trackers import Trackers
-from lookahead_ray.trial.failure import ended_by_surroundings, failure_message
+from lookahead_ray.trial.failure import ended_by_infrastructure, failure_message
 from lookahead_ray.trial.job import Checkpoints, Job
 from lookahead_ray.trial.measurement import Measurement
 from lookahead_ray.trial.record import completed_records, failed_record, utc_now
 from lookahead_ray.trial.stop_decisions import Decisions, DecisionSender
-from lookahead_ray.trial.trainable import FAILURE, OF_SURROUNDINGS, TuneTrial
+from lookahead_ray.trial.trainable import FAILURE, OF_INFRASTRUCTURE, TuneTrial
 from lookahead_ray.trial.worker_group import (
     GROUP,
     MEASUREMENT,
@@ -253,7 +253,7 @@ class _RecordingCallback(_NeverRestored, Callback):
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         self._placement_groups.ended(_job(trial).trial_id)
         failure = trial.last_result.get(FAILURE, "the trial ended without a result")
-        self._finish(_job(trial), failure, trial.last_result.get(OF_SURROUNDINGS, False))
+        self._finish(_job(trial), failure, trial.last_result.get(OF_INFRASTRUCTURE, False))
 
     def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         if self.error:  # Tune takes it for an error of the trial, which does not run again
@@ -266,7 +266,7 @@ class _RecordingCallback(_NeverRestored, Callback):
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         self._placement_groups.died(_job(trial).trial_id)
         error = _error_of(trial)
-        self._finish(_job(trial), failure_message(error), ended_by_surroundings(error))
+        self._finish(_job(trial), failure_message(error), ended_by_infrastructure(error))
 
     def _note_checkpoint(self, trial_id: str, progress: TrialProgress) -> None:
         """Note that a checkpoint is written: training goes on after the phase in which it is."""
@@ -277,7 +277,7 @@ class _RecordingCallback(_NeverRestored, Callback):
             if progress.phase == "training":
                 self._job_queue.progressed(trial_id)
 
-    def _finish(self, job: Job, failure: str, of_surroundings: bool = False) -> None:
+    def _finish(self, job: Job, failure: str, of_infrastructure: bool = False) -> None:
         """Pass on the records of an ended trial; a measurement counts even if an error followed."""
         if self.error:  # Tune reports the trial again whose end ended the sweep
             return
@@ -292,7 +292,7 @@ class _RecordingCallback(_NeverRestored, Callback):
             records = [failed_record(job, self._sweep_id, started_at, seconds, failure)]
         try:
             records[0] = replace(records[0], restarts=self._restarts.pop(job.trial_id, 0))
-            self._job_queue.finish(*records, of_surroundings=of_surroundings and measured is None)
+            self._job_queue.finish(*records, of_infrastructure=of_infrastructure and measured is None)
         except LookaheadRayError as error:
             self.error = self.error or error
             raise

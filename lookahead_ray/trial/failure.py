@@ -1,7 +1,8 @@
 """Failures of trials, classified for restarts: a process that died may survive the next attempt, while an
-exception from the trial's code would recur. `surroundings` classifies exceptions in the rank that raised."""
+exception from the trial's code would recur. `infrastructure` classifies exceptions in the rank that raised.
+"""
 
-from lookahead_ray.errors import SurroundingsError, TrialError
+from lookahead_ray.errors import InfrastructureError, TrialError
 
 LOST_PEER = ("Connection closed by peer", "Connection reset by peer", "Connection refused")
 """Parts of gloo's error messages on the ranks that survive a dead one."""
@@ -16,7 +17,7 @@ LESS_MEMORY = (
 )
 
 
-class ProcessDiedError(SurroundingsError):
+class ProcessDiedError(InfrastructureError):
     """A process of the trial was killed, or its machine was lost."""
 
 
@@ -33,8 +34,8 @@ def failure(error: BaseException | None) -> TrialError:
     if isinstance(error, WorkerGroupError) and error.worker_failures:
         failures = error.worker_failures
         rank = min(failures, key=lambda rank: (not _rank_died(failures[rank]), rank))
-        if kind is TrialError and isinstance(_raised(failures[rank]), SurroundingsError):
-            kind = SurroundingsError
+        if kind is TrialError and isinstance(_raised(failures[rank]), InfrastructureError):
+            kind = InfrastructureError
         return kind(f"rank {rank}: {_words(failures[rank])}")
     return kind(_words(error))
 
@@ -66,10 +67,10 @@ def failure_message(error: BaseException | None) -> str:
     return str(cause) if isinstance(cause, TrialError) else _words(cause)
 
 
-def ended_by_surroundings(error: BaseException | None) -> bool:
-    """Return whether the exception that Tune has of an ended trial is one of its surroundings."""
+def ended_by_infrastructure(error: BaseException | None) -> bool:
+    """Return whether the exception that Tune has of an ended trial is one of the infrastructure."""
     cause = _cause(error)
-    return process_died(error) or isinstance(cause, SurroundingsError)
+    return process_died(error) or isinstance(cause, InfrastructureError)
 
 
 def _cause(error: BaseException | None) -> BaseException | None:
@@ -123,7 +124,7 @@ def _words(error: BaseException) -> str:
         if _is_out_of_memory(error):
             return f"killed because the machine ran out of memory: {LESS_MEMORY}; {line}"
         return line
-    if isinstance(raised, SurroundingsError):
+    if isinstance(raised, InfrastructureError):
         return str(raised)
     line = f"{type(raised).__name__}: {raised}"
     return line if raised is error else f"{line}\n{error}"

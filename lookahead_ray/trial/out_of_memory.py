@@ -11,8 +11,8 @@ from lookahead_ray.errors import ModelError, TrialError
 from lookahead_ray.model.outline import outline_model
 from lookahead_ray.train.engine import forget_models
 from lookahead_ray.train.memory import describe_savings
+from lookahead_ray.trial.infrastructure import is_of_infrastructure
 from lookahead_ray.trial.progress import Phase
-from lookahead_ray.trial.surroundings import is_of_surroundings
 
 Value = TypeVar("Value")
 
@@ -36,7 +36,7 @@ def run_in_memory(run: Callable[[], Value], config: TrialConfig, phase: Callable
     try:
         return run()
     except (torch.OutOfMemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error) or is_of_surroundings(error):
+        if not is_out_of_memory(error) or is_of_infrastructure(error):
             raise
         message = describe_out_of_memory(error, config, phase())
     # the frames that the error refers to, and with them the model, are gone only here

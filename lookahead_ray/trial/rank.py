@@ -12,9 +12,9 @@ from lookahead_ray.evaluate.results import Signal
 from lookahead_ray.train.allocator import give_back
 from lookahead_ray.train.process_group import object_group
 from lookahead_ray.trial.group_host import GROUP, MEASUREMENT, PROGRESS, SIGNAL, WAIT
+from lookahead_ray.trial.infrastructure import raise_classified
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.progress import Decide, TrialProgress
-from lookahead_ray.trial.surroundings import raise_classified
 from lookahead_ray.trial.worker import run_worker
 
 REST_S = 2.0  # idle time after which ranks return memory; allocating it again costs a trial a second

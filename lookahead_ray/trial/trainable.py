@@ -7,7 +7,7 @@ from ray import tune
 from ray.tune.trainable import FunctionTrainable
 
 from lookahead_ray.config.trial import TrialConfig
-from lookahead_ray.errors import SurroundingsError, TrialError
+from lookahead_ray.errors import InfrastructureError, TrialError
 from lookahead_ray.evaluate.results import Signal
 from lookahead_ray.trial.failure import ProcessDiedError
 from lookahead_ray.trial.job import Job
@@ -15,8 +15,8 @@ from lookahead_ray.trial.scaling_policy import Placement, place_ranks, rank_capa
 from lookahead_ray.trial.stop_decisions import wait_for
 from lookahead_ray.trial.worker_group import MEASUREMENT, SIGNAL, WorkerGroup
 
-FAILURE, OF_SURROUNDINGS = "failure", "failure_of_surroundings"
-"""Keys of a failed trial: its error, and whether it is one of its surroundings; a group's keys are in
+FAILURE, OF_INFRASTRUCTURE = "failure", "failure_of_infrastructure"
+"""Keys of a failed trial: its error, and whether it is one of the infrastructure; a group's keys are in
 `worker_group`."""
 
 
@@ -40,7 +40,7 @@ class TuneTrial(FunctionTrainable):
         except ProcessDiedError:
             raise  # Tune restarts the trial in a new process
         except TrialError as error:
-            tune.report({FAILURE: str(error), OF_SURROUNDINGS: isinstance(error, SurroundingsError)})
+            tune.report({FAILURE: str(error), OF_INFRASTRUCTURE: isinstance(error, InfrastructureError)})
         tune.report({tune.result.RESULT_DUPLICATE: True})  # signals the end, as Tune's own wrapper does
 
     def _fitting(self, job: Job) -> WorkerGroup:

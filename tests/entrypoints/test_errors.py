@@ -4,13 +4,13 @@ import pytest
 import typer
 
 from lookahead_ray.entrypoints.errors import exit_on_error
-from lookahead_ray.errors import ConfigError, StoreError, SurroundingsError, TrialError
+from lookahead_ray.errors import ConfigError, InfrastructureError, StoreError, TrialError
 
 
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
-        (SurroundingsError("3 trials in a row"), 75, "error: 3 trials in a row"),
+        (InfrastructureError("3 trials in a row"), 75, "error: 3 trials in a row"),
         (ConfigError("x: must be"), 2, "error: x: must be"),
         (StoreError("run: cannot write"), 2, "error: run: cannot write"),
         (TrialError("a reference failed"), 2, "error: a reference failed"),

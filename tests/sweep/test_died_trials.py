@@ -9,7 +9,7 @@ from ray.exceptions import ActorDiedError, OutOfMemoryError, RayActorError, RayT
 from ray.tune.execution import tune_controller
 
 from lookahead_ray.sweep.died_trials import restarting_died_trials
-from lookahead_ray.trial.failure import ended_by_surroundings, failure_message
+from lookahead_ray.trial.failure import ended_by_infrastructure, failure_message
 
 OUT_OF_MEMORY = "6 worker(s) were killed due to the node running low on memory."
 
@@ -49,7 +49,7 @@ def test_a_process_that_died_is_an_error_of_its_trial(error: Exception) -> None:
     (found,) = failed(error).actor_errors
     kept = pickle.loads(pickle.dumps(found))  # as Tune writes it
     assert isinstance(kept, RayActorError)
-    assert ended_by_surroundings(kept)
+    assert ended_by_infrastructure(kept)
     assert str(error) in failure_message(kept)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lookahead_ray.errors import SurroundingsError
+from lookahead_ray.errors import InfrastructureError
 from lookahead_ray.sweep.cluster import HEAD_RESOURCE
 from lookahead_ray.sweep.head_watch import CHECK_EVERY_S, HeadWatch
 
@@ -24,5 +24,5 @@ def test_a_dead_head_ends_the_sweep() -> None:
     head[:] = [node(False), node(True, "CPU")]  # a dead node has no resources
     watch.check()  # too early to look again
     now[0] += CHECK_EVERY_S
-    with pytest.raises(SurroundingsError, match=r"Ray on the head has died .* --resume"):
+    with pytest.raises(InfrastructureError, match=r"Ray on the head has died .* --resume"):
         watch.check()

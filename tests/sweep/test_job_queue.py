@@ -10,7 +10,7 @@ import pytest
 from lookahead_ray.config.load import Sweep
 from lookahead_ray.config.objective import FloorObjective, WeightedObjective
 from lookahead_ray.config.search import SearchConfig
-from lookahead_ray.errors import SurroundingsError, TrialError
+from lookahead_ray.errors import InfrastructureError, TrialError
 from lookahead_ray.objective.base import ObjectiveValues, ReferenceTrials
 from lookahead_ray.objective.measuring_end import MeasuringEnd
 from lookahead_ray.objective.share_choice import FloorBisection
@@ -254,11 +254,11 @@ def started(order: JobQueue) -> str:
     return found.trial_id
 
 
-def test_a_trial_that_fails_through_its_surroundings_runs_again_after_the_others() -> None:
+def test_a_trial_that_fails_through_the_infrastructure_runs_again_after_the_others() -> None:
     commits: list[TrialRecord] = []
     search = Suggesting("a", "b")
     order = job_queue(commits, search, committed=REFERENCES)
-    order.finish(failed(started(order)), of_surroundings=True)
+    order.finish(failed(started(order)), of_infrastructure=True)
     assert commits == []
     order.finish(record(started(order)))
     assert started(order) == "a"
@@ -281,12 +281,12 @@ def test_the_sweep_stops_after_so_many_such_failures_in_a_row(tmp_path: Path) ->
     attempts = Attempts(tmp_path / "attempts.json")
     ids = [f"search-{number}" for number in range(9)]
     order = job_queue(commits, Suggesting(*ids), committed=REFERENCES, attempts=attempts)
-    order.finish(failed(started(order)), of_surroundings=True)
+    order.finish(failed(started(order)), of_infrastructure=True)
     order.finish(record(started(order)))  # so they are not in a row
     for _ in range(2):
-        order.finish(failed(started(order)), of_surroundings=True)
-    with pytest.raises(SurroundingsError, match=r"3 trials in a row .*search-4: .*--resume"):
-        order.finish(failed(started(order)), of_surroundings=True)
+        order.finish(failed(started(order)), of_infrastructure=True)
+    with pytest.raises(InfrastructureError, match=r"3 trials in a row .*search-4: .*--resume"):
+        order.finish(failed(started(order)), of_infrastructure=True)
     assert [committed.trial_id for committed in commits] == ["search-1"]
     attempts.close()
     assert Attempts(tmp_path / "attempts.json").count("search-4") == 1
@@ -297,7 +297,7 @@ def test_a_trial_ends_as_failed_after_so_many_attempts() -> None:
     config = SearchConfig(max_attempts=3, stop_after_failures=9)
     order = job_queue(commits, Suggesting("a"), committed=REFERENCES, config=config)
     for _ in range(3):
-        order.finish(failed(started(order)), of_surroundings=True)
+        order.finish(failed(started(order)), of_infrastructure=True)
     assert [(committed.trial_id, committed.status) for committed in commits] == [("a", "failed")]
     assert order.next_job() is NoJob.EXHAUSTED
 

@@ -9,7 +9,7 @@ import pytest
 from ray.exceptions import OutOfMemoryError
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
-from lookahead_ray.errors import SurroundingsError
+from lookahead_ray.errors import InfrastructureError
 from lookahead_ray.sweep.interrupt import Interrupt
 from lookahead_ray.sweep.job_queue import NoJob
 from lookahead_ray.sweep.tune import _QueueSearcher, _RecordingCallback, _TimeIsUpError
@@ -87,8 +87,8 @@ class Queue:
     def progressed(self, trial_id: str) -> None:
         self.checkpoints.append(trial_id)
 
-    def finish(self, record: Any, of_surroundings: bool) -> None:
-        self.finished.append((record.status, of_surroundings, record.error, record.seconds_total))
+    def finish(self, record: Any, of_infrastructure: bool) -> None:
+        self.finished.append((record.status, of_infrastructure, record.error, record.seconds_total))
 
 
 class Ended:
@@ -125,14 +125,14 @@ def test_a_process_that_died_is_reported_with_its_error(
     file = tmp_path / "error.pkl"
     file.write_bytes(pickle.dumps(OutOfMemoryError("killed due to the node running low on memory")))
     recorder.on_trial_error(1, [], Ended(file))
-    ((status, of_surroundings, error, _),) = queue.finished
-    assert (status, of_surroundings) == ("failed", True)
+    ((status, of_infrastructure, error, _),) = queue.finished
+    assert (status, of_infrastructure) == ("failed", True)
     assert "the machine ran out of memory" in (error or "")
 
 
 def test_failures_are_told_apart(recorder: _RecordingCallback, queue: Queue) -> None:
-    recorder.on_trial_complete(1, [], Ended(failure="the loss is nan", failure_of_surroundings=False))
-    recorder.on_trial_complete(1, [], Ended(failure="No space left", failure_of_surroundings=True))
+    recorder.on_trial_complete(1, [], Ended(failure="the loss is nan", failure_of_infrastructure=False))
+    recorder.on_trial_complete(1, [], Ended(failure="No space left", failure_of_infrastructure=True))
     assert [found[:3] for found in queue.finished] == [
         ("failed", False, "the loss is nan"),
         ("failed", True, "No space left"),
@@ -165,33 +165,33 @@ def test_waiting_for_machines_is_no_time_of_the_trial(
 def test_what_ends_the_sweep_ends_it_though_tune_takes_it_for_an_error_of_the_trial(
     recorder: _RecordingCallback, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(record: Any, of_surroundings: bool) -> None:
-        raise SurroundingsError("3 trials in a row")
+    def refuse(record: Any, of_infrastructure: bool) -> None:
+        raise InfrastructureError("3 trials in a row")
 
     def restarted(*arguments: Any) -> None:
         raise AssertionError("the trial is said to be restarted")
 
     monkeypatch.setattr(queue, "finish", refuse)
     monkeypatch.setattr(recorder, "_observer", SimpleNamespace(trial_restarted=restarted))
-    with pytest.raises(SurroundingsError):
-        recorder.on_trial_complete(1, [], Ended(failure="x", failure_of_surroundings=True))
+    with pytest.raises(InfrastructureError):
+        recorder.on_trial_complete(1, [], Ended(failure="x", failure_of_infrastructure=True))
     recorder.on_trial_recover(1, [], Ended())  # Tune's reaction
-    with pytest.raises(SurroundingsError, match="3 trials in a row"):
+    with pytest.raises(InfrastructureError, match="3 trials in a row"):
         recorder.on_step_begin(2, [])
-    assert isinstance(recorder.error, SurroundingsError)
+    assert isinstance(recorder.error, InfrastructureError)
 
 
 def test_the_end_of_ray_on_the_head_ends_the_sweep(
     recorder: _RecordingCallback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def died() -> None:
-        raise SurroundingsError("Ray on the head has died")
+        raise InfrastructureError("Ray on the head has died")
 
     recorder.on_step_begin(1, [])
     monkeypatch.setattr(recorder, "_check_head", died)
-    with pytest.raises(SurroundingsError):
+    with pytest.raises(InfrastructureError):
         recorder.on_step_begin(2, [])
-    assert isinstance(recorder.error, SurroundingsError)  # Tune wraps what a callback raises
+    assert isinstance(recorder.error, InfrastructureError)  # Tune wraps what a callback raises
 
 
 def test_running_trials_end_when_the_time_is_used_up(recorder: _RecordingCallback, queue: Queue) -> None:

@@ -14,10 +14,10 @@ from ray.train.v2._internal.exceptions import (
 )
 from ray.train.v2.api.exceptions import ControllerError, WorkerGroupError
 
-from lookahead_ray.errors import ConfigError, DataError, SurroundingsError, TrialError
+from lookahead_ray.errors import ConfigError, DataError, InfrastructureError, TrialError
 from lookahead_ray.trial.failure import (
     ProcessDiedError,
-    ended_by_surroundings,
+    ended_by_infrastructure,
     failure,
     failure_message,
     process_died,
@@ -113,14 +113,14 @@ def test_other_kills_are_not_said_to_be_of_memory() -> None:
     assert failure_message(None) == "the trial's process died"
 
 
-def test_failures_of_the_surroundings_keep_their_kind() -> None:
-    full = SurroundingsError("OSError: [Errno 28] No space left on device")
+def test_failures_of_the_infrastructure_keep_their_kind() -> None:
+    full = InfrastructureError("OSError: [Errno 28] No space left on device")
     found = failure(group(raised(full)))
-    assert type(found) is SurroundingsError
+    assert type(found) is InfrastructureError
     assert str(found) == f"rank 0: {full}"
-    assert ended_by_surroundings(None)
-    assert ended_by_surroundings(RayTaskError("run", "Traceback ...", failure(group(KILLED))))
-    assert not ended_by_surroundings(RayTaskError("run", "Traceback ...", ValueError("x")))
+    assert ended_by_infrastructure(None)
+    assert ended_by_infrastructure(RayTaskError("run", "Traceback ...", failure(group(KILLED))))
+    assert not ended_by_infrastructure(RayTaskError("run", "Traceback ...", ValueError("x")))
 
 
 def test_the_exception_reaches_the_driver_unchanged() -> None:

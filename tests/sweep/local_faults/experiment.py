@@ -97,7 +97,7 @@ class Experiment:
         here = self.folder / f"session-{len(self._sessions) + 1}"
         here.mkdir()
         cache = {CACHE_VARIABLE: str(self.folder / "cache")}
-        surroundings = {**UNDISTURBED, **cache, **(variables or {})}
+        environment = {**UNDISTURBED, **cache, **(variables or {})}
         session = SweepProcess(
             self._model,
             self.run,
@@ -105,7 +105,7 @@ class Experiment:
             options,
             here / "output.txt",
             here,
-            surroundings,
+            environment,
             prefix,
         )
         self._sessions.append(session)

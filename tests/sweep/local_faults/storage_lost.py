@@ -16,7 +16,7 @@ from tests.sweep.processes import SweepProcess
 
 STARTED = "started: "  # of a trial
 ENDED_S = 240.0
-REFUSED, SURROUNDINGS = 2, 75  # exit codes
+REFUSED, INFRASTRUCTURE = 2, 75  # exit codes
 DISK_KIB = 65536
 
 
@@ -141,7 +141,7 @@ def full_at_cache(sweeps: Sweeps) -> CountedRow:
         case.note()
         disk.fill()
         code = first.process.wait(ENDED_S)
-        assert code in (0, SURROUNDINGS), first.text()
+        assert code in (0, INFRASTRUCTURE), first.text()
         disk.free()
         if code:
             case.start("--resume").finish()
@@ -162,7 +162,7 @@ def shared_disk_gone(sweeps: Sweeps) -> CountedRow:
         finally:
             away.rename(sweeps.model)
         (said,) = [line for line in first.text().splitlines() if line.startswith("error: ")]
-        assert (code, "3 trials in a row" in said, "--resume" in said) == (SURROUNDINGS, True, True), said
+        assert (code, "3 trials in a row" in said, "--resume" in said) == (INFRASTRUCTURE, True, True), said
         assert f"has no {sweeps.model}" in said
         case.start("--resume").finish()
         how = f"the model's directory renamed during the search; exit code {code}; back, then `--resume`"

@@ -1,4 +1,4 @@
-"""Exceptions of a rank: which are of its surroundings, and which of its configuration."""
+"""Exceptions of a rank: which are of the infrastructure, and which of its configuration."""
 
 import errno
 import pickle
@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from lookahead_ray.errors import ConfigError, DataError, HubModelError, ModelError, SurroundingsError
-from lookahead_ray.trial.surroundings import is_of_surroundings, memory_of_others, raise_classified
+from lookahead_ray.errors import ConfigError, DataError, HubModelError, InfrastructureError, ModelError
+from lookahead_ray.trial.infrastructure import is_of_infrastructure, memory_of_others, raise_classified
 
 GPU = "CUDA out of memory. GPU 0 has a total capacity of 80.00 GiB of which {} is free."
 PROCESS = "Including non-PyTorch memory, this process has {} GiB memory in use."
@@ -44,12 +44,12 @@ def caused(error: Exception, cause: Exception) -> Exception:
     ],
     ids=repr,
 )
-def test_disk_network_and_the_memory_of_others_are_surroundings(error: Exception) -> None:
-    assert is_of_surroundings(error)
-    with pytest.raises(SurroundingsError) as raised:
+def test_disk_network_and_the_memory_of_others_are_infrastructure(error: Exception) -> None:
+    assert is_of_infrastructure(error)
+    with pytest.raises(InfrastructureError) as raised:
         raise_classified(error)
     assert str(error) in str(raised.value)
-    assert isinstance(pickle.loads(pickle.dumps(raised.value)), SurroundingsError)
+    assert isinstance(pickle.loads(pickle.dumps(raised.value)), InfrastructureError)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_disk_network_and_the_memory_of_others_are_surroundings(error: Exception
     ids=repr,
 )
 def test_a_diverged_training_and_bad_settings_are_not(error: Exception) -> None:
-    assert not is_of_surroundings(error)
+    assert not is_of_infrastructure(error)
     with pytest.raises(type(error)) as raised:
         raise_classified(error)
     assert raised.value is error
@@ -78,13 +78,13 @@ def test_the_share_of_a_gpu_that_others_hold() -> None:
     assert memory_of_others(OWN) == pytest.approx(0.0, abs=0.01)
 
 
-def test_data_that_vanished_is_of_the_surroundings(tmp_path: Path) -> None:
+def test_data_that_vanished_is_of_the_infrastructure(tmp_path: Path) -> None:
     error = ModelError("model.path: must be a directory")
     there = {"model": {"path": str(tmp_path)}, "task": {"path": "org/name"}, "safety": [{"path": "embedded"}]}
     with pytest.raises(ModelError):
         raise_classified(error, there)
     for gone in ({"task": {"path": str(tmp_path / "gone")}}, {"safety": [{"data_path": "gone.jsonl"}]}):
-        with pytest.raises(SurroundingsError, match=r"has no .*gone"):
+        with pytest.raises(InfrastructureError, match=r"has no .*gone"):
             raise_classified(error, there | gone)
     with pytest.raises(ValueError, match="bad"):
         raise_classified(ValueError("bad"), {"task": {"path": "/gone"}})

@@ -1,4 +1,4 @@
-"""Exceptions of a rank that come from its surroundings, told from those of its configuration.
+"""Exceptions of a rank that come from the infrastructure, told from those of its configuration.
 
 They are classified where they are raised: the causes of an exception are lost when it is sent to another
 process.
@@ -17,9 +17,9 @@ from lookahead_ray.errors import (
     DataError,
     HubDataError,
     HubModelError,
+    InfrastructureError,
     ModelError,
     StoreError,
-    SurroundingsError,
 )
 from lookahead_ray.filesystem import is_url
 
@@ -40,26 +40,26 @@ _OWN = re.compile(rf"this process has {_SIZE} memory in use")
 _BYTES = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
-def is_of_surroundings(error: BaseException) -> bool:
+def is_of_infrastructure(error: BaseException) -> bool:
     """Return whether `error`, or an exception that led to it, is about a disk, the network or storage, or
     about the memory of a GPU that other processes hold."""
     return any(_is_one(cause) for cause in _chain(error))
 
 
 def raise_classified(error: Exception, config: Mapping[str, Any] | None = None) -> NoReturn:
-    """Raise `error`, as a `SurroundingsError` if it is one of the surroundings.
+    """Raise `error`, as an `InfrastructureError` if it is one of the infrastructure.
 
     Args:
         config: the trial's configuration as JSON values. Its files existed when the sweep began, so data or a
-            model that can't be used because one is missing are surroundings too.
+            model that can't be used because one is missing are infrastructure too.
     """
-    if isinstance(error, SurroundingsError):
+    if isinstance(error, InfrastructureError):
         raise error
-    if is_of_surroundings(error):
-        raise SurroundingsError(f"{type(error).__name__}: {error}") from error
+    if is_of_infrastructure(error):
+        raise InfrastructureError(f"{type(error).__name__}: {error}") from error
     if isinstance(error, DataError | ModelError) and (path := missing_file(config or {})):
         where = platform.node()
-        raise SurroundingsError(f"{type(error).__name__}: {error}; {where} has no {path}") from error
+        raise InfrastructureError(f"{type(error).__name__}: {error}; {where} has no {path}") from error
     raise error
 
 
@@ -106,7 +106,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _is_one(error: BaseException) -> bool:
-    if isinstance(error, SurroundingsError | HubDataError | HubModelError | StoreError):
+    if isinstance(error, InfrastructureError | HubDataError | HubModelError | StoreError):
         return True
     if isinstance(error, ConnectionError | TimeoutError) or (isinstance(error, OSError) and error.errno):
         return True
