@@ -12,7 +12,8 @@ from ray.tune.search import ConcurrencyLimiter, Searcher
 from lookahead_ray.errors import InfrastructureError
 from lookahead_ray.sweep.interrupt import Interrupt
 from lookahead_ray.sweep.job_queue import NoJob
-from lookahead_ray.sweep.tune import _QueueSearcher, _RecordingCallback, _TimeIsUpError
+from lookahead_ray.sweep.tune import _QueueSearcher
+from lookahead_ray.sweep.tune_callback import RecordingCallback, TimeIsUpError
 from lookahead_ray.trial.job import Job
 from lookahead_ray.trial.stop_decisions import DecisionSender
 from lookahead_ray.trial.worker_group import GROUP, PROGRESS
@@ -106,8 +107,8 @@ def queue() -> Queue:
 
 
 @pytest.fixture
-def recorder(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> _RecordingCallback:
-    made = _RecordingCallback(
+def recorder(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> RecordingCallback:
+    made = RecordingCallback(
         "sweep", cast(Any, queue), DecisionSender(Anything()), cast(Any, Anything()), Interrupt(), 2
     )
     monkeypatch.setattr(made, "_placement_groups", Anything())
@@ -120,7 +121,7 @@ class Anything:
 
 
 def test_a_process_that_died_is_reported_with_its_error(
-    recorder: _RecordingCallback, queue: Queue, tmp_path: Path
+    recorder: RecordingCallback, queue: Queue, tmp_path: Path
 ) -> None:
     file = tmp_path / "error.pkl"
     file.write_bytes(pickle.dumps(OutOfMemoryError("killed due to the node running low on memory")))
@@ -130,7 +131,7 @@ def test_a_process_that_died_is_reported_with_its_error(
     assert "the machine ran out of memory" in (error or "")
 
 
-def test_failures_are_told_apart(recorder: _RecordingCallback, queue: Queue) -> None:
+def test_failures_are_told_apart(recorder: RecordingCallback, queue: Queue) -> None:
     recorder.on_trial_complete(1, [], Ended(failure="the loss is nan", failure_of_infrastructure=False))
     recorder.on_trial_complete(1, [], Ended(failure="No space left", failure_of_infrastructure=True))
     assert [found[:3] for found in queue.finished] == [
@@ -143,14 +144,14 @@ def progress(phase: str, **more: Any) -> dict[str, Any]:
     return {PROGRESS: {"phase": phase, "detail": ""}, GROUP: "", **more}
 
 
-def test_a_checkpoint_is_noted_when_training_goes_on(recorder: _RecordingCallback, queue: Queue) -> None:
+def test_a_checkpoint_is_noted_when_training_goes_on(recorder: RecordingCallback, queue: Queue) -> None:
     for phase in ("training", "saving", "saving", "training", "training", "saving", "answering"):
         recorder.on_trial_result(1, [], Ended(), progress(phase))
     assert queue.checkpoints == ["search-001"]
 
 
 def test_waiting_for_machines_is_no_time_of_the_trial(
-    recorder: _RecordingCallback, queue: Queue, monkeypatch: pytest.MonkeyPatch
+    recorder: RecordingCallback, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
@@ -163,7 +164,7 @@ def test_waiting_for_machines_is_no_time_of_the_trial(
 
 
 def test_what_ends_the_sweep_ends_it_though_tune_takes_it_for_an_error_of_the_trial(
-    recorder: _RecordingCallback, queue: Queue, monkeypatch: pytest.MonkeyPatch
+    recorder: RecordingCallback, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(record: Any, of_infrastructure: bool) -> None:
         raise InfrastructureError("3 trials in a row")
@@ -182,7 +183,7 @@ def test_what_ends_the_sweep_ends_it_though_tune_takes_it_for_an_error_of_the_tr
 
 
 def test_the_end_of_ray_on_the_head_ends_the_sweep(
-    recorder: _RecordingCallback, monkeypatch: pytest.MonkeyPatch
+    recorder: RecordingCallback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def died() -> None:
         raise InfrastructureError("Ray on the head has died")
@@ -194,9 +195,9 @@ def test_the_end_of_ray_on_the_head_ends_the_sweep(
     assert isinstance(recorder.error, InfrastructureError)  # Tune wraps what a callback raises
 
 
-def test_running_trials_end_when_the_time_is_used_up(recorder: _RecordingCallback, queue: Queue) -> None:
+def test_running_trials_end_when_the_time_is_used_up(recorder: RecordingCallback, queue: Queue) -> None:
     recorder.on_step_begin(1, [])
     queue.time_is_up = True
-    with pytest.raises(_TimeIsUpError):
+    with pytest.raises(TimeIsUpError):
         recorder.on_step_begin(2, [])
     assert recorder.time_is_up
