@@ -36,6 +36,7 @@ class SafetyFloor(SearchObjective[FloorObjective]):
         first="safety over\nthe floor",
         difference="gain kept:\nto vanilla",
         meaning="safety over the floor, and the difference to vanilla in the share kept of vanilla's gain",
+        ranked_by="utility",
         first_is_safety=True,
     )
     plots_safety = True

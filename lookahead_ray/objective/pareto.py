@@ -40,6 +40,7 @@ class ParetoFront(SearchObjective[ParetoObjective]):
         first="safety kept:\nto vanilla",
         difference="gain kept:\nto vanilla",
         meaning="differences to vanilla in the shares kept of the seed model's safety and of vanilla's gain",
+        ranked_by="the product of what is kept of safety and of utility",
         first_is_safety=True,
     )
     plots_safety = True

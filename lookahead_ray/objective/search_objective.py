@@ -44,6 +44,9 @@ class ReportColumns:
     meaning: str = "difference to vanilla: of the objective"
     """What the columns show, for a line below the table."""
 
+    ranked_by: str = "the objective"
+    """What orders candidates, and in which those that are indistinguishable are so."""
+
     first_is_safety: bool = False
     """Whether the first column shows `ObjectiveJudgement.safety` instead of the trial's objective."""
 

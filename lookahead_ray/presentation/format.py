@@ -21,10 +21,11 @@ def shorten_label(label: str, width: int) -> str:
     A phrase in quotes is cut first, so that what follows it, such as a share, can still be read.
     """
     head, quote, tail = label.rpartition("”")
-    cut = width - len(tail) - 2  # the ellipsis and the quote
-    if len(label) <= width or not quote or cut <= head.find("“") + 1:
+    begin = head.find("“") + 1
+    if len(label) <= width or not quote or len(head) <= begin + 1:
         return shorten(label, width)
-    return f"{head[:cut].rstrip()}…{quote}{tail}"
+    cut = max(width - len(tail) - 2, begin)  # the ellipsis and the quote
+    return shorten(f"{head[:cut].rstrip()}…{quote}{tail}", width)
 
 
 def duration(seconds: float) -> str:

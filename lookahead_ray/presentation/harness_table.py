@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Column
 from rich.text import Text
 
-from lookahead_ray.presentation.trials_table import new_table, print_table, sort_trials, trial_cell
+from lookahead_ray.presentation.trials_table import new_table, print_table, sort_trials, trial_cells
 from lookahead_ray.trial.record import TrialRecord
 
 MOST_SCORES = 4
@@ -52,9 +52,10 @@ def print_harness(console: Console, records: Sequence[TrialRecord]) -> None:
     if not names:
         return
     table = new_table(*(Column(name.replace("/", "\n", 1), justify="right") for name in names[:MOST_SCORES]))
+    cells = trial_cells(shown)
     for one in shown:
         scores = {score.name: str(score) for score in harness_scores(one.record)}
-        table.add_row(trial_cell(one), *(scores.get(name, "–") for name in names[:MOST_SCORES]))
+        table.add_row(cells[one.record.trial_id], *(scores.get(name, "–") for name in names[:MOST_SCORES]))
     console.print()
     print_table(console, table)
     more = f" {len(names) - MOST_SCORES} more in the column harness." if len(names) > MOST_SCORES else ""

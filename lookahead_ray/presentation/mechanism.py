@@ -7,7 +7,7 @@ from rich.table import Column
 from rich.text import Text
 
 from lookahead_ray.presentation.format import decimal
-from lookahead_ray.presentation.trials_table import new_table, print_table, sort_trials, trial_cell
+from lookahead_ray.presentation.trials_table import new_table, print_table, sort_trials, trial_cells
 from lookahead_ray.trial.record import TrialRecord
 
 MOST_POSITIONS = 8
@@ -24,10 +24,11 @@ def print_mechanism(console: Console, records: Sequence[TrialRecord]) -> None:
     table = new_table(*(Column(head, justify="right") for head in heads))
     vanilla = next((one.record.flops for one in trained if one.record.role == "vanilla"), None)
     flops = {record.training: record.flops for record in records if record.flops}
+    names = trial_cells(trained)
     for one in trained:
         kl = one.record.kl[:positions]
         cells = [decimal(value, places=2) for value in kl] + ["–" for _ in range(positions - len(kl))]
-        table.add_row(trial_cell(one), *cells, _multiple(flops.get(one.record.training), vanilla))
+        table.add_row(names[one.record.trial_id], *cells, _multiple(flops.get(one.record.training), vanilla))
     console.print()
     print_table(console, table)
     requests = len({(row.suite, row.prompt_id) for row in trained[0].record.token_kl})

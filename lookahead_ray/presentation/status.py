@@ -65,7 +65,7 @@ class RunStatus:
     created_at: str
     planned: int | None  # number of trials, references included; None if no driver has recorded it
     committed: int
-    by_status: dict[Status, int]
+    by_status: dict[Status, int]  # of all points: a training may be measured at several shares of its merge
     last_commit_at: str | None
     budget: list[str]  # limits that are set, each with the part used by committed trials
     best: Best | None
@@ -85,7 +85,7 @@ def read_status(run: str) -> RunStatus:
     session = store.read_session(run)
     records = list(opened.each_summary())
     trainings = count_trainings(records)
-    counts = Counter(record.status for record in records if not record.is_further_point)
+    counts = Counter(record.status for record in records)
     failed = [record for record in records if record.status == "failed"]
     return RunStatus(
         run=run,
@@ -169,9 +169,11 @@ def print_status(status: RunStatus, print_line: Callable[[str], None], now: date
     """Print the status line by line; `now` is the reference for texts such as "3 min ago"."""
     planned = "?" if status.planned is None else status.planned
     counts = ", ".join(f"{count} {name}" for name, count in status.by_status.items() if count)
+    total = sum(status.by_status.values())
+    points = f", measured at {total} points" if total > status.committed else ""
     lines = [
         ("run", f"{status.run} (sweep {status.name}, started {status.created_at})"),
-        ("trials", f"{status.committed} of {planned} committed" + (f": {counts}" if counts else "")),
+        ("trials", f"{status.committed} of {planned} committed{points}{counts and f': {counts}'}"),
         ("last", _last_line(status, now or datetime.now(UTC))),
         ("budget", " · ".join(status.budget)),
         ("judges", " · ".join(status.judge_calls)),

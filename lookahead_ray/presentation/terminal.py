@@ -20,7 +20,7 @@ from lookahead_ray.presentation.trials_table import (
     print_table,
     rates_table,
     sort_trials,
-    trial_cell,
+    trial_cells,
     trial_label,
 )
 from lookahead_ray.sanitize import clean
@@ -61,9 +61,9 @@ def print_trials(
     else:
         print_table(console, rates_table(shown, [], lambda record: [], chosen))
     if scored and console.width < WIDE:
-        table = new_table(*more)
+        table, cells = new_table(*more), trial_cells(shown, chosen)
         for one in scored:
-            table.add_row(trial_cell(one, chosen), *fill(one.record))
+            table.add_row(cells[one.record.trial_id], *fill(one.record))
         console.print()
         print_table(console, table)
     console.print()
@@ -94,7 +94,9 @@ def print_recommendation(
         console.print(Text("On the Pareto front: " + "; ".join(front)))
     alike = [trial_label(by_id[i]) for i in recommendation.indistinguishable if i in by_id]
     if alike:
-        console.print(Text("Indistinguishable from it by these data: " + "; ".join(alike)))
+        measure = recommendation.columns.ranked_by
+        text = f"Indistinguishable from it in {measure} (the table has their other rates): "
+        console.print(Text(text + "; ".join(alike)))
     if chosen:
         console.print()
         # soft wrap, because a broken line would not be valid YAML

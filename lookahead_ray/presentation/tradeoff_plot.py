@@ -225,11 +225,15 @@ def _floor(records: Sequence[TrialRecord], objective: Objective | None) -> float
 
 
 def _subtitle(records: Sequence[TrialRecord], failed: int) -> str:
+    whole = [record for record in records if record.status != "partial"]
     sizes = [
-        f"{_n([r.rsr for r in records])} harmful requests",
-        f"{_n([r.utility for r in records])} task items",
+        f"{_n([r.rsr for r in whole])} harmful requests",
+        f"{_n([r.utility for r in whole])} task items",
     ]
-    note = f"; {failed} failed trial{'s' if failed > 1 else ''} not shown" if failed else ""
+    left_out = [f"{failed} failed"] if failed else []
+    if partial := len(records) - len(whole):
+        left_out.append(f"{partial} measured in part")
+    note = f"; not shown: {', '.join(left_out)}" if left_out else ""
     return f"n = {', '.join(sizes)}; bars: 95 % intervals{note}"
 
 

@@ -1,6 +1,7 @@
 """Tables of trials: their order, the cells of a row, and the table of rates."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from rich.cells import cell_len
@@ -49,10 +50,10 @@ def rates_table(
     records = [one.record for one in shown]
     metrics = [metric for metric in METRICS if any(rate_of(record, metric) for record in records)]
     columns = [Column(f"{METRICS[m]}\n{_sizes(records, m)}", justify="right") for m in metrics]
-    table = new_table(*columns, *more)
+    table, cells = new_table(*columns, *more), trial_cells(shown, chosen)
     for one in shown:
         rates = [rate_text(rate_of(one.record, metric)) for metric in metrics]
-        table.add_row(trial_cell(one, chosen), *rates, *fill(one.record))
+        table.add_row(cells[one.record.trial_id], *rates, *fill(one.record))
     return table
 
 
@@ -98,12 +99,26 @@ def _width(column: Column) -> int:
     return max(cell_len(line) for text in (column.header, *column.cells) for line in str(text).split("\n"))
 
 
-def trial_cell(one: SeedAverage, chosen: str | None = None) -> Text:
-    """Return a configuration's name for a table's first column; the `chosen` one is marked."""
+def trial_cells(shown: Sequence[SeedAverage], chosen: str | None = None) -> dict[str, Text]:
+    """Return the names of configurations for a table's first column, by trial id; `chosen` is marked.
+
+    Names that are the same, as what differs is cut off, get the trial's id.
+    """
+    names = [shorten_label(trial_label(one.record), LONGEST_LABEL) for one in shown]
+    counts = Counter(names)
+    return {
+        one.record.trial_id: _cell(
+            one, f"{name} {one.record.trial_id}" if counts[name] > 1 else name, chosen
+        )
+        for one, name in zip(shown, names, strict=True)
+    }
+
+
+def _cell(one: SeedAverage, name: str, chosen: str | None) -> Text:
     record = one.record
-    name = shorten_label(trial_label(record), LONGEST_LABEL) + (
-        f" ({one.seeds} seeds)" if one.seeds > 1 else ""
-    )
+    name += f" ({one.seeds} seeds)" if one.seeds > 1 else ""
+    if record.status == "partial":
+        return Text(f"{name} (partial, {_sizes([record], 'rsr')})", style="dim")
     if record.status != "completed":
         return Text(f"{name} ({record.status})", style=STYLES.get(record.status, "dim"))
     if record.trial_id == chosen:

@@ -37,6 +37,8 @@ def test_figures() -> None:
         ("virtual, “The answer is worked out below.”", "virtual, “The answer is work…”"),
         ("no preview, constrained_sft, safety mix 10 %", "no preview, constrained_sft,…"),
         ("“a”, constrained_sft, safety mix 10 %", "“a”, constrained_sft, safety…"),
+        ("virtual, “So, then.”, constrained_sft", "virtual, “S…”, constrained_sft"),
+        ("virtual, “So, then.”, constrained_sft, share 0.8", "virtual, “…”, constrained_sft…"),
     ],
 )
 def test_phrases_of_labels_are_cut_first(label: str, short: str) -> None:

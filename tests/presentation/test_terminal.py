@@ -69,7 +69,8 @@ def test_recommendation_is_yaml_that_can_be_copied() -> None:
     text = out.getvalue()
     assert text.startswith("\nRecommended: ")
     assert recommendation().sentence in text
-    assert "Indistinguishable from it by these data: true" in text
+    told = " ".join(text.split())
+    assert "Indistinguishable from it in the objective (the table has their other rates): true" in told
     config = yaml.safe_load(text[text.index("preview:") :])
     assert config["preview"]["prefix"] == "Let's solve it. "
     assert set(config) == {"preview", "method", "training"}

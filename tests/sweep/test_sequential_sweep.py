@@ -48,7 +48,7 @@ def test_points_end_early_and_a_killed_sweep_measures_the_same_points(
     started.append(SweepProcess(model, tmp_path / "whole", SETTINGS))
     text = started[-1].finish()
     assert "measured in part: true, " in text
-    assert "partial: 2 measured on the first prompts only" in text
+    assert "partial: 2 measured on the first n prompts only" in text
     expected = records_of(tmp_path / "whole")
     asked = {r.trial_id: (r.status, r.measurement and r.measurement.asked) for r in expected}
     assert asked == {

@@ -10,7 +10,7 @@ from lookahead_ray.objective.search_objective import SearchObjective
 from lookahead_ray.stats.simultaneous import Bootstrapped
 from lookahead_ray.sweep.recommend.candidates import Candidate, Field
 from lookahead_ray.sweep.recommend.recommendation import Comparison
-from lookahead_ray.trial.label import additions_to_vanilla, quoted, tokens
+from lookahead_ray.trial.label import additions_to_vanilla, quoted, searched, tokens
 from lookahead_ray.trial.record import TrialRecord
 
 
@@ -33,14 +33,17 @@ class Facts:
 
 def explain(objective: SearchObjective[Any], facts: Facts, *, recommended: bool) -> str:
     """Return the sentence: the candidate's and vanilla's rates, the difference, and the number of seeds."""
-    candidate = describe_candidate(facts.candidate.first)
+    record = facts.candidate.first
+    candidate = describe_candidate(record)
     figures = f"{_rates_text(facts)}; {objective.explain(facts.judged, facts.index)}"
     seeds = _seeds_text(facts.field.vanilla, facts.candidate)
     if not recommended:
         reason = objective.explain_rejection(facts.judged)
-        return f"{reason}; the closest, {candidate}, has {figures}; {seeds}"
+        closest = ", ".join([candidate, *searched(record.params), f"trial {record.trial_id}"])
+        return f"{reason}; the closest, {closest}, has {figures}; {seeds}"
     if facts.equals > 1:
-        seeds = f"it is the simplest of {facts.equals} that the data can't distinguish; {seeds}"
+        alike = f"{facts.equals} that the data can't distinguish in {objective.columns.ranked_by}"
+        seeds = f"it is the simplest of {alike}; {seeds}"
     return f"{candidate} keeps {figures}; {seeds}"
 
 

@@ -107,7 +107,7 @@ def test_the_simplest_of_equals_is_preferred() -> None:
     result = recommend(records, WeightedObjective())
     assert result.trial_id == "c1"  # 19 characters; six tokens count as 24
     assert result.indistinguishable == ("c0", "c2", "c3")
-    assert "it is the simplest of 4 that the data can't distinguish" in result.sentence
+    assert "it is the simplest of 4 that the data can't distinguish in " in result.sentence
     cheap = replace(records[5], trial_id="c4", config={**six, "training": {"epochs": 1}})
     cheap = cheap.with_measured(flops=1.0)
     assert recommend([*records[:3], *records[4:], cheap], WeightedObjective()).trial_id == "c4"
@@ -157,7 +157,7 @@ def test_the_method_of_a_candidate_is_named() -> None:
     records = sweep(6, VANILLA)
     method = {**records[1].config, "preview": {"strategy": "none"}, "method": {"name": "sdft"}}
     result = recommend([*records, replace(records[1], trial_id="s", role="search", config=method)], HALF)
-    assert "the closest, no preview (sdft), has RSR" in result.sentence
+    assert "the closest, no preview (sdft), trial s, has RSR" in result.sentence
 
 
 def test_a_worse_candidate_is_said_to_be_below() -> None:
