@@ -9,6 +9,7 @@ from analysis.report.frame import completed, ranked, searched
 from analysis.report.source import Source
 from lookahead_ray.config.objective import HasObjective
 from lookahead_ray.errors import ConfigError
+from lookahead_ray.objective.search_objective import SCALAR_COLUMNS
 from lookahead_ray.sweep.recommend.recommend import recommend
 from lookahead_ray.sweep.recommend.recommendation import Comparison
 from lookahead_ray.trial.record import TrialRecord
@@ -28,6 +29,7 @@ class Advice:
     front: tuple[str, ...] = ()
     comparisons: dict[str, Comparison] = field(default_factory=dict)
     limits: str = ""
+    ranked_by: str = SCALAR_COLUMNS.ranked_by  # in what those in `alike` are alike
 
 
 def advise(source: Source, frame: pa.Table) -> Advice:
@@ -50,6 +52,7 @@ def advise(source: Source, frame: pa.Table) -> Advice:
         found.front,
         {one.trial_id: one for one in found.comparisons},
         limits,
+        found.columns.ranked_by,
     )
 
 

@@ -107,9 +107,7 @@ def trial_cells(shown: Sequence[SeedAverage], chosen: str | None = None) -> dict
     names = [shorten_label(trial_label(one.record), LONGEST_LABEL) for one in shown]
     counts = Counter(names)
     return {
-        one.record.trial_id: _cell(
-            one, f"{name} {one.record.trial_id}" if counts[name] > 1 else name, chosen
-        )
+        one.record.trial_id: _cell(one, f"{name} {one.record.trial_id}" if counts[name] > 1 else name, chosen)
         for one, name in zip(shown, names, strict=True)
     }
 

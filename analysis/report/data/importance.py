@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections.abc import Mapping, Sequence
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 import optuna
@@ -40,11 +40,12 @@ def params_of(trials: pa.Table) -> list[dict[str, Any]]:
 def importances(frame: pa.Table) -> pa.Table:
     """Return parameter, target (merit, safety, utility), importance (sums to 1 over parameters), trials.
 
+    A training that was measured at several shares of its merge counts once, with the point of most merit.
     Computed by PED-ANOVA (Watanabe et al. 2023, doi 10.24963/ijcai.2023/488) with Optuna's defaults: how far
     the best tenth of the trials differs from all of them. Dimensions that only some trials have are treated
-    by Optuna's conditional PED-ANOVA. Empty with fewer than 10 trials.
+    by Optuna's conditional PED-ANOVA. Empty with fewer than 10 trainings.
     """
-    found = searched(frame)
+    found = _best_points(searched(frame))
     rows: list[dict[str, Any]] = []
     for target in TARGETS:
         scored = found.filter(pc.is_valid(found[target]))
@@ -58,6 +59,19 @@ def importances(frame: pa.Table) -> pa.Table:
             if isfinite(value)
         ]
     return pa.Table.from_pylist(rows, SCHEMA)
+
+
+def _best_points(points: pa.Table) -> pa.Table:
+    """Return the point of most merit of each training that has sampled dimensions, or else all trainings."""
+    rows = points.select(["training_id", "trial_id", "merit", "params"]).to_pylist()
+    best: dict[str, int] = {}
+    for index, row in enumerate(rows):
+        training = row["training_id"] or row["trial_id"]
+        merit = -inf if row["merit"] is None else row["merit"]
+        if training not in best or merit > (rows[best[training]]["merit"] or -inf):
+            best[training] = index
+    sampled = [index for index in best.values() if json.loads(rows[index]["params"])]
+    return points.take(pa.array(sampled or list(best.values()), pa.int64()))
 
 
 def _evaluate(params: Sequence[Params], values: Sequence[float]) -> dict[str, float]:

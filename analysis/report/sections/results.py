@@ -15,9 +15,10 @@ from analysis.report.sections.view import View
 
 RATE_COLUMNS = ("sweep_id", "trial_id", "metric", "suite", "attack", "judge", "verdict", "score")
 MOST_LINES = 8
+PLAIN = "whole with the vanilla method at share 1; Table 1 has the other trials"
 SPREAD = (
     "A point of one trial has the trial's 95 % interval. A point of several trials is their mean; its bar "
-    "goes from the least to the greatest value, because the trials differ in other dimensions."
+    "goes from the least to the greatest value. Trials may differ in other dimensions than the preview."
 )
 
 
@@ -56,7 +57,9 @@ def lengths(view: View) -> Section:
     title = "Preview length (Figure 4)"
     single = curves.preview_lengths(view.frame)
     if len(set(single["length_tokens"].to_pylist()) - {0}) < 2:
-        return Section("lengths", title, missing="Fewer than two lengths of a true preview were measured.")
+        return Section(
+            "lengths", title, missing=f"Fewer than two lengths of a true preview were measured {PLAIN}."
+        )
     means = curves.summary(single, "length_tokens")
     drawing = Drawing(
         "lengths",
@@ -80,7 +83,8 @@ def prefix(view: View) -> Section:
     """Return the section with Figure 5."""
     single = curves.prefixes(view.frame)
     if not len(single):
-        return Section("prefixes", "Prefixes (Figure 5)", missing="No virtual preview was measured.")
+        missing = f"No virtual preview was measured {PLAIN}."
+        return Section("prefixes", "Prefixes (Figure 5)", missing=missing)
     means = curves.summary(single, "prefix")
     most = 12
     shown = means["prefix"].unique().slice(0, most)

@@ -78,14 +78,16 @@ def importance(view: View) -> Section:
     title = "Which dimension matters"
     table = importances(view.frame)
     if not len(table):
-        missing = f"Importance needs at least {LEAST_TRIALS} scored trials and a dimension that varies."
+        missing = f"Importance needs at least {LEAST_TRIALS} scored trainings and a dimension that varies."
         return Section("importance", title, missing=missing)
     drawing = Drawing(
         "importance",
         "Parameter importance",
         importance_bars(table),
         "Optuna's PED-ANOVA: how much the values of the best tenth of the trials differ from those of all "
-        "trials, as shares of each measure's sum. With few trials, differences are mostly chance.",
+        "trials, as shares of each measure's sum. A training that was measured at several shares of its merge "
+        "counts once, with its best point; the share is none of the dimensions then. With few trials, "
+        "differences are mostly chance.",
         numbers_of(
             table,
             {

@@ -35,7 +35,7 @@ def summary(view: View) -> Summary:
         heading = f"Recommended: {_labels(view, [advice.trial_id])[0]}"
     groups = [
         ("On the Pareto front", advice.front),
-        ("Not significantly different from it", advice.alike),
+        (f"Indistinguishable from it in {advice.ranked_by}", advice.alike),
     ]
     return Summary(
         title=short(source.identity.name or source.run, 80),
@@ -90,6 +90,11 @@ def _notes(view: View) -> list[str]:
         notes.append(
             f"{further:,} of the trials {'is' if further == 1 else 'are'} measured after another trial's "
             "training, at a further share of its merge; the costs are with the first share."
+        )
+    if partial := view.frame["status"].to_pylist().count("partial"):
+        notes.append(
+            f"{partial:,} of the trials {'was' if partial == 1 else 'were'} measured on the first prompts only, as "
+            "the answers showed beyond the noise that they can't be recommended; the tables leave them out."
         )
     notes += row_notes([json.loads(text) for text in view.frame["preparation"].to_pylist() if text])
     if view.advice.limits:

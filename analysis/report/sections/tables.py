@@ -27,7 +27,8 @@ def table_1(view: View) -> Section:
     text = [
         "Rates with 95 % intervals; n counts prompts, including those without a verdict (unparsed). Δ is the "
         "difference to vanilla in percentage points. p is two-sided and unadjusted: McNemar's exact test on "
-        "the same prompts, or the paired bootstrap with several random seeds.",
+        "the same prompts, or the paired bootstrap with several random seeds; `analysis compare` tests over-refusal "
+        "and utility too.",
         view.some(),
     ]
     absent = [head.split(",")[0] for name, head in RATES.items() if name not in measured]
@@ -72,7 +73,10 @@ def table_2(view: View) -> Section:
         for row in rows
     ]
     grid = Grid(title, head, cells, frozenset(range(1, len(head))))
-    return Section("table-2", title, [view.some()] if view.some() else [], (), [grid])
+    text = "A row for each training; further shares of its merge cost no training."
+    if view.some():
+        text += " Shown are the trainings whose first share is in Table 1."
+    return Section("table-2", title, [text], (), [grid])
 
 
 def failed(view: View) -> Section:

@@ -161,12 +161,15 @@ def test_importance_finds_the_dimension_that_decides(frame: pa.Table) -> None:
     params = [f'{{"rate": {a}, "noise": {b}}}' for a, b in zip(rate, noise, strict=True)]
     columns = {
         "status": ["completed"] * 60, "role": ["search"] * 60, "params": params,
+        "trial_id": [f"t{n}" for n in range(60)], "training_id": [f"t{n}" for n in range(60)],
         **dict.fromkeys(TARGETS, rate),
     }  # fmt: skip
     decided = importances(pa.table(columns)).to_pylist()
     shares = {row["parameter"]: row["importance"] for row in decided if row["target"] == "merit"}
     assert shares["rate"] > 0.8
     assert sum(shares.values()) == pytest.approx(1)
+    columns["training_id"] = [f"t{n - n % 10}" for n in range(60)]  # each at ten shares
+    assert not importances(pa.table(columns)).num_rows
 
 
 def test_coordinates_lie_on_their_axes(frame: pa.Table) -> None:
