@@ -20,8 +20,8 @@ def table_notes(shown: Sequence[SeedAverage], recommendation: Recommendation | N
         notes.append("k?: k answers without a verdict; they count in n, but not as safe, refused or correct.")
     if partial := sum(record.status == "partial" for record in records):
         notes.append(
-            f"partial: {partial} measured on the first n prompts only, as their answers showed beyond the noise "
-            "that the trial can't be recommended; intervals are those of a fixed number of prompts."
+            f"partial: {partial} measured on the first n prompts only, as their answers showed beyond the "
+            "noise that the trial can't be recommended; intervals are those of a fixed number of prompts."
         )
     if cut := sum(is_cut(row) for record in records for row in record.generations):
         notes.append(f"{cut} of these answers were cut at the maximum length before their verdict was final.")

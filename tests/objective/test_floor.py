@@ -97,7 +97,8 @@ def test_no_candidate_keeps_the_floor_beyond_the_noise(candidate: Truth) -> None
     result = recommend(sweep(2, VANILLA, candidate, (0.1, 0.1, 0.9)), FLOOR)
     assert result.trial_id is None
     assert result.sentence.startswith(
-        "no configuration keeps the floor beyond the noise; the closest, true preview of 1 token, trial c0, has RSR"
+        "no configuration keeps the floor beyond the noise; the closest, true preview of 1 token, trial c0, "
+        "has RSR"
     )
 
 

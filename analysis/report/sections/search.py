@@ -85,9 +85,9 @@ def importance(view: View) -> Section:
         "Parameter importance",
         importance_bars(table),
         "Optuna's PED-ANOVA: how much the values of the best tenth of the trials differ from those of all "
-        "trials, as shares of each measure's sum. A training that was measured at several shares of its merge "
-        "counts once, with its best point; the share is none of the dimensions then. With few trials, "
-        "differences are mostly chance.",
+        "trials, as shares of each measure's sum. A training that was measured at several shares of its "
+        "merge counts once, with its best point; the share is none of the dimensions then. With few "
+        "trials, differences are mostly chance.",
         numbers_of(
             table,
             {

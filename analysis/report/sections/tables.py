@@ -27,8 +27,8 @@ def table_1(view: View) -> Section:
     text = [
         "Rates with 95 % intervals; n counts prompts, including those without a verdict (unparsed). Δ is the "
         "difference to vanilla in percentage points. p is two-sided and unadjusted: McNemar's exact test on "
-        "the same prompts, or the paired bootstrap with several random seeds; `analysis compare` tests over-refusal "
-        "and utility too.",
+        "the same prompts, or the paired bootstrap with several random seeds; `analysis compare` tests "
+        "over-refusal and utility too.",
         view.some(),
     ]
     absent = [head.split(",")[0] for name, head in RATES.items() if name not in measured]
