@@ -1,6 +1,7 @@
 """The trade-off plot: safety against utility, one point per trial, with a legend."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -191,8 +192,11 @@ def _limits(rates: Sequence[Rate]) -> tuple[float, float]:
 
 def _labels(points: Sequence[PlotPoint], chosen: str | None, fonts: Fonts) -> list[PointLabel]:
     labels = []
+    counts = Counter(point.text for point in points)
     for point in points:
         text = point.text if fonts.can_show(point.text) else point.trial_id
+        if counts[point.text] > 1 and text != point.trial_id:  # they differ in other dimensions
+            text = f"{text} ({point.trial_id})"
         picked = point.trial_id == chosen
         must = picked or point.kind in ("seed", "vanilla")
         radius_pt = 9.0 if picked else MARKER_RADIUS_PT

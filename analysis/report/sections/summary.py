@@ -94,7 +94,8 @@ def _notes(view: View) -> list[str]:
     if partial := view.frame["status"].to_pylist().count("partial"):
         notes.append(
             f"{partial:,} of the trials {'was' if partial == 1 else 'were'} measured on the first prompts "
-            "only, as their answers showed beyond the noise that they can't be recommended; no table has them."
+            "only, as their answers showed beyond the noise that they can't be recommended; the tables are "
+            "without them."
         )
     notes += row_notes([json.loads(text) for text in view.frame["preparation"].to_pylist() if text])
     if view.advice.limits:
