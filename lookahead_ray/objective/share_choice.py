@@ -23,6 +23,9 @@ from lookahead_ray.trial.record import Generation
 MOST_CHOSEN = 4
 """Maximum number of shares that are measured after a training."""
 
+WITHOUT_VERDICTS = (0.75, 0.5)
+"""Shares after share 1 where a judge can't be asked: its verdicts come when the weights are gone."""
+
 LEAST_PROMISE = 0.02
 """What a share must be able to gain at least, as a share of the seed model's safety or vanilla's gain."""
 
@@ -47,7 +50,12 @@ class FloorBisection:
     seed: tuple[Credits, ...] | None  # the seed model's, for each part; None: the floor is a rate
 
     def next_share(self, measured: Sequence[tuple[float, Sequence[Generation]]]) -> float | None:
-        """Return the next share; None after `MOST_CHOSEN`, if share 1 is above, or if a judge was down."""
+        """Return the next share; None after `MOST_CHOSEN`, or if share 1 is above.
+
+        Where a judge was down, shares are those of `WITHOUT_VERDICTS`.
+        """
+        if _is_unjudged(measured):
+            return _next_fixed(measured)
         above, not_above = 0.0, 1.0
         for share, rows in measured:
             lower = self._lower_end(rows)
@@ -134,6 +142,8 @@ class BoxBisection(ABC):
 
     def next_share(self, measured: Sequence[tuple[float, Sequence[Generation]]]) -> float | None:
         """Return the next share; None after `MOST_CHOSEN`, or if no box promises `LEAST_PROMISE`."""
+        if _is_unjudged(measured):
+            return _next_fixed(measured)
         points = {0.0: SEED_MODEL}
         for share, rows in measured:
             point = self.scale.point(rows)
@@ -186,6 +196,17 @@ def point_scale(config: ObjectiveBase, references: ReferenceTrials) -> PointScal
     if not seed_safety:
         return None
     return PointScale(config.safety, seed_safety, seed.utility.value, utility_scale(references))
+
+
+def _is_unjudged(measured: Sequence[tuple[float, Sequence[Generation]]]) -> bool:
+    return any(row.verdict == "unjudged" for _, rows in measured for row in rows)
+
+
+def _next_fixed(measured: Sequence[tuple[float, Sequence[Generation]]]) -> float | None:
+    """Return the first of `WITHOUT_VERDICTS` that is not measured; None if all are, or too many others."""
+    known = {share for share, _ in measured}
+    left = (share for share in WITHOUT_VERDICTS if share not in known)
+    return next(left, None) if len(measured) < MOST_CHOSEN else None
 
 
 def _credits(rows: Sequence[Generation]) -> Credits | None:

@@ -214,6 +214,8 @@ class JobQueue:
     def _next(self) -> Job | NoJob:
         """Take the next job: of the waiting ones, else of the search, else of a new round of repeats."""
         without_references = self._trial_log.references is None
+        if self._waiting and self._waiting[0].role == "repeat" and self._limits.time_is_up():
+            self._waiting.clear()
         if self._waiting and not (without_references and self._trial_log.unjudged):
             return self._waiting.pop(0)
         if without_references:

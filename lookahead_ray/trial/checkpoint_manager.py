@@ -18,6 +18,7 @@ from lookahead_ray.train.engine import used_stage
 from lookahead_ray.train.process_group import gather_everywhere
 from lookahead_ray.train.step import Step
 from lookahead_ray.trial.job import Checkpoints
+from lookahead_ray.trial.progress import Phase
 
 if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
@@ -30,16 +31,17 @@ class CheckpointManager:
     """The checkpoints of one trial on this rank; if `checkpoints` is None, nothing is read or written.
 
     With `elastic`, checkpoints can be loaded by fewer ranks than wrote them.
-    `say` is called with a short message when training resumes or a checkpoint can't be used or written.
+    `report` is called with a phase and a short message. The phase is `saving` only while a new checkpoint is
+    written, and another one after a failed write: from `saving` to `training` is progress that will be kept.
     """
 
     def __init__(
-        self, checkpoints: Checkpoints | None, config: TrialConfig, say: Callable[[str], None]
+        self, checkpoints: Checkpoints | None, config: TrialConfig, report: Callable[[Phase, str], None]
     ) -> None:
         self._place = place_of(checkpoints.place) if checkpoints else None
         self._every = checkpoints.every_epochs if checkpoints else 1
         self._at_once = checkpoints.at_once if checkpoints else 1
-        self._failed = False  # whether the last write failed, which is said once
+        self._failed = False  # whether the last write failed, which is logged once
         self.elastic = (
             checkpoints is not None
             and checkpoints.elastic
@@ -50,7 +52,7 @@ class CheckpointManager:
         versions = (f"{name} {version(name)}" for name in PACKAGES)
         self._config_hash = content_hash([trial_json(config), f"ZeRO {stage}", *versions])
         self._epochs = config.training.epochs
-        self._say = say
+        self._report = report
 
     def restore(self, engine: "DeepSpeedEngine") -> Checkpoint | None:
         """Restore `engine` from the last checkpoint, if there is one that fits on every rank."""
@@ -64,9 +66,9 @@ class CheckpointManager:
         )
         reason = next(filter(None, gather_everywhere(reason)), None)
         if reason := reason or self._place.load(engine, found, self.elastic):
-            self._say(f"existing checkpoint not used: {reason}")
+            self._report("building", f"existing checkpoint not used: {reason}")
             return None
-        self._say(f"resuming after epoch {found.epoch}")
+        self._report("building", f"resuming after epoch {found.epoch}")
         return found
 
     def save(self, engine: "DeepSpeedEngine", steps: Sequence[Step], state: dict[str, Any]) -> None:
@@ -74,6 +76,7 @@ class CheckpointManager:
         epoch = round(steps[-1].epoch)
         if self._place is None or epoch >= self._epochs or epoch % self._every:
             return
+        self._report("saving", "writing a checkpoint")
         failed = self._place.save(
             engine,
             config_hash=self._config_hash,
@@ -82,10 +85,11 @@ class CheckpointManager:
             state=state,
             at_once=self._at_once,
         )
-        if failed and not self._failed:
+        if failed:
             message = f"no checkpoint after epoch {epoch}: {failed}; the trial goes on"
-            self._say(message)
-            logging.getLogger(__name__).warning("%s", message)
+            self._report("measuring", message)
+            if not self._failed:
+                logging.getLogger(__name__).warning("%s", message)
         self._failed = failed is not None
 
 

@@ -107,9 +107,7 @@ def fine_tune(
             prepared=work,
             runs_seed_model=method.runs_seed_model,
         )
-    checkpoint_manager = CheckpointManager(
-        checkpoints, config, lambda detail: reporter.report("saving", detail)
-    )
+    checkpoint_manager = CheckpointManager(checkpoints, config, reporter.report)
     if is_wanted(config.training, model.device):
         reporter.report("building", "compiling the model's layers")
         can_compile(model)
@@ -146,8 +144,6 @@ def fine_tune(
         before = time.perf_counter()
         continues = signals.measure(model, steps)
         if continues:
-            if checkpoints:
-                reporter.report("saving", "writing a checkpoint")
             checkpoint_manager.save(
                 engine, steps, {"signals": [asdict(signal) for signal in signals.measured]}
             )

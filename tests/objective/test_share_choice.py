@@ -109,10 +109,13 @@ def test_a_share_below_the_floor_is_rarely_taken_for_one_above() -> None:
     assert above / 2000 < 0.05
 
 
-def test_without_verdicts_nothing_further_is_measured() -> None:
+def test_without_verdicts_fixed_shares_are_measured() -> None:
     rule = rule_of(FLOOR)
     rows = [replace(row, verdict="unjudged") for row in record(0.5).generations]
-    assert rule.next_share([(1.0, rows)]) is None
+    measured = [(1.0, rows)]
+    while (share := rule.next_share(measured)) is not None:
+        measured.append((share, rows))
+    assert [share for share, _ in measured] == [1.0, 0.75, 0.5]
 
 
 def test_answers_that_a_judge_drops_are_compared_with_nothing() -> None:
@@ -180,6 +183,7 @@ class TestReferences:
         references = ReferenceTrials(record(0.0), record(0.0))
         assert make_objective(objective).share_rule(references) is None
 
-    def test_without_verdicts_nothing_further_is_measured(self, objective: Objective) -> None:
+    def test_without_verdicts_fixed_shares_are_measured(self, objective: Objective) -> None:
         rows = [replace(row, verdict="unjudged") for row in record(0.5).generations]
-        assert rule_of(objective).next_share([(1.0, rows)]) is None
+        assert rule_of(objective).next_share([(1.0, rows)]) == 0.75
+        assert rule_of(objective).next_share([(1.0, rows), (0.75, rows), (0.5, rows)]) is None

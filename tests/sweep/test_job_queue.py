@@ -73,8 +73,10 @@ class FixedLimits:
     def search_ended(self, searched: int) -> bool:
         return searched >= self.trials
 
+    is_up = False
+
     def time_is_up(self) -> bool:
-        return False
+        return self.is_up
 
     def hours_are_up(self) -> bool:
         return self.trials == 0
@@ -216,6 +218,15 @@ def test_the_other_repeats_of_a_round_are_kept_while_work_is_looked_for() -> Non
     order = job_queue([], committed=REFERENCES, rounds=[repeats])
     assert order.has_work()
     assert [order.next_job() for _ in repeats] == repeats
+
+
+def test_no_repeat_of_a_round_starts_once_the_time_is_up() -> None:
+    repeats = [Job(name, "repeat", {}, {}, "") for name in ("r1", "r2")]
+    order = job_queue([], committed=REFERENCES, rounds=[repeats])
+    assert order.next_job() == repeats[0]
+    order._limits.is_up = True  # type: ignore[attr-defined]
+    order.finish(record("r1", "repeat"))
+    assert order.next_job() is NoJob.EXHAUSTED
 
 
 def test_a_point_of_vanilla_that_is_judged_late_is_reported() -> None:

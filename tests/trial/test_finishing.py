@@ -22,6 +22,7 @@ from lookahead_ray.model import load
 from lookahead_ray.trial.finishing import finish_model
 from lookahead_ray.trial.job import Checkpoints, Saving
 from lookahead_ray.trial.measurement import Measurement
+from lookahead_ray.trial.progress import TrialProgress
 from lookahead_ray.trial.worker import run_worker
 from tests.tiny import make_model
 from tests.toy import toy_model
@@ -165,17 +166,20 @@ class TestTrial:
         hook.calls = 0
         checkpoints = interrupted(trial(seed), tmp_path / "checkpoints")
         assert hook.calls == 0
-        details: list[str] = []
+        told: list[TrialProgress] = []
         config = trial(seed)
         run_worker(
             config,
             True,
-            lambda progress: details.append(progress.detail),
+            told.append,
             saving(tmp_path / "resumed"),
             checkpoints=checkpoints,
         )
-        assert "resuming after epoch 2" in details
+        details = [progress.detail for progress in told]
         assert "vanilla changes the trained weights" in details
+        # what is restored is no new checkpoint, which would set the count of attempts back
+        (restored,) = (progress for progress in told if progress.detail == "resuming after epoch 2")
+        assert restored.phase == "building"
         assert hook.calls == 1
         expected = weights(tmp_path / "uninterrupted")
         for name, weight in weights(tmp_path / "resumed").items():

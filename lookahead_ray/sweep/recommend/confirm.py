@@ -41,7 +41,10 @@ class Repeat:
 def next_repeats(
     records: Sequence[TrialRecord], objective: Objective, config: ConfirmConfig
 ) -> tuple[Repeat, ...]:
-    """Return the rest of the current round, best first and vanilla last; empty when all rounds are done.
+    """Return the rest of the current round, vanilla first, then best first; empty when all rounds are done.
+
+    A round that the budget cuts off has vanilla's repeat, without which the others would be compared with one
+    training of vanilla.
 
     The first round takes the top `candidates` that are not significantly worse than the best or are on the
     Pareto front. Each later round keeps half of them, rounded up. Random seeds are the trial's own + 1, + 2,
@@ -57,7 +60,7 @@ def next_repeats(
     attempts = _attempts(records, objective)
     for offset in range(1, config.seeds + 1):
         models: dict[RunKey, Candidate] = {}
-        for model in (*remaining, vanilla):
+        for model in (vanilla, *remaining):
             models.setdefault(_run_key(model, offset), model)
         due = [model for key, model in models.items() if attempts[key].left]
         if due:
