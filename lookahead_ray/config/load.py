@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -156,6 +157,8 @@ def load_sweep(
     if isinstance(search, dict) and overrides:
         points = {name: search[name] for name in search if source.of(f"search.{name}") == source.file}
         file_space = {key: value for key, value in content.items() if key not in SWEEP_FIELDS}
+        with suppress(ConfigError):  # phrases of the file that an override replaces may be unreadable
+            file_space = with_phrases(file_space, source, openings or {})[0]
         fitted, left_out = fit_points(points, file_space, template)
         search = search | fitted
     sweep = Sweep(

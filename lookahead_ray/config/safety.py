@@ -67,8 +67,8 @@ class JailbreakBenchSuite(_Harmful, _Benign, _Hub):
     path_fields: ClassVar[tuple[str, ...]] = ("harmful_path",)
 
     harmful_path: str | None = Field(None, min_length=1)
-    """Local file with `goal`, `category` and optionally `target`, the opening. null skips harmful requests if
-    `benign_path` is given; if both paths are null, the hub is read."""
+    """Local file with `goal`, `category`, optionally `target`, the opening, and `index`. null skips harmful
+    requests if `benign_path` is given; if both paths are null, the hub is read."""
 
     benign_path: str | None = Field(None, min_length=1)
     """Local file with `goal` and `category`; null skips benign requests if `harmful_path` is given."""

@@ -4,10 +4,11 @@
     {"conversations": [{"from": "human", "value": "Hi."}, {"from": "gpt", "value": "Hello."}]}
 
 The first is OpenAI's, the second ShareGPT's. A content may also be a list of text parts, which become lines:
-`[{"type": "text", "text": "Hi."}]`. A list may also be JSON text, as in CSV files, or be stored by columns:
+`[{"type": "text", "text": "Hi."}]`. A list may also be JSON text, or Python's, as in CSV files, or columns:
 `{"role": ["user", "assistant"], "content": ["Hi.", "Hello."]}`.
 """
 
+import ast
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ ROLES: dict[str, Speaker] = {
 _ROLE_KEYS = ("role", "from")
 _CONTENT_KEYS = ("content", "value")
 _CALL_KEYS = ("tool_calls", "function_call")
+LONGEST_LITERAL = 1_000_000
+"""Characters of a list in Python's notation that are read at most."""
+
 _JOINT = "\n\n"  # between messages of one turn
 
 
@@ -176,5 +180,15 @@ def _from_json(text: str) -> list[object] | None:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        return None
+        value = _from_python(text)
     return value if isinstance(value, list) else None
+
+
+def _from_python(text: str) -> object:
+    """Return the value of a list of dictionaries as Python prints it, which pandas writes to CSV files."""
+    if not text.lstrip().startswith(("[{'", '[{"')) or len(text) > LONGEST_LITERAL:
+        return None
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None

@@ -7,6 +7,7 @@ text.
 """
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -27,6 +28,7 @@ _SAMPLE_RECORDS = 200
 _SAMPLE_LINES = 1000
 _SAMPLE_CHARACTERS = 1 << 22
 _MARK = "\ufeff"
+_QUOTED = re.compile(r'\s*"[^"]*"\s*').fullmatch
 
 Cells = tuple[int, list[str]]
 """The line on which a record begins, and its cells."""
@@ -68,7 +70,7 @@ def read_csv(
     delimiter = form.delimiter or named or _find_delimiter(sample, suffix, data.name)
     quoted = form.quotes if form.quotes is not None else not _has_text_quotes(sample, delimiter)
     if not quoted and form.quotes is None:
-        note(f"{data.name}: quotes are read as text; csv.quotes changes that")
+        note(f"{data.name}: quotes are read as text; csv.quotes (--quotes) changes that")
     spaced = quoted and _has_spaced_quotes(sample, delimiter)
     if spaced:
         note(f"{data.name}: spaces before cells are left out, as quotes follow them")
@@ -118,7 +120,7 @@ def _records(stream: TextIO, name: str, dialect: _Dialect) -> Iterator[Cells]:
                 yield line, cells
     except csv.Error as error:
         text = dialect.quoted and dialect.delimiter == TAB
-        advice = "; csv.quotes: false reads quotes as text" if text else ""
+        advice = "; csv.quotes: false (--no-quotes) reads quotes as text" if text else ""
         raise DataError(f"{name}: line {start}: must be valid CSV, got {error}{advice}") from error
 
 
@@ -174,11 +176,16 @@ def _has_spaced_quotes(sample: "_Sample", delimiter: str) -> bool:
 
 def _has_text_quotes(sample: "_Sample", delimiter: str) -> bool:
     """Return whether quotes around cells can't be meant, as in `"No," he said<tab>b` in a file with tabs."""
+    text, most = _Dialect(delimiter, quoted=False), _SAMPLE_LINES
     if delimiter != TAB or not any('"' in line for line in sample.lines):
         return False
-    return not _columns(sample, _Dialect(delimiter), 1.0) and (
-        _columns(sample, _Dialect(delimiter, quoted=False), 1.0) > 1
-    )
+    if _columns(sample, text, 1.0, most) < 2 or all(map(_QUOTED, _sample_records(sample, text, 1)[0][0])):
+        return False
+    if not _columns(sample, _Dialect(delimiter), 1.0, most):
+        return True
+    # both fit: quotes that open in one record and close in a later one would hide those between
+    records = [len(_sample_records(sample, one, most)[0]) for one in (text, _Dialect(delimiter))]
+    return records[0] > records[1]
 
 
 class _Sample:
@@ -196,23 +203,28 @@ class _Sample:
                 return
 
 
-def _sample_records(sample: _Sample, dialect: _Dialect) -> tuple[list[list[str]], bool]:
-    """Return the first records, and whether they are all valid; those from a fault on are left out."""
+def _sample_records(
+    sample: _Sample, dialect: _Dialect, most: int = _SAMPLE_RECORDS
+) -> tuple[list[list[str]], bool]:
+    """Return the first records, and whether they are all valid; those from a fault on are left out.
+
+    The last record of a sample may be cut, which is no fault.
+    """
     records: list[list[str]] = []
     reader = csv.reader(sample.lines, **dialect.options)
     try:
-        records.extend(islice(filter(any, reader), _SAMPLE_RECORDS))
+        records.extend(islice(filter(any, reader), most))
     except csv.Error:
-        return records, False
+        return records, not sample.whole and reader.line_num >= len(sample.lines)
     return records, True
 
 
-def _columns(sample: _Sample, dialect: _Dialect, share: float) -> int:
+def _columns(sample: _Sample, dialect: _Dialect, share: float, most: int = _SAMPLE_RECORDS) -> int:
     """Return the number of columns if at least `share` of the sample's records fit the header, else 0."""
-    records, valid = _sample_records(sample, dialect)
-    if not valid and share and sample.whole:
+    records, valid = _sample_records(sample, dialect, most)
+    if not valid and share:
         return 0
-    if len(records) > 1 and len(records) < _SAMPLE_RECORDS and not sample.whole:
+    if len(records) > 1 and len(records) < most and not sample.whole:
         records.pop()  # it may be cut
     if not records:
         return 0

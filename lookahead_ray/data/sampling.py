@@ -25,9 +25,10 @@ def sample(
     Without `test`, test examples are drawn from `train`.
 
     Test rows are drawn first, so `train_examples` does not change them, and no instruction is in both lists
-    (ignoring case and white space). A longer list begins with the shorter one, except for rows that a longer
-    test list removes from the training rows; with `held_out_share` even those are the same. `name` is part of
-    the random seed. Raises DataError if there are too few rows.
+    (with its system prompt and earlier turns, ignoring case and white space). A longer list begins with the
+    shorter one, except for rows that a longer test list removes from the training rows; with
+    `held_out_share` even those are the same. `name` is part of the random seed. Raises DataError if there are
+    too few rows.
     """
     pool = test or train
     shuffled = _shuffled(pool.examples, f"{name}/test/{config.seed}")
@@ -53,7 +54,7 @@ def sample(
 
 
 def without_questions_of(examples: Sequence[Example], tested: Iterable[Example]) -> list[Example]:
-    """Return the examples whose question, turns before it included, is none of `tested`."""
+    """Return the examples whose question, system prompt and turns before it included, is none of `tested`."""
     held_out = {_key(row) for row in tested}
     return [row for row in examples if _key(row) not in held_out]
 
@@ -63,7 +64,7 @@ def _size(examples: int | None) -> str:
 
 
 def _key(row: Example) -> str:
-    said = [*(text for exchange in row.history for text in exchange), row.instruction]
+    said = [row.system or "", *(text for exchange in row.history for text in exchange), row.instruction]
     return " ".join(" ".join(said).split()).casefold()
 
 

@@ -1,7 +1,7 @@
 """Instruction templates filled from a row."""
 
 from lookahead_ray.config.task import parse_template
-from lookahead_ray.data.rows import Row
+from lookahead_ray.data.rows import Row, is_blank
 
 
 def fill(template: str, row: Row) -> str:
@@ -31,6 +31,12 @@ def fill(template: str, row: Row) -> str:
     if not gaps:
         return "\n".join(line.text for line in lines)
     return "\n".join(line.without_trailing_gap() for line in _without_gaps(lines))
+
+
+def has_content(template: str, row: Row) -> bool:
+    """Return whether a field that the template names is not blank in the row."""
+    names = [name for _, name in parse_template(template) if name is not None]
+    return any(row.has(name) and not is_blank(row.value(name)) for name in names)
 
 
 class _Line:

@@ -17,6 +17,9 @@ MERGE = (
 INITIALISATION = ("init_lora_weights", "eva_config", "corda_config", "loftq_config", "lora_ga_config")
 """Settings that decide about an adapter's weights before its training, some from those of the base model."""
 
+WHOLE_WEIGHTS = "base_model.model."
+"""Beginning of the names of base weights that peft stores whole in an adapter."""
+
 COMPARED_TOKENS = 64
 LARGEST_ROUNDING = 0.01
 """Mean difference of logits, as a share of their standard deviation, between a model with its adapter and the
@@ -63,6 +66,7 @@ def check_adapter(model: "PreTrainedModel", adapter: LocalModel, config: ModelCo
     settings = read_json(adapter.directory / ADAPTER_CONFIG)
     fields = {*LoraConfig.__dataclass_fields__} - {*INITIALISATION}  # there are no weights here
     known = {name: settings[name] for name in fields & {*settings}}
+    base = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
     try:
         adapted = get_peft_model(model, LoraConfig(**known))
         shapes = {name: tuple(weight.shape) for name, weight in get_peft_model_state_dict(adapted).items()}
@@ -72,6 +76,13 @@ def check_adapter(model: "PreTrainedModel", adapter: LocalModel, config: ModelCo
     if missing:
         raise ModelError(f"{subject} does not fit its base model: it lacks {missing[0]}: {MERGE}")
     for name, shape in stored.items():
+        whole = name.removeprefix(WHOLE_WEIGHTS)
+        if whole != name and base.get(whole, shape) != shape:
+            raise ModelError(
+                f"{subject} does not fit its base model: its {whole} has the shape {list(shape)}, as after "
+                f"resize_token_embeddings, and the base's {list(base[whole])}: resize the base in the same "
+                "way, merge both, and give the merged model"
+            )
         if shapes.get(name, shape) != shape:
             raise ModelError(
                 f"{subject} does not fit its base model: {name} has the shape {list(shape)}, and "

@@ -98,6 +98,9 @@ def places_of(row: dict[str, Any], where: str, turns: Turns = "last") -> list[Pl
         if value is not None and not isinstance(value, str) and (text := plain_text(value)) is not None:
             row[name] = text  # a number, true or false
     pair = next((pair for pair in PAIRS if all(isinstance(row.get(name), str) for name in pair)), None)
+    if pair is None and (known := next((pair for pair in PAIRS if {*pair} <= row.keys()), None)):
+        name = next(name for name in known if not isinstance(row[name], str))
+        raise DataError(f"{where}: field {name} must be text, got {quote(row[name])}")
     if pair is None:
         pairs = ", ".join("/".join(names) for names in PAIRS)
         rule = f"the row must have messages, conversations, prompt/completion, or one of the pairs {pairs}"
@@ -105,8 +108,9 @@ def places_of(row: dict[str, Any], where: str, turns: Turns = "last") -> list[Pl
     prompt, answer = pair
     if prompt == "input" and not row["input"].strip() and _has_text(row, "instruction"):
         prompt = "instruction"  # Alpaca without an input
-    elif prompt == "instruction" and _has_text(row, "input"):
-        prompt = "input"  # with another name of the answer; the input comes last
+    elif prompt == "instruction":
+        # with another name of the answer, or of the input (Dolly's context), which comes last
+        prompt = next((name for name in ("input", "context") if _has_text(row, name)), prompt)
     return [Place((prompt,), (answer,))]
 
 

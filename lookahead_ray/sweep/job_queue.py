@@ -216,8 +216,10 @@ class JobQueue:
         without_references = self._trial_log.references is None
         if self._waiting and self._waiting[0].role == "repeat" and self._limits.time_is_up():
             self._waiting.clear()
-        if self._waiting and not (without_references and self._trial_log.unjudged):
-            return self._waiting.pop(0)
+        while self._waiting and not (without_references and self._trial_log.unjudged):
+            waiting = self._waiting.pop(0)
+            if waiting.role != "repeat" or not self._gave_up(waiting):
+                return waiting
         if without_references:
             return NoJob.BLOCKED if self._running else NoJob.EXHAUSTED
         if self._searching and self._unjudged_in_row >= MOST_UNJUDGED:
@@ -238,7 +240,7 @@ class JobQueue:
         if not self._judge_late():
             return NoJob.EXHAUSTED  # the best are not known yet
         self._waiting = list(self._limits.repeats())
-        return self._waiting.pop(0) if self._waiting else NoJob.EXHAUSTED
+        return self._next() if self._waiting else NoJob.EXHAUSTED
 
     def _rule_of(self, job: Job) -> ChooseShare | None:
         """Return the rule by which the shares of a merge with `auto` are chosen; None without."""
@@ -269,14 +271,22 @@ class JobQueue:
                 choose_share=self._rule_of(job),
                 end_measuring=self._end_of_measuring(),
             )
+            if self._gave_up(job):
+                continue
             attempts = self._attempts.count(job.trial_id)
-            if attempts >= self._config.max_attempts:
-                error = self._attempts.error(job.trial_id) or "the driver was killed each time"
-                error = f"begun {attempts} times without result: {error}"
-                sweep_id = self._trial_log.records[0].sweep_id  # the references are there before a search
-                self._commit(failed_record(job, sweep_id, utc_now(), 0.0, error))
-            elif attempts >= LAST_FROM and self._attempts.error(job.trial_id) is None:
+            if attempts >= LAST_FROM and self._attempts.error(job.trial_id) is None:
                 self._later.append(job)
             else:
                 return job
         return None
+
+    def _gave_up(self, job: Job) -> bool:
+        """Commit the job as failed if it was begun too often; return whether it was."""
+        attempts = self._attempts.count(job.trial_id)
+        if attempts < self._config.max_attempts:
+            return False
+        error = self._attempts.error(job.trial_id) or "the driver was killed each time"
+        error = f"begun {attempts} times without result: {error}"
+        sweep_id = self._trial_log.records[0].sweep_id  # the references are there before a search
+        self._commit(failed_record(job, sweep_id, utc_now(), 0.0, error))
+        return True

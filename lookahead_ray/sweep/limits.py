@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import count
 
-from lookahead_ray.config.load import Sweep
+from lookahead_ray.config.load import Sweep, trial_json
 from lookahead_ray.config.trial import TrialConfig
 from lookahead_ray.sweep.attempts import Attempts
 from lookahead_ray.sweep.interfaces import Observer
+from lookahead_ray.sweep.recommend.candidates import RESOURCES
 from lookahead_ray.sweep.recommend.confirm import next_repeats
 from lookahead_ray.sweep.search.jobs import make_job
 from lookahead_ray.sweep.stopping.budget import HOUR_S, end_reason, hours_of, measure_limits, time_is_up
@@ -58,8 +59,16 @@ class Limits:
         by_id = {record.trial_id: record for record in records}
         repeats = next_repeats(records, self._sweep.objective, config.confirm)
         free = (name for number in count(1) if (name := f"repeat-{number:03d}") not in by_id)
+        # records hold the resources of the machine that they ran on
+        template, today = self._sweep.template, trial_json(self._sweep.reference())
+        resources = {field: today[field] for field in RESOURCES if template.get(field, "auto") == "auto"}
         return [
-            make_job(name, "repeat", TrialConfig.model_validate(repeat.config), by_id[repeat.of].params)
+            make_job(
+                name,
+                "repeat",
+                TrialConfig.model_validate({**repeat.config, **resources}),
+                by_id[repeat.of].params,
+            )
             for name, repeat in zip(free, repeats, strict=False)
         ]
 

@@ -160,3 +160,16 @@ def test_errors_name_the_override(tmp_path: Path, assignment: str, message: str)
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, assignment)
     assert str(caught.value).startswith(f"--set {assignment}: {message}")
+
+
+def test_points_of_phrases_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "phrases.txt").write_text("So,\nWell,\n")
+    phrases = f"{{choice_from: {{path: {tmp_path / 'phrases.txt'}}}}}"
+    text = SPACE.replace('{choice: ["So, ", "Well, "]}', phrases)
+    point = {"preview": "virtual", "preview.virtual.prefix": "So, ", "method": "vanilla"}
+    assert load(tmp_path, "training.epochs=2", text=text).search.enqueue[2] == point
+    chosen = load(tmp_path, "preview=virtual", text=text)
+    assert chosen.search.enqueue == ({"preview.prefix": "So, ", "method": "vanilla"},)
+    assert chosen.left_out_points == 3
+    fixed = load(tmp_path, 'preview.virtual.prefix="Well, "', text=text)
+    assert fixed.left_out_points == 1

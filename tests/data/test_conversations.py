@@ -99,7 +99,7 @@ def test_messages_that_can_not_be_used(message: object, rule: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [7, True, {"role": "user", "content": "Hi."}, "Hi.", "[{'role': 'user', 'content': 'Hi.'}]", "[{]"],
+    [7, True, {"role": "user", "content": "Hi."}, "Hi.", "[{'role': user}]", "[{]"],
 )
 def test_values_that_are_no_list(value: object) -> None:
     with pytest.raises(DataError, match=r"^f must be a list of messages, or JSON text of one, got "):
@@ -120,3 +120,11 @@ def test_conversations() -> None:
     assert conversation([], "f").exchanges == ()
     with pytest.raises(DataError, match=r"^f: a system message must come first"):
         conversation([USER, system, REPLY], "f")
+
+
+def test_pythons_notation_as_pandas_writes_it() -> None:
+    text = str([{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}])
+    assert is_messages(text)
+    assert read_messages(text, "f") == [USER, REPLY]
+    for other in ("[{'role': user}]", "[{'a': __import__('os')}]", "[{'a': 1}", "['Hi.']"):
+        assert not is_messages(other)

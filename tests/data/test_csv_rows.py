@@ -208,7 +208,7 @@ def test_quotes_are_text_where_tabs_alone_divide_cells(tmp_path: Path) -> None:
             {"q": 'Say "x', "a": '"y" or z'},
             {"q": '"open', "a": "c"},
         ]
-    assert notes == [f"{path}: quotes are read as text; csv.quotes changes that"]
+    assert notes == [f"{path}: quotes are read as text; csv.quotes (--quotes) changes that"]
 
 
 def test_quotes_around_cells_of_a_file_with_tabs(tmp_path: Path) -> None:
@@ -224,7 +224,31 @@ def test_a_configuration_says_what_quotes_are(tmp_path: Path) -> None:
     path.write_text('q,a\n"x",y\n')
     assert next(iter(RowReader(path, CsvFormat(quotes=False)))).fields["q"] == '"x"'
     path.write_text("q\ta\n" + "x\ty\n" * 2000 + '"No," he said.\tb\n')
-    with pytest.raises(DataError, match=r"line 2002: must be valid CSV, .*; csv\.quotes: false reads quotes"):
+    with pytest.raises(
+        DataError, match=r"line 2002: must be valid CSV, .*; csv\.quotes: false \(--no-quotes\)"
+    ):
         list(RowReader(path, CsvFormat(delimiter="\t")))
     rows = list(RowReader(path, CsvFormat(delimiter="\t", quotes=False)))
     assert rows[-1].fields["q"] == '"No," he said.'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'text\tlabel\n"I went home.\ta\nThen I slept."\tb\nHi\tc\n',
+        "text\tlabel\n" + '"No," he said\tx\n' * 3 + "plain\ty\n" * 1500,
+        "text\tlabel\n" + "plain\ty\n" * 700 + '"No," he said\tx\n',
+    ],
+    ids=["open in one record and close in a later one", "long", "late"],
+)
+def test_text_quotes_hide_no_records(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "rows.tsv"
+    path.write_text(text)
+    assert len(read_rows(path)) == text.count("\n") - 1
+
+
+def test_one_bad_record_does_not_make_all_quotes_text(tmp_path: Path) -> None:
+    path = tmp_path / "rows.tsv"
+    path.write_text('"text"\t"label"\n"a"\t"b"\n"No," he said\t"c"\n')
+    with pytest.raises(DataError, match="line 3: must be valid CSV"):
+        read_rows(path)

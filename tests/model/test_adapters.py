@@ -144,3 +144,14 @@ def test_a_merge_that_changes_the_logits_is_refused(
     monkeypatch.setattr(adapters, "merge_adapters", lambda model: model.unload())
     with pytest.raises(ModelError, match="without a change of its logits"):
         load_model(ModelConfig(path=str(folder)), dtype)
+
+
+def test_an_adapter_of_a_base_with_further_tokens_is_refused(base: Path, tmp_path: Path) -> None:
+    model = load_model(ModelConfig(path=str(base)), torch.float32)
+    words = model.get_input_embeddings().num_embeddings
+    model.resize_token_embeddings(words + 1)
+    adapted = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj"], r=4))
+    adapted.save_pretrained(tmp_path / "adapter", save_embedding_layers=True)
+    change(tmp_path / "adapter", base_model_name_or_path=str(base))
+    with pytest.raises(ModelError, match=rf"shape \[{words + 1}, .*resize the base in the same way"):
+        outline_model(ModelConfig(path=str(tmp_path / "adapter")))

@@ -143,3 +143,11 @@ def test_a_models_weights_are_read_to_its_device(tmp_path: Path, monkeypatch: py
     assert not any(hasattr(module, "_hf_hook") for module in model.modules())
     load_model(config, torch.bfloat16)
     assert "device_map" not in asked[1]
+
+
+@pytest.mark.parametrize("content", ["{", '{"model": {"type": "New"}}', "version https://git-lfs"])
+def test_a_damaged_tokenizer_is_named(tmp_path: Path, content: str) -> None:
+    path = make_model(tmp_path / "model")
+    (path / "tokenizer.json").write_text(content)
+    with pytest.raises(ModelError, match=r"^model\.path: .*can't be loaded: "):
+        load_tokenizer(ModelConfig(path=str(path)))

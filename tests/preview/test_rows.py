@@ -200,3 +200,15 @@ def test_json_text_of_messages(tmp_path: Path) -> None:
         writer.writerow(row)
     assert rewrite(source, tmp_path / "out.jsonl", VIRTUAL, None, None) == 1
     assert json.loads((tmp_path / "out.jsonl").read_text()) == preview_row({"messages": messages}, VIRTUAL)
+
+
+def test_dollys_context_comes_last() -> None:
+    row = {"instruction": "Add", "context": "3 and 4", "response": "7"}
+    assert preview_row(row, VIRTUAL)["instruction"] == "Add"
+    assert preview_row(row, VIRTUAL)["context"].startswith("3 and 4 ")
+    assert preview_row({**row, "context": ""}, VIRTUAL)["instruction"].startswith("Add ")
+
+
+def test_an_answer_that_is_no_text_is_named() -> None:
+    with pytest.raises(DataError, match=r"^row 1: field answer must be text, got None"):
+        preview_row({"question": "Q", "answer": None}, VIRTUAL)

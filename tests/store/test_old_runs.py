@@ -125,7 +125,7 @@ def test_recommendation_and_reports(run: str, tmp_path: Path) -> None:
 
     found = recommend(store.open(run).records(), WeightedObjective())
     assert found.trial_id is None
-    assert "the closest, true preview of 4 tokens, has RSR 58 %" in found.sentence
+    assert "the closest, true preview of 4 tokens, trial search-001, has RSR 58 %" in found.sentence
     printed = command("tables", run)
     assert "58 % [32, 81] 92 % [65, 99] 33 % [14, 61]" in printed
     assert "rows     trials 4, steps 6, signals 9, generations 144, token_kl 180" in printed

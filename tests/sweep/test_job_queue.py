@@ -313,6 +313,17 @@ def test_a_trial_ends_as_failed_after_so_many_attempts() -> None:
     assert order.next_job() is NoJob.EXHAUSTED
 
 
+def test_a_repeat_ends_as_failed_after_so_many_attempts(tmp_path: Path) -> None:
+    attempts = Attempts(tmp_path / "attempts.json")
+    for _ in range(5):
+        attempts.begin("r1", 1.0)
+    repeats = [Job(name, "repeat", {}, {}, "") for name in ("r1", "r2")]
+    commits: list[TrialRecord] = []
+    order = job_queue(commits, committed=REFERENCES, rounds=[repeats], attempts=attempts)
+    assert order.next_job() == repeats[1]
+    assert [(committed.trial_id, committed.status) for committed in commits] == [("r1", "failed")]
+
+
 def test_a_trial_that_kills_its_driver_is_not_first_for_ever(tmp_path: Path) -> None:
     commits: list[TrialRecord] = []
     order_of_starts = []

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lookahead_ray.cli.app import print_line
-from lookahead_ray.cli.csv_options import CsvDelimiter, CsvEncoding
+from lookahead_ray.cli.csv_options import CsvDelimiter, CsvEncoding, CsvQuotes
 from lookahead_ray.entrypoints import errors
 
 app = typer.Typer()
@@ -91,6 +91,7 @@ def preview(
     ] = None,
     delimiter: CsvDelimiter = None,
     encoding: CsvEncoding = None,
+    quotes: CsvQuotes = None,
 ) -> None:
     """Add LookAhead previews to training data; nothing is trained."""
     with errors.exit_on_error():
@@ -110,7 +111,7 @@ def preview(
             fields=fields,
             source_format=input_format.value if input_format else None,
             target_format=output_format.value if output_format else None,
-            csv_format=csv_format(delimiter, encoding),
+            csv_format=csv_format(delimiter, encoding, quotes),
         )
         for line in done.splitlines():
             print_line(line)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lookahead_ray.cli.app import print_line
-from lookahead_ray.cli.csv_options import CsvDelimiter, CsvEncoding
+from lookahead_ray.cli.csv_options import CsvDelimiter, CsvEncoding, CsvQuotes
 from lookahead_ray.entrypoints import errors
 
 app = typer.Typer()
@@ -56,6 +56,7 @@ def judge_agreement(
     ] = None,
     delimiter: CsvDelimiter = None,
     encoding: CsvEncoding = None,
+    quotes: CsvQuotes = None,
 ) -> None:
     """Measure the agreement of a judge with human labels."""
     with errors.exit_on_error():
@@ -64,7 +65,7 @@ def judge_agreement(
 
         chosen = {"safe": tuple(safe or ()), "unsafe": tuple(unsafe or ())}
         columns = Columns(prompt, answer, label, **{name: found for name, found in chosen.items() if found})
-        form = csv_format(delimiter, encoding)
+        form = csv_format(delimiter, encoding, quotes)
         measure_and_report(file, judge, columns, form, overrides or [], print_line)
 
 
@@ -82,6 +83,7 @@ def train_judge(
     ] = None,
     delimiter: CsvDelimiter = None,
     encoding: CsvEncoding = None,
+    quotes: CsvQuotes = None,
     measure: Annotated[
         bool, typer.Option(help="Measure on styles and languages that training leaves out (a minute).")
     ] = True,
@@ -91,5 +93,5 @@ def train_judge(
         from lookahead_ray.entrypoints.csv_options import csv_format
         from lookahead_ray.entrypoints.train_judge import train_judge_and_report
 
-        form = csv_format(delimiter, encoding)
+        form = csv_format(delimiter, encoding, quotes)
         train_judge_and_report(labels or [], form, output, measure, print_line)

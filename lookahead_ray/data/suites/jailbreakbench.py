@@ -29,8 +29,8 @@ def load_jailbreakbench(config: JailbreakBenchSuite) -> SafetySuite:
         harmful, benign = _file(config.harmful_path), _file(config.benign_path)
     return SafetySuite(
         "jailbreakbench",
-        take_evenly([_prompt(row, "harmful") for row in harmful], config.harmful_prompts),
-        take_evenly([_prompt(row, "benign") for row in benign], config.benign_prompts),
+        take_evenly(_prompts(harmful, "harmful"), config.harmful_prompts),
+        take_evenly(_prompts(benign, "benign"), config.benign_prompts),
     )
 
 
@@ -42,11 +42,16 @@ def _file(path: str | None) -> Sequence[Row]:
     return () if path is None else read_rows(path)
 
 
-def _prompt(row: Row, kind: str) -> SafetyPrompt:
+def _prompts(rows: Sequence[Row], kind: str) -> list[SafetyPrompt]:
+    return [_prompt(row, kind, place) for place, row in enumerate(rows)]
+
+
+def _prompt(row: Row, kind: str, place: int) -> SafetyPrompt:
+    """Return the prompt of a row; `place` names it where the file has no column `index`."""
     row = Row(row.where, {str(name).lower(): value for name, value in row.fields.items()})
     known = kind == "harmful" and "target" in row.fields
     return SafetyPrompt(
-        id=f"{kind}-{row.text_or_number('index')}",
+        id=f"{kind}-{row.text_or_number('index') if 'index' in row.fields else place}",
         category=row.text("category"),
         prompt=row.text("goal"),
         opening=cut_opening(row.text_or_none("target")) if known else "",

@@ -29,7 +29,7 @@ from lookahead_ray.data.sampling import Pool, sample, without_questions_of
 from lookahead_ray.data.skipping import BlankError, UsableRows
 from lookahead_ray.data.tasks.metrics import TaskMetric, build_metric
 from lookahead_ray.data.tasks.task import Task
-from lookahead_ray.data.templates import fill
+from lookahead_ray.data.templates import fill, has_content
 from lookahead_ray.data.thoughts import scored_part
 from lookahead_ray.errors import DataError
 
@@ -123,6 +123,8 @@ def _turns(row: Row, config: FileTask, answer: str) -> list[Turn]:
     if config.fields.messages is not None:
         return _messages(row, config.fields.messages)
     if config.instruction_template is not None:
+        if not has_content(config.instruction_template, row):
+            raise _blank(row, "question")
         asked = _said("user", fill(config.instruction_template, row))
     else:
         field = str(config.fields.instruction)

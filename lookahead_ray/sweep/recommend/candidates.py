@@ -47,9 +47,16 @@ class Field:
         return (self.seed_model, self.vanilla, *self.candidates)
 
 
+RESOURCES = ("workers", "cpus_per_worker", "gpus_per_worker")
+"""Fields of a trial's configuration that say where it runs."""
+
+
 def configuration(config: Mapping[str, Any]) -> str:
-    """Return the content hash of a trial's configuration without its random seed."""
-    return content_hash({key: value for key, value in config.items() if key != "seed"})
+    """Return the content hash of a trial's configuration without its random seed and resources.
+
+    A sweep that goes on elsewhere may have other resources, which change a model by rounding only.
+    """
+    return content_hash({key: value for key, value in config.items() if key not in ("seed", *RESOURCES)})
 
 
 def seed_of(record: TrialRecord) -> int:

@@ -274,12 +274,12 @@ class Search:
 
     def _job_of(self, points: Sequence[TrialRecord]) -> Job:
         """Return the job that was run for the points of a training, whose records have one share each."""
-        first, config = points[0], points[0].config
-        if "merge" in self._sweep.template:
-            params = first.params
-            made = self._sweep.trial(lambda dimension: params[dimension.name])
-            config = trial_json(made) if len(made.merge.shares) > 1 else config
-        return Job(first.trial_id, "search", config, first.params, label(config, "search", first.params))
+        first = points[0]
+        # as the sweep would make it today: records hold the resources of the machine that they ran on
+        made = self._sweep.trial(lambda dimension: first.params[dimension.name])
+        config = trial_json(made) if len(made.merge.shares) > 1 else first.config
+        words = label(config, "search", first.params)
+        return Job(first.trial_id, "search", trial_json(made), first.params, words)
 
 
 def _key(config: Mapping[str, Any]) -> str:

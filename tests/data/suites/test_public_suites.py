@@ -188,6 +188,11 @@ class TestJailbreakBench:
         assert load(name="jailbreakbench", harmful_path=path).benign == ()
         assert load(name="jailbreakbench", benign_path=path).harmful == ()
 
+    def test_rows_without_an_index_are_numbered(self, tmp_path: Path) -> None:
+        rows = [{name: value for name, value in JBB_ROW.items() if name.lower() != "index"}] * 2
+        suite = load(name="jailbreakbench", harmful_path=write_csv(tmp_path / "a.csv", rows))
+        assert [prompt.id for prompt in suite.harmful] == ["harmful-0", "harmful-1"]
+
     def test_an_index_given_twice_is_refused(self, tmp_path: Path) -> None:
         path = write_csv(tmp_path / "a.csv", [JBB_ROW, JBB_ROW])
         message = refusal(name="jailbreakbench", harmful_path=path)

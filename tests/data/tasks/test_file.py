@@ -94,8 +94,31 @@ class TestTemplate:
         asked = {row.instruction for row in task.train + task.test}
         assert asked == {"0?", "It is 1.\n\n1?", "It is 2.\n\n2?"}
 
+    def test_a_row_without_any_of_the_fields_has_no_question(self, tmp_path: Path) -> None:
+        rows = [
+            {"d": "Hi", "a": "1"},
+            {"d": None, "a": "2"},
+            {"d": " ", "a": "3"},
+            {"a": "4"},
+            {"d": "Yo", "a": "5"},
+        ]
+        path = write_jsonl(tmp_path / "rows.jsonl", rows)
+        task = load(
+            train_path=path, test_examples=1, fields={"answer": "a"}, metric={"name": "exact_match"},
+            instruction_template="Summarize:\n{d}",
+        )  # fmt: skip
+        assert {row.answer for row in task.train + task.test} == {"1", "5"}
+
 
 class TestSplits:
+    def test_system_prompts_tell_questions_apart(self, tmp_path: Path) -> None:
+        rows = [{"q": "Summarize.", "s": f"Document {n}.", "a": str(n)} for n in range(20)]
+        path = write_jsonl(tmp_path / "rows.jsonl", rows)
+        fields = {"instruction": "q", "answer": "a", "system": "s"}
+        metric = {"name": "exact_match"}
+        task = load(train_path=path, fields=fields, train_examples=None, test_examples=5, metric=metric)
+        assert (len(task.train), len(task.test)) == (15, 5)
+
     def test_a_held_out_share_keeps_the_training_rows_whatever_is_tested(self, path: str) -> None:
         few, all_held = (load(train_path=path, held_out_share=0.3, test_examples=size) for size in (2, None))
         assert (len(few.train), len(few.test), len(all_held.test)) == (14, 2, 6)

@@ -230,6 +230,13 @@ class TestGoingOn:
             rest = run(Search(sweep, committed[::-1]), 5 - ended)
             assert [record.params for record in committed + rest] == whole
 
+    def test_a_search_that_goes_on_with_other_resources_repeats_no_point(self, load: Any) -> None:
+        sweep = load(FINITE, "search.sampler={name: grid}", "search.enqueue=[]")
+        whole = run(Search(sweep, []), 3)
+        elsewhere = [replace(record, config={**record.config, "workers": 7}) for record in whole[:2]]
+        rest = run(Search(sweep, elsewhere), 1)
+        assert [record.params for record in rest] == [record.params for record in whole[2:]]
+
     def test_a_resumed_random_search_makes_new_draws(self, load: Any) -> None:
         sweep = load(SPACE + LEARNING_RATE, "search.sampler={name: random}", "search.enqueue=[]")
         committed = run(Search(sweep, []), 60)
