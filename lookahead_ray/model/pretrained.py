@@ -40,9 +40,12 @@ def load_pretrained(kind: Any, source: str | Path, subject: str, **arguments: An
     except Exception as error:
         if _asks_for_code(error, source):
             raise needs_code(source, subject) from error
-        if type(error) is Exception:  # of the package tokenizers
-            rule = "its tokenizer.json is damaged, of a newer version, or a pointer to a file not downloaded"
-            raise ModelError(f"{subject} can't be loaded: {rule}: {_line(error)}") from error
+        # what Transformers and tokenizers raise for files that are damaged, or of a newer version
+        if type(error) is Exception or isinstance(error, (KeyError, TypeError, AttributeError)):
+            rule = "its files must be whole and of a version that Transformers knows"
+            raise ModelError(
+                f"{subject} can't be loaded: {rule}, got {type(error).__name__}: {_line(error)}"
+            ) from error
         if isinstance(error, (OSError, ValueError, SafetensorError, StrictDataclassError)):
             raise ModelError(f"{subject} can't be loaded: {_line(error)}") from error
         raise
