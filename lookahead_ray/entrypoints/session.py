@@ -59,12 +59,18 @@ def session(hold: store.Hold, sweep: Sweep) -> Iterator[Ending]:
 def copy_to_run(hold: store.Hold, name: str, files: Sequence[str]) -> None:
     """Copy local files (see `local_run_file`) to a run at a URL, because a job's machine may be removed.
 
+    An earlier session's recommendation is removed there if there is none any more.
+
     Raises:
         StoreError: the file system fails, or the run is lost to another driver.
     """
+    from lookahead_ray.sweep.recommend.recommended_yaml import RECOMMENDED_FILE
+
     if not is_url(hold.run):
         return
     for file in files:
         path = local_run_file(hold.run, file, name)
         if path.is_file():
             hold.keep(file, path.read_bytes())
+        elif file == RECOMMENDED_FILE:
+            hold.files.remove(file)

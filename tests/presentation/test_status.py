@@ -157,3 +157,17 @@ def test_logs_of_a_run(run: str, space: Sweep, tmp_path: Path) -> None:
     log.write_text("line\n")
     copy_to_run(store.Hold(run), "mine", ("driver.log", "no-such-file"))
     assert run_log(run) == "line\n"
+
+
+def test_a_recommendation_that_no_longer_holds_leaves_the_run(run: str) -> None:
+    path = local_run_file(run, "recommended.yaml", "mine")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("name: x\n")
+    hold = store.Hold(run)
+    copy_to_run(hold, "mine", ("recommended.yaml",))
+    assert hold.files.read("recommended.yaml") == b"name: x\n"
+    path.unlink()
+    for _ in range(2):
+        copy_to_run(hold, "mine", ("recommended.yaml",))
+    with pytest.raises((StoreError, FileNotFoundError)):
+        hold.files.read("recommended.yaml")
