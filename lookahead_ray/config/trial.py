@@ -33,6 +33,10 @@ class Resources(NamedTuple):
         return f"{ranks} × {self.cpus_per_worker:g} {cores}"
 
 
+RESOURCE_FIELDS = ("workers", "cpus_per_worker", "gpus_per_worker")
+"""Fields of a trial's configuration that say what it runs on."""
+
+
 class TrialConfig(Config):
     """Configuration of a trial, without search dimensions."""
 
@@ -92,7 +96,7 @@ class TrialConfig(Config):
         Raises:
             ConfigError: one of them is still `auto`.
         """
-        for field in ("workers", "cpus_per_worker", "gpus_per_worker"):
+        for field in RESOURCE_FIELDS:
             if getattr(self, field) == "auto":
                 raise ConfigError(f"{field}: auto must be resolved before a trial runs")
         return Resources(int(self.workers), float(self.cpus_per_worker), float(self.gpus_per_worker))

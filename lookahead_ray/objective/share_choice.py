@@ -7,6 +7,7 @@ from itertools import pairwise
 from math import sqrt
 from typing import NamedTuple
 
+from lookahead_ray.config.load import REFERENCE_SHARES
 from lookahead_ray.config.objective import FloorObjective, ObjectiveBase, SafetyPart
 from lookahead_ray.evaluate.rates import credit, rate
 from lookahead_ray.objective.base import (
@@ -22,9 +23,6 @@ from lookahead_ray.trial.record import Generation
 
 MOST_CHOSEN = 4
 """Maximum number of shares that are measured after a training."""
-
-WITHOUT_VERDICTS = (0.75, 0.5)
-"""Shares after share 1 where a judge can't be asked: its verdicts come when the weights are gone."""
 
 LEAST_PROMISE = 0.02
 """What a share must be able to gain at least, as a share of the seed model's safety or vanilla's gain."""
@@ -52,7 +50,8 @@ class FloorBisection:
     def next_share(self, measured: Sequence[tuple[float, Sequence[Generation]]]) -> float | None:
         """Return the next share; None after `MOST_CHOSEN`, or if share 1 is above.
 
-        Where a judge was down, shares are those of `WITHOUT_VERDICTS`.
+        Where a judge was down, shares are those of `REFERENCE_SHARES`, as its verdicts come when the weights
+        are gone.
         """
         if _is_unjudged(measured):
             return _next_fixed(measured)
@@ -203,9 +202,9 @@ def _is_unjudged(measured: Sequence[tuple[float, Sequence[Generation]]]) -> bool
 
 
 def _next_fixed(measured: Sequence[tuple[float, Sequence[Generation]]]) -> float | None:
-    """Return the first of `WITHOUT_VERDICTS` that is not measured; None if all are, or too many others."""
+    """Return the first of `REFERENCE_SHARES` that is not measured; None if all are, or too many others."""
     known = {share for share, _ in measured}
-    left = (share for share in WITHOUT_VERDICTS if share not in known)
+    left = (share for share in REFERENCE_SHARES if share not in known)
     return next(left, None) if len(measured) < MOST_CHOSEN else None
 
 

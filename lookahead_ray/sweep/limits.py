@@ -5,10 +5,9 @@ from collections.abc import Callable, Sequence
 from itertools import count
 
 from lookahead_ray.config.load import Sweep, trial_json
-from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.config.trial import RESOURCE_FIELDS, TrialConfig
 from lookahead_ray.sweep.attempts import Attempts
 from lookahead_ray.sweep.interfaces import Observer
-from lookahead_ray.sweep.recommend.candidates import RESOURCES
 from lookahead_ray.sweep.recommend.confirm import next_repeats
 from lookahead_ray.sweep.search.jobs import make_job
 from lookahead_ray.sweep.stopping.budget import HOUR_S, end_reason, hours_of, measure_limits, time_is_up
@@ -61,7 +60,9 @@ class Limits:
         free = (name for number in count(1) if (name := f"repeat-{number:03d}") not in by_id)
         # records hold the resources of the machine that they ran on
         template, today = self._sweep.template, trial_json(self._sweep.reference())
-        resources = {field: today[field] for field in RESOURCES if template.get(field, "auto") == "auto"}
+        resources = {
+            field: today[field] for field in RESOURCE_FIELDS if template.get(field, "auto") == "auto"
+        }
         return [
             make_job(
                 name,

@@ -64,12 +64,11 @@ def importances(frame: pa.Table) -> pa.Table:
 def _best_points(points: pa.Table) -> pa.Table:
     """Return the point of most merit of each training that has sampled dimensions, or else all trainings."""
     rows = points.select(["training_id", "trial_id", "merit", "params"]).to_pylist()
+    merits = [-inf if row["merit"] is None else row["merit"] for row in rows]
     best: dict[str, int] = {}
     for index, row in enumerate(rows):
         training = row["training_id"] or row["trial_id"]
-        merit = -inf if row["merit"] is None else row["merit"]
-        if training not in best or merit > (rows[best[training]]["merit"] or -inf):
-            best[training] = index
+        best[training] = max(best.get(training, index), index, key=merits.__getitem__)
     sampled = [index for index in best.values() if json.loads(rows[index]["params"])]
     return points.take(pa.array(sampled or list(best.values()), pa.int64()))
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from lookahead_ray.config.load import content_hash
 from lookahead_ray.config.objective import Objective
+from lookahead_ray.config.trial import RESOURCE_FIELDS
 from lookahead_ray.objective.base import has_broken_rate, is_scorable
 from lookahead_ray.trial.record import Role, TrialRecord
 
@@ -47,16 +48,13 @@ class Field:
         return (self.seed_model, self.vanilla, *self.candidates)
 
 
-RESOURCES = ("workers", "cpus_per_worker", "gpus_per_worker")
-"""Fields of a trial's configuration that say where it runs."""
-
-
 def configuration(config: Mapping[str, Any]) -> str:
     """Return the content hash of a trial's configuration without its random seed and resources.
 
     A sweep that goes on elsewhere may have other resources, which change a model by rounding only.
     """
-    return content_hash({key: value for key, value in config.items() if key not in ("seed", *RESOURCES)})
+    left_out = ("seed", *RESOURCE_FIELDS)
+    return content_hash({key: value for key, value in config.items() if key not in left_out})
 
 
 def seed_of(record: TrialRecord) -> int:

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from lookahead_ray.config.dimension import Choice, Dimension, Value
 from lookahead_ray.config.load import Sweep, trial_json
-from lookahead_ray.config.trial import TrialConfig
+from lookahead_ray.config.trial import RESOURCE_FIELDS, TrialConfig
 from lookahead_ray.errors import ConfigError
 from lookahead_ray.objective.base import ReferenceTrials
 from lookahead_ray.objective.search_objective import SearchObjective
@@ -26,7 +26,7 @@ from lookahead_ray.sweep.search.jobs import REFERENCE_ROLES
 from lookahead_ray.trial.record import TrialRecord
 from lookahead_ray.trial.trainings import points_of_vanilla, search_trials
 
-ANY = ("seed", "workers", "cpus_per_worker", "gpus_per_worker")
+ANY = ("seed", *RESOURCE_FIELDS)
 """Fields of a trial's configuration that may differ."""
 
 
